@@ -1,0 +1,92 @@
+//! Accounts, their sessions, and the sealed keys.
+
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_integer, blob, integer, pk_uuid, string_len, string_len_null, uuid},
+    sea_orm::DatabaseBackend,
+};
+
+/// Creates `user`, `session` and `sealed_key`.
+#[derive(Debug, DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        manager.create_table(user(backend)).await?;
+        manager.create_table(session(backend)).await?;
+        for (name, column) in [("session_user_id", "user_id"), ("session_expires_at", "expires_at")] {
+            if !manager.has_index("session", name).await? {
+                let index = Index::create().name(name).table("session").col(column).to_owned();
+                manager.create_index(index).await?;
+            }
+        }
+        manager.create_table(sealed_key()).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in ["sealed_key", "session", "user"] {
+            manager.drop_table(Table::drop().table(table).if_exists().to_owned()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Text that compares byte by byte on every database.
+fn exact_text(backend: DatabaseBackend, name: &'static str, length: u32) -> ColumnDef {
+    let mut column = string_len(name, length);
+    if backend == DatabaseBackend::MySql {
+        column.extra("CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+    }
+    column
+}
+
+fn user(backend: DatabaseBackend) -> TableCreateStatement {
+    Table::create()
+        .table("user")
+        .if_not_exists()
+        .col(pk_uuid("id"))
+        .col(exact_text(backend, "username", 80))
+        .col(exact_text(backend, "username_canonical", 80).unique_key())
+        .col(exact_text(backend, "password_hash", 255))
+        .col(string_len("state", 16))
+        .col(big_integer("created_at"))
+        .col(big_integer("password_changed_at"))
+        .to_owned()
+}
+
+fn session(backend: DatabaseBackend) -> TableCreateStatement {
+    let mut user_agent = string_len_null("user_agent", 256);
+    if backend == DatabaseBackend::MySql {
+        user_agent.extra("CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+    }
+    Table::create()
+        .table("session")
+        .if_not_exists()
+        .col(pk_uuid("id"))
+        .col(uuid("user_id"))
+        .col(big_integer("created_at"))
+        .col(big_integer("last_used_at"))
+        .col(big_integer("expires_at"))
+        .col(big_integer("idle_expires_at"))
+        .col(string_len("address", 45))
+        .col(user_agent)
+        .foreign_key(
+            ForeignKey::create().from("session", "user_id").to("user", "id").on_delete(ForeignKeyAction::Cascade),
+        )
+        .to_owned()
+}
+
+fn sealed_key() -> TableCreateStatement {
+    Table::create()
+        .table("sealed_key")
+        .if_not_exists()
+        .col(pk_uuid("id"))
+        .col(string_len("purpose", 16))
+        .col(integer("generation"))
+        .col(blob("sealed"))
+        .col(big_integer("created_at"))
+        .index(Index::create().unique().name("sealed_key_generation").col("purpose").col("generation"))
+        .to_owned()
+}

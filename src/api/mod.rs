@@ -1,0 +1,48 @@
+//! The contract: what clients send and get. With `server`, the only code that names poem or `poem_openapi`.
+//!
+//! One file a resource, each with its `XxxApi`, its requests and answers, and the problems of its operations. The API
+//! structs hold no state, so the document can be printed without configuration or database; handlers find the
+//! [`App`](crate::domain::App) in the request. A handler converts, calls one domain function, and converts.
+
+mod bearer;
+mod client;
+pub mod docs;
+pub mod document;
+mod json;
+mod login;
+mod me;
+pub mod problem;
+mod refused;
+mod register;
+mod schema;
+mod types;
+mod well_known;
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::Tags;
+
+use crate::domain::App;
+
+/// Every API of the service: what is listed here is routed, documented and tested.
+pub(crate) type Apis = (login::LoginApi, register::RegisterApi, me::MeApi, well_known::WellKnownApi);
+
+/// One of each.
+pub(crate) fn apis() -> Apis {
+    (login::LoginApi, register::RegisterApi, me::MeApi, well_known::WellKnownApi)
+}
+
+/// The shared state, as handlers receive it.
+type State<'a> = Data<&'a Arc<App>>;
+
+/// The groups of operations; [`document`] puts them in this order.
+#[derive(Tags)]
+enum Tag {
+    /// Sign in.
+    Login,
+    /// Make an account, and look at your own.
+    Account,
+    /// What other services need to verify access tokens.
+    Keys,
+}

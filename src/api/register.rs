@@ -1,0 +1,92 @@
+//! `POST /register`
+
+use poem_openapi::{ApiResponse, Object, OpenApi};
+
+use super::{
+    State, Tag,
+    json::Json,
+    me::UserResponse,
+    problem::{FieldError, Problem, ProblemCode},
+    refused::{Refusal, Refused},
+    types::{NewPassword, Username},
+};
+use crate::domain::{
+    account::{self, RegisterError},
+    password::Weakness,
+};
+
+pub(crate) struct RegisterApi;
+
+/// The account to be made.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct RegisterRequest {
+    /// Letters and digits of one or several scripts, which single dots, underscores or hyphens may join. It is shown
+    /// as it is sent here; names that differ only in case are one name.
+    username: Username,
+    /// At least 8 characters, any of Unicode. It must not be the user name or one of the commonest passwords.
+    password: NewPassword,
+}
+
+#[derive(ApiResponse)]
+enum RegisterResponse {
+    /// The account was made.
+    #[oai(status = 201)]
+    Created(
+        Json<UserResponse>,
+        /// Where the account can be seen, once signed in.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
+
+#[OpenApi(tag = "Tag::Account")]
+impl RegisterApi {
+    /// Make an account
+    ///
+    /// Registers a user name with a password. Nobody is signed in by it: go on with the login. An operator can close
+    /// registration; then only operators make accounts.
+    #[oai(path = "/register", method = "post", operation_id = "register")]
+    async fn register(
+        &self,
+        app: State<'_>,
+        body: Json<RegisterRequest>,
+    ) -> Result<RegisterResponse, Refused<RegisterError>> {
+        let RegisterRequest { username, password } = body.0;
+        let user = account::register(&app, &username.0, &password.0).await?;
+        Ok(RegisterResponse::Created(Json(user.into()), "/me".to_owned()))
+    }
+}
+
+impl Refusal for RegisterError {
+    const CODES: &'static [ProblemCode] = &[
+        ProblemCode::RegistrationClosed,
+        ProblemCode::UsernameTaken,
+        ProblemCode::PasswordRejected,
+        ProblemCode::Busy,
+        ProblemCode::Unavailable,
+    ];
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Closed => Self::new(ProblemCode::RegistrationClosed),
+            RegisterError::UsernameTaken => Self::new(ProblemCode::UsernameTaken),
+            RegisterError::PasswordRejected(weakness) => rejected("/password", weakness),
+            RegisterError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// The problem of a password that breaks the policy.
+fn rejected(pointer: &str, weakness: Weakness) -> Problem {
+    let code = match weakness {
+        Weakness::TooShort(_) => "too_short",
+        Weakness::TooLong => "too_long",
+        Weakness::Common => "common",
+        Weakness::SameAsName => "same_as_username",
+    };
+    let error = FieldError { pointer: pointer.to_owned(), code: code.to_owned(), detail: weakness.to_string() };
+    Problem::new(ProblemCode::PasswordRejected).with_errors(vec![error])
+}

@@ -1,0 +1,38 @@
+//! `vestibule keys`
+
+use clap::Subcommand;
+use vestibule::{
+    config::Config,
+    domain::keyring,
+    startup::{self, new_master_key},
+};
+
+use super::{Failure, confirm, say};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Print a new master key, for `keys.master_key` or the file that `keys.master_key_file` names
+    Generate,
+    /// Give up a lost master key: accounts stay, all sessions and signing keys go
+    Reset {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) fn generate() -> Result<(), Failure> {
+    say(&format!("{}\n", *new_master_key()?.to_text()))
+}
+
+pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Generate => generate(),
+        Command::Reset { yes } => {
+            confirm("All sessions end, and no token that was issued before is accepted again.", yes)?;
+            let db = startup::database(config).await?;
+            keyring::reset(&db).await?;
+            say("The next start makes a new signing key, sealed by the master key it is given.\n")
+        }
+    }
+}

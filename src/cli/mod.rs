@@ -1,0 +1,232 @@
+//! Commands, their help and their exit codes.
+
+mod keys;
+mod serve;
+mod user;
+
+use std::{
+    error::Error,
+    fmt,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use vestibule::{
+    api::document::document,
+    clock::Clock,
+    config::{Config, ConfigError},
+    domain::{
+        App,
+        account::{ChangeError, RegisterError},
+        name::InvalidName,
+    },
+    startup::{self, StartError},
+    telemetry,
+};
+
+/// The login service that a team puts in front of its own applications.
+#[derive(Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Arguments {
+    /// Read this file instead of vestibule.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "\
+Settings come from vestibule.toml and from variables VESTIBULE_<SECTION>__<FIELD>, which win.
+
+Exit codes:
+  0  done
+  1  failed: the database, a file or the network
+  2  the command line is not understood
+  3  there is no such user
+  4  the user name is taken
+  5  the user name or the password breaks a rule, or an answer was no
+  6  the configuration or a key cannot be used";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server (also without a command)
+    Serve,
+    /// Print the OpenAPI document; needs no configuration and no database
+    Openapi {
+        /// Print JSON instead of YAML
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the database to the current schema, then stop
+    Migrate,
+    /// Manage accounts, also while the server runs
+    #[command(subcommand)]
+    User(user::Command),
+    /// Manage the master key and what it seals
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Check every setting as the server would, then stop
+    Check,
+}
+
+/// Why a command ends with another exit code than 0.
+struct Failure {
+    code: u8,
+    reason: String,
+}
+
+impl Failure {
+    const FAILED: u8 = 1;
+    const NO_SUCH_USER: u8 = 3;
+    const TAKEN: u8 = 4;
+    const REFUSED: u8 = 5;
+    const UNUSABLE: u8 = 6;
+
+    fn new(code: u8, reason: impl fmt::Display) -> Self {
+        Self { code, reason: reason.to_string() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Self::FAILED, error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Self::UNUSABLE, format_args!("configuration: {error}"))
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let code = match error {
+            StartError::Database { .. } | StartError::File { .. } | StartError::Fault(_) | StartError::Hashing(_) => {
+                Self::FAILED
+            }
+            StartError::MasterKey { .. }
+            | StartError::NoMasterKey
+            | StartError::NoKeyFile(_)
+            | StartError::LostMasterKey(_)
+            | StartError::LooseKeyFile { .. }
+            | StartError::Keyring(_) => Self::UNUSABLE,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<InvalidName> for Failure {
+    fn from(error: InvalidName) -> Self {
+        Self::new(Self::REFUSED, error)
+    }
+}
+
+impl From<RegisterError> for Failure {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::UsernameTaken => Self::new(Self::TAKEN, error),
+            RegisterError::Closed | RegisterError::PasswordRejected(_) => Self::new(Self::REFUSED, error),
+            RegisterError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotFound => Self::new(Self::NO_SUCH_USER, error),
+            ChangeError::PasswordRejected(_) => Self::new(Self::REFUSED, error),
+            ChangeError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<vestibule::domain::fault::Fault> for Failure {
+    fn from(fault: vestibule::domain::fault::Fault) -> Self {
+        Self::new(Self::FAILED, fault.chain())
+    }
+}
+
+/// Runs the command that the process was given.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&failure.reason);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn execute(arguments: Arguments) -> Result<(), Failure> {
+    let command = arguments.command.unwrap_or(Command::Serve);
+    match command {
+        Command::Openapi { json } => {
+            let document = document();
+            return say(if json { &document.json } else { &document.yaml });
+        }
+        Command::Keys(keys::Command::Generate) => return keys::generate(),
+        Command::Serve | Command::Migrate | Command::User(_) | Command::Keys(_) | Command::Config(_) => {}
+    }
+    let config = Config::load(arguments.config.as_deref())?;
+    telemetry::start(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Migrate => startup::database(&config).await.map(drop).map_err(Failure::from),
+            Command::User(command) => user::run(&open(&config).await?, command).await,
+            Command::Keys(command) => keys::run(&config, command).await,
+            Command::Config(ConfigCommand::Check) => say("The configuration can be used.\n"),
+            Command::Serve | Command::Openapi { .. } => serve::run(&config).await,
+        }
+    })
+}
+
+async fn open(config: &Config) -> Result<App, Failure> {
+    Ok(startup::open(config, Clock::System).await?)
+}
+
+/// Prints to standard output; a reader that has gone is no failure.
+fn say(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints why the command failed; nobody can be told where even that fails.
+fn report(reason: &str) {
+    drop(writeln!(io::stderr(), "vestibule: {reason}"));
+}
+
+/// Asks for a yes on the terminal; `--yes` has answered already.
+fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    say(&format!("{question} Type yes to go on: "))?;
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new(Failure::REFUSED, "nothing was changed")) }
+}
+
+/// A value as one JSON document on standard output.
+fn say_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error: serde_json::Error| {
+        let error: Box<dyn Error> = error.into();
+        Failure::new(Failure::FAILED, error)
+    })?;
+    say(&(text + "\n"))
+}

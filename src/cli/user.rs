@@ -1,0 +1,186 @@
+//! `vestibule user`
+
+use std::io::{self, BufRead as _};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use vestibule::{
+    domain::{
+        App,
+        account::{self, Account},
+        name::Name,
+    },
+    secret::Password,
+};
+
+use super::{Failure, confirm, say, say_json};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make an account; asks for the password
+    Add {
+        /// The user name, reserved ones included
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List all accounts
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one account
+    Show {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Close an account: its sessions end and it cannot sign in
+    Disable {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Open a disabled account again
+    Enable {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Set an account's password; its sessions end
+    Password {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        password: PasswordSource,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete an account and everything that belongs to it
+    Delete {
+        #[command(flatten)]
+        who: Who,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Who {
+    /// The user name, in any spelling, or the account's id
+    #[arg(value_name = "NAME_OR_ID")]
+    who: String,
+}
+
+#[derive(Args)]
+pub(super) struct PasswordSource {
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add { name, password, output } => {
+            let name = Name::parse(&name)?;
+            let account = account::create(app, &name, &password.read()?).await?;
+            output.show(&account, "made")
+        }
+        Command::List { output } => output.list(&account::list(app).await?),
+        Command::Show { who, output } => output.show(&who.find(app).await?, ""),
+        Command::Disable { who, output } => {
+            let account = account::disable(app, who.find(app).await?.id).await?;
+            output.show(&account, "disabled")
+        }
+        Command::Enable { who, output } => {
+            let account = account::enable(app, who.find(app).await?.id).await?;
+            output.show(&account, "enabled")
+        }
+        Command::Password { who, password, output } => {
+            let account = who.find(app).await?;
+            let account = account::set_password(app, &account, &password.read()?).await?;
+            output.show(&account, "given a new password")
+        }
+        Command::Delete { who, yes } => {
+            let account = who.find(app).await?;
+            confirm(&format!("{} and its sessions will be gone.", account.username), yes)?;
+            account::delete(app, account.id).await?;
+            say(&format!("{} was deleted.\n", account.username))
+        }
+    }
+}
+
+impl Who {
+    async fn find(&self, app: &App) -> Result<Account, Failure> {
+        Ok(account::find(app, &self.who).await?)
+    }
+}
+
+impl PasswordSource {
+    fn read(&self) -> Result<Password, Failure> {
+        let text = if self.password_stdin {
+            let mut line = String::new();
+            io::stdin().lock().read_line(&mut line)?;
+            line.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).to_owned()).unwrap_or(line)
+        } else {
+            let first = rpassword::prompt_password("Password: ").map_err(|error| no_terminal(&error))?;
+            if rpassword::prompt_password("Again: ").map_err(|error| no_terminal(&error))? != first {
+                return Err(Failure::new(Failure::REFUSED, "the two passwords differ"));
+            }
+            first
+        };
+        Ok(Password::from(text))
+    }
+}
+
+fn no_terminal(error: &io::Error) -> Failure {
+    Failure::new(Failure::FAILED, format_args!("cannot ask for a password: {error}; --password-stdin reads it"))
+}
+
+impl Output {
+    /// One account: as JSON, or as a sentence about what happened to it, or as its fields.
+    fn show(&self, account: &Account, happened: &str) -> Result<(), Failure> {
+        if self.json {
+            say_json(&record(account))
+        } else if happened.is_empty() {
+            say(&line(account))
+        } else {
+            say(&format!("{} ({}) was {happened}.\n", account.username, account.id))
+        }
+    }
+
+    fn list(&self, accounts: &[Account]) -> Result<(), Failure> {
+        if self.json {
+            say_json(&accounts.iter().map(record).collect())
+        } else {
+            say(&accounts.iter().map(line).collect::<String>())
+        }
+    }
+}
+
+fn record(account: &Account) -> Value {
+    json!({
+        "id": account.id.to_string(),
+        "username": account.username,
+        "disabled": account.disabled,
+        "created_at": account.created_at.to_string(),
+    })
+}
+
+fn line(account: &Account) -> String {
+    let state = if account.disabled { "disabled" } else { "active" };
+    format!("{}  {}  {state:8}  {}\n", account.id, account.created_at, account.username)
+}

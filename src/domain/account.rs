@@ -1,0 +1,226 @@
+//! Accounts: registered, looked up, disabled, enabled, given a new password, deleted.
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, EntityTrait, IntoActiveModel as _, QueryOrder as _,
+    QuerySelect as _,
+};
+
+use super::{
+    App,
+    database::begin_write,
+    fault::{Doing as _, Fault, is_unique_violation},
+    name::{self, Name},
+    password::{Normalised, Weakness},
+};
+use crate::{
+    clock::Timestamp,
+    entity::{
+        session,
+        user::{self, State},
+    },
+    ids::UserId,
+    secret::{Password, PasswordHash},
+};
+
+/// An account, as those who may see it see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its identifier.
+    pub id: UserId,
+    /// The name as it was registered.
+    pub username: String,
+    /// Whether an operator closed it.
+    pub disabled: bool,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+impl From<user::Model> for Account {
+    fn from(row: user::Model) -> Self {
+        Self { id: row.id, username: row.username, disabled: row.state == State::Disabled, created_at: row.created_at }
+    }
+}
+
+/// Who may register.
+#[derive(Clone, Debug)]
+pub struct RegistrationSettings {
+    /// Whether anybody may; an operator always may.
+    pub open: bool,
+    /// Reserved names beside the built-in ones, in canonical form.
+    pub reserved_names: Vec<String>,
+}
+
+/// Why an account cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// Only an operator makes accounts here.
+    #[error("registration is closed")]
+    Closed,
+    /// The name, in this or another spelling, belongs to an account or is reserved.
+    #[error("the user name is taken")]
+    UsernameTaken,
+    /// The password breaks the policy.
+    #[error("the password {0}")]
+    PasswordRejected(#[from] Weakness),
+    /// Something underneath failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Why an account cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such account.
+    #[error("no such user")]
+    NotFound,
+    /// The password breaks the policy.
+    #[error("the password {0}")]
+    PasswordRejected(#[from] Weakness),
+    /// Something underneath failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Registers an account for anybody who asks, where that is allowed.
+///
+/// # Errors
+/// [`RegisterError`].
+pub async fn register(app: &App, name: &Name, password: &Password) -> Result<Account, RegisterError> {
+    if !app.registration.open {
+        return Err(RegisterError::Closed);
+    }
+    if name.is_reserved(&app.registration.reserved_names) {
+        return Err(RegisterError::UsernameTaken);
+    }
+    create(app, name, password).await
+}
+
+/// Makes an account for an operator: reserved names and closed registration do not stop it.
+///
+/// # Errors
+/// [`RegisterError`], never `Closed`.
+pub async fn create(app: &App, name: &Name, password: &Password) -> Result<Account, RegisterError> {
+    let now = app.clock.now();
+    let hash = hash_new(app, name, password).await??;
+    let row = user::Model {
+        id: UserId::random(),
+        username: name.shown().to_owned(),
+        username_canonical: name.canonical().to_owned(),
+        password_hash: hash,
+        state: State::Active,
+        created_at: now,
+        password_changed_at: now,
+    };
+    let insert = user::Entity::insert(row.clone().into_active_model());
+    match insert.exec_without_returning(&app.db).await {
+        Err(error) if is_unique_violation(&error) => Err(RegisterError::UsernameTaken),
+        other => Ok(other.map(|_| row.into()).doing("storing an account")?),
+    }
+}
+
+/// Every account, in the order of the names.
+///
+/// # Errors
+/// The database's.
+pub async fn list(app: &App) -> Result<Vec<Account>, Fault> {
+    let rows = user::Entity::find().order_by_asc(user::COLUMN.username_canonical).all(&app.db).await;
+    Ok(rows.doing("listing accounts")?.into_iter().map(Account::from).collect())
+}
+
+/// The account with this identifier or name. No name can be taken for an identifier of another account: an exact
+/// identifier is tried first.
+///
+/// # Errors
+/// [`ChangeError::NotFound`], or a fault.
+pub async fn find(app: &App, who: &str) -> Result<Account, ChangeError> {
+    if let Ok(id) = who.parse::<UserId>()
+        && let Some(user) = user::Entity::by_id(id).one(&app.db).await.doing("finding an account")?
+    {
+        return Ok(user.into());
+    }
+    let name = name::canonical(who).ok_or(ChangeError::NotFound)?;
+    let found = user::Entity::by_canonical_name(&name).one(&app.db).await.doing("finding an account")?;
+    found.map(Account::from).ok_or(ChangeError::NotFound)
+}
+
+/// Closes an account: its sessions end, and it cannot sign in until it is enabled.
+///
+/// # Errors
+/// [`ChangeError::NotFound`], or a fault.
+pub async fn disable(app: &App, id: UserId) -> Result<Account, ChangeError> {
+    change(app, id, Sessions::End, |row| row.state = Set(State::Disabled)).await
+}
+
+/// Opens a disabled account again; the sessions that it had stay ended.
+///
+/// # Errors
+/// [`ChangeError::NotFound`], or a fault.
+pub async fn enable(app: &App, id: UserId) -> Result<Account, ChangeError> {
+    change(app, id, Sessions::Keep, |row| row.state = Set(State::Active)).await
+}
+
+/// Sets an account's password for an operator, without knowing the old one; its sessions end.
+///
+/// # Errors
+/// [`ChangeError`].
+pub async fn set_password(app: &App, account: &Account, password: &Password) -> Result<Account, ChangeError> {
+    let now = app.clock.now();
+    let name =
+        Name::parse(&account.username).map_err(|error| Fault::internal("reading the name of an account", error))?;
+    let hash = hash_new(app, &name, password).await??;
+    change(app, account.id, Sessions::End, |row| {
+        row.password_hash = Set(hash);
+        row.password_changed_at = Set(now);
+    })
+    .await
+}
+
+/// Deletes an account and everything that belongs to it.
+///
+/// # Errors
+/// [`ChangeError::NotFound`], or a fault.
+pub async fn delete(app: &App, id: UserId) -> Result<(), ChangeError> {
+    let transaction = begin_write(&app.db).await.doing("deleting an account")?;
+    session::Entity::end_all_of(id).exec(&transaction).await.doing("ending sessions")?;
+    let outcome = user::Entity::delete_by_id(id).exec(&transaction).await.doing("deleting an account")?;
+    transaction.commit().await.doing("deleting an account")?;
+    if outcome.rows_affected == 0 { Err(ChangeError::NotFound) } else { Ok(()) }
+}
+
+/// Checks a new password against the policy, then hashes it.
+async fn hash_new(app: &App, name: &Name, password: &Password) -> Result<Result<PasswordHash, Weakness>, Fault> {
+    let password = Normalised::new(password);
+    if let Err(weakness) = app.passwords.check(&password, name) {
+        return Ok(Err(weakness));
+    }
+    app.hashing.hash(password).await.map(Ok)
+}
+
+#[derive(PartialEq, Eq)]
+enum Sessions {
+    End,
+    Keep,
+}
+
+/// Changes a row under its lock and ends the account's sessions in the same transaction.
+async fn change(
+    app: &App,
+    id: UserId,
+    sessions: Sessions,
+    edit: impl FnOnce(&mut user::ActiveModel),
+) -> Result<Account, ChangeError> {
+    let transaction = begin_write(&app.db).await.doing("changing an account")?;
+    let mut row = locked(&transaction, id).await?.into_active_model();
+    edit(&mut row);
+    let changed = row.update(&transaction).await.doing("changing an account")?;
+    if sessions == Sessions::End {
+        session::Entity::end_all_of(id).exec(&transaction).await.doing("ending sessions")?;
+    }
+    transaction.commit().await.doing("changing an account")?;
+    Ok(changed.into())
+}
+
+async fn locked(transaction: &DatabaseTransaction, id: UserId) -> Result<user::Model, ChangeError> {
+    let found = user::Entity::by_id(id).lock_exclusive().one(transaction).await.doing("locking an account")?;
+    found.ok_or(ChangeError::NotFound)
+}

@@ -1,0 +1,97 @@
+//! The database: how it is opened, brought to the current schema, and written to.
+
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait as _};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+/// How long a request waits for a connection before it is answered 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long SQLite waits for another writer.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one statement may take on a network database.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an instance waits for another one that is migrating.
+const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_mins(1);
+/// Names the migration lock: on PostgreSQL an arbitrary number, on MySQL a name.
+const MIGRATION_LOCK_NUMBER: i64 = 0x7665_7374_6962;
+const MIGRATION_LOCK_NAME: &str = "vestibule_migration";
+
+/// Opens a pool of at most `max_connections` to the database at `url`; a missing SQLite file is created.
+///
+/// # Errors
+/// The database's, when it cannot be reached.
+#[expect(clippy::disallowed_methods, reason = "the one place that opens the database")]
+pub async fn connect(url: &SecretString, max_connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url.expose_secret());
+    options.max_connections(max_connections).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false).map_sqlx_sqlite_opts(
+        |sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
+                .foreign_keys(true)
+        },
+    );
+    if url.expose_secret().starts_with("postgres") {
+        options.statement_timeout(STATEMENT_TIMEOUT);
+    }
+    Database::connect(options).await
+}
+
+/// Begins a transaction that will write. On SQLite it takes the write lock at once: one that reads first and writes
+/// later would fail without waiting when another writer was faster.
+pub(crate) async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    db.begin_with_options(TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    })
+    .await
+}
+
+/// Brings the schema to this build's. Of several instances that start at once one migrates and the others wait: the
+/// lock is held on the very connection that migrates, so that it goes with the connection when an instance dies.
+///
+/// # Errors
+/// The database's, or that the lock was not to be had within a minute.
+pub async fn migrate(url: &SecretString) -> Result<(), DbErr> {
+    let db = connect(url, 1).await?;
+    let outcome = match db.get_database_backend() {
+        DatabaseBackend::Sqlite => migrate_sqlite(&db).await,
+        DatabaseBackend::Postgres => {
+            let seconds = MIGRATION_LOCK_TIMEOUT.as_secs();
+            db.execute_unprepared(&format!("SET lock_timeout = '{seconds}s'; SET statement_timeout = 0")).await?;
+            db.execute_unprepared(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK_NUMBER})")).await?;
+            Migrator::up(&db, None).await
+        }
+        _ => migrate_mysql(&db).await,
+    };
+    db.close().await?;
+    outcome
+}
+
+async fn migrate_sqlite(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let transaction = begin_write(db).await?;
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
+}
+
+async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let seconds = MIGRATION_LOCK_TIMEOUT.as_secs();
+    let statement = format!("SELECT GET_LOCK('{MIGRATION_LOCK_NAME}', {seconds}) AS granted");
+    let row = db.query_one_raw(sea_orm::Statement::from_string(db.get_database_backend(), statement)).await?;
+    let granted: Option<i64> = match row {
+        Some(row) => row.try_get("", "granted")?,
+        None => None,
+    };
+    if granted != Some(1) {
+        return Err(DbErr::Migration("another instance has been migrating for a minute".to_owned()));
+    }
+    Migrator::up(db, None).await
+}

@@ -1,0 +1,156 @@
+//! One argon2id computation: its cost, its PHC string, and the engine with its arena.
+
+use argon2::{
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt},
+};
+
+/// What one hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+}
+
+/// The least cost that may be configured, and the default (OWASP Password Storage Cheat Sheet, ASVS 5.0 appendix C).
+pub const FLOOR: Cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
+
+/// The most that a stored hash may ask for; a row that asks for more is damaged or planted, and is not computed.
+const CEILING: Cost = Cost { memory_kib: 262_144, iterations: 16, parallelism: 16 };
+
+/// The tag's length in bytes.
+const TAG_LENGTH: usize = 32;
+
+/// The length in bytes of the salt of each new hash.
+const SALT_LENGTH: usize = 16;
+
+/// The cost cannot be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "argon2 takes {} to {} KiB of memory, at least 8 a lane, 1 to {} iterations and 1 to {} lanes",
+    Params::MIN_M_COST, CEILING.memory_kib, CEILING.iterations, CEILING.parallelism
+)]
+pub struct InvalidCost;
+
+impl Cost {
+    /// Whether it is at least as much as `other` in every respect that slows an attacker.
+    #[must_use]
+    pub const fn covers(self, other: Self) -> bool {
+        self.memory_kib >= other.memory_kib && self.iterations >= other.iterations
+    }
+
+    /// Checks that it can be computed.
+    ///
+    /// # Errors
+    /// [`InvalidCost`].
+    pub fn validate(self) -> Result<(), InvalidCost> {
+        self.params().map(drop).ok_or(InvalidCost)
+    }
+
+    fn params(self) -> Option<Params> {
+        let bounded = self.memory_kib <= CEILING.memory_kib
+            && self.iterations <= CEILING.iterations
+            && self.parallelism <= CEILING.parallelism;
+        if !bounded {
+            return None;
+        }
+        Params::new(self.memory_kib, self.iterations, self.parallelism, Some(TAG_LENGTH)).ok()
+    }
+}
+
+/// A stored hash, read from its PHC string.
+pub(super) struct Stored {
+    pub(super) cost: Cost,
+    salt: Salt,
+    tag: Output,
+}
+
+impl Stored {
+    /// Reads a PHC string; `None` when it is not an argon2id hash that this service could have written.
+    pub(super) fn parse(phc: &str) -> Option<Self> {
+        let hash = PasswordHash::new(phc).ok()?;
+        if hash.algorithm != Ident::new("argon2id").ok()? || hash.version != Some(Version::V0x13.into()) {
+            return None;
+        }
+        let cost = Cost {
+            memory_kib: hash.params.get_decimal("m")?,
+            iterations: hash.params.get_decimal("t")?,
+            parallelism: hash.params.get_decimal("p")?,
+        };
+        cost.params()?;
+        let tag = hash.hash?;
+        (tag.len() == TAG_LENGTH).then_some(Self { cost, salt: hash.salt?, tag })
+    }
+
+    /// A hash that no password has, for accounts that do not exist.
+    pub(super) fn dummy(cost: Cost) -> Option<Self> {
+        let mut tag = [0; TAG_LENGTH];
+        aws_lc_rs::rand::fill(&mut tag).ok()?;
+        Some(Self { cost, salt: new_salt()?, tag: Output::new(&tag).ok()? })
+    }
+}
+
+/// Computes argon2id hashes in an arena that it keeps: allocating one for each hash costs a tenth of the time.
+pub(super) struct Engine {
+    arena: Vec<Block>,
+}
+
+impl Engine {
+    /// An engine whose arena fits hashes of `cost`.
+    pub(super) fn new(cost: Cost) -> Self {
+        let blocks = cost.params().map_or(0, |params| params.block_count());
+        Self { arena: vec![Block::new(); blocks] }
+    }
+
+    /// Whether `password` has the stored hash; compared in constant time.
+    pub(super) fn verify(&mut self, password: &[u8], stored: &Stored) -> Result<bool, argon2::Error> {
+        let tag = self.tag(password, &stored.salt, stored.cost)?;
+        Ok(aws_lc_rs::constant_time::verify_slices_are_equal(&tag, stored.tag.as_bytes()).is_ok())
+    }
+
+    /// The PHC string of `password` with a new salt of 16 bytes.
+    pub(super) fn hash(&mut self, password: &[u8], cost: Cost) -> Result<String, argon2::Error> {
+        let salt = new_salt().ok_or(argon2::Error::SaltTooShort)?;
+        let tag = self.tag(password, &salt, cost)?;
+        phc(cost, salt, &tag).map_err(|_| argon2::Error::AlgorithmInvalid)
+    }
+
+    fn tag(&mut self, password: &[u8], salt: &Salt, cost: Cost) -> Result<[u8; TAG_LENGTH], argon2::Error> {
+        let params = cost.params().ok_or(argon2::Error::AlgorithmInvalid)?;
+        let blocks = params.block_count();
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let mut tag = [0; TAG_LENGTH];
+        if blocks <= self.arena.len() {
+            let arena = self.arena.get_mut(..blocks).ok_or(argon2::Error::OutOfMemory)?;
+            argon2.hash_password_into_with_memory(password, salt, &mut tag, arena)?;
+        } else {
+            argon2.hash_password_into(password, salt, &mut tag)?;
+        }
+        Ok(tag)
+    }
+}
+
+fn new_salt() -> Option<Salt> {
+    let mut salt = [0; SALT_LENGTH];
+    aws_lc_rs::rand::fill(&mut salt).ok()?;
+    Salt::new(&salt).ok()
+}
+
+fn phc(cost: Cost, salt: Salt, tag: &[u8]) -> Result<String, argon2::password_hash::phc::Error> {
+    let mut params = ParamsString::new();
+    params.add_decimal("m", cost.memory_kib)?;
+    params.add_decimal("t", cost.iterations)?;
+    params.add_decimal("p", cost.parallelism)?;
+    let hash = PasswordHash {
+        algorithm: Ident::new("argon2id")?,
+        version: Some(Version::V0x13.into()),
+        params,
+        salt: Some(salt),
+        hash: Some(Output::new(tag)?),
+    };
+    Ok(hash.to_string())
+}

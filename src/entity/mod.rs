@@ -1,0 +1,8 @@
+//! Rows: one file a table, each with its model and its named queries.
+//!
+//! A query returns an unexecuted `Select`, so that the caller chooses the connection or transaction. `by_*` finds at
+//! most one row, `*_of` many.
+
+pub mod sealed_key;
+pub mod session;
+pub mod user;

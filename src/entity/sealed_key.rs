@@ -1,0 +1,42 @@
+//! Keys, sealed by the master key.
+
+use sea_orm::{QueryOrder, Select, entity::prelude::*};
+
+use crate::{clock::Timestamp, ids::KeyId};
+
+/// What a key is for; part of what its seal authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+pub enum Purpose {
+    /// Signs access tokens.
+    #[sea_orm(string_value = "signing")]
+    Signing,
+}
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "sealed_key")]
+/// A key that only the master key opens.
+pub struct Model {
+    /// The key's identifier.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: KeyId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Counts the keys of one purpose from 1; unique with it, so that two instances cannot both make the next one.
+    pub generation: i32,
+    /// Nonce, ciphertext and tag of AES-256-GCM.
+    pub sealed: Vec<u8>,
+    /// When the key was made.
+    pub created_at: Timestamp,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// The keys of one purpose, oldest first.
+    #[must_use]
+    pub fn keys_of(purpose: Purpose) -> Select<Self> {
+        Self::find().filter(COLUMN.purpose.eq(purpose)).order_by_asc(COLUMN.generation)
+    }
+}

@@ -1,0 +1,24 @@
+//! Vestibule: accounts, passwords, sessions and tokens behind one HTTP API.
+//!
+//! A request passes `server` (plumbing), `api` (the contract), `domain` (the rules) and `entity` (the rows); a topic has
+//! the same name in each. `tests/it/tidy.rs` holds the sources to this table:
+//!
+//! | module | may use | never names |
+//! |---|---|---|
+//! | `server`, `startup`, the binary | everything | |
+//! | `api` | `domain`, `ids`, `secret`, `clock`; poem, `poem_openapi` | `sea_orm`, `entity`, `config` |
+//! | `domain` | `entity`, `ids`, `secret`, `clock`; `sea_orm`, argon2, jsonwebtoken | poem, `poem_openapi`, http, `api`, `config`, the environment |
+//! | `entity` | `ids`, `secret`, `clock`; `sea_orm` | everything else of ours, serde |
+//! | `ids`, `secret`, `clock` | the standard library, uuid, time, zeroize; `sea_orm`'s value type | poem, `poem_openapi` |
+//! | `config`, `telemetry` | anything but `api` and `entity` | |
+
+pub mod api;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod entity;
+pub mod ids;
+pub mod secret;
+pub mod server;
+pub mod startup;
+pub mod telemetry;

@@ -1,0 +1,175 @@
+//! The edge around the routes: limits on the way in; on the way out every failure as a problem, and the headers that
+//! all answers carry.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use poem::{
+    Endpoint, Request, Response, Result,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::api::{
+    self,
+    problem::{self, Problem, ProblemCode},
+};
+
+/// The most bytes of path and query.
+const MAX_URI: usize = 8 * 1024;
+/// The most headers of a request.
+const MAX_HEADERS: usize = 100;
+/// The most bytes of all headers together, names included.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// How much of a body that is too large is read before the answer.
+const MAX_DROPPED: usize = 4 * 1024 * 1024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Headers of every answer, unless the answer has its own.
+const ALWAYS: [(HeaderName, HeaderValue); 5] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// The limits that can be configured.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgeSettings {
+    /// The most bytes of a body.
+    pub max_body: usize,
+    /// How long a request may take, its body included.
+    pub request_timeout: Duration,
+}
+
+/// The endpoint that stands before all others.
+#[derive(Debug)]
+pub struct Edge<E> {
+    inner: E,
+    settings: EdgeSettings,
+    methods: Vec<(String, Vec<Method>)>,
+}
+
+impl<E> Edge<E> {
+    /// Puts the edge around `inner`.
+    pub fn new(inner: E, settings: EdgeSettings) -> Self {
+        let methods = api::document::methods().into_iter().chain(api::docs::methods()).collect();
+        Self { inner, settings, methods }
+    }
+
+    /// The value of `Allow` for a path: the methods that it has, and HEAD wherever there is GET.
+    fn allow(&self, path: &str) -> HeaderValue {
+        let found = self.methods.iter().find(|(pattern, _)| matches(pattern, path));
+        let mut names = found.map_or_else(Vec::new, |(_, methods)| methods.iter().map(Method::as_str).collect());
+        if names.contains(&Method::GET.as_str()) {
+            names.push(Method::HEAD.as_str());
+        }
+        names.sort_unstable();
+        HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let id = Uuid::new_v4().to_string();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let span = tracing::info_span!("request", %id, %method, path);
+        let answer = async {
+            let outcome = tokio::time::timeout(self.settings.request_timeout, self.guarded(request)).await;
+            let outcome = outcome.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)));
+            let mut answer = outcome.unwrap_or_else(|problem| refuse(problem, &id));
+            if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+                answer.headers_mut().insert(header::ALLOW, self.allow(&path));
+            }
+            complete(answer.headers_mut(), &id);
+            tracing::debug!(status = answer.status().as_u16(), "answered");
+            answer
+        };
+        Ok(answer.instrument(span).await)
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Edge<E> {
+    /// Checks the limits, then calls the routes; a panic below costs this request alone.
+    async fn guarded(&self, request: Request) -> Result<Response, Problem> {
+        check_head(request.uri(), request.headers())?;
+        let request = self.with_whole_body(request).await?;
+        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+            Ok(outcome) => outcome.map_err(problem::of),
+            Err(_) => Err(Problem::new(ProblemCode::Internal).caused_by("the handler panicked")),
+        }
+    }
+
+    /// Reads the body, whatever the method, up to the limit. One that breaks off is treated as missing: an operation
+    /// that needs a body says so, and the others never look. Of one that is too large some more is read and dropped,
+    /// because most clients look for an answer only when they have sent all.
+    async fn with_whole_body(&self, mut request: Request) -> Result<Request, Problem> {
+        let mut pieces = std::pin::pin!(request.take_body().into_bytes_stream());
+        let (mut body, mut read) = (Vec::new(), 0_usize);
+        while let Some(piece) = pieces.next().await {
+            let Ok(piece) = piece else {
+                body.clear();
+                break;
+            };
+            read = read.saturating_add(piece.len());
+            if read <= self.settings.max_body {
+                body.extend_from_slice(&piece);
+            } else if read > MAX_DROPPED {
+                break;
+            }
+        }
+        if read > self.settings.max_body {
+            return Err(Problem::new(ProblemCode::BodyTooLarge));
+        }
+        request.set_body(body);
+        Ok(request)
+    }
+}
+
+fn check_head(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    if uri.path_and_query().map_or(0, |text| text.as_str().len()) > MAX_URI {
+        return Err(Problem::new(ProblemCode::UriTooLong));
+    }
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        return Err(Problem::new(ProblemCode::HeadersTooLarge));
+    }
+    Ok(())
+}
+
+/// The answer of a problem; its cause is logged here, once, under the id that the client is told.
+fn refuse(problem: Problem, id: &str) -> Response {
+    match (problem.code(), problem.cause()) {
+        (ProblemCode::Internal, cause) => tracing::error!(cause, "failed"),
+        (code, Some(cause)) => tracing::warn!(cause, code = code.as_str(), "refused"),
+        (_, None) => {}
+    }
+    problem.into_answer(id)
+}
+
+fn complete(headers: &mut HeaderMap, id: &str) {
+    for (name, value) in ALWAYS {
+        headers.entry(name).or_insert(value);
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+}
+
+/// Whether a path fits a pattern of the document, in which `{name}` stands for one segment.
+fn matches(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let fits = pattern.split('/').all(|expected| {
+        segments.next().is_some_and(|segment| {
+            let open = expected.starts_with('{') && expected.ends_with('}');
+            if open { !segment.is_empty() } else { segment == expected }
+        })
+    });
+    fits && segments.next().is_none()
+}

@@ -1,0 +1,31 @@
+//! HTTP plumbing: routes, the edge around them, the accept loop.
+
+mod connections;
+mod edge;
+
+use std::sync::Arc;
+
+use poem::{
+    EndpointExt as _, Response, Route,
+    endpoint::{BoxEndpoint, DynEndpoint},
+};
+use poem_openapi::OpenApiService;
+
+pub use self::connections::{ServerSettings, bind, serve};
+pub use self::edge::{Edge, EdgeSettings};
+use crate::{api, domain::App};
+
+/// The operations of the document, and the documentation where `docs` says so.
+#[must_use]
+pub fn routes(app: Arc<App>, docs: bool) -> BoxEndpoint<'static> {
+    let service = OpenApiService::new(api::apis(), "Vestibule", env!("CARGO_PKG_VERSION"));
+    let routes = Route::new().nest("/", service);
+    let routes = if docs { api::docs::add_to(routes) } else { routes };
+    routes.data(app).map_to_response().boxed()
+}
+
+/// What answers every request: `routes` behind the edge.
+#[must_use]
+pub fn endpoint(routes: BoxEndpoint<'static>, settings: EdgeSettings) -> Arc<dyn DynEndpoint<Output = Response>> {
+    Arc::new(poem::endpoint::ToDynEndpoint(Edge::new(routes, settings)))
+}

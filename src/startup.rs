@@ -1,0 +1,264 @@
+//! Start: from a configuration to a running [`App`], for the server, the command line and the tests alike.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    process, thread,
+    time::Duration,
+};
+
+use sea_orm::{DatabaseConnection, DbErr};
+use secrecy::ExposeSecret as _;
+
+use crate::{
+    clock::Clock,
+    config::{self, Config},
+    domain::{
+        App,
+        account::RegistrationSettings,
+        database,
+        fault::Fault,
+        keyring::{self, Keyring, KeyringError},
+        name,
+        password::{Hashing, HashingSettings, Policy},
+        session::SessionSettings,
+        token::TokenSettings,
+    },
+    secret::{InvalidMasterKey, MasterKey},
+    server::{EdgeSettings, ServerSettings},
+};
+
+/// The master key's file where nothing else is configured and the database is SQLite.
+const DEFAULT_KEY_FILE: &str = "vestibule.key";
+/// Passwords that may wait for each hashing thread.
+const QUEUED_PER_THREAD: usize = 4;
+
+/// Why the service cannot start, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The key is unusable.
+    #[error("{place}: {error}")]
+    MasterKey {
+        /// The setting or file that holds it.
+        place: String,
+        /// What is wrong with it.
+        error: InvalidMasterKey,
+    },
+    /// A network database needs a key that every instance is given.
+    #[error(
+        "keys.master_key (VESTIBULE_KEYS__MASTER_KEY) or keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE) must be \
+         set with this database; `vestibule keys generate` prints a key"
+    )]
+    NoMasterKey,
+    /// The file that is configured does not exist.
+    #[error("keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE): {} does not exist", .0.display())]
+    NoKeyFile(PathBuf),
+    /// The database holds keys, and the key that opens them is gone.
+    #[error(
+        "the database holds keys, but {} is missing; restore it, or give up all sessions and tokens with \
+         `vestibule keys reset`", .0.display()
+    )]
+    LostMasterKey(PathBuf),
+    /// Others can read the key.
+    #[error("{}: other users can read the master key (mode {mode:o}); `chmod 600` it", .path.display())]
+    LooseKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file cannot be read or made.
+    #[error("{}: {error}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The database cannot be opened or migrated.
+    #[error("database.url (VESTIBULE_DATABASE__URL): {url}: {error}")]
+    Database {
+        /// The database, as it may be shown.
+        url: String,
+        /// Why.
+        error: DbErr,
+    },
+    /// The keys do not open.
+    #[error(
+        "{0}; start with the master key that made them, or give up all sessions and tokens with `vestibule keys reset`"
+    )]
+    Keyring(KeyringError),
+    /// Something else failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The hashing threads cannot start.
+    #[error("the hashing threads cannot start: {0}")]
+    Hashing(io::Error),
+}
+
+/// Opens everything that the rules work with: the master key, then the database, then the keys in it.
+///
+/// # Errors
+/// [`StartError`]. Nothing is made in place of what is damaged or lost.
+pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
+    let master = master_key(config).await?;
+    let db = database(config).await?;
+    let keyring = Keyring::open(&db, &master, &clock).await.map_err(|error| match error {
+        KeyringError::Fault(fault) => StartError::Fault(fault),
+        other => StartError::Keyring(other),
+    })?;
+    Ok(App {
+        db,
+        clock,
+        keyring,
+        hashing: Hashing::start(hashing(config)).map_err(StartError::Hashing)?,
+        passwords: Policy { min_length: config.passwords.min_length },
+        tokens: TokenSettings {
+            issuer: config.server.issuer().to_owned(),
+            audience: config.tokens.audience.clone().unwrap_or_else(|| config.server.issuer().to_owned()),
+            client_id: config.tokens.client_id.clone(),
+            lifetime: Duration::from_secs(config.tokens.access_lifetime),
+        },
+        sessions: SessionSettings {
+            lifetime: Duration::from_secs(config.sessions.lifetime),
+            idle_lifetime: Duration::from_secs(config.sessions.idle_lifetime),
+        },
+        registration: RegistrationSettings {
+            open: config.registration.open,
+            reserved_names: config
+                .registration
+                .reserved_names
+                .iter()
+                .filter_map(|name| name::canonical(name))
+                .collect(),
+        },
+    })
+}
+
+/// Opens the database and brings it to the current schema.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn database(config: &Config) -> Result<DatabaseConnection, StartError> {
+    if let Some(file) = config.database.file() {
+        private_file(&file)?;
+    }
+    let failed = |error| StartError::Database { url: config.database.shown(), error };
+    database::migrate(&config.database.url).await.map_err(failed)?;
+    database::connect(&config.database.url, config.database.max_connections).await.map_err(failed)
+}
+
+/// The limits of the edge.
+#[must_use]
+pub const fn edge(server: &config::Server) -> EdgeSettings {
+    EdgeSettings { max_body: server.max_body, request_timeout: Duration::from_secs(server.request_timeout) }
+}
+
+/// The bounds on connections.
+#[must_use]
+pub const fn connections(server: &config::Server) -> ServerSettings {
+    ServerSettings {
+        max_connections: server.max_connections,
+        shutdown_timeout: Duration::from_secs(server.shutdown_timeout),
+    }
+}
+
+fn hashing(config: &Config) -> HashingSettings {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = config.passwords.threads.unwrap_or(cores);
+    HashingSettings {
+        cost: config.passwords.cost(),
+        threads,
+        queue_length: config.passwords.queue_length.unwrap_or(QUEUED_PER_THREAD * threads),
+        queue_wait: Duration::from_millis(config.passwords.queue_wait_ms),
+    }
+}
+
+/// The configured master key; with SQLite and nothing configured, the one in the default file, which is made where
+/// there are no keys yet that another one sealed.
+async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
+    if let Some(text) = &config.keys.master_key {
+        return MasterKey::parse(text.expose_secret()).map_err(|error| StartError::MasterKey {
+            place: "keys.master_key (VESTIBULE_KEYS__MASTER_KEY)".to_owned(),
+            error,
+        });
+    }
+    let file = match (&config.keys.master_key_file, config.database.file()) {
+        (Some(file), _) => file.clone(),
+        (None, Some(_)) => PathBuf::from(DEFAULT_KEY_FILE),
+        (None, None) => return Err(StartError::NoMasterKey),
+    };
+    if file.exists() {
+        return read_key(&file);
+    }
+    let Some(database_file) = config.database.file() else { return Err(StartError::NoKeyFile(file)) };
+    if database_file.exists() {
+        let db = database(config).await?;
+        let sealed = keyring::is_sealed(&db).await?;
+        db.close().await.map_err(|error| StartError::Database { url: config.database.shown(), error })?;
+        if sealed {
+            return Err(StartError::LostMasterKey(file));
+        }
+    }
+    create_key(&file)?;
+    read_key(&file)
+}
+
+/// A new random master key.
+///
+/// # Errors
+/// When the system's random generator fails.
+pub fn new_master_key() -> io::Result<MasterKey> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the random generator failed"))?;
+    Ok(MasterKey::from_random(bytes))
+}
+
+fn read_key(path: &Path) -> Result<MasterKey, StartError> {
+    let failed = |error| StartError::File { path: path.to_owned(), error };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(StartError::LooseKeyFile { path: path.to_owned(), mode });
+    }
+    let text = zeroize::Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
+    MasterKey::parse(&text).map_err(|error| StartError::MasterKey { place: path.display().to_string(), error })
+}
+
+/// Writes a new key whole or not at all. Of two processes that start at once, both go on with the key of the faster.
+fn create_key(path: &Path) -> Result<(), StartError> {
+    let draft = path.with_extension(format!("key.{}", process::id()));
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        writeln!(file, "{}", *new_master_key()?.to_text())?;
+        file.sync_all()?;
+        match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    };
+    let written = write();
+    let removed = fs::remove_file(&draft);
+    let synced = path.parent().map_or(Ok(()), |folder| {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()
+    });
+    written.and(removed).and(synced).map_err(|error| StartError::File { path: path.to_owned(), error })
+}
+
+/// Makes the database's file readable by its owner alone before anything is in it; SQLite gives its other files the
+/// same mode.
+fn private_file(path: &Path) -> Result<(), StartError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mode = fs::metadata(path).map_or(0, |data| data.permissions().mode() & 0o777);
+            if mode & 0o077 != 0 {
+                tracing::warn!(file = %path.display(), mode = format!("{mode:o}"), "other users can read the database");
+            }
+            Ok(())
+        }
+        Err(error) => Err(StartError::File { path: path.to_owned(), error }),
+    }
+}

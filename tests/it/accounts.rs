@@ -1,0 +1,93 @@
+//! What operators do to accounts, through the functions that the command line calls.
+
+use serde_json::json;
+use vestibule::{
+    domain::account::{self, ChangeError, RegisterError},
+    domain::name::Name,
+    ids::UserId,
+    secret::Password,
+};
+
+use crate::support::TestApp;
+
+crate::trials![
+    disabling_ends_sessions_and_enabling_does_not_revive_them,
+    new_password_ends_sessions,
+    deleting_leaves_no_rows,
+    accounts_are_found_by_id_and_by_any_spelling,
+    unknown_accounts_are_not_found,
+    operators_may_give_reserved_names,
+    operators_are_held_to_the_password_policy,
+];
+
+async fn disabling_ends_sessions_and_enabling_does_not_revive_them() {
+    let app = TestApp::new().await;
+    let john = app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    assert!(account::disable(&app.app, john.id).await.unwrap().disabled);
+    app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
+    assert_eq!(app.count("session").await, 0);
+    assert!(!account::enable(&app.app, john.id).await.unwrap().disabled);
+    app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
+    app.token("john", "my_password").await;
+}
+
+async fn new_password_ends_sessions() {
+    let app = TestApp::new().await;
+    let john = app.user("john", "my_password").await;
+    app.user("jane", "my_password").await;
+    let old = app.token("john", "my_password").await;
+    let other = app.token("jane", "my_password").await;
+    account::set_password(&app.app, &john, &Password::from("another one".to_owned())).await.unwrap();
+    app.get("/me").bearer(&old).send().await.is_problem(401, "invalid_token");
+    assert_eq!(app.get("/me").bearer(&other).send().await.status, 200);
+    let answer = app.post("/login").json(&json!({ "username": "john", "password": "my_password" })).send().await;
+    answer.is_problem(401, "invalid_credentials");
+    app.token("john", "another one").await;
+}
+
+async fn deleting_leaves_no_rows() {
+    let app = TestApp::new().await;
+    let john = app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    account::delete(&app.app, john.id).await.unwrap();
+    assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
+    app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
+}
+
+async fn accounts_are_found_by_id_and_by_any_spelling() {
+    let app = TestApp::new().await;
+    let john = app.user("Jöhn", "my_password").await;
+    for who in ["Jöhn", "JÖHN", "jo\u{308}hn", &john.id.to_string()] {
+        assert_eq!(account::find(&app.app, who).await.unwrap(), john, "{who}");
+    }
+    let namesake = app.user(&UserId::random().to_string(), "my_password").await;
+    assert_eq!(account::find(&app.app, &namesake.username).await.unwrap(), namesake);
+    assert_eq!(account::list(&app.app).await.unwrap().len(), 2);
+}
+
+async fn unknown_accounts_are_not_found() {
+    let app = TestApp::new().await;
+    for who in ["nobody", "two words", "\u{0}", &UserId::random().to_string()] {
+        assert!(matches!(account::find(&app.app, who).await, Err(ChangeError::NotFound)), "{who:?}");
+    }
+    let unknown = UserId::random();
+    assert!(matches!(account::disable(&app.app, unknown).await, Err(ChangeError::NotFound)));
+    assert!(matches!(account::delete(&app.app, unknown).await, Err(ChangeError::NotFound)));
+}
+
+async fn operators_may_give_reserved_names() {
+    let closed = TestApp::builder().with(|config| config.registration.open = false).start().await;
+    closed.user("admin", "my_password").await;
+    closed.token("admin", "my_password").await;
+}
+
+async fn operators_are_held_to_the_password_policy() {
+    let app = TestApp::new().await;
+    let john = app.user("john", "my_password").await;
+    let weak = Password::from("password1".to_owned());
+    let made = account::create(&app.app, &Name::parse("jane").unwrap(), &weak).await;
+    assert!(matches!(made, Err(RegisterError::PasswordRejected(_))));
+    assert!(matches!(account::set_password(&app.app, &john, &weak).await, Err(ChangeError::PasswordRejected(_))));
+    app.token("john", "my_password").await;
+}

@@ -1,0 +1,196 @@
+//! The command line, as an operator types it.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use vestibule::api::document::document;
+
+crate::trials![
+    document_is_printed_without_configuration,
+    accounts_are_managed_beside_a_running_server,
+    exit_codes_are_as_documented,
+    first_start_tells_what_a_person_wants_to_know,
+    open_doors_are_named_beyond_loopback,
+    taken_port_names_the_setting,
+    lost_key_can_be_given_up,
+    migrate_makes_the_database,
+];
+
+fn vestibule(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("VESTIBULE_SERVER__LISTEN", "127.0.0.1:0")
+        .env("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true")
+        .env("VESTIBULE_PASSWORDS__MEMORY_KIB", "64")
+        .env("VESTIBULE_PASSWORDS__ITERATIONS", "1");
+    command
+}
+
+fn run(folder: &TempDir, arguments: &[&str], input: &str) -> Output {
+    let mut child = vestibule(folder).args(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    // A command that does not read its input closes the pipe early.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    child.wait_with_output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// A running server; it is stopped by SIGTERM.
+struct Server {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    welcome: String,
+}
+
+impl Server {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut welcome = String::new();
+        while !welcome.contains("first user") {
+            assert!(output.read_line(&mut welcome).unwrap() > 0, "the server ended: {welcome}");
+        }
+        Self { child, output, welcome }
+    }
+
+    fn address(&self) -> String {
+        let line = self.welcome.lines().find(|line| line.contains("listens on")).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    }
+
+    /// Stops it; what it printed after the welcome's last usual line.
+    fn stop(mut self) -> String {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).unwrap();
+        rest
+    }
+}
+
+async fn document_is_printed_without_configuration() {
+    let folder = TempDir::new().unwrap();
+    let output = vestibule(&folder).env("VESTIBULE_DATABASE__URL", "nonsense").arg("openapi").output().unwrap();
+    assert_eq!(out(&output), document().yaml);
+    assert_eq!(out(&run(&folder, &["openapi", "--json"], "")), document().json);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+async fn accounts_are_managed_beside_a_running_server() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(vestibule(&folder));
+    let url = format!("http://{}", server.address());
+    let client = reqwest::Client::new();
+    let login = |password: &str| {
+        let body = serde_json::json!({ "username": "john", "password": password });
+        client.post(format!("{url}/login")).json(&body).send()
+    };
+    assert!(out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n")).contains("was made"));
+    let token: Value = login("my_password").await.unwrap().json().await.unwrap();
+    let me = || client.get(format!("{url}/me")).bearer_auth(token["access_token"].as_str().unwrap()).send();
+    assert_eq!(me().await.unwrap().status(), 200);
+
+    let shown: Value = serde_json::from_str(&out(&run(&folder, &["user", "show", "JOHN", "--json"], ""))).unwrap();
+    let id = shown["id"].as_str().unwrap();
+    assert_eq!((&shown["username"], &shown["disabled"]), (&Value::from("john"), &Value::from(false)));
+    assert!(out(&run(&folder, &["user", "disable", id], "")).contains("was disabled"));
+    assert_eq!(me().await.unwrap().status(), 401);
+    assert_eq!(login("my_password").await.unwrap().status(), 401);
+    assert!(out(&run(&folder, &["user", "show", id], "")).contains("disabled"));
+    out(&run(&folder, &["user", "enable", "john"], ""));
+    assert_eq!(login("my_password").await.unwrap().status(), 200);
+    out(&run(&folder, &["user", "password", "john", "--password-stdin"], "another one\r\n"));
+    assert_eq!(login("my_password").await.unwrap().status(), 401);
+    assert_eq!(login("another one").await.unwrap().status(), 200);
+    let list: Value = serde_json::from_str(&out(&run(&folder, &["user", "list", "--json"], ""))).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    out(&run(&folder, &["user", "delete", "john"], "yes\n"));
+    assert_eq!(login("another one").await.unwrap().status(), 401);
+    assert_eq!(out(&run(&folder, &["user", "list"], "")), "");
+    assert!(server.stop().contains("has stopped"));
+}
+
+async fn exit_codes_are_as_documented() {
+    let folder = TempDir::new().unwrap();
+    out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n"));
+    for (arguments, input, code) in [
+        (&["user", "frobnicate"][..], "", 2),
+        (&["user", "show", "nobody"], "", 3),
+        (&["user", "disable", "nobody"], "", 3),
+        (&["user", "add", "JOHN", "--password-stdin"], "my_password\n", 4),
+        (&["user", "add", "two words", "--password-stdin"], "my_password\n", 5),
+        (&["user", "add", "jane", "--password-stdin"], "password1\n", 5),
+        (&["user", "add", "jane", "--password-stdin"], "", 5),
+        (&["user", "password", "john", "--password-stdin"], "short\n", 5),
+        (&["user", "delete", "john"], "no\n", 5),
+        (&["keys", "reset"], "\n", 5),
+    ] {
+        let output = run(&folder, arguments, input);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+    let help = out(&run(&folder, &["--help"], ""));
+    assert!((0..=6).all(|code| help.contains(&format!("\n  {code}  "))), "{help}");
+}
+
+async fn first_start_tells_what_a_person_wants_to_know() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(vestibule(&folder));
+    for part in ["http://localhost:5000", "/docs", "vestibule.db", "POST /register", "vestibule user add"] {
+        assert!(server.welcome.contains(part), "{part} in {}", server.welcome);
+    }
+    let rest = server.stop();
+    assert!(!rest.contains("anybody may register"), "{rest}");
+}
+
+async fn open_doors_are_named_beyond_loopback() {
+    let folder = TempDir::new().unwrap();
+    let mut command = vestibule(&folder);
+    command.env("VESTIBULE_SERVER__LISTEN", "0.0.0.0:0").env_remove("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS");
+    command.env_remove("VESTIBULE_PASSWORDS__MEMORY_KIB").env_remove("VESTIBULE_PASSWORDS__ITERATIONS");
+    let rest = Server::start(command).stop();
+    for setting in ["VESTIBULE_REGISTRATION__OPEN=false", "VESTIBULE_DOCS__ENABLED=false"] {
+        assert!(rest.contains(setting), "{rest}");
+    }
+}
+
+async fn taken_port_names_the_setting() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = TempDir::new().unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = vestibule(&folder).env("VESTIBULE_SERVER__LISTEN", &address).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(&address) && text.contains("VESTIBULE_SERVER__LISTEN"), "{text}");
+}
+
+async fn lost_key_can_be_given_up() {
+    let folder = TempDir::new().unwrap();
+    out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n"));
+    let key = folder.path().join("vestibule.key");
+    std::fs::remove_file(&key).unwrap();
+    let output = run(&folder, &["user", "list"], "");
+    assert_eq!(output.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("vestibule keys reset"));
+    out(&run(&folder, &["keys", "reset", "--yes"], ""));
+    assert!(out(&run(&folder, &["user", "list"], "")).contains("john"));
+    assert!(key.exists());
+    let (one, other) = (out(&run(&folder, &["keys", "generate"], "")), out(&run(&folder, &["keys", "generate"], "")));
+    assert!(one.len() == 44 && one != other);
+}
+
+async fn migrate_makes_the_database() {
+    let folder = TempDir::new().unwrap();
+    out(&run(&folder, &["migrate"], ""));
+    out(&run(&folder, &["migrate"], ""));
+    assert!(folder.path().join("vestibule.db").exists());
+}

@@ -1,0 +1,118 @@
+//! Settings: read from file and environment, refused by name.
+
+use std::{
+    fs,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+crate::trials![
+    settings_come_from_file_and_environment,
+    every_bad_setting_is_named,
+    bad_files_are_refused,
+    weak_hashing_is_refused_beyond_loopback,
+    secrets_are_not_shown,
+];
+
+/// `vestibule config check` in an empty folder with these variables and this file.
+fn check(variables: &[(&str, &str)], file: Option<&str>) -> Output {
+    let folder = TempDir::new().unwrap();
+    if let Some(text) = file {
+        fs::write(folder.path().join("vestibule.toml"), text).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.args(["config", "check"]).env_clear().envs(variables.iter().copied()).current_dir(folder.path());
+    let begun = Instant::now();
+    let output = command.output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{variables:?} took {:?}", begun.elapsed());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), usize::from(file.is_some()), "a check makes no file");
+    output
+}
+
+#[track_caller]
+fn refused(output: &Output, parts: &[&str]) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    assert!(parts.iter().all(|part| text.contains(part)), "{parts:?} in {text}");
+}
+
+async fn settings_come_from_file_and_environment() {
+    let file = "[server]\nlisten = [\"127.0.0.1:5001\"]\npublic_url = \"https://login.example\"\n[registration]\nopen = false\n";
+    assert!(check(&[], Some(file)).status.success());
+    let variables = [
+        ("VESTIBULE_SERVER__LISTEN", "127.0.0.1:5001, [::1]:5001"),
+        ("VESTIBULE_TOKENS__AUDIENCE", "shop"),
+        ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "300"),
+        ("VESTIBULE_DOCS__ENABLED", "false"),
+        ("PATH", "/nowhere"),
+    ];
+    assert!(check(&variables, Some(file)).status.success());
+    let both = check(&[("VESTIBULE_SERVER__PUBLIC_URL", "ftp://login.example")], Some(file));
+    refused(&both, &["server.public_url", "VESTIBULE_SERVER__PUBLIC_URL"]);
+}
+
+async fn every_bad_setting_is_named() {
+    let cases = [
+        ("VESTIBULE_SERVER__LISTEN", "5000", "server.listen"),
+        ("VESTIBULE_SERVER__LISTEN", "", "server.listen"),
+        ("VESTIBULE_SERVER__PUBLIC_URL", "localhost", "server.public_url"),
+        ("VESTIBULE_SERVER__PUBLIC_URL", "http://user@localhost", "server.public_url"),
+        ("VESTIBULE_SERVER__MAX_BODY", "0", "server.max_body"),
+        ("VESTIBULE_SERVER__MAX_BODY", "-1", "server.max_body"),
+        ("VESTIBULE_SERVER__MAX_CONNECTIONS", "many", "server.max_connections"),
+        ("VESTIBULE_SERVER__COLOUR", "blue", "colour"),
+        ("VESTIBULE_SREVER__LISTEN", "127.0.0.1:1", "srever"),
+        ("VESTIBULE_DATABASE__URL", "oracle://x/y", "database.url"),
+        ("VESTIBULE_DATABASE__URL", "sqlite://", "database.url"),
+        ("VESTIBULE_DATABASE__URL", "sqlite::memory:", "database.url"),
+        ("VESTIBULE_DATABASE__URL", "postgres://localhost", "database.url"),
+        ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "5", "tokens.access_lifetime"),
+        ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "86400", "tokens.access_lifetime"),
+        ("VESTIBULE_TOKENS__CLIENT_ID", " ", "tokens.client_id"),
+        ("VESTIBULE_SESSIONS__IDLE_LIFETIME", "999999999", "sessions.idle_lifetime"),
+        ("VESTIBULE_REGISTRATION__OPEN", "perhaps", "registration.open"),
+        ("VESTIBULE_REGISTRATION__RESERVED_NAMES", "two words", "registration.reserved_names"),
+        ("VESTIBULE_PASSWORDS__MIN_LENGTH", "7", "passwords.min_length"),
+        ("VESTIBULE_PASSWORDS__MEMORY_KIB", "8192", "passwords.memory_kib"),
+        ("VESTIBULE_PASSWORDS__MEMORY_KIB", "99999999", "passwords.memory_kib"),
+        ("VESTIBULE_PASSWORDS__ITERATIONS", "1", "passwords.iterations"),
+        ("VESTIBULE_DOCS__ENABLED", "3.5", "docs.enabled"),
+        ("VESTIBULE_LOG__FORMAT", "xml", "log.format"),
+        ("VESTIBULE_LOG__FILTER", "vestibule=loud", "log.filter"),
+    ];
+    for (name, value, key) in cases {
+        refused(&check(&[(name, value)], None), &[key]);
+    }
+}
+
+async fn bad_files_are_refused() {
+    refused(&check(&[], Some("[server\n")), &["vestibule.toml"]);
+    refused(&check(&[], Some("[server]\nlisten = 5000\n")), &["server.listen"]);
+    refused(&check(&[], Some("[registration]\nopen = [1]\n")), &["registration.open"]);
+    refused(&check(&[], Some("[sever]\nlisten = []\n")), &["sever"]);
+    let missing =
+        Command::new(env!("CARGO_BIN_EXE_vestibule")).args(["--config", "missing.toml", "config", "check"]).output();
+    refused(&missing.unwrap(), &["missing.toml"]);
+}
+
+async fn weak_hashing_is_refused_beyond_loopback() {
+    let weak = [("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true"), ("VESTIBULE_PASSWORDS__MEMORY_KIB", "64")];
+    assert!(check(&weak, None).status.success());
+    let open = [weak[0], weak[1], ("VESTIBULE_SERVER__LISTEN", "0.0.0.0:5000")];
+    refused(&check(&open, None), &["passwords.weak_hashing_for_tests", "loopback"]);
+}
+
+async fn secrets_are_not_shown() {
+    let output = check(
+        &[("VESTIBULE_DATABASE__URL", "postgres://user:hunter2@"), ("VESTIBULE_KEYS__MASTER_KEY", "hunter2")],
+        None,
+    );
+    refused(&output, &["database.url"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+    let mut config = vestibule::config::Config::default();
+    config.database.url = "postgres://user:hunter2@db/vestibule".to_owned().into();
+    config.keys.master_key = Some("hunter2".to_owned().into());
+    assert!(!format!("{config:?}").contains("hunter2") && !config.database.shown().contains("hunter2"));
+}

@@ -1,0 +1,137 @@
+//! The document: served as committed, well-formed, complete.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::Value;
+use vestibule::api::{document::document, problem::ProblemCode};
+
+use crate::support::{TestApp, contract};
+
+crate::trials![
+    committed_document_is_the_derived_one,
+    served_documents_are_the_derived_one,
+    no_member_stands_twice,
+    operations_are_complete,
+    requests_are_closed_and_answers_open,
+    examples_satisfy_their_schemas,
+    codes_are_listed_and_well_formed,
+    nothing_is_nullable,
+    page_loads_its_own_files_only,
+];
+
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml");
+
+fn operations() -> Vec<Value> {
+    let paths = document().value["paths"].as_object().unwrap();
+    paths.values().flat_map(|path| path.as_object().unwrap().values().cloned()).collect()
+}
+
+async fn committed_document_is_the_derived_one() {
+    let committed = fs::read_to_string(COMMITTED).unwrap();
+    assert!(committed == document().yaml, "`vestibule openapi > openapi.yaml` writes it anew");
+}
+
+async fn served_documents_are_the_derived_one() {
+    let app = TestApp::new().await;
+    let json = app.get("/openapi.json").send().await;
+    assert_eq!((json.header("content-type"), &json.text), ("application/json", &document().json));
+    let yaml = app.get("/openapi.yaml").send().await;
+    assert_eq!(yaml.text, document().yaml);
+    let read: Value = serde_yaml::from_str(&yaml.text).unwrap();
+    assert_eq!(read, json.body);
+}
+
+async fn no_member_stands_twice() {
+    // serde_yaml refuses a mapping with a repeated key.
+    serde_yaml::from_str::<serde_yaml::Value>(&document().yaml).unwrap();
+    assert!(serde_yaml::from_str::<serde_yaml::Value>("a: 1\na: 2").is_err());
+}
+
+async fn operations_are_complete() {
+    assert_eq!(document().value["openapi"], "3.0.3");
+    let tags: BTreeSet<_> =
+        document().value["tags"].as_array().unwrap().iter().map(|tag| tag["name"].clone().to_string()).collect();
+    let mut ids = BTreeSet::new();
+    for operation in operations() {
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        assert!(
+            id.chars().all(|c| c.is_ascii_alphanumeric()) && id.starts_with(|c: char| c.is_ascii_lowercase()),
+            "{id}"
+        );
+        assert!(ids.insert(id.clone()), "{id} stands twice");
+        assert!(operation["summary"].is_string() && operation["description"].is_string(), "{id}");
+        assert!(operation["security"].is_array(), "{id}");
+        let own = operation["tags"].as_array().unwrap();
+        assert!(own.len() == 1 && tags.contains(&own[0].to_string()), "{id}");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            assert!(!response["description"].as_str().unwrap().is_empty(), "{id} {status}");
+            assert!(response["headers"]["X-Request-Id"].is_object(), "{id} {status}");
+        }
+        let succeeds =
+            operation["responses"].as_object().unwrap().keys().filter(|status| status.starts_with('2')).count();
+        assert_eq!(succeeds, 1, "{id}");
+    }
+}
+
+async fn requests_are_closed_and_answers_open() {
+    let schemas = &document().value["components"]["schemas"];
+    for (name, schema) in schemas.as_object().unwrap() {
+        let closed = schema["additionalProperties"] == Value::Bool(false);
+        assert_eq!(closed, name.ends_with("Request"), "{name}");
+    }
+}
+
+async fn examples_satisfy_their_schemas() {
+    let mut number = 0;
+    for operation in operations() {
+        let id = &operation["operationId"];
+        let bodies = operation["responses"].as_object().unwrap().values().chain([&operation["requestBody"]]);
+        for media in
+            bodies.flat_map(|body| body["content"].as_object().into_iter().flat_map(|content| content.values()))
+        {
+            let check = contract::compile(&media["schema"], &document().value);
+            let several = media["examples"].as_object().into_iter().flat_map(|examples| examples.values());
+            let examples: Vec<_> = several.map(|example| &example["value"]).chain(media.get("example")).collect();
+            assert!(!examples.is_empty(), "{id}: no example");
+            for example in examples {
+                let faults: Vec<_> = check.iter_errors(example).map(|error| error.to_string()).collect();
+                assert!(faults.is_empty(), "{id}: {example}: {faults:?}");
+                number += 1;
+            }
+        }
+    }
+    assert!(number > 40, "{number}");
+}
+
+async fn codes_are_listed_and_well_formed() {
+    let code = &document().value["components"]["schemas"]["Problem"]["properties"]["code"];
+    let listed: Vec<_> =
+        code["x-extensible-enum"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+    let known: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(listed, known);
+    assert!(code.get("enum").is_none());
+    let form = regex::Regex::new(vestibule::api::problem::CODE_PATTERN).unwrap();
+    assert_eq!(code["pattern"], vestibule::api::problem::CODE_PATTERN);
+    assert!(known.iter().all(|code| form.is_match(code)));
+}
+
+async fn nothing_is_nullable() {
+    assert!(!document().json.contains("nullable"));
+}
+
+async fn page_loads_its_own_files_only() {
+    let app = TestApp::new().await;
+    let page = app.get("/docs").send().await;
+    let policy = page.header("content-security-policy");
+    assert_eq!(
+        policy,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let links = regex::Regex::new("(?:src|href)=\"([^\"]+)\"").unwrap();
+    let files: Vec<_> = links.captures_iter(&page.text).map(|found| found[1].to_owned()).collect();
+    assert_eq!(files.len(), 6, "{files:?}");
+    for file in files {
+        assert_eq!(app.get(&format!("/{file}")).send().await.status, 200, "{file}");
+    }
+}

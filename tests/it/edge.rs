@@ -1,0 +1,186 @@
+//! What happens before and around every operation, walked from the document.
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::support::{Fault, TestApp, client::Call, contract::operations};
+
+crate::trials![
+    every_operation_refuses_what_is_too_large,
+    every_operation_survives_a_panic,
+    every_operation_ends_in_time,
+    every_token_is_asked_for_by_name,
+    full_queue_is_an_example,
+    unknown_paths_are_404,
+    other_methods_are_405_with_allow,
+    head_answers_wherever_get_does,
+    every_answer_is_hardened,
+    http_2_is_served_in_the_clear,
+    connections_beyond_the_cap_wait,
+    stop_lets_requests_finish,
+];
+
+/// A call of each operation that reaches its handler.
+fn calls(app: &TestApp) -> Vec<Call> {
+    let call = |(_, method, path, body, _): (String, String, String, bool, bool)| {
+        let call = app.call(&method, &path);
+        if body { call.json(&json!({ "username": "john", "password": "my_password" })) } else { call }
+    };
+    operations().into_iter().map(call).collect()
+}
+
+async fn every_operation_refuses_what_is_too_large() {
+    let app = TestApp::new().await;
+    for (_, method, path, ..) in operations() {
+        let call = |path: &str| app.call(&method, path);
+        let long = format!("{path}?{}", "x".repeat(8 * 1024));
+        call(&path)
+            .text("application/json", vec![b'x'; 16 * 1024 + 1])
+            .record()
+            .send()
+            .await
+            .is_problem(413, "body_too_large");
+        call(&long).record().send().await.is_problem(414, "uri_too_long");
+        call(&path).header("x-large", vec![b'x'; 33 * 1024]).record().send().await.is_problem(431, "headers_too_large");
+        let many = (0..100).fold(call(&path), |call, number| call.header(&format!("x-{number}"), "1"));
+        many.send().await.is_problem(431, "headers_too_large");
+    }
+}
+
+async fn every_operation_survives_a_panic() {
+    let app = TestApp::builder().fault(Fault::Panic).start().await;
+    for call in calls(&app) {
+        call.record().send().await.is_problem(500, "internal");
+    }
+}
+
+async fn every_operation_ends_in_time() {
+    let app = TestApp::builder().fault(Fault::Stall).start().await;
+    for call in calls(&app) {
+        let answer = call.record().send().await;
+        answer.is_problem(503, "timed_out");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+}
+
+async fn every_token_is_asked_for_by_name() {
+    let app = TestApp::new().await;
+    for (id, method, path, _, token) in operations() {
+        if token {
+            let answer = app.call(&method, &path).send().await;
+            assert_eq!((answer.status, answer.code()), (401, "missing_token"), "{id}");
+        }
+    }
+}
+
+async fn full_queue_is_an_example() {
+    let slow = TestApp::builder().with(|config| {
+        config.passwords.threads = Some(1);
+        config.passwords.queue_length = Some(1);
+        config.passwords.queue_wait_ms = 100;
+        config.passwords.memory_kib = 262_144;
+        config.passwords.iterations = 8;
+    });
+    let app = slow.start().await;
+    for call in calls(&app) {
+        if call.reads_a_body() {
+            call.record().send().await.is_problem(503, "busy");
+        }
+    }
+}
+
+async fn unknown_paths_are_404() {
+    let app = TestApp::new().await;
+    for path in ["/", "/nothing", "/login/", "/LOGIN", "/me/sessions", "/%ff%fe", "/..%2f", "/.well-known", "//login"] {
+        for method in ["GET", "POST", "DELETE"] {
+            app.call(method, path).send().await.is_problem(404, "not_found");
+        }
+    }
+    let closed = TestApp::builder().with(|config| config.docs.enabled = false).start().await;
+    for path in ["/docs", "/docs/init.js", "/openapi.json", "/openapi.yaml"] {
+        closed.get(path).send().await.is_problem(404, "not_found");
+    }
+}
+
+async fn other_methods_are_405_with_allow() {
+    let app = TestApp::new().await;
+    for (path, method, allow) in [
+        ("/login", "GET", "POST"),
+        ("/login", "HEAD", "POST"),
+        ("/login", "TRACE", "POST"),
+        ("/login", "OPTIONS", "POST"),
+        ("/login", "BREW", "POST"),
+        ("/me", "POST", "GET, HEAD"),
+        ("/me", "TRACE", "GET, HEAD"),
+        ("/.well-known/jwks.json", "PUT", "GET, HEAD"),
+        ("/docs", "POST", "GET, HEAD"),
+        ("/openapi.json", "PATCH", "GET, HEAD"),
+    ] {
+        let answer = app.call(method, path).header("x-http-method-override", "POST").send().await;
+        assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
+    }
+}
+
+async fn head_answers_wherever_get_does() {
+    let app = TestApp::new().await;
+    for path in ["/.well-known/jwks.json", "/docs", "/openapi.json"] {
+        assert_eq!(app.call("HEAD", path).send().await.status, 200, "{path}");
+    }
+    assert_eq!(app.call("HEAD", "/me").send().await.status, 401);
+}
+
+async fn every_answer_is_hardened() {
+    let app = TestApp::new().await;
+    for path in ["/me", "/nothing", "/docs", "/openapi.json", "/.well-known/jwks.json", "/login"] {
+        let answer = app.get(path).send().await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert!(answer.header("server").is_empty(), "{path}");
+    }
+}
+
+async fn http_2_is_served_in_the_clear() {
+    let app = TestApp::new().await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let answer = client.get(format!("http://{}/.well-known/jwks.json", app.address)).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+}
+
+async fn connections_beyond_the_cap_wait() {
+    let app = TestApp::builder().with(|config| config.server.max_connections = 1).start().await;
+    let first = TcpStream::connect(app.address).await.unwrap();
+    let waiting = app.get("/.well-known/jwks.json").send();
+    tokio::pin!(waiting);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut waiting).await;
+    assert!(early.is_err(), "served beyond the cap");
+    drop(first);
+    assert_eq!(waiting.await.status, 200);
+}
+
+async fn stop_lets_requests_finish() {
+    let app = TestApp::new().await;
+    let body = r#"{"username": "john", "password": "my_password"}"#;
+    let head = format!(
+        "POST /register HTTP/1.1\r\nhost: vestibule\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         expect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut buffer = vec![0; 4096];
+    let length = stream.read(&mut buffer).await.unwrap();
+    assert!(buffer[..length].starts_with(b"HTTP/1.1 100 "), "the request is being served");
+    app.stop();
+    while TcpStream::connect(app.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+}

@@ -1,0 +1,109 @@
+//! How passwords are kept.
+
+use std::time::Duration;
+
+use sea_orm::EntityTrait as _;
+use vestibule::{
+    config::Config,
+    domain::password::{FLOOR, Hashing, HashingSettings},
+    entity::user,
+    startup,
+};
+
+use crate::support::TestApp;
+
+crate::trials![
+    default_cost_is_the_floor,
+    hash_is_an_argon2id_phc_string_with_its_own_salt,
+    raised_cost_renews_the_hash_at_the_next_good_login,
+    lowered_cost_leaves_the_hash,
+    blocklist_is_long_enough_and_in_lower_case,
+    threads_end_with_the_last_user,
+];
+
+async fn phc(app: &TestApp) -> Vec<String> {
+    let rows = user::Entity::find().all(&app.app.db).await.unwrap();
+    rows.into_iter().map(|row| row.password_hash.expose().to_owned()).collect()
+}
+
+async fn default_cost_is_the_floor() {
+    assert_eq!(Config::default().passwords.cost(), FLOOR);
+    assert_eq!((FLOOR.memory_kib, FLOOR.iterations, FLOOR.parallelism), (19_456, 2, 1));
+    let app = TestApp::builder().with(|config| config.passwords = Config::default().passwords).start().await;
+    app.user("john", "my_password").await;
+    assert!(phc(&app).await[0].starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    app.token("john", "my_password").await;
+}
+
+async fn hash_is_an_argon2id_phc_string_with_its_own_salt() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    app.user("jane", "my_password").await;
+    let hashes = phc(&app).await;
+    let form = regex::Regex::new(r"^\$argon2id\$v=19\$m=64,t=1,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$").unwrap();
+    assert!(hashes.iter().all(|phc| form.is_match(phc)), "{hashes:?}");
+    assert_ne!(hashes[0], hashes[1]);
+}
+
+/// The same database behind a service with another cost.
+async fn reopened(app: &TestApp, memory_kib: u32) -> vestibule::domain::App {
+    let mut config = app.config.clone();
+    config.passwords.memory_kib = memory_kib;
+    startup::open(&config, app.app.clock.clone()).await.unwrap()
+}
+
+async fn sign_in(app: &vestibule::domain::App, password: &str) -> bool {
+    let attempt = vestibule::domain::login::Attempt {
+        username: "john".to_owned(),
+        password: password.to_owned().into(),
+        client: vestibule::domain::session::Client { address: [127, 0, 0, 1].into(), user_agent: None },
+    };
+    vestibule::domain::login::with_password(app, attempt).await.is_ok()
+}
+
+async fn raised_cost_renews_the_hash_at_the_next_good_login() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let raised = reopened(&app, 128).await;
+    let before = phc(&app).await;
+    assert!(!sign_in(&raised, "wrong").await);
+    assert_eq!(phc(&app).await, before);
+    assert!(sign_in(&raised, "my_password").await);
+    assert!(phc(&app).await[0].contains("m=128,"));
+    assert!(sign_in(&raised, "my_password").await);
+}
+
+async fn lowered_cost_leaves_the_hash() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let before = phc(&app).await;
+    assert!(sign_in(&reopened(&app, 32).await, "my_password").await);
+    assert_eq!(phc(&app).await, before);
+}
+
+async fn blocklist_is_long_enough_and_in_lower_case() {
+    let list = include_str!("../../src/domain/password/common.txt");
+    assert!(list.lines().count() >= 8000);
+    assert!(list.lines().all(|line| line.chars().count() >= 8 && line.to_lowercase() == line));
+    assert!(!list.lines().any(|line| line == "my_password"));
+}
+
+async fn threads_end_with_the_last_user() {
+    let named = |prefix: &str| {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.starts_with(prefix)).count()
+    };
+    let settings = HashingSettings { cost: FLOOR, threads: 100, queue_length: 1, queue_wait: Duration::from_secs(1) };
+    let hashing = Hashing::start(settings).unwrap();
+    while named("hash-99") == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(hashing);
+    let ended = tokio::time::timeout(Duration::from_secs(30), async {
+        while named("hash-99") > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    ended.await.expect("the threads end");
+}

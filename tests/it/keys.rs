@@ -1,0 +1,167 @@
+//! The master key and what it seals.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use tempfile::TempDir;
+use vestibule::{
+    clock::Clock,
+    config::Config,
+    domain::keyring,
+    secret::MasterKey,
+    startup::{self, StartError},
+};
+
+use crate::support::{TestApp, app::config_in};
+
+crate::trials![
+    first_start_makes_private_files,
+    simultaneous_first_starts_share_one_key,
+    keys_survive_a_restart,
+    lost_master_key_is_refused,
+    other_master_key_is_refused,
+    damaged_seal_is_refused,
+    loose_key_file_is_refused,
+    weak_and_malformed_keys_are_refused,
+    network_databases_need_a_key,
+    reset_gives_up_keys_and_sessions_and_keeps_accounts,
+    private_key_is_not_stored_in_the_clear,
+];
+
+async fn start(config: &Config) -> Result<vestibule::domain::App, StartError> {
+    startup::open(config, Clock::System).await
+}
+
+fn mode(folder: &TempDir, file: &str) -> u32 {
+    fs::metadata(folder.path().join(file)).unwrap().permissions().mode() & 0o777
+}
+
+async fn first_start_makes_private_files() {
+    let folder = TempDir::new().unwrap();
+    let app = start(&config_in(&folder)).await.unwrap();
+    for file in ["vestibule.key", "vestibule.db", "vestibule.db-wal", "vestibule.db-shm"] {
+        assert_eq!(mode(&folder, file), 0o600, "{file}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left behind");
+    let settings = [("journal_mode", "wal"), ("synchronous", "2"), ("busy_timeout", "5000"), ("foreign_keys", "1")];
+    for (pragma, expected) in settings {
+        assert_eq!(pragma_value(&app, pragma).await, expected, "{pragma}");
+    }
+}
+
+async fn pragma_value(app: &vestibule::domain::App, pragma: &str) -> String {
+    use sea_orm::ConnectionTrait as _;
+    let column = if pragma == "busy_timeout" { "timeout" } else { pragma };
+    let statement = sea_orm::Statement::from_string(app.db.get_database_backend(), format!("PRAGMA {pragma}"));
+    let row = app.db.query_one_raw(statement).await.unwrap().unwrap();
+    row.try_get::<String>("", column).or_else(|_| row.try_get::<i64>("", column).map(|n| n.to_string())).unwrap()
+}
+
+async fn simultaneous_first_starts_share_one_key() {
+    let folder = TempDir::new().unwrap();
+    let config = config_in(&folder);
+    let starts = (0..5).map(|_| start(&config));
+    let apps = futures_util::future::join_all(starts).await;
+    let keys: Vec<_> = apps.iter().map(|app| app.as_ref().unwrap().keyring.published().to_vec()).collect();
+    assert!(keys.iter().all(|key| key.len() == 1 && *key == keys[0]), "{keys:?}");
+}
+
+async fn keys_survive_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let config = config_in(&folder);
+    let first = start(&config).await.unwrap().keyring.published().to_vec();
+    let second = start(&config).await.unwrap().keyring.published().to_vec();
+    assert_eq!(first, second);
+}
+
+async fn lost_master_key_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let config = config_in(&folder);
+    drop(start(&config).await.unwrap());
+    fs::remove_file(folder.path().join("vestibule.key")).unwrap();
+    let refusal = start(&config).await.unwrap_err();
+    assert!(matches!(refusal, StartError::LostMasterKey(_)), "{refusal}");
+    assert!(!folder.path().join("vestibule.key").exists(), "no new key in its place");
+}
+
+async fn other_master_key_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let mut config = config_in(&folder);
+    drop(start(&config).await.unwrap());
+    config.keys.master_key = Some(startup::new_master_key().unwrap().to_text().to_string().into());
+    let refusal = start(&config).await.unwrap_err();
+    assert!(matches!(refusal, StartError::Keyring(_)), "{refusal}");
+}
+
+async fn damaged_seal_is_refused() {
+    let app = TestApp::new().await;
+    for damage in ["substr(sealed, 1, 40)", "x''", "zeroblob(length(sealed))"] {
+        app.sql("DROP TABLE IF EXISTS saved").await;
+        app.sql("CREATE TABLE saved AS SELECT * FROM sealed_key").await;
+        app.sql(&format!("UPDATE sealed_key SET sealed = {damage}")).await;
+        let refusal = start(&app.config).await.unwrap_err();
+        assert!(matches!(refusal, StartError::Keyring(_)), "{damage}: {refusal}");
+        app.sql("DELETE FROM sealed_key").await;
+        app.sql("INSERT INTO sealed_key SELECT * FROM saved").await;
+    }
+    start(&app.config).await.unwrap();
+}
+
+async fn loose_key_file_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let config = config_in(&folder);
+    drop(start(&config).await.unwrap());
+    for loose in [0o640, 0o604, 0o644] {
+        let file = folder.path().join("vestibule.key");
+        fs::set_permissions(file, fs::Permissions::from_mode(loose)).unwrap();
+        let refusal = start(&config).await.unwrap_err();
+        assert!(matches!(refusal, StartError::LooseKeyFile { mode, .. } if mode == loose), "{refusal}");
+    }
+}
+
+async fn weak_and_malformed_keys_are_refused() {
+    let good = startup::new_master_key().unwrap().to_text().to_string();
+    assert!(MasterKey::parse(&good).is_ok() && MasterKey::parse(&format!("{good}\n")).is_ok());
+    let folder = TempDir::new().unwrap();
+    for text in
+        ["", "secret", &good[1..], &format!("{good}A"), &format!("{good}="), &"A".repeat(43), &"QUFB".repeat(11)[..43]]
+    {
+        let mut config = config_in(&folder);
+        config.keys.master_key = Some(text.to_owned().into());
+        let refusal = start(&config).await.unwrap_err();
+        assert!(matches!(refusal, StartError::MasterKey { .. }), "{text}: {refusal}");
+        let shown = refusal.to_string();
+        assert!(shown.contains("VESTIBULE_KEYS__MASTER_KEY") && (text.is_empty() || !shown.contains(text)), "{shown}");
+    }
+}
+
+async fn network_databases_need_a_key() {
+    let folder = TempDir::new().unwrap();
+    let mut config = config_in(&folder);
+    config.database.url = "postgres://user:hunter2@127.0.0.1:1/vestibule".to_owned().into();
+    config.keys.master_key_file = None;
+    let refusal = start(&config).await.unwrap_err().to_string();
+    assert!(refusal.contains("vestibule keys generate"), "{refusal}");
+    config.keys.master_key = Some(startup::new_master_key().unwrap().to_text().to_string().into());
+    let refusal = start(&config).await.unwrap_err().to_string();
+    assert!(refusal.contains("127.0.0.1") && !refusal.contains("hunter2"), "{refusal}");
+}
+
+async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    app.token("john", "my_password").await;
+    fs::remove_file(app.folder.path().join("vestibule.key")).unwrap();
+    keyring::reset(&app.app.db).await.unwrap();
+    assert_eq!((app.count("user").await, app.count("session").await, app.count("sealed_key").await), (1, 0, 0));
+    let again = start(&app.config).await.unwrap();
+    assert_ne!(again.keyring.published(), app.app.keyring.published());
+}
+
+async fn private_key_is_not_stored_in_the_clear() {
+    let app = TestApp::new().await;
+    app.sql("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let bytes = fs::read(app.folder.path().join("vestibule.db")).unwrap();
+    // The object identifier of the curve stands in every PKCS#8 key of ours.
+    let curve = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    assert!(!bytes.windows(curve.len()).any(|window| window == curve));
+}

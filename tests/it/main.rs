@@ -1,0 +1,54 @@
+//! The integration tests: every behaviour from outside, on a real database, with every answer held against the
+//! document. The last check compares the answers that were seen with those that are declared, in both directions.
+
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod accounts;
+mod cli;
+mod config;
+mod document;
+mod edge;
+mod hashing;
+mod keys;
+mod login;
+mod malformed;
+mod me;
+mod names;
+mod register;
+mod rows;
+mod support;
+mod tidy;
+mod tokens;
+mod well_known;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
+    let trials = [
+        accounts::trials(),
+        cli::trials(),
+        config::trials(),
+        document::trials(),
+        edge::trials(),
+        hashing::trials(),
+        keys::trials(),
+        login::trials(),
+        malformed::trials(),
+        me::trials(),
+        names::trials(),
+        register::trials(),
+        rows::trials(),
+        tidy::trials(),
+        tokens::trials(),
+        well_known::trials(),
+    ];
+    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    if partial || (conclusion.has_failed() && !support::ledger::is_recording()) {
+        return conclusion.exit_code();
+    }
+    support::ledger::close()
+}

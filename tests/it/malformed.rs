@@ -1,0 +1,144 @@
+//! Bodies that are not what the document says: each is refused, and nothing changes.
+
+use serde_json::json;
+
+use crate::support::TestApp;
+
+crate::trials![
+    unreadable_bodies_are_malformed,
+    members_are_held_to_the_schema,
+    other_media_types_are_415,
+    json_with_its_charset_is_read,
+    large_bodies_are_413_with_and_without_a_length,
+    what_was_sent_is_never_repeated,
+];
+
+const PATHS: [&str; 2] = ["/login", "/register"];
+
+async fn unreadable_bodies_are_malformed() {
+    let app = TestApp::new().await;
+    let nested = format!("{}{}", "[".repeat(8000), "]".repeat(8000));
+    let deep = format!("{}{}", r#"{"a":"#.repeat(33), "1".to_owned() + &"}".repeat(33));
+    let bodies: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b" ".to_vec(),
+        b"{".to_vec(),
+        b"john".to_vec(),
+        b"{\"username\": \"john\", \"password\": \"my_password\"} {}".to_vec(),
+        b"{'username': 'john'}".to_vec(),
+        b"{\"username\": \"john\", \"username\": \"jane\", \"password\": \"my_password\"}".to_vec(),
+        b"{\"username\": \"\xff\xfe\", \"password\": \"my_password\"}".to_vec(),
+        br#"{"username": "\ud800", "password": "my_password"}"#.to_vec(),
+        br#"{"username": "john", "password": 1e400}"#.to_vec(),
+        nested.into_bytes(),
+        deep.into_bytes(),
+    ];
+    for path in PATHS {
+        for body in &bodies {
+            let answer = app.post(path).text("application/json", body.clone()).send().await;
+            answer.is_problem(400, "malformed_request");
+        }
+        app.post(path).text("application/json", "{").record().send().await.is_problem(400, "malformed_request");
+    }
+    assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
+}
+
+async fn members_are_held_to_the_schema() {
+    let app = TestApp::new().await;
+    let long = "x".repeat(321);
+    let cases = [
+        (json!(null), vec![("", "wrong_type")]),
+        (json!([]), vec![("", "wrong_type")]),
+        (json!("john"), vec![("", "wrong_type")]),
+        (json!({}), vec![("/username", "required"), ("/password", "required")]),
+        (json!({ "username": "john" }), vec![("/password", "required")]),
+        (json!({ "username": 5, "password": "my_password" }), vec![("/username", "wrong_type")]),
+        (json!({ "username": null, "password": "my_password" }), vec![("/username", "wrong_type")]),
+        (json!({ "username": ["john"], "password": "my_password" }), vec![("/username", "wrong_type")]),
+        (json!({ "username": "john", "password": true }), vec![("/password", "wrong_type")]),
+        (json!({ "username": "john", "password": {} }), vec![("/password", "wrong_type")]),
+        (json!({ "username": long, "password": "my_password" }), vec![("/username", "too_long")]),
+        (json!({ "username": "john", "password": "x".repeat(257) }), vec![("/password", "too_long")]),
+        (json!({ "username": "", "password": "my_password" }), vec![("/username", "too_short")]),
+        (json!({ "username": "john", "password": "" }), vec![("/password", "too_short")]),
+        (json!({ "username": "john", "password": "my_password", "role": "admin" }), vec![("/role", "unknown")]),
+    ];
+    for path in PATHS {
+        for (body, expected) in &cases {
+            let answer = app.post(path).json(body).send().await;
+            answer.is_problem(400, "invalid_request");
+            for (pointer, code) in expected {
+                let found = answer.errors().contains(&((*pointer).to_owned(), (*code).to_owned()));
+                assert!(found, "{path} {body}: {pointer} {code}: {answer:?}");
+            }
+        }
+        let body = json!({ "username": 5, "role": "admin" });
+        app.post(path).json(&body).record().send().await.is_problem(400, "invalid_request");
+    }
+    assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
+}
+
+async fn other_media_types_are_415() {
+    let app = TestApp::new().await;
+    let body = r#"{"username": "john", "password": "my_password"}"#;
+    for path in PATHS {
+        for media_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/xml",
+            "application/json; charset=utf-7",
+            "application/jsonp",
+            "application",
+            "",
+        ] {
+            app.post(path).text(media_type, body).send().await.is_problem(415, "unsupported_media_type");
+        }
+        app.post(path).send().await.is_problem(415, "unsupported_media_type");
+        app.post(path).text("text/plain", body).record().send().await.is_problem(415, "unsupported_media_type");
+    }
+    assert_eq!(app.count("user").await, 0);
+}
+
+async fn json_with_its_charset_is_read() {
+    let app = TestApp::new().await;
+    for (number, media_type) in [
+        "application/json",
+        "Application/JSON",
+        "application/json; charset=utf-8",
+        "application/json;charset=\"UTF-8\"",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = format!(r#"{{"username": "user{number}", "password": "my_password"}}"#);
+        assert_eq!(app.post("/register").text(media_type, body).send().await.status, 201, "{media_type}");
+    }
+}
+
+async fn large_bodies_are_413_with_and_without_a_length() {
+    let app = TestApp::new().await;
+    let body = json!({ "username": "john", "password": "x".repeat(1_000_000) });
+    for path in PATHS {
+        app.post(path).json(&body).send().await.is_problem(413, "body_too_large");
+        app.post(path).json(&body).chunked().send().await.is_problem(413, "body_too_large");
+    }
+    let small = json!({ "username": "john", "password": "my_password" });
+    assert_eq!(app.post("/register").json(&small).chunked().send().await.status, 201);
+}
+
+async fn what_was_sent_is_never_repeated() {
+    let app = TestApp::new().await;
+    let canary = "canary-7c1f";
+    for body in [
+        format!(r#"{{"username": "{canary}", "password": 5, "password": "{canary}"}}"#),
+        format!(r#"{{"username": 5, "password": "{}"}}"#, canary.repeat(30)),
+        format!(r#"{{"username": "john", "password": "{canary}"#),
+        format!(r#"{{"username": "{canary} {canary}", "password": "{canary}"}}"#),
+    ] {
+        for path in PATHS {
+            let answer = app.post(path).text("application/json", body.clone()).send().await;
+            assert!(!answer.text.contains(canary), "{answer:?}");
+        }
+    }
+}

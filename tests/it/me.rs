@@ -1,0 +1,115 @@
+//! `GET /me`
+
+use serde_json::json;
+
+use crate::support::TestApp;
+
+crate::trials![
+    token_shows_its_own_account,
+    missing_and_odd_credentials_are_401,
+    token_in_the_url_is_ignored,
+    expired_token_is_refused,
+    token_of_an_ended_session_is_refused,
+    session_ends_with_its_lifetimes,
+    disabled_account_is_refused_at_once,
+    token_is_checked_before_the_body,
+    closed_database_is_503,
+];
+
+async fn token_shows_its_own_account() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    app.user("jane", "my_password").await;
+    let john = app.token("john", "my_password").await;
+    let jane = app.token("jane", "my_password").await;
+    let answer = app.get("/me").bearer(&john).record().send().await;
+    assert_eq!((answer.status, &answer.body["username"]), (200, &json!("john")));
+    assert_eq!(app.get("/me").bearer(&jane).send().await.body["username"], "jane");
+    assert_eq!(app.get("/me").header("authorization", format!("bearer {john}")).send().await.status, 200);
+    assert_eq!(app.call("HEAD", "/me").bearer(&john).send().await.status, 200);
+}
+
+async fn missing_and_odd_credentials_are_401() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    let answer = app.get("/me").record().send().await;
+    answer.is_problem(401, "missing_token");
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"vestibule\"");
+    app.get("/me")
+        .header("authorization", "Basic am9objpteV9wYXNzd29yZA==")
+        .send()
+        .await
+        .is_problem(401, "missing_token");
+    let answer = app.get("/me").bearer("nonsense").record().send().await;
+    answer.is_problem(401, "invalid_token");
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"vestibule\", error=\"invalid_token\"");
+    for value in ["Bearer", "Bearer ", "bearer\t", token.as_str(), "Bearer a b", "\u{ff}\u{fe} x", "Bearer \u{e9}"] {
+        app.get("/me").header("authorization", value).send().await.is_problem(401, "invalid_token");
+    }
+    app.get("/me").bearer(&token).bearer(&token).send().await.is_problem(401, "invalid_token");
+}
+
+async fn token_in_the_url_is_ignored() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    app.get(&format!("/me?access_token={token}")).send().await.is_problem(401, "missing_token");
+}
+
+async fn expired_token_is_refused() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    app.advance(600);
+    assert_eq!(app.get("/me").bearer(&token).send().await.status, 200, "within the leeway");
+    app.advance(5);
+    app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
+}
+
+async fn token_of_an_ended_session_is_refused() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    app.sql("DELETE FROM session").await;
+    app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
+}
+
+async fn session_ends_with_its_lifetimes() {
+    for (lifetime, idle) in [(120, 60), (60, 60)] {
+        let change = move |config: &mut vestibule::config::Config| {
+            config.sessions.lifetime = lifetime;
+            config.sessions.idle_lifetime = idle;
+        };
+        let app = TestApp::builder().with(change).start().await;
+        app.user("john", "my_password").await;
+        let token = app.token("john", "my_password").await;
+        app.advance(59);
+        assert_eq!(app.get("/me").bearer(&token).send().await.status, 200);
+        app.advance(1);
+        app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
+    }
+}
+
+async fn disabled_account_is_refused_at_once() {
+    let app = TestApp::new().await;
+    let john = app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    app.sql("UPDATE \"user\" SET state = 'disabled'").await;
+    app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
+    vestibule::domain::account::enable(&app.app, john.id).await.unwrap();
+    assert_eq!(app.get("/me").bearer(&token).send().await.status, 200);
+}
+
+async fn token_is_checked_before_the_body() {
+    let app = TestApp::new().await;
+    app.get("/me").text("text/plain", "{").send().await.is_problem(401, "missing_token");
+}
+
+async fn closed_database_is_503() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    app.app.db.clone().close().await.unwrap();
+    app.get("/me").bearer(&token).record().send().await.is_problem(503, "unavailable");
+}

@@ -1,0 +1,77 @@
+//! User names: the pattern of the document, and the canonical form of RFC 8265.
+
+use regex::Regex;
+use vestibule::domain::name::{self, Name, REGISTRABLE};
+
+crate::trials![
+    every_registrable_letter_has_one_canonical_form_of_its_length,
+    canonical_form_is_idempotent_for_long_names,
+    spellings_of_one_name_are_equal,
+    different_names_stay_different,
+    what_the_profile_refuses_has_no_form,
+];
+
+async fn every_registrable_letter_has_one_canonical_form_of_its_length() {
+    let pattern = Regex::new(REGISTRABLE).unwrap();
+    let mut letters = 0;
+    for letter in (0..=0xffff).filter_map(char::from_u32) {
+        for text in [letter.to_string(), format!("a{letter}"), format!("{letter}1{letter}")] {
+            if pattern.is_match(&text) {
+                let form = name::canonical(&text).unwrap_or_else(|| panic!("{letter:?} is refused"));
+                assert_eq!(form.chars().count(), text.chars().count(), "{letter:?}");
+                assert_eq!(name::canonical(&form).as_ref(), Some(&form), "{letter:?}");
+                assert_eq!(Name::parse(&text).unwrap().canonical(), form);
+                letters += 1;
+            } else {
+                assert!(Name::parse(&text).is_err(), "{letter:?}");
+            }
+        }
+    }
+    assert_eq!(letters, 3 * 32_980);
+}
+
+async fn canonical_form_is_idempotent_for_long_names() {
+    let pattern = Regex::new(REGISTRABLE).unwrap();
+    let single = |letter: &char| pattern.is_match(&letter.to_string());
+    let letters: Vec<char> = (0..=0xffff).filter_map(char::from_u32).filter(single).collect();
+    // A full period of a linear congruence: every letter occurs beside letters of other scripts.
+    let mut position = 1;
+    for number in 0..20_000 {
+        let mut text = String::new();
+        for place in 0..=(number % 80) {
+            position = (position * 75 + 74) % 65_537;
+            text.push(letters[position % letters.len()]);
+            if place % 7 == 3 && place < number % 80 && text.chars().count() < 70 {
+                text.push(['.', '_', '-'][position % 3]);
+            }
+        }
+        if text.chars().count() > 80 || !pattern.is_match(&text) {
+            continue;
+        }
+        let form = name::canonical(&text).unwrap_or_else(|| panic!("{text:?} is refused"));
+        assert_eq!(form.chars().count(), text.chars().count(), "{text:?}");
+        assert_eq!(name::canonical(&form), Some(form), "{text:?}");
+    }
+}
+
+async fn spellings_of_one_name_are_equal() {
+    for (one, other) in [("Bob", "bob"), ("ＢＯＢ", "bob"), ("É", "e\u{301}"), ("ΑΣ", "ας"), ("ДОМ", "дом")]
+    {
+        let (one, other) = (name::canonical(one), name::canonical(other));
+        assert!(one.is_some(), "{other:?}");
+        assert_eq!(one.unwrap().replace('ς', "σ"), other.unwrap().replace('ς', "σ"));
+    }
+}
+
+async fn different_names_stay_different() {
+    for (one, other) in [("é", "e"), ("ß", "ss"), ("a.b", "ab"), ("аdmin", "admin"), ("o", "0")] {
+        assert_ne!(name::canonical(one), name::canonical(other), "{one} {other}");
+    }
+}
+
+async fn what_the_profile_refuses_has_no_form() {
+    for text in ["", "two words", "a\u{0}", "ᴮᴼᴮ", "a\u{200b}b", "½", "\u{202e}abc", "a\u{5d0}", &"x".repeat(81), "🦀"]
+    {
+        assert_eq!(name::canonical(text), None, "{text:?}");
+    }
+}

@@ -1,0 +1,177 @@
+//! `POST /register`
+
+use serde_json::json;
+
+use crate::support::TestApp;
+
+crate::trials![
+    registered_account_can_sign_in,
+    taken_name_is_409_in_every_spelling,
+    reserved_names_are_taken,
+    closed_registration_is_403,
+    passwords_that_break_the_policy_are_422,
+    bounds_of_passwords_count_code_points,
+    names_of_many_scripts_are_accepted,
+    names_out_of_form_are_refused_with_a_pointer,
+    parallel_registrations_of_one_name_have_one_winner,
+    full_queue_is_503,
+    closed_database_is_503,
+];
+
+async fn registered_account_can_sign_in() {
+    let app = TestApp::new().await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    let answer = app.post("/register").json(&body).record().send().await;
+    assert_eq!((answer.status, answer.header("location")), (201, "/me"), "{answer:?}");
+    assert_eq!(
+        (&answer.body["username"], &answer.body["created_at"]),
+        (&json!("john"), &json!("2030-03-17T17:46:40Z"))
+    );
+    let token = app.token("john", "my_password").await;
+    assert_eq!(app.get("/me").bearer(&token).send().await.body, answer.body);
+}
+
+async fn taken_name_is_409_in_every_spelling() {
+    let app = TestApp::new().await;
+    let register = |name: &str| app.post("/register").json(&json!({ "username": name, "password": "my_password" }));
+    assert_eq!(register("Straße").send().await.status, 201);
+    register("john").send().await;
+    register("john").record().send().await.is_problem(409, "username_taken");
+    for name in ["straße", "STRAßE", "JOHN"] {
+        register(name).send().await.is_problem(409, "username_taken");
+    }
+    assert_eq!(register("strasse").send().await.status, 201);
+    assert_eq!(app.count("user").await, 3);
+}
+
+async fn reserved_names_are_taken() {
+    let app =
+        TestApp::builder().with(|config| config.registration.reserved_names = vec!["Boss".to_owned()]).start().await;
+    for name in ["admin", "ROOT", "Vestibule", "boss"] {
+        let answer = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
+        answer.is_problem(409, "username_taken");
+    }
+    app.user("boss", "my_password").await;
+}
+
+async fn closed_registration_is_403() {
+    let app = TestApp::builder().with(|config| config.registration.open = false).start().await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    app.post("/register").json(&body).record().send().await.is_problem(403, "registration_closed");
+    assert_eq!(app.count("user").await, 0);
+}
+
+async fn passwords_that_break_the_policy_are_422() {
+    let app = TestApp::new().await;
+    let refused = [
+        ("john", "password1", "common"),
+        ("john", "PassWord1", "common"),
+        ("john", "12345678", "common"),
+        ("long.name", "long.name", "same_as_username"),
+        ("long.name", "Long.NAME", "same_as_username"),
+        ("john", "cafe\u{301}caf", "too_short"),
+    ];
+    for (name, password, code) in refused {
+        let answer = app.post("/register").json(&json!({ "username": name, "password": password })).send().await;
+        answer.is_problem(422, "password_rejected");
+        assert_eq!(answer.errors(), [("/password".to_owned(), code.to_owned())], "{password}");
+    }
+    let body = json!({ "username": "john", "password": "password1" });
+    app.post("/register").json(&body).record().send().await.is_problem(422, "password_rejected");
+    assert_eq!(app.count("user").await, 0);
+}
+
+async fn bounds_of_passwords_count_code_points() {
+    let app = TestApp::new().await;
+    let lengths = [(7, 400), (8, 201), (64, 201), (256, 201), (257, 400)];
+    for (number, (length, status)) in lengths.into_iter().enumerate() {
+        let body = json!({ "username": format!("user{number}"), "password": "\u{1f511}".repeat(length) });
+        let answer = app.post("/register").json(&body).send().await;
+        assert_eq!(answer.status, status, "{length}: {answer:?}");
+    }
+    let strict = TestApp::builder().with(|config| config.passwords.min_length = 15).start().await;
+    let body = json!({ "username": "john", "password": "fourteen chars" });
+    strict.post("/register").json(&body).send().await.is_problem(422, "password_rejected");
+}
+
+async fn names_of_many_scripts_are_accepted() {
+    let app = TestApp::new().await;
+    for name in [
+        "a",
+        "7",
+        "jean-luc",
+        "anna_b.c",
+        "Ångström",
+        "Ελένη",
+        "Борис",
+        "さくら",
+        "サクラ",
+        "王小明",
+        "김철수",
+        &"x".repeat(80),
+    ] {
+        let body = json!({ "username": name, "password": "my_password" });
+        let answer = app.post("/register").json(&body).send().await;
+        assert_eq!((answer.status, &answer.body["username"]), (201, &json!(name)), "{answer:?}");
+    }
+}
+
+async fn names_out_of_form_are_refused_with_a_pointer() {
+    let app = TestApp::new().await;
+    let refused = [
+        ("", "too_short"),
+        (&"x".repeat(81), "too_long"),
+        ("two words", "wrong_form"),
+        ("john@example.com", "wrong_form"),
+        (".john", "wrong_form"),
+        ("john.", "wrong_form"),
+        ("jo..hn", "wrong_form"),
+        ("john\n", "wrong_form"),
+        ("john\u{0}", "wrong_form"),
+        ("ᴮᴼᴮ", "wrong_form"),
+    ];
+    for (name, code) in refused {
+        let answer = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
+        answer.is_problem(400, "invalid_request");
+        assert!(answer.errors().contains(&("/username".to_owned(), code.to_owned())), "{name:?}: {answer:?}");
+    }
+    assert_eq!(app.count("user").await, 0);
+}
+
+async fn parallel_registrations_of_one_name_have_one_winner() {
+    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    let calls = (0..32).map(|number| {
+        let name = if number % 2 == 0 { "john" } else { "JOHN" };
+        app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send()
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    let of = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((of(201), of(409)), (1, 31), "{answers:?}");
+}
+
+async fn full_queue_is_503() {
+    let slow = TestApp::builder().with(|config| {
+        config.passwords.threads = Some(1);
+        config.passwords.queue_length = Some(1);
+        config.passwords.queue_wait_ms = 30_000;
+        config.passwords.memory_kib = 131_072;
+        config.passwords.iterations = 4;
+    });
+    let app = slow.start().await;
+    let calls = (0..6).map(|number| {
+        let body = json!({ "username": format!("user{number}"), "password": "my_password" });
+        app.post("/register").json(&body).send()
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    assert!((1..=2).contains(&made), "one is hashed, one waits: {answers:?}");
+    assert_eq!(answers.iter().filter(|answer| answer.code() == "busy").count(), 6 - made);
+    assert_eq!(app.count("user").await, i64::try_from(made).unwrap());
+}
+
+async fn closed_database_is_503() {
+    let app = TestApp::new().await;
+    app.app.db.clone().close().await.unwrap();
+    let body = json!({ "username": "john", "password": "my_password" });
+    app.post("/register").json(&body).record().send().await.is_problem(503, "unavailable");
+}

@@ -1,0 +1,60 @@
+//! The schema: migrations, and a row of each table through its entity.
+
+use migration::{Migrator, MigratorTrait as _};
+use sea_orm::EntityTrait as _;
+use tempfile::TempDir;
+use vestibule::{
+    domain::database,
+    entity::{sealed_key, session, user},
+};
+
+use crate::support::TestApp;
+
+crate::trials![
+    migrations_go_up_down_and_up,
+    simultaneous_migrations_all_succeed,
+    every_entity_reads_its_row,
+    unreadable_row_hurts_its_account_only,
+];
+
+async fn migrations_go_up_down_and_up() {
+    let folder = TempDir::new().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("test.db").display()).into();
+    database::migrate(&url).await.unwrap();
+    let db = database::connect(&url, 1).await.unwrap();
+    assert!(Migrator::get_pending_migrations(&db).await.unwrap().is_empty());
+    Migrator::down(&db, None).await.unwrap();
+    assert!(user::Entity::find().all(&db).await.is_err(), "the tables are gone");
+    database::migrate(&url).await.unwrap();
+    assert!(user::Entity::find().all(&db).await.unwrap().is_empty());
+}
+
+async fn simultaneous_migrations_all_succeed() {
+    let folder = TempDir::new().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("test.db").display()).into();
+    let runs = (0..5).map(|_| database::migrate(&url));
+    assert!(futures_util::future::join_all(runs).await.into_iter().all(|outcome| outcome.is_ok()));
+}
+
+async fn every_entity_reads_its_row() {
+    let app = TestApp::new().await;
+    let john = app.user("John", "my_password").await;
+    app.token("john", "my_password").await;
+    let user = user::Entity::find().one(&app.app.db).await.unwrap().unwrap();
+    assert_eq!((user.id, user.username.as_str(), user.username_canonical.as_str()), (john.id, "John", "john"));
+    let session = session::Entity::find().one(&app.app.db).await.unwrap().unwrap();
+    assert_eq!((session.user_id, session.address.as_str()), (john.id, "127.0.0.1"));
+    assert_eq!(session.created_at, app.app.clock.now());
+    let key = sealed_key::Entity::find().one(&app.app.db).await.unwrap().unwrap();
+    assert_eq!((key.purpose, key.generation), (sealed_key::Purpose::Signing, 1));
+}
+
+async fn unreadable_row_hurts_its_account_only() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    app.user("jane", "my_password").await;
+    app.sql("UPDATE \"user\" SET state = 'odd' WHERE username = 'john'").await;
+    let body = serde_json::json!({ "username": "john", "password": "my_password" });
+    app.post("/login").json(&body).send().await.is_problem(500, "internal");
+    app.token("jane", "my_password").await;
+}

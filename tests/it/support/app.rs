@@ -1,0 +1,208 @@
+//! A running service with a database of its own.
+
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use poem::{Endpoint, EndpointExt as _, Request, Response, endpoint::BoxEndpoint};
+use sea_orm::ConnectionTrait as _;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use vestibule::{
+    clock::{Clock, Timestamp},
+    config::Config,
+    domain::{App, account::Account, database, name::Name},
+    secret::{MasterKey, Password},
+    server, startup,
+};
+
+use super::client::Call;
+
+/// Where the clock of every test starts: 2030-03-17T17:46:40Z.
+const START: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
+
+/// Faults that no request can cause.
+#[derive(Clone, Copy)]
+pub(crate) enum Fault {
+    /// Every handler panics.
+    Panic,
+    /// No handler ever answers.
+    Stall,
+}
+
+/// A service on a loopback port.
+pub(crate) struct TestApp {
+    pub(crate) app: Arc<App>,
+    pub(crate) config: Config,
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: TempDir,
+    client: reqwest::Client,
+    stop: CancellationToken,
+}
+
+type Change = Box<dyn FnOnce(&mut Config)>;
+
+/// Says how the service of a test differs from the usual one.
+#[derive(Default)]
+pub(crate) struct Builder {
+    changes: Vec<Change>,
+    fault: Option<Fault>,
+}
+
+impl Builder {
+    /// Changes the configuration.
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// Puts a fault in the place of every handler.
+    pub(crate) fn fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    pub(crate) async fn start(self) -> TestApp {
+        let folder = TempDir::new().unwrap();
+        let database = folder.path().join("vestibule.db");
+        fs::copy(template().await, &database).unwrap();
+        let mut config = config_in(&folder);
+        for change in self.changes {
+            change(&mut config);
+        }
+        config.validate().unwrap();
+        let app = Arc::new(startup::open(&config, Clock::frozen(START)).await.unwrap());
+        let routes = server::routes(Arc::clone(&app), config.docs.enabled);
+        let mut edge = startup::edge(&config.server);
+        let routes = match self.fault {
+            Some(fault) => {
+                edge.request_timeout = Duration::from_millis(200);
+                Broken { routes, fault }.boxed()
+            }
+            None => routes,
+        };
+        let listeners = server::bind(&config.server.listen).await.unwrap();
+        let address = listeners.first().unwrap().local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let endpoint = server::endpoint(routes, edge);
+        tokio::spawn(server::serve(listeners, endpoint, startup::connections(&config.server), stop.clone()));
+        TestApp { app, config, address, folder, client: reqwest::Client::new(), stop }
+    }
+}
+
+impl TestApp {
+    /// The usual service: registration open, cheap hashes, a frozen clock.
+    pub(crate) async fn new() -> Self {
+        Self::builder().start().await
+    }
+
+    pub(crate) fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Moves the service's clock.
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.app.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Asks the server to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(crate) fn call(&self, method: &str, path: &str) -> Call {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        Call::new(self.client.clone(), self.address, method, path)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Call {
+        self.call("POST", path)
+    }
+
+    /// An account, made by an operator.
+    pub(crate) async fn user(&self, name: &str, password: &str) -> Account {
+        let name = Name::parse(name).unwrap();
+        vestibule::domain::account::create(&self.app, &name, &Password::from(password.to_owned())).await.unwrap()
+    }
+
+    /// The access token of a new login.
+    pub(crate) async fn token(&self, name: &str, password: &str) -> String {
+        let answer = self.post("/login").json(&json!({ "username": name, "password": password })).send().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs SQL past the service.
+    pub(crate) async fn sql(&self, statement: &str) {
+        self.app.db.execute_unprepared(statement).await.unwrap();
+    }
+
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let statement = format!("SELECT COUNT(*) AS n FROM \"{table}\"");
+        let statement = sea_orm::Statement::from_string(self.app.db.get_database_backend(), statement);
+        self.app.db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap()
+    }
+
+    /// The key that seals this service's keys.
+    pub(crate) fn master_key(&self) -> MasterKey {
+        MasterKey::parse(&fs::read_to_string(self.folder.path().join("vestibule.key")).unwrap()).unwrap()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The usual configuration, in a folder of its own and on a port that the system chooses.
+pub(crate) fn config_in(folder: &TempDir) -> Config {
+    let mut config = Config::default();
+    config.server.listen = vec![([127, 0, 0, 1], 0).into()];
+    config.database.url = format!("sqlite://{}", folder.path().join("vestibule.db").display()).into();
+    config.keys.master_key_file = Some(folder.path().join("vestibule.key"));
+    config.passwords.weak_hashing_for_tests = true;
+    config.passwords.memory_kib = 64;
+    config.passwords.iterations = 1;
+    config
+}
+
+/// An empty database with the current schema, migrated once and copied for each test.
+async fn template() -> &'static PathBuf {
+    static TEMPLATE: OnceCell<PathBuf> = OnceCell::const_new();
+    let make = || async {
+        let file = TempDir::new().unwrap().keep().join("template.db");
+        let url = format!("sqlite://{}", file.display()).into();
+        database::migrate(&url).await.unwrap();
+        let db = database::connect(&url, 1).await.unwrap();
+        db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+        db.close().await.unwrap();
+        file
+    };
+    TEMPLATE.get_or_init(make).await
+}
+
+/// Routes whose handlers fail. The paths and methods stay those of the real ones.
+struct Broken {
+    routes: BoxEndpoint<'static>,
+    fault: Fault,
+}
+
+impl Endpoint for Broken {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let answer = self.routes.call(request).await;
+        let missing = answer.as_ref().err().is_some_and(|error| matches!(error.status().as_u16(), 404 | 405));
+        match self.fault {
+            _ if missing => answer,
+            Fault::Panic => panic!("planted"),
+            Fault::Stall => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The client: sends a request, holds the answer against the document, notes it in the ledger.
+
+use std::net::SocketAddr;
+
+use reqwest::{
+    Client, Method,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
+use serde_json::Value;
+
+use super::{contract, ledger};
+
+/// A request in the making.
+pub(crate) struct Call {
+    client: Client,
+    url: String,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Vec<u8>>,
+    chunked: bool,
+    example: bool,
+}
+
+/// An answer that the document declares.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    /// The body as JSON; null when it is none.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The `code` of a problem.
+    pub(crate) fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    /// A header; empty when it was not sent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts status and code of a problem.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.code()), (status, code), "{}", self.text);
+    }
+
+    /// The pointers and codes of what is wrong with the body.
+    pub(crate) fn errors(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().map(|error| (text(&error["pointer"]), text(&error["code"]))).collect()
+    }
+}
+
+impl Call {
+    pub(super) fn new(client: Client, address: SocketAddr, method: Method, path: &str) -> Self {
+        Self {
+            client,
+            url: format!("http://{address}{path}"),
+            method,
+            path: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: None,
+            chunked: false,
+            example: false,
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        self.headers.append(name, HeaderValue::from_bytes(value.as_ref()).unwrap());
+        self
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.header("authorization", format!("Bearer {token}"))
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.text("application/json", body.to_string())
+    }
+
+    pub(crate) fn text(mut self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self = self.header("content-type", media_type);
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Sends the body without saying how long it is.
+    pub(crate) fn chunked(mut self) -> Self {
+        self.chunked = true;
+        self
+    }
+
+    /// Makes this exchange the document's example of its answer.
+    pub(crate) fn record(mut self) -> Self {
+        self.example = true;
+        self
+    }
+
+    pub(crate) fn reads_a_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// The body as JSON, when it is sent as JSON and is that.
+    pub(super) fn json_body(&self) -> Option<Value> {
+        let json = self.headers.get("content-type").is_some_and(|value| value.as_bytes() == b"application/json");
+        json.then(|| serde_json::from_slice(self.body.as_deref()?).ok()).flatten()
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let mut request = self.client.request(self.method.clone(), &self.url).headers(self.headers.clone());
+        if let Some(body) = self.body.clone() {
+            request = if self.chunked {
+                let pieces = body.chunks(1000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect::<Vec<_>>();
+                request.body(reqwest::Body::wrap_stream(futures_util::stream::iter(pieces)))
+            } else {
+                request.body(body)
+            };
+        }
+        let response = request.send().await.expect("the service answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("the body arrives");
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        let answer = Answer { status, headers, text, body };
+        if let Some(seen) = contract::check(&self, &answer) {
+            ledger::note(seen, &self, &answer, self.example);
+        }
+        answer
+    }
+}

@@ -1,0 +1,229 @@
+//! The contract as the tests read it: whether an answer is one that the document declares.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::LazyLock,
+};
+
+use jsonschema::{Draft, Validator};
+use regex::Regex;
+use serde_json::{Value, json};
+use vestibule::api::document::document;
+
+use super::client::{Answer, Call};
+
+/// What HTTP itself and the hardening of every answer send beside the headers that are declared.
+const UNDECLARED: [&str; 8] = [
+    "connection",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "cross-origin-resource-policy",
+    "date",
+    "referrer-policy",
+    "x-content-type-options",
+];
+
+/// An answer in the words of the document: operation, status, media type, and the code of a problem.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Seen {
+    pub(crate) operation: String,
+    pub(crate) status: String,
+    pub(crate) media_type: String,
+    pub(crate) code: String,
+}
+
+struct Operation {
+    id: String,
+    method: String,
+    path: String,
+    request: Option<Validator>,
+    responses: HashMap<String, Response>,
+}
+
+struct Response {
+    headers: BTreeSet<String>,
+    content: HashMap<String, Validator>,
+    codes: BTreeSet<String>,
+}
+
+static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(read);
+
+fn read() -> Vec<Operation> {
+    let mut closed = document().value.clone();
+    close(&mut closed["components"]["schemas"]);
+    let mut operations = Vec::new();
+    for (path, methods) in closed["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let request = operation.pointer("/requestBody/content/application~1json/schema");
+            operations.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase(),
+                path: path.clone(),
+                request: request.map(|schema| compile(schema, &closed)),
+                responses: operation["responses"]
+                    .as_object()
+                    .unwrap()
+                    .iter()
+                    .map(|(status, response)| (status.clone(), Response::read(response, &closed)))
+                    .collect(),
+            });
+        }
+    }
+    operations
+}
+
+impl Response {
+    fn read(response: &Value, document: &Value) -> Self {
+        let names =
+            |value: &Value| value.as_object().into_iter().flatten().map(|(name, _)| name.to_lowercase()).collect();
+        let content = response["content"].as_object().into_iter().flatten();
+        Self {
+            headers: names(&response["headers"]),
+            content: content.map(|(kind, media)| (kind.clone(), compile(&media["schema"], document))).collect(),
+            codes: response["x-problem-codes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|code| code.as_str().unwrap().to_owned())
+                .collect(),
+        }
+    }
+}
+
+/// Response objects are open for clients; for the check no member may be undeclared.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("type").is_some_and(|kind| kind == "object") {
+                members.insert("additionalProperties".to_owned(), Value::Bool(false));
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+pub(crate) fn compile(schema: &Value, document: &Value) -> Validator {
+    let schema = json!({ "allOf": [schema], "components": document["components"] });
+    jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&schema).unwrap()
+}
+
+/// The identifiers, methods and paths of all operations, with whether they read a body and want a token.
+pub(crate) fn operations() -> Vec<(String, String, String, bool, bool)> {
+    let describe = |operation: &Operation| {
+        let body = operation.request.is_some();
+        let token = operation.responses.contains_key("401") && operation.id != "login";
+        (operation.id.clone(), operation.method.clone(), operation.path.clone(), body, token)
+    };
+    OPERATIONS.iter().map(describe).collect()
+}
+
+/// Everything that the document declares.
+pub(crate) fn declared() -> BTreeSet<Seen> {
+    let mut all = BTreeSet::new();
+    for operation in OPERATIONS.iter() {
+        for (status, response) in &operation.responses {
+            let kinds: Vec<_> = response.content.keys().cloned().collect();
+            for media_type in if kinds.is_empty() { vec![String::new()] } else { kinds } {
+                let codes: Vec<_> = response.codes.iter().cloned().collect();
+                for code in if codes.is_empty() { vec![String::new()] } else { codes } {
+                    all.insert(Seen {
+                        operation: operation.id.clone(),
+                        status: status.clone(),
+                        media_type: media_type.clone(),
+                        code,
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Panics unless the answer is declared. `None` for what is outside the document.
+pub(crate) fn check(call: &Call, answer: &Answer) -> Option<Seen> {
+    let path = call.path.split('?').next().unwrap();
+    let method = if call.method == "HEAD" { "GET" } else { call.method.as_str() };
+    assert!(!answer.header("x-request-id").is_empty(), "{answer:?} has no X-Request-Id");
+    let Some(operation) = OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method)
+    else {
+        outside(call, path, answer);
+        return None;
+    };
+    let place = format!("{} {path} -> {} {}", call.method, answer.status, answer.text);
+    let response = operation.responses.get(&answer.status.to_string());
+    let response = response.unwrap_or_else(|| panic!("undeclared status: {place}"));
+    check_headers(response, answer, &place);
+    let media_type = answer.header("content-type").split(';').next().unwrap().to_owned();
+    if call.method == "HEAD" {
+        assert!(answer.text.is_empty(), "HEAD with a body: {place}");
+        return None;
+    }
+    if response.content.is_empty() {
+        assert!(answer.text.is_empty() && media_type.is_empty(), "undeclared body: {place}");
+    } else {
+        let schema = response.content.get(&media_type).unwrap_or_else(|| panic!("undeclared media type: {place}"));
+        let faults: Vec<_> = schema.iter_errors(&answer.body).map(|error| error.to_string()).collect();
+        assert!(faults.is_empty(), "against the schema: {faults:?}: {place}");
+    }
+    if media_type == "application/problem+json" {
+        check_problem(answer, &place);
+        assert!(response.codes.contains(answer.code()), "undeclared code: {place}");
+    }
+    if answer.status == 400
+        && let (Some(schema), Some(body)) = (&operation.request, call.json_body())
+    {
+        assert!(!schema.is_valid(&body) || repeats_a_member(call), "a valid request was refused: {place}");
+    }
+    Some(Seen {
+        operation: operation.id.clone(),
+        status: answer.status.to_string(),
+        media_type,
+        code: answer.code().to_owned(),
+    })
+}
+
+/// Reading into a value hides repeated members, which no schema can forbid.
+fn repeats_a_member(call: &Call) -> bool {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""([a-z_]+)"\s*:"#).unwrap());
+    let text = String::from_utf8_lossy(call.body.as_deref().unwrap_or_default()).into_owned();
+    let mut names = BTreeSet::new();
+    NAME.captures_iter(&text).any(|found| !names.insert(found[1].to_owned()))
+}
+
+fn check_headers(response: &Response, answer: &Answer, place: &str) {
+    for name in answer.headers.keys() {
+        let known = response.headers.contains(name.as_str()) || UNDECLARED.contains(&name.as_str());
+        assert!(known, "undeclared header {name}: {place}");
+    }
+    for name in &response.headers {
+        assert!(answer.headers.contains_key(name), "declared header {name} is missing: {place}");
+    }
+}
+
+fn check_problem(answer: &Answer, place: &str) {
+    assert_eq!(answer.body["status"], answer.status, "{place}");
+    assert_eq!(answer.body["request_id"], answer.header("x-request-id"), "{place}");
+    assert_eq!(answer.body["message"], answer.body["detail"], "{place}");
+    assert_eq!(answer.body["type"], format!("urn:vestibule:problem:{}", answer.code()), "{place}");
+}
+
+/// What is outside the document: the documentation, unknown paths, other methods.
+fn outside(call: &Call, path: &str, answer: &Answer) {
+    let place = format!("{} {path} -> {} {}", call.method, answer.status, answer.text);
+    let docs = path == "/docs" || path.starts_with("/docs/") || path.starts_with("/openapi.");
+    match answer.status {
+        200 => assert!(docs, "undocumented: {place}"),
+        404 | 405 | 413 | 414 | 431 => {
+            if call.method != "HEAD" {
+                let kinds = compile(&json!({ "$ref": "#/components/schemas/Problem" }), &document().value);
+                assert!(kinds.is_valid(&answer.body), "not a problem: {place}");
+                check_problem(answer, &place);
+            }
+            assert_eq!(answer.status == 405, answer.headers.contains_key("allow"), "{place}");
+        }
+        _ => panic!("undocumented: {place}"),
+    }
+}

@@ -1,0 +1,121 @@
+//! The ledger: which declared answers the tests have seen, and one exchange of each for the document's examples.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    process::ExitCode,
+    sync::{LazyLock, Mutex},
+};
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+use vestibule::api::document::document;
+
+use super::{
+    client::{Answer, Call},
+    contract::{self, Seen},
+};
+
+/// Set to anything, it writes the examples anew instead of comparing them.
+const RECORD: &str = "RECORD_EXAMPLES";
+/// Where the examples stand.
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/examples.json");
+
+#[derive(Default)]
+struct Ledger {
+    seen: BTreeSet<Seen>,
+    examples: BTreeMap<Seen, (Option<Value>, Value)>,
+}
+
+static LEDGER: LazyLock<Mutex<Ledger>> = LazyLock::new(Mutex::default);
+
+/// Whether this run writes the examples anew.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
+pub(crate) fn is_recording() -> bool {
+    env::var_os(RECORD).is_some()
+}
+
+/// Enters an answer.
+pub(super) fn note(seen: Seen, call: &Call, answer: &Answer, example: bool) {
+    let mut ledger = LEDGER.lock().unwrap();
+    if example {
+        let before = ledger.examples.insert(seen.clone(), (call.json_body(), answer.body.clone()));
+        assert!(before.is_none(), "two examples of {seen:?}");
+    }
+    ledger.seen.insert(seen);
+}
+
+/// After all tests: what was seen is declared (each answer was checked when it came), what is declared was seen, and
+/// every example of the document is what the service sends.
+pub(crate) fn close() -> ExitCode {
+    let ledger = LEDGER.lock().unwrap();
+    let declared = contract::declared();
+    let unseen: Vec<_> = declared.difference(&ledger.seen).collect();
+    let undeclared: Vec<_> = ledger.seen.difference(&declared).collect();
+    println!("ledger: {} answers declared, {} seen", declared.len(), ledger.seen.len());
+    for seen in &unseen {
+        println!("ledger: declared and never seen: {seen:?}");
+    }
+    for seen in &undeclared {
+        println!("ledger: seen and not declared: {seen:?}");
+    }
+    let recorded = record(&ledger);
+    if is_recording() {
+        fs::write(EXAMPLES, serde_json::to_string_pretty(&recorded).unwrap() + "\n").unwrap();
+        println!("examples: written; build again and write openapi.yaml anew");
+        return ExitCode::SUCCESS;
+    }
+    let missing: Vec<_> = declared.iter().filter(|seen| !ledger.examples.contains_key(*seen)).collect();
+    for seen in &missing {
+        println!("examples: no exchange was recorded for {seen:?}");
+    }
+    let committed: Value = serde_json::from_str(&fs::read_to_string(EXAMPLES).unwrap()).unwrap();
+    let current = masked(&committed) == masked(&recorded);
+    if !current {
+        println!("examples: src/api/examples.json is not what the service sends; `tests/run examples` writes it anew");
+    }
+    if unseen.is_empty() && undeclared.is_empty() && missing.is_empty() && current {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The examples in the order of the document.
+fn record(ledger: &Ledger) -> Value {
+    let mut operations = Map::new();
+    for methods in document().value["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            let mut entry = json!({ "responses": {} });
+            for (seen, (request, response)) in ledger.examples.iter().filter(|(seen, _)| seen.operation == id) {
+                if seen.code.is_empty() {
+                    entry["responses"][&seen.status] = response.clone();
+                    if let Some(request) = request {
+                        entry["request"] = request.clone();
+                    }
+                } else {
+                    entry["responses"][&seen.status][&seen.code] = response.clone();
+                }
+            }
+            operations.insert(id.to_owned(), entry);
+        }
+    }
+    operations.into()
+}
+
+/// The value without what differs from run to run: identifiers, tokens, keys.
+fn masked(value: &Value) -> Value {
+    static CHANGING: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new("^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[A-Za-z0-9_.-]+|[A-Za-z0-9_-]{43})$").unwrap()
+    });
+    match value {
+        Value::String(text) if CHANGING.is_match(text) => "…".into(),
+        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Object(members) => {
+            let sorted: BTreeMap<_, _> = members.iter().map(|(name, member)| (name.clone(), masked(member))).collect();
+            serde_json::to_value(sorted).unwrap()
+        }
+        other => other.clone(),
+    }
+}

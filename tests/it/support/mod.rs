@@ -1,0 +1,33 @@
+//! The harness: a service of its own for each test, a client that checks every answer, a ledger of what was seen.
+
+pub(crate) mod app;
+pub(crate) mod client;
+pub(crate) mod contract;
+pub(crate) mod forge;
+pub(crate) mod ledger;
+
+use std::future::Future;
+
+use libtest_mimic::Trial;
+
+pub(crate) use self::app::{Fault, TestApp};
+
+/// A test: an async function on a runtime of its own.
+pub(crate) fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial {
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(test());
+        Ok(())
+    })
+}
+
+/// Lists the tests of a file; one that is forgotten here is dead code, which the lints refuse.
+#[macro_export]
+macro_rules! trials {
+    ($($test:ident),* $(,)?) => {
+        pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+            let file = module_path!().rsplit("::").next().unwrap_or_default();
+            vec![$($crate::support::trial(&format!("{file}::{}", stringify!($test)), $test)),*]
+        }
+    };
+}

@@ -1,0 +1,36 @@
+//! `/.well-known`
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::support::TestApp;
+
+crate::trials![published_key_verifies_a_token, keys_are_public_parts_only_and_may_be_kept, keys_outlive_the_database];
+
+async fn published_key_verifies_a_token() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let token = app.token("john", "my_password").await;
+    let keys = app.get("/.well-known/jwks.json").record().send().await;
+    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(keys.body["keys"][0][name].as_str().unwrap()).unwrap();
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message.as_bytes(), &signature).unwrap();
+}
+
+async fn keys_are_public_parts_only_and_may_be_kept() {
+    let app = TestApp::new().await;
+    let keys = app.get("/.well-known/jwks.json").send().await;
+    assert_eq!(keys.header("cache-control"), "public, max-age=300");
+    let key = keys.body["keys"][0].as_object().unwrap();
+    let mut members: Vec<_> = key.keys().map(String::as_str).collect();
+    members.sort_unstable();
+    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+}
+
+async fn keys_outlive_the_database() {
+    let app = TestApp::new().await;
+    app.app.db.clone().close().await.unwrap();
+    assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
+}
