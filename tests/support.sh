@@ -1,0 +1,115 @@
+# What the suites share. Sourced by tests/run and by tests/*/run with the repository's root as working folder.
+#
+# A suite calls `begin NAME`, then `check` for each test, then `finish`. Servers that it starts, and everything under
+# its temporary folder, are gone when it ends.
+
+root=$PWD
+suite=
+suite_failed=0
+scratch=
+started=()
+
+# begin NAME: a temporary folder `$scratch` for the suite, and the clean-up at its end.
+begin() {
+  suite=$1
+  scratch=$(mktemp -d)
+  chmod 755 "$scratch"
+  trap clean_up EXIT
+}
+
+clean_up() {
+  local pid
+  for pid in "${started[@]}"; do
+    kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+  done
+  rm -rf "$scratch"
+}
+
+# check TEST COMMAND...: runs the command as one test; its output is shown when it fails.
+check() {
+  local test=$1 log
+  shift
+  log=$scratch/check.log
+  if "$@" >"$log" 2>&1; then
+    echo "ok   $suite: $test"
+  else
+    echo "FAIL $suite: $test"
+    tail -n 80 "$log" | sed 's/^/     /'
+    suite_failed=1
+  fi
+}
+
+# catches TEST COMMAND...: a self-test: succeeds when the command, given a planted fault, fails.
+catches() {
+  local test=$1
+  shift
+  check "$test" refused "$@"
+}
+
+refused() {
+  if "$@"; then
+    echo "the planted fault was not caught"
+    return 1
+  fi
+}
+
+# skip TEST REASON
+skip() {
+  echo "skip $suite: $1: $2"
+}
+
+finish() {
+  return "$suite_failed"
+}
+
+# has COMMAND
+has() {
+  command -v "$1" >/dev/null 2>&1
+}
+
+# packages NAME...: sees to it that these Debian packages are there; as root with INSTALL=1 it installs them.
+packages() {
+  local missing=() name
+  for name in "$@"; do
+    dpkg -s "$name" >/dev/null 2>&1 || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "${INSTALL:-}" != 1 ] || [ "$(id -u)" != 0 ] || ! has apt-get; then
+    echo "missing packages: ${missing[*]}" >&2
+    return 1
+  fi
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+# release_binary: builds it and sets `$vestibule` to its path.
+release_binary() {
+  cargo build --release --locked || return
+  vestibule=$root/target/release/vestibule
+}
+
+# start_server FOLDER [VARIABLE=VALUE...]: starts `$vestibule` in the folder, on a port that the system chooses unless
+# VESTIBULE_SERVER__LISTEN is among the variables; sets `$server_url` and `$server_pid`.
+start_server() {
+  local folder=$1 line=
+  shift
+  mkdir -p "$folder"
+  (cd "$folder" && exec env VESTIBULE_SERVER__LISTEN=127.0.0.1:0 "$@" "$vestibule" >server.out 2>server.err) &
+  server_pid=$!
+  started+=("$server_pid")
+  for _ in $(seq 100); do
+    line=$(grep -s 'first user' "$folder/server.out") && break
+    kill -0 "$server_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  if [ -z "$line" ]; then
+    echo "the server did not start:" >&2
+    cat "$folder/server.err" >&2
+    return 1
+  fi
+  server_url=http://$(sed -n 's/^ *listens on *\([^,]*\).*/\1/p' "$folder/server.out")
+}
+
+# stop_server PID: asks it to stop and waits until it has.
+stop_server() {
+  kill "$1" && wait "$1"
+}
