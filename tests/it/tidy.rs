@@ -7,11 +7,14 @@ use std::{
 
 use regex::Regex;
 
+use crate::support::contract::operations;
+
 crate::trials![
     modules_name_only_what_they_may,
     every_file_says_what_it_is,
     files_stay_short,
-    import_rule_catches_a_breach
+    import_rule_catches_a_breach,
+    readme_names_every_setting_and_operation
 ];
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -79,5 +82,24 @@ async fn files_stay_short() {
     for file in all_sources() {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
         assert!(lines <= MAX_LINES, "{} has {lines} lines", file.display());
+    }
+}
+
+async fn readme_names_every_setting_and_operation() {
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let source = fs::read_to_string(Path::new(ROOT).join("src/config.rs")).unwrap();
+    let section = Regex::new(r"(?s)/// `\[(\w+)\]`\n.*?pub struct \w+ \{(.*?)\n\}").unwrap();
+    let field = Regex::new(r"pub (\w+):").unwrap();
+    let mut settings = 0;
+    for found in section.captures_iter(&source) {
+        for name in field.captures_iter(&found[2]) {
+            let variable = format!("`VESTIBULE_{}__{}`", found[1].to_uppercase(), name[1].to_uppercase());
+            assert!(readme.contains(&variable), "{variable} is not in the README");
+            settings += 1;
+        }
+    }
+    assert_eq!(readme.matches("| `VESTIBULE_").count(), settings);
+    for (_, method, path, ..) in operations() {
+        assert!(readme.contains(&format!("| `{method} {path}` |")), "{method} {path} is not in the README");
     }
 }

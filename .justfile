@@ -1,0 +1,17 @@
+# Shorthands; whatever has logic is in tests/run or a subcommand of the binary.
+
+# Run the server
+serve:
+    cargo run --release
+
+# What to run before each commit
+quick:
+    tests/run it lint
+
+# Everything
+all:
+    tests/run all
+
+# Record the document's examples and write openapi.yaml
+examples:
+    tests/run examples
