@@ -176,19 +176,33 @@ fn hashing(config: &Config) -> HashingSettings {
     }
 }
 
+/// Where the master key is to be found.
+enum KeySource {
+    /// In the configuration itself.
+    Text(MasterKey),
+    /// In this file, which may be missing.
+    File(PathBuf),
+}
+
+fn key_source(config: &Config) -> Result<KeySource, StartError> {
+    if let Some(text) = &config.keys.master_key {
+        let place = "keys.master_key (VESTIBULE_KEYS__MASTER_KEY)".to_owned();
+        let key = MasterKey::parse(text.expose_secret());
+        return key.map(KeySource::Text).map_err(|error| StartError::MasterKey { place, error });
+    }
+    match (&config.keys.master_key_file, config.database.file()) {
+        (Some(file), _) => Ok(KeySource::File(file.clone())),
+        (None, Some(_)) => Ok(KeySource::File(PathBuf::from(DEFAULT_KEY_FILE))),
+        (None, None) => Err(StartError::NoMasterKey),
+    }
+}
+
 /// The configured master key; with SQLite and nothing configured, the one in the default file, which is made where
 /// there are no keys yet that another one sealed.
 async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
-    if let Some(text) = &config.keys.master_key {
-        return MasterKey::parse(text.expose_secret()).map_err(|error| StartError::MasterKey {
-            place: "keys.master_key (VESTIBULE_KEYS__MASTER_KEY)".to_owned(),
-            error,
-        });
-    }
-    let file = match (&config.keys.master_key_file, config.database.file()) {
-        (Some(file), _) => file.clone(),
-        (None, Some(_)) => PathBuf::from(DEFAULT_KEY_FILE),
-        (None, None) => return Err(StartError::NoMasterKey),
+    let file = match key_source(config)? {
+        KeySource::Text(key) => return Ok(key),
+        KeySource::File(file) => file,
     };
     if file.exists() {
         return read_key(&file);
@@ -204,6 +218,19 @@ async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
     }
     create_key(&file)?;
     read_key(&file)
+}
+
+/// Checks the master key as a start would, and makes nothing.
+///
+/// # Errors
+/// [`StartError`].
+pub fn check_master_key(config: &Config) -> Result<(), StartError> {
+    match key_source(config)? {
+        KeySource::Text(_) => Ok(()),
+        KeySource::File(file) if file.exists() => read_key(&file).map(drop),
+        KeySource::File(_) if config.database.file().is_some() => Ok(()),
+        KeySource::File(file) => Err(StartError::NoKeyFile(file)),
+    }
 }
 
 /// A new random master key.

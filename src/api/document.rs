@@ -84,7 +84,8 @@ impl Document {
             .license(LicenseObject::new("MIT OR Apache-2.0").url("https://spdx.org/licenses/MIT.html"))
             .server("/")
             .spec();
-        let mut value = serde_json::from_str(&spec).unwrap_or_default();
+        // A member that stands twice, as two APIs with one path would make it, leaves no document at all.
+        let mut value = json::read(spec.as_bytes()).unwrap_or_default();
         finish(&mut value);
         let json = serde_json::to_string_pretty(&value).unwrap_or_default() + "\n";
         let yaml = serde_yaml::to_string(&value).unwrap_or_default();
@@ -100,11 +101,13 @@ impl OpenApi for Derived {
     fn meta() -> Vec<MetaApi> {
         let mut apis = Apis::meta();
         for operation in operations(&mut apis) {
-            let more = codes(operation).into_iter().map(refused::meta).collect::<Vec<_>>();
-            operation.responses.responses.extend(more);
             let mut seen = BTreeSet::new();
-            operation.responses.responses.retain(|response| seen.insert(response.status));
-            operation.responses.responses.sort_by_key(|response| response.status);
+            let codes = codes(operation);
+            let problems = codes.into_iter().filter(|code| seen.insert(code.status())).map(refused::meta);
+            let responses = &mut operation.responses.responses;
+            responses.retain(|response| refused::code(response).is_none());
+            responses.extend(problems);
+            responses.sort_by_key(|response| response.status);
         }
         apis
     }
@@ -122,11 +125,7 @@ fn operations(apis: &mut [MetaApi]) -> impl Iterator<Item = &mut MetaOperation> 
 
 /// Every code that an operation may answer: its own, those of reading its body and its token, and those of any.
 fn codes(operation: &MetaOperation) -> BTreeSet<ProblemCode> {
-    let own = operation
-        .responses
-        .responses
-        .iter()
-        .filter_map(|response| ProblemCode::ALL.iter().copied().find(|code| code.as_str() == response.description));
+    let own = operation.responses.responses.iter().filter_map(refused::code);
     let body = if operation.request.is_some() { json::CODES } else { &[] };
     let token = if operation.security.is_empty() { &[] } else { bearer::CODES };
     own.chain([body, token, EVERYWHERE].into_iter().flatten().copied()).collect()

@@ -94,7 +94,8 @@ fn is_json(media_type: &str) -> bool {
     })
 }
 
-fn read(bytes: &[u8]) -> Result<Value, Problem> {
+/// Reads a JSON text in which no member stands twice.
+pub(super) fn read(bytes: &[u8]) -> Result<Value, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Node { depth: MAX_DEPTH }.deserialize(&mut deserializer);
     value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {

@@ -46,6 +46,11 @@ impl<E: Refusal> ApiResponse for Refused<E> {
     }
 }
 
+/// The code of an entry; `None` for an answer that is no problem.
+pub(super) fn code(response: &MetaResponse) -> Option<ProblemCode> {
+    ProblemCode::ALL.iter().copied().find(|code| code.as_str() == response.description)
+}
+
 /// The entry of one code.
 pub(super) fn meta(code: ProblemCode) -> MetaResponse {
     MetaResponse {

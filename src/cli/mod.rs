@@ -74,7 +74,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Check every setting as the server would, then stop
+    /// Check every setting and the master key as the server would, then stop
     Check,
 }
 
@@ -187,7 +187,10 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             Command::Migrate => startup::database(&config).await.map(drop).map_err(Failure::from),
             Command::User(command) => user::run(&open(&config).await?, command).await,
             Command::Keys(command) => keys::run(&config, command).await,
-            Command::Config(ConfigCommand::Check) => say("The configuration can be used.\n"),
+            Command::Config(ConfigCommand::Check) => {
+                startup::check_master_key(&config)?;
+                say("The configuration can be used.\n")
+            }
             Command::Serve | Command::Openapi { .. } => serve::run(&config).await,
         }
     })

@@ -111,11 +111,14 @@ pub async fn create(app: &App, name: &Name, password: &Password) -> Result<Accou
         created_at: now,
         password_changed_at: now,
     };
+    let transaction = begin_write(&app.db).await.doing("storing an account")?;
     let insert = user::Entity::insert(row.clone().into_active_model());
-    match insert.exec_without_returning(&app.db).await {
-        Err(error) if is_unique_violation(&error) => Err(RegisterError::UsernameTaken),
-        other => Ok(other.map(|_| row.into()).doing("storing an account")?),
-    }
+    match insert.exec_without_returning(&transaction).await {
+        Err(error) if is_unique_violation(&error) => return Err(RegisterError::UsernameTaken),
+        other => other.doing("storing an account")?,
+    };
+    transaction.commit().await.doing("storing an account")?;
+    Ok(row.into())
 }
 
 /// Every account, in the order of the names.

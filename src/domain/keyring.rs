@@ -172,10 +172,12 @@ async fn add_signing_key(
         sealed: Set(seal::seal(master, purpose_name(Purpose::Signing), id, &plain)?),
         created_at: Set(now),
     };
-    match sealed_key::Entity::insert(row).exec_without_returning(db).await {
-        Err(error) if is_unique_violation(&error) => Ok(()),
-        other => Ok(other.map(drop).doing("storing a signing key")?),
-    }
+    let transaction = begin_write(db).await.doing("storing a signing key")?;
+    match sealed_key::Entity::insert(row).exec_without_returning(&transaction).await {
+        Err(error) if is_unique_violation(&error) => return Ok(()),
+        other => other.doing("storing a signing key")?,
+    };
+    Ok(transaction.commit().await.doing("storing a signing key")?)
 }
 
 const fn purpose_name(purpose: Purpose) -> &'static str {

@@ -14,6 +14,7 @@ crate::trials![
     bad_files_are_refused,
     weak_hashing_is_refused_beyond_loopback,
     secrets_are_not_shown,
+    missing_and_weak_master_keys_are_named,
 ];
 
 /// `vestibule config check` in an empty folder with these variables and this file.
@@ -115,4 +116,15 @@ async fn secrets_are_not_shown() {
     config.database.url = "postgres://user:hunter2@db/vestibule".to_owned().into();
     config.keys.master_key = Some("hunter2".to_owned().into());
     assert!(!format!("{config:?}").contains("hunter2") && !config.database.shown().contains("hunter2"));
+}
+
+async fn missing_and_weak_master_keys_are_named() {
+    let postgres = ("VESTIBULE_DATABASE__URL", "postgres://localhost/vestibule");
+    refused(&check(&[postgres], None), &["VESTIBULE_KEYS__MASTER_KEY", "vestibule keys generate"]);
+    let file = ("VESTIBULE_KEYS__MASTER_KEY_FILE", "missing.key");
+    refused(&check(&[postgres, file], None), &["VESTIBULE_KEYS__MASTER_KEY_FILE", "missing.key"]);
+    for weak in ["secret", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let key = ("VESTIBULE_KEYS__MASTER_KEY", weak);
+        refused(&check(&[key], None), &["VESTIBULE_KEYS__MASTER_KEY", "vestibule keys generate"]);
+    }
 }

@@ -1,6 +1,6 @@
 //! How passwords are kept.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::EntityTrait as _;
 use vestibule::{
@@ -19,6 +19,7 @@ crate::trials![
     lowered_cost_leaves_the_hash,
     blocklist_is_long_enough_and_in_lower_case,
     threads_end_with_the_last_user,
+    abandoned_requests_are_not_hashed,
 ];
 
 async fn phc(app: &TestApp) -> Vec<String> {
@@ -106,4 +107,33 @@ async fn threads_end_with_the_last_user() {
         }
     });
     ended.await.expect("the threads end");
+}
+
+async fn abandoned_requests_are_not_hashed() {
+    let slow = TestApp::builder().with(|config| {
+        config.passwords.threads = Some(1);
+        config.passwords.queue_length = Some(100);
+        config.passwords.queue_wait_ms = 30_000;
+        config.passwords.memory_kib = 262_144;
+        config.passwords.iterations = 4;
+    });
+    let app = slow.start().await;
+    let spawn = || {
+        let app = Arc::clone(&app.app);
+        tokio::spawn(async move { sign_in(&app, "my_password").await })
+    };
+    let first = spawn();
+    while app.app.hashing.computed() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let abandoned: Vec<_> = (0..20).map(|_| spawn()).collect();
+    while app.app.hashing.waiting() < 20 {
+        tokio::task::yield_now().await;
+    }
+    for task in abandoned {
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+    assert!(!first.await.unwrap() && !spawn().await.unwrap());
+    assert_eq!(app.app.hashing.computed(), 2);
 }

@@ -11,6 +11,7 @@ crate::trials![
     json_with_its_charset_is_read,
     large_bodies_are_413_with_and_without_a_length,
     what_was_sent_is_never_repeated,
+    a_hundred_thousand_brackets_do_no_harm,
 ];
 
 const PATHS: [&str; 2] = ["/login", "/register"];
@@ -139,6 +140,18 @@ async fn what_was_sent_is_never_repeated() {
         for path in PATHS {
             let answer = app.post(path).text("application/json", body.clone()).send().await;
             assert!(!answer.text.contains(canary), "{answer:?}");
+        }
+    }
+}
+
+async fn a_hundred_thousand_brackets_do_no_harm() {
+    let usual = TestApp::new().await;
+    let roomy = TestApp::builder().with(|config| config.server.max_body = 1024 * 1024).start().await;
+    for bracket in ["[", "{\"a\":"] {
+        let body = bracket.repeat(100_000);
+        for path in PATHS {
+            usual.post(path).text("application/json", body.clone()).send().await.is_problem(413, "body_too_large");
+            roomy.post(path).text("application/json", body.clone()).send().await.is_problem(400, "malformed_request");
         }
     }
 }

@@ -7,7 +7,10 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -60,6 +63,7 @@ struct State {
 struct Queue {
     state: Mutex<State>,
     ready: Condvar,
+    computed: AtomicU64,
 }
 
 impl Queue {
@@ -137,12 +141,25 @@ impl Hashing {
         self.run(move |engine| engine.hash(password.as_bytes(), cost)).await.map(PasswordHash::from)
     }
 
+    /// How many passwords wait for a thread.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.lock().jobs.len()
+    }
+
+    /// How many hashes have been computed since the start.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.queue.computed.load(Ordering::Relaxed)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Engine) -> Result<T, argon2::Error> + Send + 'static,
     ) -> Result<T, Fault> {
         let busy = || Fault::Busy { retry_after: self.settings.queue_wait };
         let (reply, answer) = oneshot::channel();
+        let queue = Arc::clone(&self.queue);
         {
             let mut state = self.queue.lock();
             if state.jobs.len() >= self.settings.queue_length {
@@ -150,6 +167,7 @@ impl Hashing {
             }
             state.jobs.push_back(Box::new(move |engine| {
                 if !reply.is_closed() {
+                    queue.computed.fetch_add(1, Ordering::Relaxed);
                     // The caller may leave during the computation; then nobody wants the answer.
                     drop(reply.send(work(engine)));
                 }

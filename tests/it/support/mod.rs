@@ -12,6 +12,12 @@ use libtest_mimic::Trial;
 
 pub(crate) use self::app::{Fault, TestApp};
 
+/// How often a long test repeats itself: less often than for the figures unless FULL is set.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
+pub(crate) fn rounds(short: usize, full: usize) -> usize {
+    if std::env::var_os("FULL").is_some() { full } else { short }
+}
+
 /// A test: an async function on a runtime of its own.
 pub(crate) fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial {
     Trial::test(name, move || {
