@@ -22,7 +22,7 @@ impl MigrationTrait for Migration {
                 manager.create_index(index).await?;
             }
         }
-        manager.create_table(sealed_key()).await
+        manager.create_table(sealed_key(backend)).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -33,23 +33,22 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Text that compares byte by byte on every database.
-fn exact_text(backend: DatabaseBackend, name: &'static str, length: u32) -> ColumnDef {
-    let mut column = string_len(name, length);
+/// A table whose text compares byte by byte on every database.
+fn table(backend: DatabaseBackend, name: &'static str) -> TableCreateStatement {
+    let mut table = Table::create();
+    table.table(name).if_not_exists();
     if backend == DatabaseBackend::MySql {
-        column.extra("CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+        table.character_set("utf8mb4").collate("utf8mb4_bin");
     }
-    column
+    table
 }
 
 fn user(backend: DatabaseBackend) -> TableCreateStatement {
-    Table::create()
-        .table("user")
-        .if_not_exists()
+    table(backend, "user")
         .col(pk_uuid("id"))
-        .col(exact_text(backend, "username", 80))
-        .col(exact_text(backend, "username_canonical", 80).unique_key())
-        .col(exact_text(backend, "password_hash", 255))
+        .col(string_len("username", 80))
+        .col(string_len("username_canonical", 80).unique_key())
+        .col(string_len("password_hash", 255))
         .col(string_len("state", 16))
         .col(big_integer("created_at"))
         .col(big_integer("password_changed_at"))
@@ -57,13 +56,7 @@ fn user(backend: DatabaseBackend) -> TableCreateStatement {
 }
 
 fn session(backend: DatabaseBackend) -> TableCreateStatement {
-    let mut user_agent = string_len_null("user_agent", 256);
-    if backend == DatabaseBackend::MySql {
-        user_agent.extra("CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
-    }
-    Table::create()
-        .table("session")
-        .if_not_exists()
+    table(backend, "session")
         .col(pk_uuid("id"))
         .col(uuid("user_id"))
         .col(big_integer("created_at"))
@@ -71,17 +64,15 @@ fn session(backend: DatabaseBackend) -> TableCreateStatement {
         .col(big_integer("expires_at"))
         .col(big_integer("idle_expires_at"))
         .col(string_len("address", 45))
-        .col(user_agent)
+        .col(string_len_null("user_agent", 256))
         .foreign_key(
             ForeignKey::create().from("session", "user_id").to("user", "id").on_delete(ForeignKeyAction::Cascade),
         )
         .to_owned()
 }
 
-fn sealed_key() -> TableCreateStatement {
-    Table::create()
-        .table("sealed_key")
-        .if_not_exists()
+fn sealed_key(backend: DatabaseBackend) -> TableCreateStatement {
+    table(backend, "sealed_key")
         .col(pk_uuid("id"))
         .col(string_len("purpose", 16))
         .col(integer("generation"))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    IntoDatabaseExecutor, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -68,7 +68,7 @@ pub async fn migrate(url: &SecretString) -> Result<(), DbErr> {
             let seconds = MIGRATION_LOCK_TIMEOUT.as_secs();
             db.execute_unprepared(&format!("SET lock_timeout = '{seconds}s'; SET statement_timeout = 0")).await?;
             db.execute_unprepared(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK_NUMBER})")).await?;
-            Migrator::up(&db, None).await
+            up(&db).await
         }
         _ => migrate_mysql(&db).await,
     };
@@ -78,7 +78,7 @@ pub async fn migrate(url: &SecretString) -> Result<(), DbErr> {
 
 async fn migrate_sqlite(db: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = begin_write(db).await?;
-    Migrator::up(&transaction, None).await?;
+    up(&transaction).await?;
     transaction.commit().await
 }
 
@@ -93,5 +93,17 @@ async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), DbErr> {
     if granted != Some(1) {
         return Err(DbErr::Migration("another instance has been migrating for a minute".to_owned()));
     }
-    Migrator::up(db, None).await
+    up(db).await
+}
+
+/// Runs the migrations that are still to be run; says nothing where there are none.
+async fn up<'c, C>(connection: &'c C) -> Result<(), DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoDatabaseExecutor<'c>,
+{
+    if Migrator::get_pending_migrations(connection).await?.is_empty() {
+        return Ok(());
+    }
+    Migrator::up(connection, None).await
 }

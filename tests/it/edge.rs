@@ -77,14 +77,7 @@ async fn every_token_is_asked_for_by_name() {
 }
 
 async fn full_queue_is_an_example() {
-    let slow = TestApp::builder().with(|config| {
-        config.passwords.threads = Some(1);
-        config.passwords.queue_length = Some(1);
-        config.passwords.queue_wait_ms = 100;
-        config.passwords.memory_kib = 262_144;
-        config.passwords.iterations = 8;
-    });
-    let app = slow.start().await;
+    let app = TestApp::builder().slow_hashing().with(|config| config.passwords.queue_wait_ms = 100).start().await;
     for call in calls(&app) {
         if call.reads_a_body() {
             call.record().send().await.is_problem(503, "busy");

@@ -110,14 +110,7 @@ async fn threads_end_with_the_last_user() {
 }
 
 async fn abandoned_requests_are_not_hashed() {
-    let slow = TestApp::builder().with(|config| {
-        config.passwords.threads = Some(1);
-        config.passwords.queue_length = Some(100);
-        config.passwords.queue_wait_ms = 30_000;
-        config.passwords.memory_kib = 262_144;
-        config.passwords.iterations = 4;
-    });
-    let app = slow.start().await;
+    let app = TestApp::builder().slow_hashing().with(|config| config.passwords.queue_length = Some(100)).start().await;
     let spawn = || {
         let app = Arc::clone(&app.app);
         tokio::spawn(async move { sign_in(&app, "my_password").await })

@@ -176,14 +176,7 @@ async fn damaged_hash_fails_one_account_only() {
 }
 
 async fn full_queue_is_503_for_known_and_unknown_names() {
-    let slow = TestApp::builder().with(|config| {
-        config.passwords.threads = Some(1);
-        config.passwords.queue_length = Some(1);
-        config.passwords.queue_wait_ms = 30_000;
-        config.passwords.memory_kib = 131_072;
-        config.passwords.iterations = 4;
-    });
-    let app = slow.start().await;
+    let app = TestApp::builder().slow_hashing().start().await;
     for name in ["known", "unknown"] {
         if name == "known" {
             app.user(name, "my_password").await;

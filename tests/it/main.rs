@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod document;
 mod edge;
+mod harness;
 mod hashing;
 mod keys;
 mod login;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         config::trials(),
         document::trials(),
         edge::trials(),
+        harness::trials(),
         hashing::trials(),
         keys::trials(),
         login::trials(),

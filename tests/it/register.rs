@@ -150,14 +150,7 @@ async fn parallel_registrations_of_one_name_have_one_winner() {
 }
 
 async fn full_queue_is_503() {
-    let slow = TestApp::builder().with(|config| {
-        config.passwords.threads = Some(1);
-        config.passwords.queue_length = Some(1);
-        config.passwords.queue_wait_ms = 30_000;
-        config.passwords.memory_kib = 131_072;
-        config.passwords.iterations = 4;
-    });
-    let app = slow.start().await;
+    let app = TestApp::builder().slow_hashing().start().await;
     let calls = (0..6).map(|number| {
         let body = json!({ "username": format!("user{number}"), "password": "my_password" });
         app.post("/register").json(&body).send()

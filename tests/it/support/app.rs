@@ -69,6 +69,17 @@ impl Builder {
         self
     }
 
+    /// One thread that hashes so slowly that a second password has to wait, and a third finds the queue full.
+    pub(crate) fn slow_hashing(self) -> Self {
+        self.with(|config| {
+            config.passwords.threads = Some(1);
+            config.passwords.queue_length = Some(1);
+            config.passwords.queue_wait_ms = 30_000;
+            config.passwords.memory_kib = 131_072;
+            config.passwords.iterations = 4;
+        })
+    }
+
     /// Puts a fault in the place of every handler.
     pub(crate) fn fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);

@@ -128,8 +128,10 @@ impl Call {
         let text = response.text().await.expect("the body arrives");
         let body = serde_json::from_str(&text).unwrap_or_default();
         let answer = Answer { status, headers, text, body };
-        if let Some(seen) = contract::check(&self, &answer) {
-            ledger::note(seen, &self, &answer, self.example);
+        match contract::judge(&self, &answer) {
+            Ok(Some(seen)) => ledger::note(seen, &self, &answer, self.example),
+            Ok(None) => {}
+            Err(difference) => panic!("{difference}"),
         }
         answer
     }

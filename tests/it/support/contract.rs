@@ -142,47 +142,59 @@ pub(crate) fn declared() -> BTreeSet<Seen> {
     all
 }
 
-/// Panics unless the answer is declared. `None` for what is outside the document.
-pub(crate) fn check(call: &Call, answer: &Answer) -> Option<Seen> {
+/// Ends the judgement unless the condition holds.
+macro_rules! require {
+    ($condition:expr, $($text:tt)*) => {
+        if !$condition {
+            return Err(format!($($text)*));
+        }
+    };
+}
+
+/// What was seen; `None` for what is outside the document.
+///
+/// # Errors
+/// In what the answer is not as the document declares it.
+pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<Option<Seen>, String> {
     let path = call.path.split('?').next().unwrap();
     let method = if call.method == "HEAD" { "GET" } else { call.method.as_str() };
-    assert!(!answer.header("x-request-id").is_empty(), "{answer:?} has no X-Request-Id");
+    require!(!answer.header("x-request-id").is_empty(), "{answer:?} has no X-Request-Id");
     let Some(operation) = OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method)
     else {
-        outside(call, path, answer);
-        return None;
+        outside(call, path, answer)?;
+        return Ok(None);
     };
     let place = format!("{} {path} -> {} {}", call.method, answer.status, answer.text);
     let response = operation.responses.get(&answer.status.to_string());
-    let response = response.unwrap_or_else(|| panic!("undeclared status: {place}"));
-    check_headers(response, answer, &place);
+    let response = response.ok_or_else(|| format!("undeclared status: {place}"))?;
+    check_headers(response, answer, &place)?;
     let media_type = answer.header("content-type").split(';').next().unwrap().to_owned();
     if call.method == "HEAD" {
-        assert!(answer.text.is_empty(), "HEAD with a body: {place}");
-        return None;
+        require!(answer.text.is_empty(), "HEAD with a body: {place}");
+        return Ok(None);
     }
     if response.content.is_empty() {
-        assert!(answer.text.is_empty() && media_type.is_empty(), "undeclared body: {place}");
+        require!(answer.text.is_empty() && media_type.is_empty(), "undeclared body: {place}");
     } else {
-        let schema = response.content.get(&media_type).unwrap_or_else(|| panic!("undeclared media type: {place}"));
+        let schema = response.content.get(&media_type).ok_or_else(|| format!("undeclared media type: {place}"))?;
         let faults: Vec<_> = schema.iter_errors(&answer.body).map(|error| error.to_string()).collect();
-        assert!(faults.is_empty(), "against the schema: {faults:?}: {place}");
+        require!(faults.is_empty(), "against the schema: {faults:?}: {place}");
     }
     if media_type == "application/problem+json" {
-        check_problem(answer, &place);
-        assert!(response.codes.contains(answer.code()), "undeclared code: {place}");
+        check_problem(answer, &place)?;
+        require!(response.codes.contains(answer.code()), "undeclared code: {place}");
     }
     if answer.status == 400
         && let (Some(schema), Some(body)) = (&operation.request, call.json_body())
     {
-        assert!(!schema.is_valid(&body) || repeats_a_member(call), "a valid request was refused: {place}");
+        require!(!schema.is_valid(&body) || repeats_a_member(call), "a valid request was refused: {place}");
     }
-    Some(Seen {
+    Ok(Some(Seen {
         operation: operation.id.clone(),
         status: answer.status.to_string(),
         media_type,
         code: answer.code().to_owned(),
-    })
+    }))
 }
 
 /// Reading into a value hides repeated members, which no schema can forbid.
@@ -193,37 +205,40 @@ fn repeats_a_member(call: &Call) -> bool {
     NAME.captures_iter(&text).any(|found| !names.insert(found[1].to_owned()))
 }
 
-fn check_headers(response: &Response, answer: &Answer, place: &str) {
+fn check_headers(response: &Response, answer: &Answer, place: &str) -> Result<(), String> {
     for name in answer.headers.keys() {
         let known = response.headers.contains(name.as_str()) || UNDECLARED.contains(&name.as_str());
-        assert!(known, "undeclared header {name}: {place}");
+        require!(known, "undeclared header {name}: {place}");
     }
     for name in &response.headers {
-        assert!(answer.headers.contains_key(name), "declared header {name} is missing: {place}");
+        require!(answer.headers.contains_key(name), "declared header {name} is missing: {place}");
     }
+    Ok(())
 }
 
-fn check_problem(answer: &Answer, place: &str) {
-    assert_eq!(answer.body["status"], answer.status, "{place}");
-    assert_eq!(answer.body["request_id"], answer.header("x-request-id"), "{place}");
-    assert_eq!(answer.body["message"], answer.body["detail"], "{place}");
-    assert_eq!(answer.body["type"], format!("urn:vestibule:problem:{}", answer.code()), "{place}");
+fn check_problem(answer: &Answer, place: &str) -> Result<(), String> {
+    require!(answer.body["status"] == answer.status, "{place}");
+    require!(answer.body["request_id"] == answer.header("x-request-id"), "{place}");
+    require!(answer.body["message"] == answer.body["detail"], "{place}");
+    require!(answer.body["type"] == format!("urn:vestibule:problem:{}", answer.code()), "{place}");
+    Ok(())
 }
 
 /// What is outside the document: the documentation, unknown paths, other methods.
-fn outside(call: &Call, path: &str, answer: &Answer) {
+fn outside(call: &Call, path: &str, answer: &Answer) -> Result<(), String> {
     let place = format!("{} {path} -> {} {}", call.method, answer.status, answer.text);
     let docs = path == "/docs" || path.starts_with("/docs/") || path.starts_with("/openapi.");
     match answer.status {
-        200 => assert!(docs, "undocumented: {place}"),
+        200 => require!(docs, "undocumented: {place}"),
         404 | 405 | 413 | 414 | 431 => {
             if call.method != "HEAD" {
                 let kinds = compile(&json!({ "$ref": "#/components/schemas/Problem" }), &document().value);
-                assert!(kinds.is_valid(&answer.body), "not a problem: {place}");
-                check_problem(answer, &place);
+                require!(kinds.is_valid(&answer.body), "not a problem: {place}");
+                check_problem(answer, &place)?;
             }
-            assert_eq!(answer.status == 405, answer.headers.contains_key("allow"), "{place}");
+            require!((answer.status == 405) == answer.headers.contains_key("allow"), "{place}");
         }
-        _ => panic!("undocumented: {place}"),
+        _ => return Err(format!("undocumented: {place}")),
     }
+    Ok(())
 }
