@@ -43,6 +43,26 @@ token by itself, so that `GET /me` knows you. A reload forgets the token.
 **Errors** are `application/problem+json` (RFC 9457) throughout. Branch on `code`; show `detail` to people; quote \
 `request_id` to the operator.";
 
+/// A call that follows from another one's answer.
+struct Link {
+    from: &'static str,
+    status: &'static str,
+    name: &'static str,
+    description: &'static str,
+    to: &'static str,
+    /// Members of the next request, as runtime expressions over this exchange.
+    body: &'static [(&'static str, &'static str)],
+}
+
+const LINKS: [Link; 1] = [Link {
+    from: "register",
+    status: "201",
+    name: "signIn",
+    description: "The new account can sign in with the password that it was registered with.",
+    to: "login",
+    body: &[("username", "$response.body#/username"), ("password", "$request.body#/password")],
+}];
+
 /// One recorded exchange for each operation and answer; the tests compare them with what the service sends.
 const EXAMPLES: &str = include_str!("examples.json");
 
@@ -142,7 +162,7 @@ fn finish(document: &mut Value) {
     let none = BTreeSet::new();
     for operation in each_operation(document) {
         let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
-        finish_operation(operation, codes.get(id.as_str()).unwrap_or(&none), &examples[&id]);
+        finish_operation(operation, &id, codes.get(id.as_str()).unwrap_or(&none), &examples[&id]);
     }
     close_requests(document);
     document["components"]["headers"] = shared_headers();
@@ -163,7 +183,7 @@ fn each_operation(document: &mut Value) -> impl Iterator<Item = &mut Value> {
     paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut)
 }
 
-fn finish_operation(operation: &mut Value, codes: &BTreeSet<ProblemCode>, examples: &Value) {
+fn finish_operation(operation: &mut Value, operation_id: &str, codes: &BTreeSet<ProblemCode>, examples: &Value) {
     if operation.get("security").is_none() {
         operation["security"] = json!([]);
     }
@@ -177,9 +197,21 @@ fn finish_operation(operation: &mut Value, codes: &BTreeSet<ProblemCode>, exampl
             content["example"] = examples["responses"][status].clone();
         }
         let of_status = codes.iter().copied().filter(|code| code.status().as_str() == status).collect::<Vec<_>>();
+        link(response, operation_id, status);
         if !of_status.is_empty() {
             describe_problems(response, &of_status, &examples["responses"][status]);
         }
+    }
+}
+
+fn link(response: &mut Value, operation_id: &str, status: &str) {
+    for link in LINKS.iter().filter(|link| link.from == operation_id && link.status == status) {
+        let body = link.body.iter().map(|(member, expression)| ((*member).to_owned(), Value::from(*expression)));
+        response["links"][link.name] = json!({
+            "operationId": link.to,
+            "description": link.description,
+            "requestBody": body.collect::<Map<_, _>>(),
+        });
     }
 }
 

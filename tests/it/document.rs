@@ -16,6 +16,7 @@ crate::trials![
     examples_satisfy_their_schemas,
     codes_are_listed_and_well_formed,
     nothing_is_nullable,
+    links_lead_to_operations_and_fill_their_requests,
     page_loads_its_own_files_only,
 ];
 
@@ -134,4 +135,22 @@ async fn page_loads_its_own_files_only() {
     for file in files {
         assert_eq!(app.get(&format!("/{file}")).send().await.status, 200, "{file}");
     }
+}
+
+async fn links_lead_to_operations_and_fill_their_requests() {
+    let mut links = 0;
+    for response in operations().iter().flat_map(|operation| operation["responses"].as_object().unwrap().values()) {
+        for link in response["links"].as_object().into_iter().flat_map(|links| links.values()) {
+            let target = operations().into_iter().find(|operation| operation["operationId"] == link["operationId"]);
+            let target = target.unwrap_or_else(|| panic!("{link} leads nowhere"));
+            let name = target.pointer("/requestBody/content/application~1json/schema/$ref").unwrap().as_str().unwrap();
+            let schema = document().value.pointer(name.trim_start_matches('#')).unwrap();
+            let members = link["requestBody"].as_object().unwrap();
+            assert!(members.keys().all(|member| schema["properties"].get(member).is_some()), "{link}");
+            let required = schema["required"].as_array().unwrap();
+            assert!(required.iter().all(|member| members.contains_key(member.as_str().unwrap())), "{link}");
+            links += 1;
+        }
+    }
+    assert!(links > 0);
 }
