@@ -93,6 +93,7 @@ start_server() {
   local folder=$1 line=
   shift
   mkdir -p "$folder"
+  rm -f "$folder/server.out"
   (cd "$folder" && exec env VESTIBULE_SERVER__LISTEN=127.0.0.1:0 "$@" "$vestibule" >server.out 2>server.err) &
   server_pid=$!
   started+=("$server_pid")

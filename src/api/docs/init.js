@@ -1,3 +1,4 @@
+// Starts Swagger UI, and signs it in after a login that was tried out on the page.
 "use strict";
 
 // The security scheme of the document; its token is kept in this page's memory only.
@@ -19,6 +20,7 @@ const ui = SwaggerUIBundle({
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
   deepLinking: true,
+  defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   persistAuthorization: false,
   queryConfigEnabled: false,

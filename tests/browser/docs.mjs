@@ -1,0 +1,220 @@
+// Visits the documentation page in Chromium, uses it as a person would, and says which claims about it hold.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { argv } from "node:process";
+import { chromium } from "playwright-core";
+import { FAULTS, plant } from "./faults.mjs";
+
+const [service, option, value] = argv.slice(2);
+const pictures = option === "--pictures" ? value : undefined;
+const fault = option === "--fault" ? FAULTS[value] : undefined;
+
+const TAGS = { Login: ["login"], Account: ["register", "getMe"], Keys: ["getJwks"] };
+const USER = { username: "john", password: "my_password" };
+
+// What the page does unseen, and what Chromium itself notes on the console when a request is refused, as some are meant
+// to be.
+const seen = { console: [], violations: [], hosts: new Set() };
+const refused = [];
+
+async function watch(context) {
+  await context.exposeFunction("tellViolation", (violation) => seen.violations.push(violation));
+  await context.addInitScript(() =>
+    document.addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sourceFile, lineNumber }) =>
+      window.tellViolation(`${effectiveDirective}: ${blockedURI} at ${sourceFile}:${lineNumber}`),
+    ),
+  );
+  context.on("request", (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (protocol !== "data:") seen.hosts.add(origin);
+  });
+  context.on("page", (page) => page.on("websocket", (socket) => seen.hosts.add(socket.url())));
+  context.on("console", (message) =>
+    seen.console.push(`${message.type()}: ${message.text()} ${message.location().url}`),
+  );
+  context.on("weberror", (error) => seen.console.push(`uncaught: ${error.error().message}`));
+}
+
+// With a planted fault only the claims are tried that lead to the one that must fail.
+async function claim(name, prove) {
+  if (fault && !fault.claims.includes(name)) return;
+  try {
+    await prove();
+    console.log(`ok: ${name}`);
+  } catch (error) {
+    console.log(`wrong: ${name}: ${error.message}`);
+  }
+}
+
+async function picture(page, name, fullPage = false) {
+  if (pictures) await page.screenshot({ path: `${pictures}/${name}.png`, fullPage });
+}
+
+class Operation {
+  constructor(page, tag, id) {
+    this.page = page;
+    this.block = page.locator(`#operations-${tag}-${id}`);
+    this.body = this.block.locator("textarea.body-param__text");
+    this.button = this.block.getByRole("button", { name: "Execute" });
+    this.answer = this.block.locator(".live-responses-table .response");
+  }
+
+  async open() {
+    await this.block.waitFor();
+    if (!(await this.block.getAttribute("class")).includes("is-open")) {
+      await this.block.locator(".opblock-summary-control").click();
+    }
+    await this.button.waitFor();
+  }
+
+  // What was sent, and what the page shows of the answer.
+  async execute(name) {
+    const [request] = await Promise.all([
+      this.page.waitForEvent("requestfinished", (request) => request.resourceType() === "fetch"),
+      this.button.click(),
+    ]);
+    const response = await request.response();
+    const status = response.status();
+    await this.answer.locator(".response-col_status", { hasText: String(status) }).waitFor();
+    const body = await this.answer.locator(".response-col_description pre").first().innerText();
+    await this.answer.evaluate((answer) => answer.scrollIntoView({ block: "end" }));
+    await picture(this.page, name);
+    return {
+      url: request.url(),
+      status,
+      shown: JSON.parse(body),
+      sent: request.postDataJSON(),
+      headers: await request.allHeaders(),
+    };
+  }
+
+  // The same for an answer that is meant to be a 401.
+  async executeRefused(name) {
+    const { url, status, shown } = await this.execute(name);
+    assert.equal(status, 401);
+    refused.push(`error: Failed to load resource: the server responded with a status of 401 (Unauthorized) ${url}`);
+    return shown;
+  }
+}
+
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+  ],
+});
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+context.setDefaultTimeout(20_000);
+await watch(context);
+if (fault) await plant(context, service, fault);
+if (pictures) mkdirSync(pictures, { recursive: true });
+
+const served = await (await fetch(`${service}/openapi.json`)).json();
+const page = await context.newPage();
+const opened = await page.goto(`${service}/docs`);
+const register = new Operation(page, "Account", "register");
+const login = new Operation(page, "Login", "login");
+const me = new Operation(page, "Account", "getMe");
+const jwks = new Operation(page, "Keys", "getJwks");
+await jwks.block.waitFor();
+await picture(page, "1-page", true);
+
+await claim("title", async () => {
+  assert.equal(await page.title(), "Vestibule API");
+  assert.match(await page.locator(".info h1.title").innerText(), /^Vestibule\b/);
+});
+
+await claim("description", async () => {
+  const text = await page.locator(".info .description").innerText();
+  assert.match(text, /^Accounts, passwords, sessions and tokens behind one HTTP API\./);
+  const paragraphs = served.info.description.replaceAll(/\*\*|`/g, "").split("\n\n");
+  assert.deepEqual(text.split(/\n+/).filter(Boolean), paragraphs);
+});
+
+await claim("order", async () => {
+  const shown = await page.locator(".opblock-tag-section").evaluateAll((sections) =>
+    sections.map((section) => [
+      section.querySelector(".opblock-tag").dataset.tag,
+      [...section.querySelectorAll(".opblock")].map((block) => block.id.split("-").at(-1)),
+    ]),
+  );
+  assert.deepEqual(shown, Object.entries(TAGS));
+});
+
+await claim("register", async () => {
+  await register.open();
+  const { status, shown, sent } = await register.execute("2-register");
+  assert.equal(status, 201);
+  assert.equal(shown.username, USER.username);
+  assert.deepEqual(sent, USER);
+});
+
+await claim("login", async () => {
+  await login.open();
+  const { status, shown, sent, headers } = await login.execute("3-login");
+  assert.equal(status, 200);
+  assert.equal(shown.token_type, "Bearer");
+  assert.deepEqual(sent, USER);
+  assert.equal(headers.authorization, undefined);
+});
+
+await claim("me", async () => {
+  await me.open();
+  const { status, shown, headers } = await me.execute("4-me");
+  assert.equal(status, 200);
+  assert.equal(shown.username, USER.username);
+  assert.match(headers.authorization, /^Bearer ey/);
+});
+
+await claim("jwks", async () => {
+  await jwks.open();
+  const { status, shown } = await jwks.execute("5-keys");
+  assert.equal(status, 200);
+  assert.deepEqual(shown.keys.map(({ alg }) => alg), ["ES256"]);
+});
+
+await claim("refusal", async () => {
+  await login.open();
+  await login.body.fill(JSON.stringify({ ...USER, password: "not my password" }, null, 2));
+  const shown = await login.executeRefused("6-wrong-password");
+  assert.equal(shown.message, "Invalid username or password");
+  const documented = login.block.locator('.responses-table tr[data-code="401"]').last().locator("pre").first();
+  const { request_id, ...example } = JSON.parse(await documented.innerText());
+  assert.deepEqual(shown, { ...example, request_id: shown.request_id });
+  assert.notEqual(shown.request_id, request_id);
+});
+
+await claim("forgotten", async () => {
+  await page.reload();
+  await me.open();
+  const shown = await me.executeRefused("7-after-reload");
+  assert.equal(shown.code, "missing_token");
+});
+
+await claim("narrow", async () => {
+  await page.setViewportSize({ width: 400, height: 1400 });
+  await page.goto(`${service}/docs`);
+  await login.open();
+  await picture(page, "8-narrow");
+  for (const operation of [login, register, me, jwks]) {
+    await operation.open();
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 400);
+  }
+});
+
+await claim("policy", async () => {
+  assert.match(opened.headers()["content-security-policy"] ?? "", /^default-src 'none'; script-src 'self';/);
+  assert.deepEqual(seen.violations, []);
+});
+
+await claim("hosts", async () => assert.deepEqual([...seen.hosts], [service]));
+
+await claim("console", async () => assert.deepEqual(seen.console, refused));
+
+await browser.close();

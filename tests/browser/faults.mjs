@@ -1,0 +1,113 @@
+// What a broken documentation page would be like: one of its files is changed on its way to the browser.
+import assert from "node:assert/strict";
+
+const signedIn = ["register", "login", "me"];
+
+// Which claims to try, of which the last one must fail; which file is changed, and how.
+export const FAULTS = {
+  "another title": {
+    claims: ["title"],
+    path: "/openapi.json",
+    change: (text) => edited(text, ({ info }) => (info.title = "Swagger UI")),
+  },
+  "a description without its first sentence": {
+    claims: ["description"],
+    path: "/openapi.json",
+    change: (text) => edited(text, ({ info }) => (info.description = info.description.replace(/^.*?\n/, ""))),
+  },
+  "tags in another order": {
+    claims: ["order"],
+    path: "/openapi.json",
+    change: (text) => edited(text, ({ tags }) => tags.reverse()),
+  },
+  "an example that does not run": {
+    claims: ["register", "login"],
+    path: "/openapi.json",
+    change: (text) => edited(text, ({ paths }) => (bodyOf(paths["/login"].post).example.password += "?")),
+  },
+  "a login that is not passed on": {
+    claims: signedIn,
+    path: "/docs/init.js",
+    change: (text) => text.replace("responseInterceptor:", "ignored:"),
+  },
+  "another 401 than the documented one": {
+    claims: ["register", "refusal"],
+    path: "/openapi.json",
+    change: (text) => text.replaceAll("Invalid username or password", "Go away"),
+  },
+  "a token that outlives the page": {
+    claims: [...signedIn, "forgotten"],
+    path: "/docs/init.js",
+    change: (text) => `${text}
+      const plain = window.fetch;
+      window.fetch = (url, options = {}) => {
+        const headers = { ...options.headers };
+        const kept = headers.Authorization ?? sessionStorage.getItem("kept");
+        if (kept) sessionStorage.setItem("kept", (headers.Authorization = kept));
+        return plain(url, { ...options, headers });
+      };`,
+  },
+  "content wider than the window": {
+    claims: ["narrow"],
+    path: "/docs/page.css",
+    change: (text) => `${text} main { width: 1000px; }`,
+  },
+  "an inline style": {
+    claims: ["policy"],
+    path: "/docs",
+    change: (text) => text.replace("<main", '<main style="color: red"'),
+  },
+  "an inline script": {
+    claims: ["policy"],
+    path: "/docs",
+    change: (text) => text.replace("<main", "<script>void 0</script><main"),
+  },
+  "a missing policy": {
+    claims: ["policy"],
+    path: "/docs",
+    withoutPolicy: true,
+  },
+  "a picture from another host": {
+    claims: ["hosts"],
+    path: "/docs",
+    withoutPolicy: true,
+    change: (text) => text.replace("<main", '<img src="http://127.0.0.2:9/pixel.png"><main'),
+  },
+  "an error on the console": {
+    claims: ["console"],
+    path: "/docs/init.js",
+    change: (text) => `${text} console.error("planted");`,
+  },
+  "an uncaught exception": {
+    claims: ["console"],
+    path: "/docs/init.js",
+    change: (text) => `${text} planted();`,
+  },
+  "a file that is missing": {
+    claims: ["console"],
+    path: "/docs",
+    change: (text) => text.replace("docs/page.css", "docs/missing.css"),
+  },
+};
+
+export async function plant(context, service, { path, change, withoutPolicy }) {
+  await context.route(`${service}${path}`, async (route) => {
+    const response = await route.fetch();
+    const text = await response.text();
+    const body = change ? change(text) : text;
+    if (change) assert.notEqual(body, text, "the fault changes nothing");
+    const headers = response.headers();
+    if (withoutPolicy) delete headers["content-security-policy"];
+    await route.fulfill({ response, headers, body });
+  });
+}
+
+function edited(text, edit) {
+  const document = JSON.parse(text);
+  edit(document);
+  return JSON.stringify(document);
+}
+
+function bodyOf(operation) {
+  return operation.requestBody.content["application/json"];
+}
