@@ -276,7 +276,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
+        Self { filter: "info,sqlx::postgres::notice=warn".to_owned(), format: LogFormat::Text }
     }
 }
 

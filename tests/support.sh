@@ -81,6 +81,15 @@ packages() {
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
+# installed STAMP COMMAND...: runs the command unless it has succeeded for this stamp; `$home` remembers that.
+installed() {
+  local stamp=$1 file=$home/$2.installed
+  shift
+  [ "$(cat "$file" 2>/dev/null)" = "$stamp" ] && return
+  rm -f "$file"
+  "$@" >&2 && echo "$stamp" >"$file"
+}
+
 # release_binary: builds it and sets `$vestibule` to its path.
 release_binary() {
   cargo build --release --locked || return

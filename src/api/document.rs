@@ -50,17 +50,17 @@ struct Link {
     name: &'static str,
     description: &'static str,
     to: &'static str,
-    /// Members of the next request, as runtime expressions over this exchange.
-    body: &'static [(&'static str, &'static str)],
+    /// The next request's body, as one runtime expression over this exchange: openapi-generator reads no other kind.
+    body: &'static str,
 }
 
 const LINKS: [Link; 1] = [Link {
     from: "register",
     status: "201",
     name: "signIn",
-    description: "The new account can sign in with the password that it was registered with.",
+    description: "The new account can sign in with what it was registered with.",
     to: "login",
-    body: &[("username", "$response.body#/username"), ("password", "$request.body#/password")],
+    body: "$request.body",
 }];
 
 /// One recorded exchange for each operation and answer; the tests compare them with what the service sends.
@@ -206,12 +206,8 @@ fn finish_operation(operation: &mut Value, operation_id: &str, codes: &BTreeSet<
 
 fn link(response: &mut Value, operation_id: &str, status: &str) {
     for link in LINKS.iter().filter(|link| link.from == operation_id && link.status == status) {
-        let body = link.body.iter().map(|(member, expression)| ((*member).to_owned(), Value::from(*expression)));
-        response["links"][link.name] = json!({
-            "operationId": link.to,
-            "description": link.description,
-            "requestBody": body.collect::<Map<_, _>>(),
-        });
+        response["links"][link.name] =
+            json!({ "operationId": link.to, "description": link.description, "requestBody": link.body });
     }
 }
 

@@ -1,0 +1,118 @@
+"""Hooks of schemathesis: users with real tokens, closed answers, and a count of what each operation answered.
+
+CONTRACT_SERVICE is the service's URL, CONTRACT_COUNTS the file for the counts.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+import schemathesis
+from schemathesis import AuthContext, BaseSchema, Case, HookContext, Response
+from schemathesis.filters import HasAPIOperation
+
+sys.path.append(str(Path(__file__).parent))
+
+from document import close_answers, ends_session, needs_token, operations
+
+# Below the longest life of an access token, and above the time that a run takes.
+TOKEN_LIFETIME = 3000
+TIMEOUT = 30
+
+numbers = itertools.count(1)
+answers: Counter[tuple[str, int]] = Counter()
+
+
+class Users:
+    """Makes users as the document's own examples show it."""
+
+    def __init__(self, service: str, document: dict[str, Any]) -> None:
+        """Take the paths and the example from the service's document."""
+        by_id = {operation.id: operation for operation in operations(document)}
+        self.register_url = urljoin(service, by_id["register"].path)
+        self.login_url = urljoin(service, by_id["login"].path)
+        self.example = by_id["register"].raw["requestBody"]["content"]["application/json"]["example"]
+
+    def register(self, **members: str) -> dict[str, str]:
+        """Register the user of the example, or one that differs from it."""
+        user = {**self.example, **members}
+        requests.post(self.register_url, json=user, timeout=TIMEOUT).raise_for_status()
+        return user
+
+    def new_token(self) -> str:
+        """Register another user with the example's password, and sign it in."""
+        user = self.register(username=f"{self.example['username']}-{next(numbers)}")
+        credentials = {name: user[name] for name in ("username", "password")}
+        answer = requests.post(self.login_url, json=credentials, timeout=TIMEOUT)
+        answer.raise_for_status()
+        token: str = answer.json()["access_token"]
+        return token
+
+
+users: Users
+
+
+@schemathesis.hook
+def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
+    """Close the answers."""
+    close_answers(raw_schema)
+
+
+@schemathesis.hook
+def after_load_schema(context: HookContext, schema: BaseSchema) -> None:
+    """Register the user of the examples, so that signing in as the document shows it succeeds."""
+    global users
+    users = Users(os.environ["CONTRACT_SERVICE"], schema.raw_schema)
+    users.register()
+
+
+class Token:
+    """The token of a user that nobody else has."""
+
+    def get(self, case: Case[Any], context: AuthContext) -> str:
+        """Make the user."""
+        return users.new_token()
+
+    def set(self, case: Case[Any], data: str, context: AuthContext) -> None:
+        """Send its token."""
+        case.headers["Authorization"] = f"Bearer {data}"
+
+
+def shares_user(context: HasAPIOperation) -> bool:
+    """Whether one user does for all requests of an operation and of its like."""
+    raw = context.operation.definition.raw
+    return needs_token(raw) and not ends_session(raw)
+
+
+def has_own_user(context: HasAPIOperation) -> bool:
+    """Whether each request takes a user, because it may be that user's last."""
+    raw = context.operation.definition.raw
+    return needs_token(raw) and ends_session(raw)
+
+
+# A token that is refused though it is good must not be renewed in silence.
+schemathesis.auth(refresh_interval=TOKEN_LIFETIME, retry_on=[]).apply_to(shares_user)(Token)
+schemathesis.auth(refresh_interval=None).apply_to(has_own_user)(Token)
+
+
+@schemathesis.hook
+def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
+    """Count the answer, unless the request was for a method that the operation's path does not have."""
+    if case.method.upper() == case.operation.method.upper():
+        answers[case.operation.definition.raw["operationId"], response.status_code] += 1
+
+
+@atexit.register
+def write_counts() -> None:
+    """Write the counts: operation, status, number."""
+    rows = [[operation, status, number] for (operation, status), number in sorted(answers.items())]
+    Path(os.environ["CONTRACT_COUNTS"]).write_text(json.dumps(rows), encoding="utf-8")

@@ -1,0 +1,72 @@
+# A PostgreSQL server for the tests alone, run by an ordinary user. Sourced after tests/support.sh.
+
+postgres_pid=
+
+# has_postgres: sees to it that the server's programs are there and sets `$postgres_bin` to their folder.
+has_postgres() {
+  find_postgres && return
+  packages postgresql >&2 && find_postgres
+}
+
+# Debian keeps the programs of each version out of the path.
+find_postgres() {
+  local folder
+  for folder in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV) "$(dirname "$(command -v initdb)")"; do
+    postgres_bin=$folder
+    [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && [ -x "$folder/pg_isready" ] && return
+  done
+  return 1
+}
+
+# as_ordinary_user COMMAND...: PostgreSQL refuses to run as root. Replaces the shell, so call it in one of its own.
+as_ordinary_user() {
+  if [ "$(id -u)" = 0 ]; then
+    exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"
+  fi
+  exec "$@"
+}
+
+# start_postgres FOLDER: starts a server with an empty database on a free port of 127.0.0.1; sets `$postgres_url`.
+start_postgres() {
+  local folder=$1 port password
+  mkdir -p "$folder"
+  password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  echo "$password" >"$folder/password"
+  chmod 600 "$folder/password"
+  [ "$(id -u)" != 0 ] || chown -R nobody:nogroup "$folder"
+  (cd "$folder" && as_ordinary_user "$postgres_bin/initdb" --pgdata data --username vestibule --pwfile password \
+    --auth scram-sha-256 --encoding UTF8 --no-locale --no-sync) >"$folder/initdb.log" 2>&1 || {
+    cat "$folder/initdb.log" >&2
+    return 1
+  }
+  # A server that is asked to stop waits for its clients unless it is interrupted, so it is not among `$started`.
+  trap 'stop_postgres; clean_up' EXIT
+  for _ in $(seq 20); do
+    port=$((20000 + RANDOM % 10000))
+    (cd "$folder" && as_ordinary_user "$postgres_bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 \
+      -c unix_socket_directories= -c fsync=off) >"$folder/postgres.log" 2>&1 &
+    postgres_pid=$!
+    if answers "$port"; then
+      postgres_url=postgres://vestibule:$password@127.0.0.1:$port/postgres
+      return
+    fi
+    grep -q 'Address already in use' "$folder/postgres.log" || break
+  done
+  cat "$folder/postgres.log" >&2
+  return 1
+}
+
+# answers PORT: waits until the server takes connections; fails when it has ended instead.
+answers() {
+  for _ in $(seq 100); do
+    kill -0 "$postgres_pid" 2>/dev/null || return
+    "$postgres_bin/pg_isready" --quiet --host 127.0.0.1 --port "$1" && kill -0 "$postgres_pid" 2>/dev/null && return
+    sleep 0.1
+  done
+  return 1
+}
+
+stop_postgres() {
+  [ -n "$postgres_pid" ] && kill -INT "$postgres_pid" 2>/dev/null && wait "$postgres_pid"
+  postgres_pid=
+}

