@@ -1,16 +1,18 @@
 //! The configuration: `vestibule.toml` and the environment, read once, checked before anything starts.
 
+mod read;
+
 use std::{
-    collections::BTreeMap,
-    env, fmt,
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use config::{Environment, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use url::Url;
+
+use self::read::{flag, list, number, optional_number, text};
 
 use crate::domain::{
     name,
@@ -19,8 +21,6 @@ use crate::domain::{
 
 /// The file that is read when it exists and no other is named.
 pub const DEFAULT_FILE: &str = "vestibule.toml";
-/// The prefix of every environment variable that is a setting.
-const PREFIX: &str = "VESTIBULE";
 
 /// A setting that cannot be used: which one, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl std::error::Error for ConfigError {}
 
 /// The environment variable of a key: `server.listen` is `VESTIBULE_SERVER__LISTEN`.
 fn variable(key: &str) -> String {
-    format!("{PREFIX}_{}", key.replace('.', "__").to_uppercase())
+    format!("{}_{}", read::PREFIX, key.replace('.', "__").to_uppercase())
 }
 
 /// All settings, one section each.
@@ -80,18 +80,23 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
-    /// Where to listen. With the default list the first address must be had, the others may be missing on this host.
+    /// Where to listen. Of the default list only the first address must be had; of any other list all must.
     #[serde(deserialize_with = "list")]
     pub listen: Vec<SocketAddr>,
     /// The URL under which clients reach the service; also the tokens' issuer.
+    #[serde(deserialize_with = "text")]
     pub public_url: String,
     /// The largest request body in bytes.
+    #[serde(deserialize_with = "number")]
     pub max_body: usize,
     /// How many seconds a request may take, its body included.
+    #[serde(deserialize_with = "number")]
     pub request_timeout: u64,
     /// How many connections are served at once.
+    #[serde(deserialize_with = "number")]
     pub max_connections: usize,
     /// How many seconds requests in flight may take when the server stops.
+    #[serde(deserialize_with = "number")]
     pub shutdown_timeout: u64,
 }
 
@@ -115,6 +120,7 @@ pub struct Database {
     /// Which one: `sqlite://file`, `postgres://…` or `mysql://…`.
     pub url: SecretString,
     /// How many connections the pool may hold.
+    #[serde(deserialize_with = "number")]
     pub max_connections: u32,
 }
 
@@ -129,8 +135,7 @@ impl Database {
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         let rest = self.url.expose_secret().strip_prefix("sqlite:")?;
-        let path = rest.strip_prefix("//").unwrap_or(rest);
-        Some(PathBuf::from(path.split_once('?').map_or(path, |(path, _)| path)))
+        Some(PathBuf::from(rest.strip_prefix("//").unwrap_or(rest)))
     }
 
     /// The URL as it may be shown: without user, password and options.
@@ -161,8 +166,10 @@ pub struct Tokens {
     /// For whom access tokens are; the public URL unless set.
     pub audience: Option<String>,
     /// The `client_id` of access tokens.
+    #[serde(deserialize_with = "text")]
     pub client_id: String,
     /// How many seconds an access token is valid.
+    #[serde(deserialize_with = "number")]
     pub access_lifetime: u64,
 }
 
@@ -177,14 +184,24 @@ impl Default for Tokens {
 #[serde(default, deny_unknown_fields)]
 pub struct Sessions {
     /// How many seconds a session lasts, whatever happens.
+    #[serde(deserialize_with = "number")]
     pub lifetime: u64,
-    /// How many seconds it lasts without being used.
-    pub idle_lifetime: u64,
+    /// How many seconds it lasts without being used; 14 days, and never more than `lifetime`, unless set.
+    #[serde(deserialize_with = "optional_number")]
+    pub idle_lifetime: Option<u64>,
+}
+
+impl Sessions {
+    /// How many seconds a session lasts without being used.
+    #[must_use]
+    pub fn idle_lifetime(&self) -> u64 {
+        self.idle_lifetime.unwrap_or_else(|| (14 * DAY).min(self.lifetime))
+    }
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { lifetime: 30 * DAY, idle_lifetime: 14 * DAY }
+        Self { lifetime: 30 * DAY, idle_lifetime: None }
     }
 }
 
@@ -193,6 +210,7 @@ impl Default for Sessions {
 #[serde(default, deny_unknown_fields)]
 pub struct Registration {
     /// Whether anybody may register.
+    #[serde(deserialize_with = "flag")]
     pub open: bool,
     /// Names, beside the built-in ones, that only an operator may give.
     #[serde(deserialize_with = "list")]
@@ -210,20 +228,28 @@ impl Default for Registration {
 #[serde(default, deny_unknown_fields)]
 pub struct Passwords {
     /// The fewest characters of a new password.
+    #[serde(deserialize_with = "number")]
     pub min_length: usize,
     /// Memory of one hash in KiB.
+    #[serde(deserialize_with = "number")]
     pub memory_kib: u32,
     /// Passes of one hash.
+    #[serde(deserialize_with = "number")]
     pub iterations: u32,
     /// Lanes of one hash.
+    #[serde(deserialize_with = "number")]
     pub parallelism: u32,
     /// How many threads hash; as many as there are cores unless set.
+    #[serde(deserialize_with = "optional_number")]
     pub threads: Option<usize>,
     /// How many passwords may wait; four times the threads unless set.
+    #[serde(deserialize_with = "optional_number")]
     pub queue_length: Option<usize>,
     /// How many milliseconds a password may wait, its own hash included.
+    #[serde(deserialize_with = "number")]
     pub queue_wait_ms: u64,
     /// Lets the hash cost less than the floor. Only for tests, and only on loopback.
+    #[serde(deserialize_with = "flag")]
     pub weak_hashing_for_tests: bool,
 }
 
@@ -255,6 +281,7 @@ impl Passwords {
 #[serde(default, deny_unknown_fields)]
 pub struct Docs {
     /// Whether `/docs`, `/openapi.json` and `/openapi.yaml` are served.
+    #[serde(deserialize_with = "flag")]
     pub enabled: bool,
 }
 
@@ -269,6 +296,7 @@ impl Default for Docs {
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// What is logged: a level, or directives such as `info,vestibule=debug`.
+    #[serde(deserialize_with = "text")]
     pub filter: String,
     /// How it is written.
     pub format: LogFormat,
@@ -298,23 +326,7 @@ impl Config {
     /// # Errors
     /// The first setting that is unknown, has the wrong type or cannot be used.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let source = match file {
-            Some(path) => File::from(path).format(FileFormat::Toml).required(true),
-            None => File::new(DEFAULT_FILE, FileFormat::Toml).required(false),
-        };
-        Self::read(source, variables())
-    }
-
-    fn read(
-        file: impl config::Source + Send + Sync + 'static,
-        variables: BTreeMap<String, String>,
-    ) -> Result<Self, ConfigError> {
-        let environment = Environment::with_prefix(PREFIX)
-            .prefix_separator("_")
-            .separator("__")
-            .source(Some(variables.into_iter().collect()));
-        let settings = config::Config::builder().add_source(file).add_source(environment).build();
-        let config: Self = settings.and_then(config::Config::try_deserialize).map_err(|error| explain(&error))?;
+        let config: Self = read::sources(file)?;
         config.validate()?;
         Ok(config)
     }
@@ -332,7 +344,7 @@ impl Config {
             present("tokens.audience", audience)?;
         }
         within("sessions.lifetime", self.sessions.lifetime, 60, 400 * DAY)?;
-        within("sessions.idle_lifetime", self.sessions.idle_lifetime, 60, self.sessions.lifetime)?;
+        within("sessions.idle_lifetime", self.sessions.idle_lifetime(), 60, self.sessions.lifetime)?;
         for name in &self.registration.reserved_names {
             name::Name::parse(name)
                 .map_err(|error| ConfigError::new("registration.reserved_names", format!("{name}: {error}")))?;
@@ -351,6 +363,21 @@ impl Server {
         self.public_url.trim_end_matches('/')
     }
 
+    /// The URL at which this host reaches the server when nobody said which one clients use and the port is another.
+    #[must_use]
+    pub fn local_url(&self, bound: &[SocketAddr]) -> Option<String> {
+        let usual = Self::default();
+        let port = bound.first()?.port();
+        let other = usual.listen.first().is_some_and(|address| address.port() != port);
+        (other && self.public_url == usual.public_url).then(|| format!("http://localhost:{port}"))
+    }
+
+    /// Whether nobody chose the addresses.
+    #[must_use]
+    pub fn listens_by_default(&self) -> bool {
+        self.listen == Self::default().listen
+    }
+
     /// Whether only this host can reach the server.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -364,10 +391,13 @@ impl Server {
         let url = Url::parse(&self.public_url).map_err(|error| ConfigError::new("server.public_url", error))?;
         let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
-            return Err(ConfigError::new(
-                "server.public_url",
-                "must be an http or https URL without user, query and fragment",
-            ));
+            let reason = "must be an http or https URL without user, query and fragment";
+            return Err(ConfigError::new("server.public_url", reason));
+        }
+        // The issuer is compared byte by byte, so it has one spelling.
+        let usual = url.as_str().trim_end_matches('/');
+        if usual != self.issuer() {
+            return Err(ConfigError::new("server.public_url", format!("must be written as {usual}")));
         }
         within("server.max_body", self.max_body as u64, 4 * 1024, 1024 * 1024)?;
         within("server.request_timeout", self.request_timeout, 1, 300)?;
@@ -380,9 +410,10 @@ impl Database {
     fn validate(&self) -> Result<(), ConfigError> {
         let scheme = self.url.expose_secret().split(':').next().unwrap_or_default();
         match scheme {
-            "sqlite" if self.file().is_none_or(|file| file.as_os_str().is_empty() || file == Path::new(":memory:")) => {
-                Err(ConfigError::new("database.url", "must name a file, as in sqlite://vestibule.db"))
-            }
+            "sqlite" if !self.file().is_some_and(|file| is_plain(&file)) => Err(ConfigError::new(
+                "database.url",
+                "must name a file, without options and percent signs, as in sqlite://vestibule.db",
+            )),
             "sqlite" => within("database.max_connections", u64::from(self.max_connections), 1, 1000),
             "postgres" | "postgresql" | "mysql" => {
                 let url = Url::parse(self.url.expose_secret());
@@ -419,12 +450,10 @@ impl Passwords {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
-fn variables() -> BTreeMap<String, String> {
-    env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with(PREFIX))
-        .collect()
+/// Whether the driver reads the path as it stands.
+fn is_plain(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    !text.is_empty() && !text.contains(['?', '%', ':'])
 }
 
 fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {
@@ -441,40 +470,4 @@ fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigErro
 
 fn present(key: &str, value: &str) -> Result<(), ConfigError> {
     if value.trim().is_empty() { Err(ConfigError::new(key, "must not be empty")) } else { Ok(()) }
-}
-
-/// A list in TOML, or its elements with commas between them in a variable.
-fn list<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    T: std::str::FromStr<Err: fmt::Display>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        Many(Vec<String>),
-        One(String),
-    }
-    let parts = match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::Many(parts) => parts,
-        OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
-    };
-    parts
-        .iter()
-        .filter(|part| !part.is_empty())
-        .map(|part| part.parse().map_err(|error| de::Error::custom(format!("{part:?}: {error}"))))
-        .collect()
-}
-
-/// Finds the key in an error of the library and leaves out what it knows of the value's place.
-fn explain(error: &config::ConfigError) -> ConfigError {
-    match error {
-        config::ConfigError::At { error, key: Some(key), .. } => match explain(error) {
-            inner if inner.key.is_empty() => ConfigError::new(key, inner.reason),
-            inner => ConfigError::new(format!("{key}.{}", inner.key), inner.reason),
-        },
-        config::ConfigError::Type { key, unexpected, expected, .. } => {
-            ConfigError::new(key.clone().unwrap_or_default(), format!("found {unexpected}, expected {expected}"))
-        }
-        other => ConfigError::new("", other),
-    }
 }

@@ -1,4 +1,4 @@
-//! Secrets: redacted when printed, wiped when dropped.
+//! Secrets: redacted when printed; those in the clear are wiped when dropped.
 
 use std::fmt;
 

@@ -123,7 +123,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
         },
         sessions: SessionSettings {
             lifetime: Duration::from_secs(config.sessions.lifetime),
-            idle_lifetime: Duration::from_secs(config.sessions.idle_lifetime),
+            idle_lifetime: Duration::from_secs(config.sessions.idle_lifetime()),
         },
         registration: RegistrationSettings {
             open: config.registration.open,
@@ -213,7 +213,8 @@ async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
         let sealed = keyring::is_sealed(&db).await?;
         db.close().await.map_err(|error| StartError::Database { url: config.database.shown(), error })?;
         if sealed {
-            return Err(StartError::LostMasterKey(file));
+            // Another process that starts for the first time may have made both meanwhile.
+            return if file.exists() { read_key(&file) } else { Err(StartError::LostMasterKey(file)) };
         }
     }
     create_key(&file)?;

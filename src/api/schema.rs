@@ -12,6 +12,12 @@ use serde_json::{Value, json};
 
 use super::problem::FieldError;
 
+/// The most faults that are told of one body; a body of nothing but unknown members would be answered with a far
+/// larger one.
+const MAX_FAULTS: usize = 16;
+/// The longest name of an unknown member that a pointer repeats, in bytes.
+const MAX_NAME: usize = 64;
+
 type Checks = Mutex<HashMap<TypeId, Arc<Validator>>>;
 
 /// What is wrong with `body` as a `T`; empty when it satisfies the schema. `None` when `T` has no usable schema.
@@ -27,7 +33,8 @@ pub(super) fn faults<T: Type + 'static>(body: &Value) -> Option<Vec<FieldError>>
             check
         }
     };
-    Some(check.iter_errors(body).flat_map(|error| explain(error.instance_path().as_str(), error.kind())).collect())
+    let faults = check.iter_errors(body).flat_map(|error| explain(error.instance_path().as_str(), error.kind()));
+    Some(faults.take(MAX_FAULTS).collect())
 }
 
 /// Closes the schema of every object, so that unknown members are refused.
@@ -58,14 +65,16 @@ fn closed<T: Type>() -> Value {
     schema
 }
 
-/// One error of the library in our words, which never repeat what was sent: it may be a password.
+/// One error of the library in our words, which never repeat a value that was sent: it may be a password.
 fn explain(pointer: &str, kind: &ValidationErrorKind) -> Vec<FieldError> {
     let one = |pointer: String, code: &str, detail: String| vec![FieldError { pointer, code: code.to_owned(), detail }];
     let here = pointer.to_owned();
     match kind {
         ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
             .iter()
-            .flat_map(|name| one(member(pointer, name), "unknown", "is not a member of this object".to_owned()))
+            .take(MAX_FAULTS)
+            .map(|name| if name.len() > MAX_NAME { pointer.to_owned() } else { member(pointer, name) })
+            .flat_map(|place| one(place, "unknown", "is not a member of this object".to_owned()))
             .collect(),
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -78,7 +87,9 @@ fn explain(pointer: &str, kind: &ValidationErrorKind) -> Vec<FieldError> {
         ValidationErrorKind::MaxLength { limit } => {
             one(here, "too_long", format!("must have at most {limit} characters"))
         }
-        ValidationErrorKind::Pattern { pattern } => one(here, "wrong_form", format!("must match {pattern}")),
+        ValidationErrorKind::Pattern { .. } => {
+            one(here, "wrong_form", "does not have the form that the document describes".to_owned())
+        }
         other => one(here, "invalid", format!("breaks the schema's {}", other.keyword())),
     }
 }

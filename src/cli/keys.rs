@@ -29,10 +29,16 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure
     match command {
         Command::Generate => generate(),
         Command::Reset { yes } => {
-            confirm("All sessions end, and no token that was issued before is accepted again.", yes)?;
+            confirm(
+                "Stop every running server first. All sessions end, and no token that was issued before is accepted again.",
+                yes,
+            )?;
             let db = startup::database(config).await?;
             keyring::reset(&db).await?;
-            say("The next start makes a new signing key, sealed by the master key it is given.\n")
+            say(
+                "The next start makes a new signing key, sealed by the master key it is given. A server that still runs goes on with \
+                 the old one: restart it.\n",
+            )
         }
     }
 }

@@ -74,7 +74,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Check every setting and the master key as the server would, then stop
+    /// Check every setting, and that the master key is there and well-formed; opens no database
     Check,
 }
 
@@ -111,9 +111,8 @@ impl From<ConfigError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            StartError::Database { .. } | StartError::File { .. } | StartError::Fault(_) | StartError::Hashing(_) => {
-                Self::FAILED
-            }
+            StartError::Fault(fault) => return fault.into(),
+            StartError::Database { .. } | StartError::File { .. } | StartError::Hashing(_) => Self::FAILED,
             StartError::MasterKey { .. }
             | StartError::NoMasterKey
             | StartError::NoKeyFile(_)

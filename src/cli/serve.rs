@@ -1,8 +1,11 @@
 //! `vestibule serve`
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 use vestibule::{config::Config, server, startup};
 
@@ -10,16 +13,18 @@ use super::{Failure, open, say};
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let app = Arc::new(open(config).await?);
-    let listeners = server::bind(&config.server.listen).await.map_err(|(address, error)| {
+    let lenient = config.server.listens_by_default();
+    let listeners = server::bind(&config.server.listen, lenient).await.map_err(|(address, error)| {
         let reason = format!(
-            "cannot listen on {address}: {error}; server.listen (VESTIBULE_SERVER__LISTEN) names other addresses"
+            "cannot listen on {address}: {error}; server.listen (VESTIBULE_SERVER__LISTEN) names other addresses, and \
+             server.public_url (VESTIBULE_SERVER__PUBLIC_URL) the URL that goes with them"
         );
         Failure::new(Failure::FAILED, reason)
     })?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    let bound = listeners.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.to_string());
-    say(&welcome(config, &bound.collect::<Vec<_>>().join(", ")))?;
+    let bound = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+    say(&welcome(config, &bound))?;
     let routes = server::routes(app, config.docs.enabled);
     let endpoint = server::endpoint(routes, startup::edge(&config.server));
     server::serve(listeners, endpoint, startup::connections(&config.server), stop).await;
@@ -40,19 +45,24 @@ fn stop_on_signal(stop: CancellationToken) -> Result<(), Failure> {
 }
 
 /// What a person wants to know first.
-fn welcome(config: &Config, bound: &str) -> String {
-    let url = config.server.issuer();
+fn welcome(config: &Config, bound: &[SocketAddr]) -> String {
+    let issuer = config.server.issuer();
+    let url = config.server.local_url(bound).unwrap_or_else(|| issuer.to_owned());
     let docs = if config.docs.enabled { format!("{url}/docs") } else { "off (docs.enabled)".to_owned() };
     let first = if config.registration.open {
         "POST /register, or: vestibule user add NAME"
     } else {
         "vestibule user add NAME (registration is closed)"
     };
+    let addresses = bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut text = format!(
-        "Vestibule {}\n  URL         {url}\n  listens on  {bound}\n  docs        {docs}\n  database    {}\n  first user  {first}\n",
+        "Vestibule {}\n  URL         {url}\n  listens on  {addresses}\n  docs        {docs}\n  database    {}\n  first user  {first}\n",
         env!("CARGO_PKG_VERSION"),
         config.database.shown(),
     );
+    if url != issuer {
+        text.push_str(&format!("  tokens say  {issuer}; VESTIBULE_SERVER__PUBLIC_URL sets the URL that clients use\n"));
+    }
     if !config.server.is_loopback() {
         text.push_str(&open_doors(config));
     }

@@ -1,19 +1,26 @@
 //! `vestibule user`
 
-use std::io::{self, BufRead as _};
+use std::{
+    fs::File,
+    io::{self, BufRead as _},
+};
 
 use clap::{Args, Subcommand};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 use vestibule::{
     domain::{
         App,
-        account::{self, Account},
+        account::{self, Account, RegisterError},
         name::Name,
     },
     secret::Password,
 };
 
 use super::{Failure, confirm, say, say_json};
+
+/// The exit code of a command that Ctrl-C ended, as shells have it: 128 and the signal's number.
+const INTERRUPTED: i32 = 130;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -68,6 +75,8 @@ pub(super) enum Command {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -96,6 +105,10 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add { name, password, output } => {
             let name = Name::parse(&name)?;
+            // Before anybody is asked for a password; whether the name is free is decided when it is stored.
+            if account::find(app, name.canonical()).await.is_ok() {
+                return Err(RegisterError::UsernameTaken.into());
+            }
             let account = account::create(app, &name, &password.read()?).await?;
             output.show(&account, "made")
         }
@@ -114,11 +127,11 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
             let account = account::set_password(app, &account, &password.read()?).await?;
             output.show(&account, "given a new password")
         }
-        Command::Delete { who, yes } => {
+        Command::Delete { who, yes, output } => {
             let account = who.find(app).await?;
             confirm(&format!("{} and its sessions will be gone.", account.username), yes)?;
             account::delete(app, account.id).await?;
-            say(&format!("{} was deleted.\n", account.username))
+            output.show(&account, "deleted")
         }
     }
 }
@@ -136,6 +149,7 @@ impl PasswordSource {
             io::stdin().lock().read_line(&mut line)?;
             line.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).to_owned()).unwrap_or(line)
         } else {
+            restore_echo_on_interrupt();
             let first = rpassword::prompt_password("Password: ").map_err(|error| no_terminal(&error))?;
             if rpassword::prompt_password("Again: ").map_err(|error| no_terminal(&error))? != first {
                 return Err(Failure::new(Failure::REFUSED, "the two passwords differ"));
@@ -144,6 +158,18 @@ impl PasswordSource {
         };
         Ok(Password::from(text))
     }
+}
+
+/// Sees to it that Ctrl-C at the prompt ends the command and leaves a terminal that shows what is typed.
+fn restore_echo_on_interrupt() {
+    let Ok(terminal) = File::open("/dev/tty") else { return };
+    let Ok(modes) = tcgetattr(&terminal) else { return };
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            let restored = tcsetattr(&terminal, OptionalActions::Now, &modes);
+            std::process::exit(if restored.is_ok() { INTERRUPTED } else { Failure::FAILED.into() });
+        }
+    });
 }
 
 fn no_terminal(error: &io::Error) -> Failure {

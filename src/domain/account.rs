@@ -184,10 +184,10 @@ pub async fn set_password(app: &App, account: &Account, password: &Password) -> 
 /// [`ChangeError::NotFound`], or a fault.
 pub async fn delete(app: &App, id: UserId) -> Result<(), ChangeError> {
     let transaction = begin_write(&app.db).await.doing("deleting an account")?;
+    locked(&transaction, id).await?;
     session::Entity::end_all_of(id).exec(&transaction).await.doing("ending sessions")?;
-    let outcome = user::Entity::delete_by_id(id).exec(&transaction).await.doing("deleting an account")?;
-    transaction.commit().await.doing("deleting an account")?;
-    if outcome.rows_affected == 0 { Err(ChangeError::NotFound) } else { Ok(()) }
+    user::Entity::delete_by_id(id).exec(&transaction).await.doing("deleting an account")?;
+    Ok(transaction.commit().await.doing("deleting an account")?)
 }
 
 /// Checks a new password against the policy, then hashes it.
@@ -223,6 +223,8 @@ async fn change(
     Ok(changed.into())
 }
 
+/// The row under its lock. Every transaction that writes to an account takes it first, so that no two wait for each
+/// other.
 async fn locked(transaction: &DatabaseTransaction, id: UserId) -> Result<user::Model, ChangeError> {
     let found = user::Entity::by_id(id).lock_exclusive().one(transaction).await.doing("locking an account")?;
     found.ok_or(ChangeError::NotFound)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
-    IntoDatabaseExecutor, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    IntoDatabaseExecutor, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -14,7 +14,12 @@ use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for another writer.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one statement may take on a network database.
+/// How often and how far apart opening an SQLite file is tried again, where SQLite itself does not wait.
+const SQLITE_BUSY_TRIES: u32 = 250;
+const SQLITE_BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// SQLite's primary result code for a file that another connection holds.
+const SQLITE_BUSY: i32 = 5;
+/// How long one statement may take on PostgreSQL.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an instance waits for another one that is migrating.
 const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_mins(1);
@@ -42,7 +47,29 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Databas
     if url.expose_secret().starts_with("postgres") {
         options.statement_timeout(STATEMENT_TIMEOUT);
     }
-    Database::connect(options).await
+    let mut tries = if url.expose_secret().starts_with("sqlite") { SQLITE_BUSY_TRIES } else { 0 };
+    loop {
+        match Database::connect(options.clone()).await {
+            // Whoever opens a new SQLite file switches it to WAL, and for that moment SQLite lets nobody wait.
+            Err(error) if is_busy(&error) && tries > 0 => {
+                tries -= 1;
+                tokio::time::sleep(SQLITE_BUSY_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether SQLite refused because another connection holds the file.
+fn is_busy(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return false;
+    };
+    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 /// Begins a transaction that will write. On SQLite it takes the write lock at once: one that reads first and writes

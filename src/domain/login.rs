@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     entity::user,
-    secret::{AccessToken, Password},
+    secret::{AccessToken, Password, PasswordHash},
 };
 
 /// A try to sign in.
@@ -49,8 +49,8 @@ pub enum LoginError {
     Fault(#[from] Fault),
 }
 
-/// Signs in by password, the only place that does. Whatever the name, the same work comes in the same order: one
-/// look-up, one hash, and only then the account's state (OWASP ASVS 6.3.8).
+/// Signs in by password, the only place that does. Whatever the name, the same work comes in the same order: the
+/// look-up of what can be a name at all, one hash, and only then the account's state (OWASP ASVS 6.3.8).
 ///
 /// # Errors
 /// [`LoginError`].
@@ -69,13 +69,13 @@ pub async fn with_password(app: &App, attempt: Attempt) -> Result<SignedIn, Logi
     if user.state != user::State::Active {
         return Err(LoginError::InvalidCredentials);
     }
-    let renewed = if outdated { Some(app.hashing.hash(Normalised::new(&attempt.password)).await?) } else { None };
+    let renewed = if outdated { renew(app, &attempt.password).await } else { None };
 
     let transaction = begin_write(&app.db).await.doing("signing in")?;
-    let user = unchanged(&transaction, user).await?;
-    let id = user.id;
-    if let Some(hash) = renewed {
-        let mut row = user.into_active_model();
+    let current = unchanged(&transaction, &user).await?;
+    let id = current.id;
+    if let Some(hash) = renewed.filter(|_| current.password_hash == user.password_hash) {
+        let mut row = current.into_active_model();
         row.password_hash = Set(hash);
         row.update(&transaction).await.doing("renewing a password hash")?;
     }
@@ -85,9 +85,18 @@ pub async fn with_password(app: &App, attempt: Attempt) -> Result<SignedIn, Logi
     Ok(SignedIn { access_token, expires_in: app.tokens.lifetime })
 }
 
+/// A new hash in the place of one that costs too little. A login does not fail for the want of it: the next one tries
+/// again.
+async fn renew(app: &App, password: &Password) -> Option<PasswordHash> {
+    let renewed = app.hashing.hash(Normalised::new(password)).await;
+    renewed.inspect_err(|fault| tracing::debug!(cause = fault.chain(), "a password hash is not renewed now")).ok()
+}
+
 /// Locks the account's row, on databases that lock rows, and makes sure that it was neither disabled, deleted nor given
 /// another password while this try was hashing.
-async fn unchanged(transaction: &DatabaseTransaction, seen: user::Model) -> Result<user::Model, LoginError> {
+async fn unchanged(transaction: &DatabaseTransaction, seen: &user::Model) -> Result<user::Model, LoginError> {
     let current = user::Entity::by_id(seen.id).lock_exclusive().one(transaction).await.doing("locking an account")?;
-    current.filter(|current| *current == seen).ok_or(LoginError::InvalidCredentials)
+    let same =
+        |current: &user::Model| current.state == seen.state && current.password_changed_at == seen.password_changed_at;
+    current.filter(same).ok_or(LoginError::InvalidCredentials)
 }

@@ -83,12 +83,13 @@ impl Name {
 }
 
 /// The canonical form of any text by RFC 8265 section 3.3 (`UsernameCaseMapped`), or `None` for what that profile
-/// refuses and for what no column could hold.
+/// refuses and for what no column could hold. The Greek final sigma counts as any other: where it stands depends on
+/// what follows it, and two names must not differ by it alone.
 #[must_use]
 pub fn canonical(text: &str) -> Option<String> {
     if text.chars().count() > MAX_LENGTH {
         return None;
     }
     let name = UsernameCaseMapped::enforce(text).ok()?;
-    (name.chars().count() <= MAX_LENGTH).then(|| name.into_owned())
+    (name.chars().count() <= MAX_LENGTH).then(|| name.replace('ς', "σ"))
 }

@@ -39,24 +39,20 @@ pub struct ServerSettings {
     pub shutdown_timeout: Duration,
 }
 
-/// Listens on every address. An address of a family that this host lacks is left out while another one is had.
+/// Listens on every address. With `lenient`, all but the first may be missing on this host.
 ///
 /// # Errors
 /// The address, and why it cannot be listened on.
-pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+pub async fn bind(addresses: &[SocketAddr], lenient: bool) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut listeners = Vec::new();
-    let mut missing = None;
     for &address in addresses {
         match TcpListener::bind(address).await {
             Ok(listener) => listeners.push(listener),
-            Err(error) if is_missing(&error) => missing = Some((address, error)),
+            Err(error) if lenient && !listeners.is_empty() && is_missing(&error) => {}
             Err(error) => return Err((address, error)),
         }
     }
-    match missing {
-        Some(failure) if listeners.is_empty() => Err(failure),
-        _ => Ok(listeners),
-    }
+    Ok(listeners)
 }
 
 /// Whether an address cannot be had because the host does not have it, rather than because somebody else does.
@@ -101,9 +97,9 @@ async fn accept(
     graceful: &GracefulShutdown,
 ) {
     loop {
-        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
                 let connection = graceful_connection(stream, peer, Arc::clone(endpoint), graceful);
                 tokio::spawn(async move {
                     connection.await;

@@ -14,6 +14,7 @@ crate::trials![
     disabling_ends_sessions_and_enabling_does_not_revive_them,
     new_password_ends_sessions,
     deleting_leaves_no_rows,
+    deleting_beside_logins_ends_well,
     accounts_are_found_by_id_and_by_any_spelling,
     unknown_accounts_are_not_found,
     operators_may_give_reserved_names,
@@ -53,6 +54,17 @@ async fn deleting_leaves_no_rows() {
     account::delete(&app.app, john.id).await.unwrap();
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
     app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
+}
+
+async fn deleting_beside_logins_ends_well() {
+    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    let john = app.user("john", "my_password").await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    let logins = futures_util::future::join_all((0..16).map(|_| app.post("/login").json(&body).send()));
+    let (answers, deleted) = futures_util::future::join(logins, account::delete(&app.app, john.id)).await;
+    deleted.unwrap();
+    assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 401)), "{answers:?}");
+    assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
 
 async fn accounts_are_found_by_id_and_by_any_spelling() {

@@ -17,6 +17,7 @@ crate::trials![
     open_doors_are_named_beyond_loopback,
     taken_port_names_the_setting,
     lost_key_can_be_given_up,
+    simultaneous_first_starts_share_one_key,
     migrate_makes_the_database,
 ];
 
@@ -145,11 +146,19 @@ async fn exit_codes_are_as_documented() {
 async fn first_start_tells_what_a_person_wants_to_know() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(vestibule(&folder));
-    for part in ["http://localhost:5000", "/docs", "vestibule.db", "POST /register", "vestibule user add"] {
+    let port = server.address().rsplit(':').next().unwrap().to_owned();
+    for part in [&format!("http://localhost:{port}\n"), "/docs", "vestibule.db", "POST /register", "vestibule user add"]
+    {
         assert!(server.welcome.contains(part), "{part} in {}", server.welcome);
     }
     let rest = server.stop();
+    assert!(rest.contains("http://localhost:5000; VESTIBULE_SERVER__PUBLIC_URL"), "what the tokens say: {rest}");
     assert!(!rest.contains("anybody may register"), "{rest}");
+    let mut command = vestibule(&folder);
+    command.env("VESTIBULE_SERVER__PUBLIC_URL", "https://login.example");
+    let server = Server::start(command);
+    assert!(server.welcome.contains("https://login.example/docs"), "{}", server.welcome);
+    assert!(!server.stop().contains("PUBLIC_URL"));
 }
 
 async fn open_doors_are_named_beyond_loopback() {
@@ -186,6 +195,20 @@ async fn lost_key_can_be_given_up() {
     assert!(key.exists());
     let (one, other) = (out(&run(&folder, &["keys", "generate"], "")), out(&run(&folder, &["keys", "generate"], "")));
     assert!(one.len() == 44 && one != other);
+}
+
+async fn simultaneous_first_starts_share_one_key() {
+    for migrated in [false, true] {
+        let folder = TempDir::new().unwrap();
+        if migrated {
+            out(&run(&folder, &["migrate"], ""));
+        }
+        let children: Vec<_> = (0..6).map(|_| vestibule(&folder).args(["user", "list"]).spawn().unwrap()).collect();
+        for child in children {
+            out(&child.wait_with_output().unwrap());
+        }
+        out(&run(&folder, &["user", "list"], ""));
+    }
 }
 
 async fn migrate_makes_the_database() {

@@ -13,6 +13,8 @@ crate::trials![
     every_bad_setting_is_named,
     bad_files_are_refused,
     weak_hashing_is_refused_beyond_loopback,
+    unreadable_variables_are_refused,
+    short_sessions_need_no_second_setting,
     secrets_are_not_shown,
     missing_and_weak_master_keys_are_named,
 ];
@@ -63,11 +65,17 @@ async fn every_bad_setting_is_named() {
         ("VESTIBULE_SERVER__MAX_BODY", "0", "server.max_body"),
         ("VESTIBULE_SERVER__MAX_BODY", "-1", "server.max_body"),
         ("VESTIBULE_SERVER__MAX_CONNECTIONS", "many", "server.max_connections"),
-        ("VESTIBULE_SERVER__COLOUR", "blue", "colour"),
+        ("VESTIBULE_SERVER__COLOUR", "blue", "VESTIBULE_SERVER__COLOUR"),
         ("VESTIBULE_SREVER__LISTEN", "127.0.0.1:1", "srever"),
         ("VESTIBULE_DATABASE__URL", "oracle://x/y", "database.url"),
         ("VESTIBULE_DATABASE__URL", "sqlite://", "database.url"),
         ("VESTIBULE_DATABASE__URL", "sqlite::memory:", "database.url"),
+        ("VESTIBULE_DATABASE__URL", "sqlite://x.db?mode=memory", "database.url"),
+        ("VESTIBULE_DATABASE__URL", "sqlite://my%20base.db", "database.url"),
+        ("VESTIBULE_SERVER__PUBLIC_URL", "http://localhost:5000 ", "server.public_url"),
+        ("VESTIBULE_SERVER__PUBLIC_URL", "HTTPS://Login.Example:443/", "https://login.example"),
+        ("VESTIBULE_SERVER_LISTEN", "127.0.0.1:1", "VESTIBULE_SERVER_LISTEN"),
+        ("VESTIBULE_PASSWORDS__THREADS", "yes", "passwords.threads"),
         ("VESTIBULE_DATABASE__URL", "postgres://localhost", "database.url"),
         ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "5", "tokens.access_lifetime"),
         ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "86400", "tokens.access_lifetime"),
@@ -93,9 +101,33 @@ async fn bad_files_are_refused() {
     refused(&check(&[], Some("[server]\nlisten = 5000\n")), &["server.listen"]);
     refused(&check(&[], Some("[registration]\nopen = [1]\n")), &["registration.open"]);
     refused(&check(&[], Some("[sever]\nlisten = []\n")), &["sever"]);
+    for (section, wrong) in [
+        ("tokens", "access_lifetime = 600.7"),
+        ("tokens", "client_id = 5"),
+        ("passwords", "threads = true"),
+        ("registration", "open = 2"),
+        ("registration", "open = \"off\""),
+        ("docs", "enabled = 0.0"),
+        ("server", "listen = [5000]"),
+    ] {
+        let key = format!("{section}.{}", wrong.split(' ').next().unwrap());
+        refused(&check(&[], Some(&format!("[{section}]\n{wrong}\n"))), &[&key]);
+    }
     let missing =
         Command::new(env!("CARGO_BIN_EXE_vestibule")).args(["--config", "missing.toml", "config", "check"]).output();
     refused(&missing.unwrap(), &["missing.toml"]);
+}
+
+async fn unreadable_variables_are_refused() {
+    let value = std::os::unix::ffi::OsStringExt::from_vec(b"postgres://h\xff/db".to_vec());
+    let value: std::ffi::OsString = value;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.args(["config", "check"]).env_clear().env("VESTIBULE_DATABASE__URL", value);
+    refused(&command.output().unwrap(), &["VESTIBULE_DATABASE__URL", "UTF-8"]);
+}
+
+async fn short_sessions_need_no_second_setting() {
+    assert!(check(&[("VESTIBULE_SESSIONS__LIFETIME", "86400")], None).status.success());
 }
 
 async fn weak_hashing_is_refused_beyond_loopback() {
@@ -112,6 +144,11 @@ async fn secrets_are_not_shown() {
     );
     refused(&output, &["database.url"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+    for broken in ["[database]\nurl = \"postgres://u:hunter2@h/db\n", "[keys]\nmaster_key = hunter2\n"] {
+        let output = check(&[], Some(broken));
+        refused(&output, &["vestibule.toml", "line 2"]);
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"), "{output:?}");
+    }
     let mut config = vestibule::config::Config::default();
     config.database.url = "postgres://user:hunter2@db/vestibule".to_owned().into();
     config.keys.master_key = Some("hunter2".to_owned().into());

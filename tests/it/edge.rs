@@ -1,12 +1,15 @@
 //! What happens before and around every operation, walked from the document.
 
-use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use crate::support::{Fault, TestApp, client::Call, contract::operations};
+use crate::support::{
+    Fault, TestApp,
+    client::Call,
+    contract::{Walked, operations},
+};
 
 crate::trials![
     every_operation_refuses_what_is_too_large,
@@ -23,18 +26,18 @@ crate::trials![
     stop_lets_requests_finish,
 ];
 
-/// A call of each operation that reaches its handler.
-fn calls(app: &TestApp) -> Vec<Call> {
-    let call = |(_, method, path, body, _): (String, String, String, bool, bool)| {
-        let call = app.call(&method, &path);
-        if body { call.json(&json!({ "username": "john", "password": "my_password" })) } else { call }
-    };
-    operations().into_iter().map(call).collect()
+/// A call of an operation that reaches its handler, as far as its body is concerned.
+fn call(app: &TestApp, operation: &Walked) -> Call {
+    let call = app.call(&operation.method, &operation.path);
+    match &operation.example {
+        Some(body) => call.json(body),
+        None => call,
+    }
 }
 
 async fn every_operation_refuses_what_is_too_large() {
     let app = TestApp::new().await;
-    for (_, method, path, ..) in operations() {
+    for Walked { method, path, .. } in operations() {
         let call = |path: &str| app.call(&method, path);
         let long = format!("{path}?{}", "x".repeat(8 * 1024));
         call(&path)
@@ -52,15 +55,15 @@ async fn every_operation_refuses_what_is_too_large() {
 
 async fn every_operation_survives_a_panic() {
     let app = TestApp::builder().fault(Fault::Panic).start().await;
-    for call in calls(&app) {
-        call.record().send().await.is_problem(500, "internal");
+    for operation in operations() {
+        call(&app, &operation).record().send().await.is_problem(500, "internal");
     }
 }
 
 async fn every_operation_ends_in_time() {
     let app = TestApp::builder().fault(Fault::Stall).start().await;
-    for call in calls(&app) {
-        let answer = call.record().send().await;
+    for operation in operations() {
+        let answer = call(&app, &operation).record().send().await;
         answer.is_problem(503, "timed_out");
         assert_eq!(answer.header("retry-after"), "1");
     }
@@ -68,20 +71,19 @@ async fn every_operation_ends_in_time() {
 
 async fn every_token_is_asked_for_by_name() {
     let app = TestApp::new().await;
-    for (id, method, path, _, token) in operations() {
-        if token {
-            let answer = app.call(&method, &path).send().await;
-            assert_eq!((answer.status, answer.code()), (401, "missing_token"), "{id}");
-        }
+    for operation in operations().iter().filter(|operation| operation.wants_token) {
+        let answer = call(&app, operation).send().await;
+        assert_eq!((answer.status, answer.code()), (401, "missing_token"), "{}", operation.id);
     }
 }
 
 async fn full_queue_is_an_example() {
-    let app = TestApp::builder().slow_hashing().with(|config| config.passwords.queue_wait_ms = 100).start().await;
-    for call in calls(&app) {
-        if call.reads_a_body() {
-            call.record().send().await.is_problem(503, "busy");
-        }
+    for operation in operations().iter().filter(|operation| operation.codes.contains("busy")) {
+        let app = TestApp::builder().slow_hashing().start().await;
+        app.fill_queue().await;
+        let answer = call(&app, operation).record().send().await;
+        answer.is_problem(503, "busy");
+        assert_eq!(answer.header("retry-after"), "30", "{}", operation.id);
     }
 }
 

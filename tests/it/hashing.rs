@@ -5,17 +5,21 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::EntityTrait as _;
 use vestibule::{
     config::Config,
-    domain::password::{FLOOR, Hashing, HashingSettings},
+    domain::{
+        App, login,
+        password::{Cost, FLOOR, Hashing, HashingSettings},
+    },
     entity::user,
     startup,
 };
 
-use crate::support::TestApp;
+use crate::support::{TestApp, app::attempt};
 
 crate::trials![
     default_cost_is_the_floor,
     hash_is_an_argon2id_phc_string_with_its_own_salt,
     raised_cost_renews_the_hash_at_the_next_good_login,
+    raised_cost_refuses_no_parallel_login,
     lowered_cost_leaves_the_hash,
     blocklist_is_long_enough_and_in_lower_case,
     threads_end_with_the_last_user,
@@ -47,19 +51,14 @@ async fn hash_is_an_argon2id_phc_string_with_its_own_salt() {
 }
 
 /// The same database behind a service with another cost.
-async fn reopened(app: &TestApp, memory_kib: u32) -> vestibule::domain::App {
+async fn reopened(app: &TestApp, memory_kib: u32) -> App {
     let mut config = app.config.clone();
     config.passwords.memory_kib = memory_kib;
     startup::open(&config, app.app.clock.clone()).await.unwrap()
 }
 
-async fn sign_in(app: &vestibule::domain::App, password: &str) -> bool {
-    let attempt = vestibule::domain::login::Attempt {
-        username: "john".to_owned(),
-        password: password.to_owned().into(),
-        client: vestibule::domain::session::Client { address: [127, 0, 0, 1].into(), user_agent: None },
-    };
-    vestibule::domain::login::with_password(app, attempt).await.is_ok()
+async fn sign_in(app: &App, password: &str) -> bool {
+    login::with_password(app, attempt("john", password)).await.is_ok()
 }
 
 async fn raised_cost_renews_the_hash_at_the_next_good_login() {
@@ -74,11 +73,23 @@ async fn raised_cost_renews_the_hash_at_the_next_good_login() {
     assert!(sign_in(&raised, "my_password").await);
 }
 
+async fn raised_cost_refuses_no_parallel_login() {
+    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    app.user("john", "my_password").await;
+    let raised = reopened(&app, 4096).await;
+    let logins = (0..8).map(|_| sign_in(&raised, "my_password"));
+    assert!(futures_util::future::join_all(logins).await.into_iter().all(|signed_in| signed_in));
+    assert!(phc(&app).await[0].contains("m=4096,"));
+}
+
 async fn lowered_cost_leaves_the_hash() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     let before = phc(&app).await;
     assert!(sign_in(&reopened(&app, 32).await, "my_password").await);
+    let fewer_passes_more_memory = Cost { memory_kib: 128, iterations: 1, parallelism: 1 };
+    assert!(fewer_passes_more_memory.covers(Cost { memory_kib: 64, iterations: 2, parallelism: 1 }));
+    assert!(!Cost { memory_kib: 64, iterations: 1, parallelism: 1 }.covers(fewer_passes_more_memory));
     assert_eq!(phc(&app).await, before);
 }
 
@@ -95,7 +106,12 @@ async fn threads_end_with_the_last_user() {
         let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
         names.filter(|name| name.starts_with(prefix)).count()
     };
-    let settings = HashingSettings { cost: FLOOR, threads: 100, queue_length: 1, queue_wait: Duration::from_secs(1) };
+    let settings = HashingSettings {
+        cost: Cost { memory_kib: 64, ..FLOOR },
+        threads: 100,
+        queue_length: 1,
+        queue_wait: Duration::from_secs(1),
+    };
     let hashing = Hashing::start(settings).unwrap();
     while named("hash-99") == 0 {
         tokio::task::yield_now().await;

@@ -12,6 +12,7 @@ crate::trials![
     large_bodies_are_413_with_and_without_a_length,
     what_was_sent_is_never_repeated,
     a_hundred_thousand_brackets_do_no_harm,
+    answers_stay_small,
 ];
 
 const PATHS: [&str; 2] = ["/login", "/register"];
@@ -153,5 +154,16 @@ async fn a_hundred_thousand_brackets_do_no_harm() {
             usual.post(path).text("application/json", body.clone()).send().await.is_problem(413, "body_too_large");
             roomy.post(path).text("application/json", body.clone()).send().await.is_problem(400, "malformed_request");
         }
+    }
+}
+
+async fn answers_stay_small() {
+    let app = TestApp::new().await;
+    let members: Vec<_> = (0..1500).map(|number| format!("\"m{number}\":0")).collect();
+    let long = format!("{{\"{}\":0}}", "x".repeat(10_000));
+    for body in [format!("{{{}}}", members.join(",")), long] {
+        let answer = app.post("/login").text("application/json", body).send().await;
+        answer.is_problem(400, "invalid_request");
+        assert!(answer.text.len() < 4096 && answer.errors().len() <= 16, "{answer:?}");
     }
 }

@@ -79,7 +79,7 @@ async fn session_ends_with_its_lifetimes() {
     for (lifetime, idle) in [(120, 60), (60, 60)] {
         let change = move |config: &mut vestibule::config::Config| {
             config.sessions.lifetime = lifetime;
-            config.sessions.idle_lifetime = idle;
+            config.sessions.idle_lifetime = Some(idle);
         };
         let app = TestApp::builder().with(change).start().await;
         app.user("john", "my_password").await;

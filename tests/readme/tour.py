@@ -37,7 +37,11 @@ def type_into(shell: "subprocess.Popen[str]", command: str) -> str:
     assert shell.stdin and shell.stdout
     shell.stdin.write(f"{command}\necho; echo '{END}'\n")
     shell.stdin.flush()
-    lines = iter(shell.stdout.readline, f"{END}\n")
+    lines: list[str] = []
+    while (line := shell.stdout.readline()) != f"{END}\n":
+        if not line:
+            raise EOFError(f"the shell ended in: {command}")
+        lines.append(line)
     return "".join(lines)
 
 

@@ -37,10 +37,14 @@ const SALT_LENGTH: usize = 16;
 pub struct InvalidCost;
 
 impl Cost {
-    /// Whether it is at least as much as `other` in every respect that slows an attacker.
+    /// Whether it slows an attacker at least as much as `other`: by the memory that each guess goes through.
     #[must_use]
     pub const fn covers(self, other: Self) -> bool {
-        self.memory_kib >= other.memory_kib && self.iterations >= other.iterations
+        self.work() >= other.work()
+    }
+
+    const fn work(self) -> u64 {
+        self.memory_kib as u64 * self.iterations as u64
     }
 
     /// Checks that it can be computed.

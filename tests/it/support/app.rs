@@ -11,7 +11,14 @@ use tokio_util::sync::CancellationToken;
 use vestibule::{
     clock::{Clock, Timestamp},
     config::Config,
-    domain::{App, account::Account, database, name::Name},
+    domain::{
+        App,
+        account::Account,
+        database,
+        login::{self, Attempt},
+        name::Name,
+        session::Client,
+    },
     secret::{MasterKey, Password},
     server, startup,
 };
@@ -75,8 +82,8 @@ impl Builder {
             config.passwords.threads = Some(1);
             config.passwords.queue_length = Some(1);
             config.passwords.queue_wait_ms = 30_000;
-            config.passwords.memory_kib = 131_072;
-            config.passwords.iterations = 4;
+            config.passwords.memory_kib = 262_144;
+            config.passwords.iterations = 8;
         })
     }
 
@@ -105,7 +112,7 @@ impl Builder {
             }
             None => routes,
         };
-        let listeners = server::bind(&config.server.listen).await.unwrap();
+        let listeners = server::bind(&config.server.listen, false).await.unwrap();
         let address = listeners.first().unwrap().local_addr().unwrap();
         let stop = CancellationToken::new();
         let endpoint = server::endpoint(routes, edge);
@@ -160,6 +167,24 @@ impl TestApp {
         answer.body["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// Occupies the hashing thread and the one place in the queue of a service with slow hashing.
+    pub(crate) async fn fill_queue(&self) {
+        let hashing = &self.app.hashing;
+        let login = || {
+            let app = Arc::clone(&self.app);
+            tokio::spawn(async move { login::with_password(&app, attempt("nobody", "my_password")).await })
+        };
+        let before = hashing.computed();
+        login();
+        while hashing.computed() == before {
+            tokio::task::yield_now().await;
+        }
+        login();
+        while hashing.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Runs SQL past the service.
     pub(crate) async fn sql(&self, statement: &str) {
         self.app.db.execute_unprepared(statement).await.unwrap();
@@ -184,6 +209,12 @@ impl Drop for TestApp {
     }
 }
 
+/// A try to sign in from this host.
+pub(crate) fn attempt(username: &str, password: &str) -> Attempt {
+    let client = Client { address: [127, 0, 0, 1].into(), user_agent: None };
+    Attempt { username: username.to_owned(), password: password.to_owned().into(), client }
+}
+
 /// The usual configuration, in a folder of its own and on a port that the system chooses.
 pub(crate) fn config_in(folder: &TempDir) -> Config {
     let mut config = Config::default();
@@ -200,7 +231,10 @@ pub(crate) fn config_in(folder: &TempDir) -> Config {
 async fn template() -> &'static PathBuf {
     static TEMPLATE: OnceCell<PathBuf> = OnceCell::const_new();
     let make = || async {
-        let file = TempDir::new().unwrap().keep().join("template.db");
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("template.db");
+        for old in ["", "-wal", "-shm"] {
+            drop(fs::remove_file(format!("{}{old}", file.display())));
+        }
         let url = format!("sqlite://{}", file.display()).into();
         database::migrate(&url).await.unwrap();
         let db = database::connect(&url, 1).await.unwrap();

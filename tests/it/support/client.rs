@@ -103,10 +103,6 @@ impl Call {
         self
     }
 
-    pub(crate) fn reads_a_body(&self) -> bool {
-        self.body.is_some()
-    }
-
     /// The body as JSON, when it is sent as JSON and is that.
     pub(super) fn json_body(&self) -> Option<Value> {
         let json = self.headers.get("content-type").is_some_and(|value| value.as_bytes() == b"application/json");

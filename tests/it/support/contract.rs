@@ -110,14 +110,36 @@ pub(crate) fn compile(schema: &Value, document: &Value) -> Validator {
     jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&schema).unwrap()
 }
 
-/// The identifiers, methods and paths of all operations, with whether they read a body and want a token.
-pub(crate) fn operations() -> Vec<(String, String, String, bool, bool)> {
-    let describe = |operation: &Operation| {
-        let body = operation.request.is_some();
-        let token = operation.responses.contains_key("401") && operation.id != "login";
-        (operation.id.clone(), operation.method.clone(), operation.path.clone(), body, token)
-    };
-    OPERATIONS.iter().map(describe).collect()
+/// What a walk over all operations needs to know of one.
+pub(crate) struct Walked {
+    pub(crate) id: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// The example of its request.
+    pub(crate) example: Option<Value>,
+    pub(crate) wants_token: bool,
+    /// The codes of its problems.
+    pub(crate) codes: BTreeSet<String>,
+}
+
+/// All operations.
+pub(crate) fn operations() -> Vec<Walked> {
+    let mut walked = Vec::new();
+    for (path, methods) in document().value["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap().values();
+            let codes = responses.flat_map(|response| response["x-problem-codes"].as_array().into_iter().flatten());
+            walked.push(Walked {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase(),
+                path: path.clone(),
+                example: operation.pointer("/requestBody/content/application~1json/example").cloned(),
+                wants_token: !operation["security"].as_array().unwrap().is_empty(),
+                codes: codes.map(|code| code.as_str().unwrap().to_owned()).collect(),
+            });
+        }
+    }
+    walked
 }
 
 /// Everything that the document declares.
