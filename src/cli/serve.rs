@@ -61,7 +61,8 @@ fn welcome(config: &Config, bound: &[SocketAddr]) -> String {
         config.database.shown(),
     );
     if url != issuer {
-        text.push_str(&format!("  tokens say  {issuer}; VESTIBULE_SERVER__PUBLIC_URL sets the URL that clients use\n"));
+        let lines = ["  tokens say  ", issuer, "; VESTIBULE_SERVER__PUBLIC_URL sets the URL that clients use\n"];
+        text.extend(lines);
     }
     if !config.server.is_loopback() {
         text.push_str(&open_doors(config));
