@@ -2,16 +2,21 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _};
 use tempfile::TempDir;
 use vestibule::{
     clock::Clock,
     config::Config,
     domain::keyring,
+    entity::sealed_key,
     secret::MasterKey,
     startup::{self, StartError},
 };
 
-use crate::support::{TestApp, app::config_in};
+use crate::support::{
+    TestApp,
+    app::{config_in, write_key},
+};
 
 crate::trials![
     first_start_makes_private_files,
@@ -94,16 +99,19 @@ async fn other_master_key_is_refused() {
 
 async fn damaged_seal_is_refused() {
     let app = TestApp::new().await;
-    for damage in ["substr(sealed, 1, 40)", "x''", "zeroblob(length(sealed))"] {
-        app.sql("DROP TABLE IF EXISTS saved").await;
-        app.sql("CREATE TABLE saved AS SELECT * FROM sealed_key").await;
-        app.sql(&format!("UPDATE sealed_key SET sealed = {damage}")).await;
+    let whole = sealed_key::Entity::find().one(&app.app.db).await.unwrap().unwrap();
+    for damage in [whole.sealed[..40].to_vec(), Vec::new(), vec![0; whole.sealed.len()]] {
+        store(&app, &whole, damage).await;
         let refusal = start(&app.config).await.unwrap_err();
-        assert!(matches!(refusal, StartError::Keyring(_)), "{damage}: {refusal}");
-        app.sql("DELETE FROM sealed_key").await;
-        app.sql("INSERT INTO sealed_key SELECT * FROM saved").await;
+        assert!(matches!(refusal, StartError::Keyring(_)), "{refusal}");
     }
+    store(&app, &whole, whole.sealed.clone()).await;
     start(&app.config).await.unwrap();
+}
+
+async fn store(app: &TestApp, key: &sealed_key::Model, sealed: Vec<u8>) {
+    let row = sealed_key::ActiveModel { id: Set(key.id), sealed: Set(sealed), ..Default::default() };
+    row.update(&app.app.db).await.unwrap();
 }
 
 async fn loose_key_file_is_refused() {
@@ -150,7 +158,7 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     app.token("john", "my_password").await;
-    fs::remove_file(app.folder.path().join("vestibule.key")).unwrap();
+    write_key(&app.folder);
     keyring::reset(&app.app.db).await.unwrap();
     assert_eq!((app.count("user").await, app.count("session").await, app.count("sealed_key").await), (1, 0, 0));
     let again = start(&app.config).await.unwrap();
@@ -159,9 +167,8 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
 
 async fn private_key_is_not_stored_in_the_clear() {
     let app = TestApp::new().await;
-    app.sql("PRAGMA wal_checkpoint(TRUNCATE)").await;
-    let bytes = fs::read(app.folder.path().join("vestibule.db")).unwrap();
+    let bytes = sealed_key::Entity::find().one(&app.app.db).await.unwrap().unwrap().sealed;
     // The object identifier of the curve stands in every PKCS#8 key of ours.
     let curve = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-    assert!(!bytes.windows(curve.len()).any(|window| window == curve));
+    assert!(bytes.len() > 100 && !bytes.windows(curve.len()).any(|window| window == curve));
 }

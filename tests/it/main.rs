@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         well_known::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    support::database::clean_up();
     if partial || (conclusion.has_failed() && !support::ledger::is_recording()) {
         return conclusion.exit_code();
     }

@@ -1,14 +1,14 @@
 //! The schema: migrations, and a row of each table through its entity.
 
 use migration::{Migrator, MigratorTrait as _};
-use sea_orm::EntityTrait as _;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use tempfile::TempDir;
 use vestibule::{
     domain::database,
     entity::{sealed_key, session, user},
 };
 
-use crate::support::TestApp;
+use crate::support::{self, TestApp};
 
 crate::trials![
     migrations_go_up_down_and_up,
@@ -19,8 +19,7 @@ crate::trials![
 
 async fn migrations_go_up_down_and_up() {
     let folder = TempDir::new().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("test.db").display()).into();
-    database::migrate(&url).await.unwrap();
+    let url = support::database::create(&folder).await.into();
     let db = database::connect(&url, 1).await.unwrap();
     assert!(Migrator::get_pending_migrations(&db).await.unwrap().is_empty());
     Migrator::down(&db, None).await.unwrap();
@@ -31,7 +30,11 @@ async fn migrations_go_up_down_and_up() {
 
 async fn simultaneous_migrations_all_succeed() {
     let folder = TempDir::new().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("test.db").display()).into();
+    let url = support::database::create(&folder).await.into();
+    let db = database::connect(&url, 1).await.unwrap();
+    Migrator::down(&db, None).await.unwrap();
+    db.execute_unprepared("DROP TABLE seaql_migrations").await.unwrap();
+    db.close().await.unwrap();
     let runs = (0..5).map(|_| database::migrate(&url));
     for outcome in futures_util::future::join_all(runs).await {
         outcome.unwrap();

@@ -1,12 +1,11 @@
 //! A running service with a database of its own.
 
-use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
 use poem::{Endpoint, EndpointExt as _, Request, Response, endpoint::BoxEndpoint};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use vestibule::{
     clock::{Clock, Timestamp},
@@ -14,7 +13,6 @@ use vestibule::{
     domain::{
         App,
         account::Account,
-        database,
         login::{self, Attempt},
         name::Name,
         session::Client,
@@ -23,7 +21,7 @@ use vestibule::{
     server, startup,
 };
 
-use super::client::Call;
+use super::{client::Call, database};
 
 /// Where the clock of every test starts: 2030-03-17T17:46:40Z.
 const START: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
@@ -95,9 +93,9 @@ impl Builder {
 
     pub(crate) async fn start(self) -> TestApp {
         let folder = TempDir::new().unwrap();
-        let database = folder.path().join("vestibule.db");
-        fs::copy(template().await, &database).unwrap();
         let mut config = config_in(&folder);
+        config.database.url = database::create(&folder).await.into();
+        write_key(&folder);
         for change in self.changes {
             change(&mut config);
         }
@@ -185,14 +183,19 @@ impl TestApp {
         }
     }
 
-    /// Runs SQL past the service.
+    /// Runs SQL past the service; names are quoted as in the standard.
     pub(crate) async fn sql(&self, statement: &str) {
-        self.app.db.execute_unprepared(statement).await.unwrap();
+        self.app.db.execute_unprepared(&self.quoted(statement)).await.unwrap();
+    }
+
+    fn quoted(&self, statement: &str) -> String {
+        let mysql = self.app.db.get_database_backend() == DatabaseBackend::MySql;
+        if mysql { statement.replace('"', "`") } else { statement.to_owned() }
     }
 
     /// How many rows a table has.
     pub(crate) async fn count(&self, table: &str) -> i64 {
-        let statement = format!("SELECT COUNT(*) AS n FROM \"{table}\"");
+        let statement = self.quoted(&format!("SELECT COUNT(*) AS n FROM \"{table}\""));
         let statement = sea_orm::Statement::from_string(self.app.db.get_database_backend(), statement);
         self.app.db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap()
     }
@@ -207,6 +210,13 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// Writes a new master key to the test's folder.
+pub(crate) fn write_key(folder: &TempDir) {
+    let file = folder.path().join("vestibule.key");
+    fs::write(&file, &**startup::new_master_key().unwrap().to_text()).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A try to sign in from this host.
@@ -225,24 +235,6 @@ pub(crate) fn config_in(folder: &TempDir) -> Config {
     config.passwords.memory_kib = 64;
     config.passwords.iterations = 1;
     config
-}
-
-/// An empty database with the current schema, migrated once and copied for each test.
-async fn template() -> &'static PathBuf {
-    static TEMPLATE: OnceCell<PathBuf> = OnceCell::const_new();
-    let make = || async {
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("template.db");
-        for old in ["", "-wal", "-shm"] {
-            drop(fs::remove_file(format!("{}{old}", file.display())));
-        }
-        let url = format!("sqlite://{}", file.display()).into();
-        database::migrate(&url).await.unwrap();
-        let db = database::connect(&url, 1).await.unwrap();
-        db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
-        db.close().await.unwrap();
-        file
-    };
-    TEMPLATE.get_or_init(make).await
 }
 
 /// Routes whose handlers fail. The paths and methods stay those of the real ones.

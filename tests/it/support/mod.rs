@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod contract;
+pub(crate) mod database;
 pub(crate) mod forge;
 pub(crate) mod ledger;
 

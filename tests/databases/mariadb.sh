@@ -1,0 +1,61 @@
+# A MariaDB server for the tests alone, run by an ordinary user. Sourced after tests/support.sh.
+
+mariadb_pid=
+
+# has_mariadb: sees to it that the server's programs are there.
+has_mariadb() {
+  find_mariadb && return
+  packages mariadb-server >&2 && find_mariadb
+}
+
+find_mariadb() {
+  has mariadbd && has mariadb-install-db && has mariadb
+}
+
+# start_mariadb FOLDER: starts a server on a free port of 127.0.0.1; sets `$mariadb_url`, without a database's name.
+start_mariadb() {
+  local folder=$1 port password
+  mkdir -p "$folder"
+  password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  # The server reads one statement a line.
+  printf '%s\n' "CREATE USER vestibule@'127.0.0.1' IDENTIFIED BY '$password';" \
+    "GRANT ALL ON *.* TO vestibule@'127.0.0.1';" >"$folder/users.sql"
+  chmod 600 "$folder/users.sql"
+  [ "$(id -u)" != 0 ] || chown -R nobody:nogroup "$folder"
+  (cd "$folder" && as_ordinary_user mariadb-install-db --no-defaults --datadir="$folder/data" \
+    --auth-root-authentication-method=normal --skip-test-db) >"$folder/install.log" 2>&1 || {
+    cat "$folder/install.log" >&2
+    return 1
+  }
+  for _ in $(seq 20); do
+    port=$((20000 + RANDOM % 10000))
+    (cd "$folder" && as_ordinary_user mariadbd --no-defaults --datadir="$folder/data" --port="$port" \
+      --bind-address=127.0.0.1 --skip-name-resolve --socket="$folder/socket" --pid-file="$folder/pid" --skip-log-bin \
+      --innodb-flush-log-at-trx-commit=0 --max-connections=500 --init-file="$folder/users.sql") \
+      >"$folder/mariadb.log" 2>&1 &
+    mariadb_pid=$!
+    if mariadb_answers "$port" "$password"; then
+      mariadb_url=mysql://vestibule:$password@127.0.0.1:$port
+      return
+    fi
+    grep -q 'Address already in use' "$folder/mariadb.log" || break
+  done
+  cat "$folder/mariadb.log" >&2
+  return 1
+}
+
+# mariadb_answers PORT PASSWORD: waits until the server lets its user in; fails when it has ended instead.
+mariadb_answers() {
+  for _ in $(seq 300); do
+    kill -0 "$mariadb_pid" 2>/dev/null || return
+    MYSQL_PWD=$2 mariadb --no-defaults --host=127.0.0.1 --port="$1" --user=vestibule --execute='DO 1' >/dev/null 2>&1 &&
+      return
+    sleep 0.1
+  done
+  return 1
+}
+
+stop_mariadb() {
+  [ -n "$mariadb_pid" ] && kill "$mariadb_pid" 2>/dev/null && wait "$mariadb_pid"
+  mariadb_pid=
+}
