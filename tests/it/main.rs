@@ -1,6 +1,8 @@
 //! The integration tests: every behaviour from outside, on a real database, with every answer held against the
 //! document. The last check compares the answers that were seen with those that are declared, in both directions.
 
+// Futures of a whole service are deep types.
+#![recursion_limit = "256"]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accounts;

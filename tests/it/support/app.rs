@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use poem::{Endpoint, EndpointExt as _, Request, Response, endpoint::BoxEndpoint};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
@@ -58,7 +59,7 @@ pub(crate) struct TestApp {
     stop: CancellationToken,
 }
 
-type Change = Box<dyn FnOnce(&mut Config)>;
+type Change = Box<dyn FnOnce(&mut Config) + Send>;
 
 /// Says how the service of a test differs from the usual one.
 #[derive(Default)]
@@ -69,7 +70,7 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// Changes the configuration.
-    pub(crate) fn with(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.changes.push(Box::new(change));
         self
     }
@@ -91,7 +92,12 @@ impl Builder {
         self
     }
 
-    pub(crate) async fn start(self) -> TestApp {
+    /// Starts it; boxed, so that the futures of the tests stay shallow.
+    pub(crate) fn start(self) -> BoxFuture<'static, TestApp> {
+        Box::pin(self.open())
+    }
+
+    async fn open(self) -> TestApp {
         let folder = TempDir::new().unwrap();
         let mut config = config_in(&folder);
         config.database.url = database::create(&folder).await.into();
