@@ -78,6 +78,14 @@ impl Server {
     }
 }
 
+impl Drop for Server {
+    /// A test that fails before it stops its server must not leave it running.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 async fn document_is_printed_without_configuration() {
     let folder = TempDir::new().unwrap();
     let output = vestibule(&folder).env("VESTIBULE_DATABASE__URL", "nonsense").arg("openapi").output().unwrap();
