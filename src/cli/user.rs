@@ -20,7 +20,7 @@ use vestibule::{
 use super::{Failure, confirm, say, say_json};
 
 /// The exit code of a command that Ctrl-C ended, as shells have it: 128 and the signal's number.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -167,12 +167,15 @@ fn restore_echo_on_interrupt() {
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             let restored = tcsetattr(&terminal, OptionalActions::Now, &modes);
-            std::process::exit(if restored.is_ok() { INTERRUPTED } else { Failure::FAILED.into() });
+            std::process::exit(if restored.is_ok() { INTERRUPTED } else { Failure::FAILED }.into());
         }
     });
 }
 
 fn no_terminal(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::Interrupted {
+        return Failure::new(INTERRUPTED, "interrupted");
+    }
     Failure::new(Failure::FAILED, format_args!("cannot ask for a password: {error}; --password-stdin reads it"))
 }
 
