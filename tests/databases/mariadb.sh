@@ -1,5 +1,8 @@
 # A MariaDB server for the tests alone, run by an ordinary user. Sourced after tests/support.sh.
 
+# shellcheck source=tests/databases/servers.sh
+. tests/databases/servers.sh
+
 mariadb_pid=
 
 # has_mariadb: sees to it that the server's programs are there.
@@ -27,32 +30,20 @@ start_mariadb() {
     cat "$folder/install.log" >&2
     return 1
   }
-  for _ in $(seq 20); do
-    port=$((20000 + RANDOM % 10000))
-    (cd "$folder" && as_ordinary_user mariadbd --no-defaults --datadir="$folder/data" --port="$port" \
-      --bind-address=127.0.0.1 --skip-name-resolve --socket="$folder/socket" --pid-file="$folder/pid" --skip-log-bin \
-      --innodb-flush-log-at-trx-commit=0 --max-connections=500 --init-file="$folder/users.sql") \
-      >"$folder/mariadb.log" 2>&1 &
-    mariadb_pid=$!
-    if mariadb_answers "$port" "$password"; then
-      mariadb_url=mysql://vestibule:$password@127.0.0.1:$port
-      return
-    fi
-    grep -q 'Address already in use' "$folder/mariadb.log" || break
-  done
-  cat "$folder/mariadb.log" >&2
-  return 1
+  on_free_port "$folder/mariadb.log" run_mariadb mariadb_answers || return
+  mariadb_pid=$database_pid
+  mariadb_url=mysql://vestibule:$password@127.0.0.1:$port
 }
 
-# mariadb_answers PORT PASSWORD: waits until the server lets its user in; fails when it has ended instead.
+run_mariadb() {
+  cd "$folder" && as_ordinary_user mariadbd --no-defaults --datadir="$folder/data" --port="$1" \
+    --bind-address=127.0.0.1 --skip-name-resolve --socket="$folder/socket" --pid-file="$folder/pid" --skip-log-bin \
+    --innodb-flush-log-at-trx-commit=0 --max-connections=500 --init-file="$folder/users.sql"
+}
+
+# It answers once it lets its user in.
 mariadb_answers() {
-  for _ in $(seq 300); do
-    kill -0 "$mariadb_pid" 2>/dev/null || return
-    MYSQL_PWD=$2 mariadb --no-defaults --host=127.0.0.1 --port="$1" --user=vestibule --execute='DO 1' >/dev/null 2>&1 &&
-      return
-    sleep 0.1
-  done
-  return 1
+  MYSQL_PWD=$password mariadb --no-defaults --host=127.0.0.1 --port="$1" --user=vestibule --execute='DO 1'
 }
 
 stop_mariadb() {

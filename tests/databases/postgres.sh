@@ -1,5 +1,8 @@
 # A PostgreSQL server for the tests alone, run by an ordinary user. Sourced after tests/support.sh.
 
+# shellcheck source=tests/databases/servers.sh
+. tests/databases/servers.sh
+
 postgres_pid=
 
 # has_postgres: sees to it that the server's programs are there and sets `$postgres_bin` to their folder.
@@ -18,14 +21,6 @@ find_postgres() {
   return 1
 }
 
-# as_ordinary_user COMMAND...: PostgreSQL refuses to run as root. Replaces the shell, so call it in one of its own.
-as_ordinary_user() {
-  if [ "$(id -u)" = 0 ]; then
-    exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"
-  fi
-  exec "$@"
-}
-
 # start_postgres FOLDER: starts a server with an empty database on a free port of 127.0.0.1; sets `$postgres_url`.
 start_postgres() {
   local folder=$1 port password
@@ -41,29 +36,18 @@ start_postgres() {
   }
   # A server that is asked to stop waits for its clients unless it is interrupted, so it is not among `$started`.
   trap 'stop_postgres; clean_up' EXIT
-  for _ in $(seq 20); do
-    port=$((20000 + RANDOM % 10000))
-    (cd "$folder" && as_ordinary_user "$postgres_bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 \
-      -c unix_socket_directories= -c fsync=off) >"$folder/postgres.log" 2>&1 &
-    postgres_pid=$!
-    if answers "$port"; then
-      postgres_url=postgres://vestibule:$password@127.0.0.1:$port/postgres
-      return
-    fi
-    grep -q 'Address already in use' "$folder/postgres.log" || break
-  done
-  cat "$folder/postgres.log" >&2
-  return 1
+  on_free_port "$folder/postgres.log" run_postgres postgres_answers || return
+  postgres_pid=$database_pid
+  postgres_url=postgres://vestibule:$password@127.0.0.1:$port/postgres
 }
 
-# answers PORT: waits until the server takes connections; fails when it has ended instead.
-answers() {
-  for _ in $(seq 100); do
-    kill -0 "$postgres_pid" 2>/dev/null || return
-    "$postgres_bin/pg_isready" --quiet --host 127.0.0.1 --port "$1" && kill -0 "$postgres_pid" 2>/dev/null && return
-    sleep 0.1
-  done
-  return 1
+run_postgres() {
+  cd "$folder" && as_ordinary_user "$postgres_bin/postgres" -D data -p "$1" -c listen_addresses=127.0.0.1 \
+    -c unix_socket_directories= -c fsync=off
+}
+
+postgres_answers() {
+  "$postgres_bin/pg_isready" --quiet --host 127.0.0.1 --port "$1"
 }
 
 stop_postgres() {
