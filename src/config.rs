@@ -189,6 +189,12 @@ pub struct Sessions {
     /// How many seconds it lasts without being used; 14 days, and never more than `lifetime`, unless set.
     #[serde(deserialize_with = "optional_number")]
     pub idle_lifetime: Option<u64>,
+    /// For how many seconds a refresh token that was used answers the same successor again.
+    #[serde(deserialize_with = "number")]
+    pub refresh_grace: u64,
+    /// The most live sessions of an account; one more ends the oldest.
+    #[serde(deserialize_with = "number")]
+    pub max_per_account: u64,
 }
 
 impl Sessions {
@@ -201,7 +207,7 @@ impl Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { lifetime: 30 * DAY, idle_lifetime: None }
+        Self { lifetime: 30 * DAY, idle_lifetime: None, refresh_grace: 30, max_per_account: 100 }
     }
 }
 
@@ -345,6 +351,8 @@ impl Config {
         }
         within("sessions.lifetime", self.sessions.lifetime, 60, 400 * DAY)?;
         within("sessions.idle_lifetime", self.sessions.idle_lifetime(), 60, self.sessions.lifetime)?;
+        within("sessions.refresh_grace", self.sessions.refresh_grace, 0, 300)?;
+        within("sessions.max_per_account", self.sessions.max_per_account, 1, 100)?;
         for name in &self.registration.reserved_names {
             name::Name::parse(name)
                 .map_err(|error| ConfigError::new("registration.reserved_names", format!("{name}: {error}")))?;

@@ -23,6 +23,12 @@ macro_rules! id {
                 Self(Uuid::new_v4())
             }
 
+            /// The identifier that these sixteen bytes are.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
             /// The sixteen bytes of the identifier.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8; 16] {
@@ -64,6 +70,10 @@ id! {
     SessionId
 }
 id! {
-    /// Names a sealed key; access tokens carry a signing key's as `kid`.
+    /// Names a sealed key; access tokens carry a signing key's as `kid`, refresh tokens that of the key they are made with.
     KeyId
+}
+id! {
+    /// Names an audit event.
+    AuditEventId
 }

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `server`, `startup`, the binary | everything | |
 //! | `api` | `domain`, `ids`, `secret`, `clock`; poem, `poem_openapi` | `sea_orm`, `entity`, `config` |
+//! | `jobs` | `domain` | poem, `poem_openapi`, `api`, `config`, `entity` |
 //! | `domain` | `entity`, `ids`, `secret`, `clock`; `sea_orm`, argon2, jsonwebtoken | poem, `poem_openapi`, http, `api`, `config`, the environment |
 //! | `entity` | `ids`, `secret`, `clock`; `sea_orm` | everything else of ours, serde |
 //! | `ids`, `secret`, `clock` | the standard library, uuid, time, zeroize; `sea_orm`'s value type | poem, `poem_openapi` |
@@ -18,6 +19,7 @@ pub mod config;
 pub mod domain;
 pub mod entity;
 pub mod ids;
+pub mod jobs;
 pub mod secret;
 pub mod server;
 pub mod startup;

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use aws_lc_rs::{
+    constant_time::verify_slices_are_equal,
+    digest::{SHA256, digest},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::DeriveValueType;
 use secrecy::{ExposeSecret, SecretString};
@@ -64,6 +68,73 @@ impl AccessToken {
 impl From<String> for AccessToken {
     fn from(text: String) -> Self {
         Self(text.into())
+    }
+}
+
+/// A refresh token in the clear.
+#[derive(Clone, Debug)]
+pub struct RefreshToken(SecretString);
+
+impl RefreshToken {
+    /// The token as clients keep it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<String> for RefreshToken {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+/// The secret of a session: 128 random bits, drawn at login, which every refresh token of the session carries and no
+/// row holds.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SessionSecret([u8; 16]);
+
+impl SessionSecret {
+    /// Takes 16 bytes from a random generator, or out of a token.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The secret in the clear.
+    #[must_use]
+    pub const fn expose(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionSecret([REDACTED])")
+    }
+}
+
+/// The SHA-256 digest of a session's secret. A plain hash is enough for 128 random bits: there is nothing to guess.
+#[derive(Clone, PartialEq, Eq, DeriveValueType)]
+pub struct SecretDigest(Vec<u8>);
+
+impl SecretDigest {
+    /// The digest of `secret`.
+    #[must_use]
+    pub fn of(secret: &SessionSecret) -> Self {
+        Self(digest(&SHA256, secret.expose()).as_ref().to_vec())
+    }
+
+    /// Whether it is the digest of `secret`, compared in constant time.
+    #[must_use]
+    pub fn fits(&self, secret: &SessionSecret) -> bool {
+        verify_slices_are_equal(&self.0, &Self::of(secret).0).is_ok()
+    }
+}
+
+impl fmt::Debug for SecretDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretDigest([REDACTED])")
     }
 }
 

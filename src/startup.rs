@@ -17,6 +17,7 @@ use crate::{
     config::{self, Config},
     domain::{
         App,
+        access_token::TokenSettings,
         account::RegistrationSettings,
         database,
         fault::Fault,
@@ -24,7 +25,6 @@ use crate::{
         name,
         password::{Hashing, HashingSettings, Policy},
         session::SessionSettings,
-        token::TokenSettings,
     },
     secret::{InvalidMasterKey, MasterKey},
     server::{EdgeSettings, ServerSettings},
@@ -124,6 +124,8 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
         sessions: SessionSettings {
             lifetime: Duration::from_secs(config.sessions.lifetime),
             idle_lifetime: Duration::from_secs(config.sessions.idle_lifetime()),
+            refresh_grace: Duration::from_secs(config.sessions.refresh_grace),
+            max_per_account: config.sessions.max_per_account,
         },
         registration: RegistrationSettings {
             open: config.registration.open,

@@ -6,6 +6,8 @@ use sea_orm_migration::{
     sea_orm::DatabaseBackend,
 };
 
+use crate::table;
+
 /// Creates `user`, `session` and `sealed_key`.
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -31,16 +33,6 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-}
-
-/// A table whose text compares byte by byte on every database.
-fn table(backend: DatabaseBackend, name: &'static str) -> TableCreateStatement {
-    let mut table = Table::create();
-    table.table(name).if_not_exists();
-    if backend == DatabaseBackend::MySql {
-        table.character_set("utf8mb4").collate("utf8mb4_bin");
-    }
-    table
 }
 
 fn user(backend: DatabaseBackend) -> TableCreateStatement {

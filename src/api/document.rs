@@ -23,7 +23,7 @@ use super::{
 const OPENAPI: &str = "3.0.3";
 
 /// The order of the groups of operations.
-const TAGS: [Tag; 3] = [Tag::Login, Tag::Account, Tag::Keys];
+const TAGS: [Tag; 4] = [Tag::Login, Tag::Account, Tag::Sessions, Tag::Keys];
 
 /// The problems that any operation may answer, because they arise before or around it.
 const EVERYWHERE: &[ProblemCode] = &[
@@ -62,6 +62,10 @@ const LINKS: [Link; 1] = [Link {
     to: "login",
     body: "$request.body",
 }];
+
+/// The operations after which the access token that asked for them is no longer accepted, or may not be: the document
+/// marks them with `x-ends-session`.
+const ENDS_SESSION: [&str; 2] = ["logout", "endSession"];
 
 /// One recorded exchange for each operation and answer; the tests compare them with what the service sends.
 const EXAMPLES: &str = include_str!("examples.json");
@@ -186,6 +190,13 @@ fn each_operation(document: &mut Value) -> impl Iterator<Item = &mut Value> {
 fn finish_operation(operation: &mut Value, operation_id: &str, codes: &BTreeSet<ProblemCode>, examples: &Value) {
     if operation.get("security").is_none() {
         operation["security"] = json!([]);
+    }
+    if ENDS_SESSION.contains(&operation_id) {
+        operation["x-ends-session"] = true.into();
+    }
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        // What these say is so anyway.
+        parameter.retain(|name, _| name != "deprecated" && name != "explode");
     }
     if let Some(content) = operation.pointer_mut("/requestBody/content/application~1json") {
         content["example"] = examples["request"].clone();

@@ -8,9 +8,10 @@ use super::{
     json::Json,
     problem::{Problem, ProblemCode},
     refused::{Refusal, Refused},
-    types::{AccessTokenText, LoginName, LoginPassword},
+    token::TokenResponse,
+    types::{LoginName, LoginPassword},
 };
-use crate::domain::login::{self, Attempt, LoginError, SignedIn};
+use crate::domain::login::{self, Attempt, LoginError};
 
 pub(crate) struct LoginApi;
 
@@ -24,18 +25,6 @@ struct LoginRequest {
     password: LoginPassword,
 }
 
-/// Tokens of a new session.
-#[derive(Object)]
-struct TokenResponse {
-    /// Opens every operation that asks for a token; a JWT of RFC 9068's profile.
-    access_token: AccessTokenText,
-    /// How the token is presented: always `Bearer`.
-    token_type: String,
-    /// How many seconds the token is valid.
-    #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
-    expires_in: i64,
-}
-
 #[derive(ApiResponse)]
 enum LoginResponse {
     /// Signed in.
@@ -47,8 +36,9 @@ enum LoginResponse {
 impl LoginApi {
     /// Sign in
     ///
-    /// Answers an access token for a user name and its password. Send the token as `Authorization: Bearer` to the
-    /// operations that need one. An unknown name, a wrong password and a disabled account get the same answer.
+    /// Answers the tokens of a new session for a user name and its password. Send the access token as
+    /// `Authorization: Bearer` to the operations that need one, and renew it with the refresh token. An unknown name, a
+    /// wrong password and a disabled account get the same answer.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
@@ -56,23 +46,13 @@ impl LoginApi {
         client: ClientInfo,
         body: Json<LoginRequest>,
     ) -> Result<LoginResponse, Refused<LoginError>> {
-        let signed_in = login::with_password(&app, attempt(body.0, client)).await?;
-        Ok(signed_in.into())
+        let tokens = login::with_password(&app, attempt(body.0, client)).await?;
+        Ok(LoginResponse::SignedIn(Json(tokens.into())))
     }
 }
 
 fn attempt(request: LoginRequest, client: ClientInfo) -> Attempt {
     Attempt { username: request.username.0, password: request.password.0, client: client.0 }
-}
-
-impl From<SignedIn> for LoginResponse {
-    fn from(signed_in: SignedIn) -> Self {
-        Self::SignedIn(Json(TokenResponse {
-            access_token: AccessTokenText(signed_in.access_token),
-            token_type: "Bearer".to_owned(),
-            expires_in: i64::try_from(signed_in.expires_in.as_secs()).unwrap_or(i64::MAX),
-        }))
-    }
 }
 
 impl Refusal for LoginError {

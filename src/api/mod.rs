@@ -11,10 +11,13 @@ pub mod document;
 mod json;
 mod login;
 mod me;
+mod password;
 pub mod problem;
 mod refused;
 mod register;
 mod schema;
+mod session;
+mod token;
 mod types;
 mod well_known;
 
@@ -26,11 +29,27 @@ use poem_openapi::Tags;
 use crate::domain::App;
 
 /// Every API of the service: what is listed here is routed, documented and tested.
-pub(crate) type Apis = (login::LoginApi, register::RegisterApi, me::MeApi, well_known::WellKnownApi);
+pub(crate) type Apis = (
+    login::LoginApi,
+    token::TokenApi,
+    register::RegisterApi,
+    me::MeApi,
+    password::PasswordApi,
+    session::SessionApi,
+    well_known::WellKnownApi,
+);
 
 /// One of each.
 pub(crate) fn apis() -> Apis {
-    (login::LoginApi, register::RegisterApi, me::MeApi, well_known::WellKnownApi)
+    (
+        login::LoginApi,
+        token::TokenApi,
+        register::RegisterApi,
+        me::MeApi,
+        password::PasswordApi,
+        session::SessionApi,
+        well_known::WellKnownApi,
+    )
 }
 
 /// The shared state, as handlers receive it.
@@ -39,10 +58,12 @@ type State<'a> = Data<&'a Arc<App>>;
 /// The groups of operations; [`document`] puts them in this order.
 #[derive(Tags)]
 enum Tag {
-    /// Sign in.
+    /// Sign in, and stay signed in.
     Login,
     /// Make an account, and look at your own.
     Account,
+    /// See where you are signed in, and sign out.
+    Sessions,
     /// What other services need to verify access tokens.
     Keys,
 }

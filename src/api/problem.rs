@@ -68,12 +68,12 @@ codes! {
         "Invalid username or password";
     MissingToken = "missing_token", UNAUTHORIZED, "An access token is needed",
         "Send the access token of a login in the header Authorization: Bearer.";
-    InvalidToken = "invalid_token", UNAUTHORIZED, "The access token is not accepted",
-        "The access token is not valid, has expired, or its session has ended. Sign in again.";
+    InvalidToken = "invalid_token", UNAUTHORIZED, "The token is not accepted",
+        "The token is not valid, has expired, or its session has ended. Sign in again.";
     RegistrationClosed = "registration_closed", FORBIDDEN, "Registration is closed",
         "Accounts are made by an operator here.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",
-        "No operation of this service has this path.";
+        "Nothing has this path, or it is not yours.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
         "The header Allow lists the methods of this path.";
     UsernameTaken = "username_taken", CONFLICT, "The user name is taken",
@@ -93,7 +93,7 @@ codes! {
     Busy = "busy", SERVICE_UNAVAILABLE, "The service is busy",
         "Too many passwords are being checked at this moment. Try again after Retry-After seconds.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service is unavailable",
-        "The service cannot reach its database now. Try again after Retry-After seconds.";
+        "The service's database cannot be used now. Try again after Retry-After seconds.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, "The request took too long",
         "The request was not finished in time. Try again after Retry-After seconds.";
 }

@@ -6,14 +6,12 @@ use super::{
     State, Tag,
     json::Json,
     me::UserResponse,
-    problem::{FieldError, Problem, ProblemCode},
+    password::rejected,
+    problem::{Problem, ProblemCode},
     refused::{Refusal, Refused},
     types::{NewPassword, Username},
 };
-use crate::domain::{
-    account::{self, RegisterError},
-    password::Weakness,
-};
+use crate::domain::account::{self, RegisterError};
 
 pub(crate) struct RegisterApi;
 
@@ -77,16 +75,4 @@ impl From<RegisterError> for Problem {
             RegisterError::Fault(fault) => fault.into(),
         }
     }
-}
-
-/// The problem of a password that breaks the policy.
-fn rejected(pointer: &str, weakness: Weakness) -> Problem {
-    let code = match weakness {
-        Weakness::TooShort(_) => "too_short",
-        Weakness::TooLong => "too_long",
-        Weakness::Common => "common",
-        Weakness::SameAsName => "same_as_username",
-    };
-    let error = FieldError { pointer: pointer.to_owned(), code: code.to_owned(), detail: weakness.to_string() };
-    Problem::new(ProblemCode::PasswordRejected).with_errors(vec![error])
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
-    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+    types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
 use serde_json::Value;
 
@@ -12,10 +12,10 @@ use crate::{
     clock::Timestamp,
     domain::{
         name::{self, Name},
-        password,
+        password, refresh_token,
     },
-    ids::UserId,
-    secret::{AccessToken, Password},
+    ids::{SessionId, UserId},
+    secret::{AccessToken, Password, RefreshToken},
 };
 
 /// The form of identifiers.
@@ -157,3 +157,28 @@ text! {
     AccessTokenText(AccessToken), Form { pattern: Some("^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$"), ..Form::default() }
 }
 received!(AccessTokenText, |token: &AccessToken| token.expose().to_owned());
+
+text! {
+    /// A refresh token that a client presents: anything that fits, because what is no token of ours is refused as a
+    /// token, not as a request.
+    RefreshTokenText(RefreshToken), Form { length: Some((1, 2048)), ..Form::default() }
+}
+sent!(RefreshTokenText, |text| Some(RefreshToken::from(text)));
+
+text! {
+    /// A refresh token that the service makes.
+    NewRefreshToken(RefreshToken), Form { pattern: Some(refresh_token::PATTERN), ..Form::default() }
+}
+received!(NewRefreshToken, |token: &RefreshToken| token.expose().to_owned());
+
+text! {
+    /// A session's identifier.
+    SessionIdText(SessionId), Form { format: Some("uuid"), pattern: Some(UUID_PATTERN), ..Form::default() }
+}
+received!(SessionIdText, ToString::to_string);
+
+impl ParseFromParameter for SessionIdText {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        value.parse().map(Self).map_err(ParseError::custom)
+    }
+}

@@ -7,7 +7,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
-use vestibule::{config::Config, server, startup};
+use vestibule::{config::Config, jobs, server, startup};
 
 use super::{Failure, open, say};
 
@@ -25,9 +25,11 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     stop_on_signal(stop.clone())?;
     let bound = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     say(&welcome(config, &bound))?;
+    let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stop.clone()));
     let routes = server::routes(app, config.docs.enabled);
     let endpoint = server::endpoint(routes, startup::edge(&config.server));
     server::serve(listeners, endpoint, startup::connections(&config.server), stop).await;
+    jobs.await.map_err(|error| Failure::new(Failure::FAILED, error))?;
     say("Vestibule has stopped.\n")
 }
 

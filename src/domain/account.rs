@@ -7,10 +7,12 @@ use sea_orm::{
 
 use super::{
     App,
-    database::begin_write,
     fault::{Doing as _, Fault, is_unique_violation},
+    login::{self, LoginError},
     name::{self, Name},
     password::{Normalised, Weakness},
+    session::Caller,
+    transaction::write,
 };
 use crate::{
     clock::Timestamp,
@@ -81,6 +83,29 @@ pub enum ChangeError {
     Fault(#[from] Fault),
 }
 
+/// Why an account does not get the new password that its owner wants.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    /// The current password is not the one that was given, or has just been changed.
+    #[error("the current password is not right")]
+    InvalidCredentials,
+    /// The new password breaks the policy.
+    #[error("the password {0}")]
+    PasswordRejected(#[from] Weakness),
+    /// Something underneath failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<LoginError> for ChangePasswordError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::InvalidCredentials => Self::InvalidCredentials,
+            LoginError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
 /// Registers an account for anybody who asks, where that is allowed.
 ///
 /// # Errors
@@ -102,7 +127,7 @@ pub async fn register(app: &App, name: &Name, password: &Password) -> Result<Acc
 pub async fn create(app: &App, name: &Name, password: &Password) -> Result<Account, RegisterError> {
     let now = app.clock.now();
     let hash = hash_new(app, name, password).await??;
-    let row = user::Model {
+    let row = &user::Model {
         id: UserId::random(),
         username: name.shown().to_owned(),
         username_canonical: name.canonical().to_owned(),
@@ -111,14 +136,16 @@ pub async fn create(app: &App, name: &Name, password: &Password) -> Result<Accou
         created_at: now,
         password_changed_at: now,
     };
-    let transaction = begin_write(&app.db).await.doing("storing an account")?;
-    let insert = user::Entity::insert(row.clone().into_active_model());
-    match insert.exec_without_returning(&transaction).await {
-        Err(error) if is_unique_violation(&error) => return Err(RegisterError::UsernameTaken),
-        other => other.doing("storing an account")?,
-    };
-    transaction.commit().await.doing("storing an account")?;
-    Ok(row.into())
+    let doing = "storing an account";
+    write(&app.db, doing, |transaction| async move {
+        let insert = user::Entity::insert(row.clone().into_active_model());
+        match insert.exec_without_returning(&*transaction).await {
+            Err(error) if is_unique_violation(&error) => Err(RegisterError::UsernameTaken),
+            other => Ok(other.doing(doing)?),
+        }
+    })
+    .await?;
+    Ok(row.clone().into())
 }
 
 /// Every account, in the order of the names.
@@ -168,12 +195,37 @@ pub async fn enable(app: &App, id: UserId) -> Result<Account, ChangeError> {
 /// [`ChangeError`].
 pub async fn set_password(app: &App, account: &Account, password: &Password) -> Result<Account, ChangeError> {
     let now = app.clock.now();
-    let name =
-        Name::parse(&account.username).map_err(|error| Fault::internal("reading the name of an account", error))?;
-    let hash = hash_new(app, &name, password).await??;
+    let hash = hash_new(app, &name_of(account)?, password).await??;
     change(app, account.id, Sessions::End, |row| {
-        row.password_hash = Set(hash);
+        row.password_hash = Set(hash.clone());
         row.password_changed_at = Set(now);
+    })
+    .await
+}
+
+/// Sets the caller's own password, for those who know the current one. The caller's session goes on, all others of the
+/// account end (OWASP ASVS 7.4.3).
+///
+/// # Errors
+/// [`ChangePasswordError`].
+pub async fn change_password(
+    app: &App,
+    caller: &Caller,
+    current: &Password,
+    new: &Password,
+) -> Result<(), ChangePasswordError> {
+    let now = app.clock.now();
+    let seen = &login::confirm(app, caller.account.id, current).await?;
+    let hash = &hash_new(app, &name_of(&caller.account)?, new).await??;
+    let doing = "changing a password";
+    write(&app.db, doing, |transaction| async move {
+        let mut row = login::unchanged(&transaction, seen).await?.into_active_model();
+        row.password_hash = Set(hash.clone());
+        row.password_changed_at = Set(now);
+        row.update(&*transaction).await.doing(doing)?;
+        let others = session::Entity::end_others_of(caller.account.id, caller.session);
+        others.exec(&*transaction).await.doing(doing)?;
+        Ok(())
     })
     .await
 }
@@ -183,11 +235,19 @@ pub async fn set_password(app: &App, account: &Account, password: &Password) -> 
 /// # Errors
 /// [`ChangeError::NotFound`], or a fault.
 pub async fn delete(app: &App, id: UserId) -> Result<(), ChangeError> {
-    let transaction = begin_write(&app.db).await.doing("deleting an account")?;
-    locked(&transaction, id).await?;
-    session::Entity::end_all_of(id).exec(&transaction).await.doing("ending sessions")?;
-    user::Entity::delete_by_id(id).exec(&transaction).await.doing("deleting an account")?;
-    Ok(transaction.commit().await.doing("deleting an account")?)
+    let doing = "deleting an account";
+    write(&app.db, doing, |transaction| async move {
+        locked(&transaction, id).await?;
+        session::Entity::end_all_of(id).exec(&*transaction).await.doing(doing)?;
+        user::Entity::delete_by_id(id).exec(&*transaction).await.doing(doing)?;
+        Ok(())
+    })
+    .await
+}
+
+/// The name of an account, as the password policy wants it.
+fn name_of(account: &Account) -> Result<Name, Fault> {
+    Name::parse(&account.username).map_err(|error| Fault::internal("reading the name of an account", error))
 }
 
 /// Checks a new password against the policy, then hashes it.
@@ -210,16 +270,21 @@ async fn change(
     app: &App,
     id: UserId,
     sessions: Sessions,
-    edit: impl FnOnce(&mut user::ActiveModel),
+    edit: impl Fn(&mut user::ActiveModel),
 ) -> Result<Account, ChangeError> {
-    let transaction = begin_write(&app.db).await.doing("changing an account")?;
-    let mut row = locked(&transaction, id).await?.into_active_model();
-    edit(&mut row);
-    let changed = row.update(&transaction).await.doing("changing an account")?;
-    if sessions == Sessions::End {
-        session::Entity::end_all_of(id).exec(&transaction).await.doing("ending sessions")?;
-    }
-    transaction.commit().await.doing("changing an account")?;
+    let doing = "changing an account";
+    let edit = &edit;
+    let sessions = &sessions;
+    let changed = write(&app.db, doing, |transaction| async move {
+        let mut row = locked(&transaction, id).await?.into_active_model();
+        edit(&mut row);
+        let changed = row.update(&*transaction).await.doing(doing)?;
+        if *sessions == Sessions::End {
+            session::Entity::end_all_of(id).exec(&*transaction).await.doing(doing)?;
+        }
+        Ok::<_, ChangeError>(changed)
+    })
+    .await?;
     Ok(changed.into())
 }
 

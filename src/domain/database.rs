@@ -1,14 +1,15 @@
-//! The database: how it is opened, brought to the current schema, and written to.
+//! The database: how it is opened, and brought to the current schema.
 
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
-    IntoDatabaseExecutor, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr, IntoDatabaseExecutor,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use super::transaction::{begin_write, is_conflict};
 
 /// How long a request waits for a connection before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -17,8 +18,6 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often and how far apart opening an SQLite file is tried again, where SQLite itself does not wait.
 const SQLITE_BUSY_TRIES: u32 = 250;
 const SQLITE_BUSY_PAUSE: Duration = Duration::from_millis(20);
-/// SQLite's primary result code for a file that another connection holds.
-const SQLITE_BUSY: i32 = 5;
 /// How long one statement may take on PostgreSQL.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an instance waits for another one that is migrating.
@@ -51,35 +50,13 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Databas
     loop {
         match Database::connect(options.clone()).await {
             // Whoever opens a new SQLite file switches it to WAL, and for that moment SQLite lets nobody wait.
-            Err(error) if is_busy(&error) && tries > 0 => {
+            Err(error) if is_conflict(&error) && tries > 0 => {
                 tries -= 1;
                 tokio::time::sleep(SQLITE_BUSY_PAUSE).await;
             }
             outcome => return outcome,
         }
     }
-}
-
-/// Whether SQLite refused because another connection holds the file.
-fn is_busy(error: &DbErr) -> bool {
-    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
-    | DbErr::Exec(RuntimeErr::SqlxError(cause))
-    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
-    else {
-        return false;
-    };
-    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
-}
-
-/// Begins a transaction that will write. On SQLite it takes the write lock at once: one that reads first and writes
-/// later would fail without waiting when another writer was faster.
-pub(crate) async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    db.begin_with_options(TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    })
-    .await
 }
 
 /// Brings the schema to this build's. Of several instances that start at once one migrates and the others wait: the

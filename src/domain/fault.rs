@@ -4,6 +4,8 @@ use std::{error::Error, time::Duration};
 
 use sea_orm::{DbErr, SqlErr};
 
+use super::transaction::is_conflict;
+
 /// What went wrong underneath a rule.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -13,7 +15,7 @@ pub enum Fault {
         /// After how long a new try makes sense.
         retry_after: Duration,
     },
-    /// The database cannot be reached now.
+    /// The database cannot be reached now, or other writers stood in the way again and again.
     #[error("{doing}: the database is unavailable")]
     Unavailable {
         /// What was being done.
@@ -61,6 +63,7 @@ impl<T> Doing<T> for Result<T, DbErr> {
     fn doing(self, what: &'static str) -> Result<T, Fault> {
         self.map_err(|source| match source {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Fault::Unavailable { doing: what, source },
+            conflict if is_conflict(&conflict) => Fault::Unavailable { doing: what, source: conflict },
             other => Fault::internal(what, other),
         })
     }

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::{
+    hmac, rand,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey,
     jwk::{AlgorithmParameters, Jwk},
@@ -12,9 +15,9 @@ use zeroize::Zeroizing;
 
 use super::{
     App,
-    database::begin_write,
     fault::{Doing as _, Fault, is_unique_violation},
     seal::{self, BrokenSeal},
+    transaction::write,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -61,9 +64,8 @@ pub struct PublicKey {
 impl SigningKey {
     const ALGORITHM: Algorithm = Algorithm::ES256;
 
-    fn open(row: &sealed_key::Model, master: &MasterKey) -> Result<Self, KeyringError> {
-        let pkcs8 = seal::open(master, purpose_name(row.purpose), row.id, &row.sealed)?;
-        let private = EncodingKey::from_ec_der(&pkcs8);
+    fn read(row: &sealed_key::Model, pkcs8: &[u8]) -> Result<Self, KeyringError> {
+        let private = EncodingKey::from_ec_der(pkcs8);
         let jwk = Jwk::from_encoding_key(&private, Self::ALGORITHM).map_err(|_| KeyringError::Damaged(row.id))?;
         let AlgorithmParameters::EllipticCurve(point) = jwk.algorithm else {
             return Err(KeyringError::Damaged(row.id));
@@ -72,43 +74,92 @@ impl SigningKey {
         let published = PublicKey { id: row.id, x: point.x, y: point.y };
         Ok(Self { private, public, published })
     }
+
+    /// A new key pair as PKCS#8 v1.
+    fn generate() -> Result<Zeroizing<Vec<u8>>, Fault> {
+        EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            .and_then(|pair| pair.to_pkcs8v1().map_err(|_| aws_lc_rs::error::Unspecified))
+            .map(|pkcs8| Zeroizing::new(pkcs8.as_ref().to_vec()))
+            .map_err(|error| Fault::internal("making a signing key", error))
+    }
 }
 
-/// The opened keys. Tokens are signed with the newest one and verified with the one that they name.
-pub struct Keyring {
+/// How many random bytes a refresh key has: as many as its MACs.
+const REFRESH_KEY_LENGTH: usize = 32;
+
+fn read_refresh_key(row: &sealed_key::Model, bytes: &[u8]) -> Result<hmac::Key, KeyringError> {
+    if bytes.len() != REFRESH_KEY_LENGTH {
+        return Err(KeyringError::Damaged(row.id));
+    }
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+}
+
+fn generate_refresh_key() -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let mut bytes = Zeroizing::new(vec![0; REFRESH_KEY_LENGTH]);
+    rand::fill(&mut bytes).map_err(|error| Fault::internal("making a refresh key", error))?;
+    Ok(bytes)
+}
+
+/// The keys of one purpose.
+struct Keys<K> {
     active: KeyId,
-    signing: HashMap<KeyId, SigningKey>,
+    all: HashMap<KeyId, K>,
+}
+
+impl<K> Keys<K> {
+    /// Takes the keys with their identifiers, the newest last.
+    fn new(keys: Vec<(KeyId, K)>) -> Result<Self, KeyringError> {
+        let (active, _) = keys.last().ok_or(BrokenSeal)?;
+        Ok(Self { active: *active, all: keys.into_iter().collect() })
+    }
+
+    fn active(&self) -> Option<(KeyId, &K)> {
+        Some((self.active, self.all.get(&self.active)?))
+    }
+}
+
+/// The opened keys. Tokens are made with the newest one of their kind and checked with the one that they name.
+pub struct Keyring {
+    signing: Keys<SigningKey>,
+    refresh: Keys<hmac::Key>,
     published: Vec<PublicKey>,
 }
 
 impl Keyring {
-    /// Opens every key of the database; where there is none yet, the first one is made.
+    /// Opens every key of the database; where a purpose has none yet, its first one is made.
     ///
     /// # Errors
     /// [`KeyringError`]. With keys that do not open, nothing is made in their place: a new issuer key would silently
     /// void every token and let whoever took the database impersonate the service.
     pub async fn open(db: &DatabaseConnection, master: &MasterKey, clock: &Clock) -> Result<Self, KeyringError> {
-        let mut rows = stored(db).await?;
-        if rows.is_empty() {
-            add_signing_key(db, master, clock.now(), 0).await?;
-            rows = stored(db).await?;
-        }
-        let keys = rows.iter().map(|row| SigningKey::open(row, master)).collect::<Result<Vec<_>, _>>()?;
-        let active = keys.last().map(|key| key.published.id).ok_or(BrokenSeal)?;
-        let published = keys.iter().map(|key| key.published.clone()).collect();
-        let signing = keys.into_iter().map(|key| (key.published.id, key)).collect();
-        Ok(Self { active, signing, published })
+        let signing = opened(db, master, clock, Purpose::Signing).await?;
+        let signing = signing.iter().map(|(row, pkcs8)| Ok((row.id, SigningKey::read(row, pkcs8)?)));
+        let signing = signing.collect::<Result<Vec<_>, KeyringError>>()?;
+        let published = signing.iter().map(|(_, key)| key.published.clone()).collect();
+        let refresh = opened(db, master, clock, Purpose::Refresh).await?;
+        let refresh = refresh.iter().map(|(row, bytes)| Ok((row.id, read_refresh_key(row, bytes)?)));
+        let refresh = refresh.collect::<Result<Vec<_>, KeyringError>>()?;
+        Ok(Self { signing: Keys::new(signing)?, refresh: Keys::new(refresh)?, published })
     }
 
     /// The algorithm and the identifier of the key that signs now, and the key.
     pub(super) fn signer(&self) -> Option<(Algorithm, KeyId, &EncodingKey)> {
-        let key = self.signing.get(&self.active)?;
-        Some((SigningKey::ALGORITHM, self.active, &key.private))
+        self.signing.active().map(|(id, key)| (SigningKey::ALGORITHM, id, &key.private))
     }
 
     /// The algorithm and public half of the key with this identifier.
     pub(super) fn verifier(&self, id: KeyId) -> Option<(Algorithm, &DecodingKey)> {
-        self.signing.get(&id).map(|key| (SigningKey::ALGORITHM, &key.public))
+        self.signing.all.get(&id).map(|key| (SigningKey::ALGORITHM, &key.public))
+    }
+
+    /// The identifier of the key that makes refresh tokens now, and the key.
+    pub(super) fn refresh_maker(&self) -> Option<(KeyId, &hmac::Key)> {
+        self.refresh.active()
+    }
+
+    /// The key that checks refresh tokens made with the key of this identifier.
+    pub(super) fn refresh_checker(&self, id: KeyId) -> Option<&hmac::Key> {
+        self.refresh.all.get(&id)
     }
 
     /// The public halves, oldest first.
@@ -120,7 +171,7 @@ impl Keyring {
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keyring").field("active", &self.active).finish_non_exhaustive()
+        f.debug_struct("Keyring").field("active", &self.signing.active).finish_non_exhaustive()
     }
 }
 
@@ -135,7 +186,7 @@ pub fn published(app: &App) -> &[PublicKey] {
 /// # Errors
 /// The database's.
 pub async fn is_sealed(db: &DatabaseConnection) -> Result<bool, Fault> {
-    Ok(!stored(db).await?.is_empty())
+    Ok(sealed_key::Entity::find().one(db).await.doing("reading the keys")?.is_some())
 }
 
 /// Removes every key and every session, after which a new master key can take over; accounts stay.
@@ -143,45 +194,67 @@ pub async fn is_sealed(db: &DatabaseConnection) -> Result<bool, Fault> {
 /// # Errors
 /// The database's; then nothing has changed.
 pub async fn reset(db: &DatabaseConnection) -> Result<(), Fault> {
-    let transaction = begin_write(db).await.doing("resetting the keys")?;
-    session::Entity::delete_many().exec(&transaction).await.doing("ending all sessions")?;
-    sealed_key::Entity::delete_many().exec(&transaction).await.doing("removing the keys")?;
-    transaction.commit().await.doing("resetting the keys")
+    let doing = "resetting the keys";
+    write(db, doing, |transaction| async move {
+        session::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
+        sealed_key::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
+        Ok(())
+    })
+    .await
 }
 
-async fn stored(db: &DatabaseConnection) -> Result<Vec<sealed_key::Model>, Fault> {
-    sealed_key::Entity::keys_of(Purpose::Signing).all(db).await.doing("reading the keys")
+/// The keys of a purpose with their rows, the newest last; the first one is made where there is none.
+async fn opened(
+    db: &DatabaseConnection,
+    master: &MasterKey,
+    clock: &Clock,
+    purpose: Purpose,
+) -> Result<Vec<(sealed_key::Model, Zeroizing<Vec<u8>>)>, KeyringError> {
+    let stored = async || sealed_key::Entity::keys_of(purpose).all(db).await.doing("reading the keys");
+    let mut rows = stored().await?;
+    if rows.is_empty() {
+        make_first(db, master, clock.now(), purpose).await?;
+        rows = stored().await?;
+    }
+    let open = |row: sealed_key::Model| {
+        let plain = seal::open(master, purpose_name(purpose), row.id, &row.sealed)?;
+        Ok((row, plain))
+    };
+    rows.into_iter().map(open).collect()
 }
 
-/// Makes the signing key that follows generation `last`. Should another instance be faster, its key counts.
-async fn add_signing_key(
+/// Makes the first key of a purpose. Should another instance be faster, its key counts.
+async fn make_first(
     db: &DatabaseConnection,
     master: &MasterKey,
     now: Timestamp,
-    last: i32,
+    purpose: Purpose,
 ) -> Result<(), KeyringError> {
     let id = KeyId::random();
-    let pkcs8 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-        .and_then(|pair| pair.to_pkcs8v1().map_err(|_| aws_lc_rs::error::Unspecified))
-        .map_err(|error| Fault::internal("making a signing key", error))?;
-    let plain = Zeroizing::new(pkcs8.as_ref().to_vec());
-    let row = sealed_key::ActiveModel {
+    let plain = match purpose {
+        Purpose::Signing => SigningKey::generate()?,
+        Purpose::Refresh => generate_refresh_key()?,
+    };
+    let row = &sealed_key::ActiveModel {
         id: Set(id),
-        purpose: Set(Purpose::Signing),
-        generation: Set(last + 1),
-        sealed: Set(seal::seal(master, purpose_name(Purpose::Signing), id, &plain)?),
+        purpose: Set(purpose),
+        generation: Set(1),
+        sealed: Set(seal::seal(master, purpose_name(purpose), id, &plain)?),
         created_at: Set(now),
     };
-    let transaction = begin_write(db).await.doing("storing a signing key")?;
-    match sealed_key::Entity::insert(row).exec_without_returning(&transaction).await {
-        Err(error) if is_unique_violation(&error) => return Ok(()),
-        other => other.doing("storing a signing key")?,
-    };
-    Ok(transaction.commit().await.doing("storing a signing key")?)
+    let doing = "storing a key";
+    write(db, doing, |transaction| async move {
+        match sealed_key::Entity::insert(row.clone()).exec_without_returning(&*transaction).await {
+            Err(error) if is_unique_violation(&error) => Ok(()),
+            other => Ok(other.doing(doing).map(drop)?),
+        }
+    })
+    .await
 }
 
 const fn purpose_name(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Signing => "signing",
+        Purpose::Refresh => "refresh",
     }
 }

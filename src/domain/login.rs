@@ -1,21 +1,20 @@
-//! Login: a name and a password for a session and its access token.
-
-use std::time::Duration;
+//! Login: a name and a password for a session and its tokens.
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, IntoActiveModel as _, QuerySelect as _};
 
 use super::{
     App,
-    database::begin_write,
     fault::{Doing as _, Fault},
     name,
     password::{Normalised, Verdict},
     session::{self, Client},
-    token::{self, Bearer},
+    token::{self, TokenPair},
+    transaction::write,
 };
 use crate::{
     entity::user,
-    secret::{AccessToken, Password, PasswordHash},
+    ids::UserId,
+    secret::{Password, PasswordHash, SessionSecret},
 };
 
 /// A try to sign in.
@@ -27,15 +26,6 @@ pub struct Attempt {
     pub password: Password,
     /// Where the try comes from.
     pub client: Client,
-}
-
-/// A sign-in that succeeded.
-#[derive(Debug)]
-pub struct SignedIn {
-    /// Opens every operation that asks for a token.
-    pub access_token: AccessToken,
-    /// How long it is valid.
-    pub expires_in: Duration,
 }
 
 /// Why a try fails.
@@ -54,35 +44,57 @@ pub enum LoginError {
 ///
 /// # Errors
 /// [`LoginError`].
-pub async fn with_password(app: &App, attempt: Attempt) -> Result<SignedIn, LoginError> {
+pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, LoginError> {
     let now = app.clock.now();
     let found = match name::canonical(&attempt.username) {
         Some(name) => user::Entity::by_canonical_name(&name).one(&app.db).await.doing("finding an account")?,
         None => None,
     };
-    let password = Normalised::new(&attempt.password);
-    let phc = found.as_ref().map(|user| &user.password_hash);
-    let verdict = app.hashing.verify(password, phc).await?;
-    let (Some(user), Verdict::Right { outdated }) = (found, verdict) else {
-        return Err(LoginError::InvalidCredentials);
-    };
-    if user.state != user::State::Active {
-        return Err(LoginError::InvalidCredentials);
-    }
+    let (user, outdated) = checked(app, found, &attempt.password).await?;
     let renewed = if outdated { renew(app, &attempt.password).await } else { None };
+    let secret = &new_secret()?;
+    let (user, renewed, client) = (&user, &renewed, &attempt.client);
+    let session = write(&app.db, "signing in", |transaction| async move {
+        let current = unchanged(&transaction, user).await?;
+        if let Some(hash) = renewed.as_ref().filter(|_| current.password_hash == user.password_hash) {
+            let mut row = current.into_active_model();
+            row.password_hash = Set(hash.clone());
+            row.update(&*transaction).await.doing("renewing a password hash")?;
+        }
+        Ok::<_, LoginError>(session::open(&app.sessions, &transaction, user.id, client, secret, now).await?)
+    })
+    .await?;
+    Ok(token::pair(app, &session, secret, now)?)
+}
 
-    let transaction = begin_write(&app.db).await.doing("signing in")?;
-    let current = unchanged(&transaction, &user).await?;
-    let id = current.id;
-    if let Some(hash) = renewed.filter(|_| current.password_hash == user.password_hash) {
-        let mut row = current.into_active_model();
-        row.password_hash = Set(hash);
-        row.update(&transaction).await.doing("renewing a password hash")?;
+/// Makes sure that whoever is signed in to an account knows its password too.
+///
+/// # Errors
+/// [`LoginError`].
+pub(super) async fn confirm(app: &App, account: UserId, password: &Password) -> Result<user::Model, LoginError> {
+    let found = user::Entity::by_id(account).one(&app.db).await.doing("finding an account")?;
+    Ok(checked(app, found, password).await?.0)
+}
+
+/// The active account whose password this is, and whether its hash costs less than a new one would.
+async fn checked(
+    app: &App,
+    found: Option<user::Model>,
+    password: &Password,
+) -> Result<(user::Model, bool), LoginError> {
+    let phc = found.as_ref().map(|user| &user.password_hash);
+    let verdict = app.hashing.verify(Normalised::new(password), phc).await?;
+    match (found, verdict) {
+        (Some(user), Verdict::Right { outdated }) if user.state == user::State::Active => Ok((user, outdated)),
+        _ => Err(LoginError::InvalidCredentials),
     }
-    let session = session::open(&app.sessions, &transaction, id, attempt.client, now).await?;
-    transaction.commit().await.doing("signing in")?;
-    let access_token = token::issue(&app.keyring, &app.tokens, Bearer { user: id, session }, now)?;
-    Ok(SignedIn { access_token, expires_in: app.tokens.lifetime })
+}
+
+/// 128 bits from the random generator.
+fn new_secret() -> Result<SessionSecret, Fault> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|error| Fault::internal("drawing a session's secret", error))?;
+    Ok(SessionSecret::from_bytes(bytes))
 }
 
 /// A new hash in the place of one that costs too little. A login does not fail for the want of it: the next one tries
@@ -94,7 +106,10 @@ async fn renew(app: &App, password: &Password) -> Option<PasswordHash> {
 
 /// Locks the account's row, on databases that lock rows, and makes sure that it was neither disabled, deleted nor given
 /// another password while this try was hashing.
-async fn unchanged(transaction: &DatabaseTransaction, seen: &user::Model) -> Result<user::Model, LoginError> {
+pub(super) async fn unchanged(
+    transaction: &DatabaseTransaction,
+    seen: &user::Model,
+) -> Result<user::Model, LoginError> {
     let current = user::Entity::by_id(seen.id).lock_exclusive().one(transaction).await.doing("locking an account")?;
     let same =
         |current: &user::Model| current.state == seen.state && current.password_changed_at == seen.password_changed_at;

@@ -1,18 +1,23 @@
 //! Rules: what the service does, free of HTTP, of the document and of the environment.
 //!
 //! One module a topic, with the name that its topic has in `api` and `entity`. Functions are verbs; each reads the
-//! clock once, and all writes go through [`database`]'s one kind of transaction.
+//! clock once, and all writes go through the one kind of transaction in `transaction`.
 
+pub mod access_token;
 pub mod account;
+mod audit;
 pub mod database;
 pub mod fault;
+mod job;
 pub mod keyring;
 pub mod login;
 pub mod name;
 pub mod password;
+pub mod refresh_token;
 mod seal;
 pub mod session;
 pub mod token;
+mod transaction;
 
 use sea_orm::DatabaseConnection;
 
@@ -32,8 +37,8 @@ pub struct App {
     /// What a new password must satisfy.
     pub passwords: password::Policy,
     /// What access tokens say.
-    pub tokens: token::TokenSettings,
-    /// How long sessions last.
+    pub tokens: access_token::TokenSettings,
+    /// How long sessions last, and how many there are.
     pub sessions: session::SessionSettings,
     /// Who may register.
     pub registration: account::RegistrationSettings,

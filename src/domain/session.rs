@@ -1,32 +1,45 @@
-//! Sessions: opened at login, checked with every access token.
+//! Sessions: opened at login, checked with every access token, listed and ended by their owner, cleared away when they
+//! are over.
 
 use std::{net::IpAddr, time::Duration};
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use sea_orm::{DatabaseTransaction, EntityTrait, IntoActiveModel as _};
 
 use super::{
     App,
+    access_token::{self, Bearer},
     account::Account,
     fault::{Doing as _, Fault},
-    token::{self, Bearer},
+    job,
+    transaction::write,
 };
 use crate::{
     clock::Timestamp,
     entity::{session, user},
     ids::{SessionId, UserId},
-    secret::AccessToken,
+    secret::{AccessToken, SecretDigest, SessionSecret},
 };
 
 /// The most characters of a client's own name that are kept.
 const USER_AGENT_LENGTH: usize = 256;
+/// The most sessions that one login ends because the account has too many: one, unless the bound was lowered.
+const ENDED_AT_LOGIN: u64 = 100;
+/// How often ended sessions are cleared away.
+const CLEAN_UP_EVERY: Duration = Duration::from_mins(5);
+/// How many of them go in one transaction.
+const CLEAN_UP_BATCH: u64 = 500;
 
-/// How long sessions last.
+/// How long sessions last, and how many an account has.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionSettings {
     /// From login, whatever happens.
     pub lifetime: Duration,
     /// From the last use.
     pub idle_lifetime: Duration,
+    /// How long a refresh token answers its successor once more after it was used.
+    pub refresh_grace: Duration,
+    /// The most live sessions of an account.
+    pub max_per_account: u64,
 }
 
 /// Where a request came from.
@@ -38,6 +51,18 @@ pub struct Client {
     pub user_agent: Option<String>,
 }
 
+impl Client {
+    /// The address as it is kept: an IPv4 address is written as one, however it came.
+    pub(super) fn address(&self) -> String {
+        self.address.to_canonical().to_string()
+    }
+
+    /// What it calls itself, as far as that is kept.
+    pub(super) fn user_agent(&self) -> Option<String> {
+        self.user_agent.as_ref().map(|name| name.chars().take(USER_AGENT_LENGTH).collect())
+    }
+}
+
 /// Who makes a request: an active account in a live session.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -45,6 +70,23 @@ pub struct Caller {
     pub account: Account,
     /// Its session.
     pub session: SessionId,
+}
+
+/// A live session, as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its identifier.
+    pub id: SessionId,
+    /// When the account signed in.
+    pub created_at: Timestamp,
+    /// When the session was last signed into or renewed.
+    pub last_used_at: Timestamp,
+    /// The address of the client that last did so.
+    pub address: String,
+    /// What that client called itself.
+    pub user_agent: Option<String>,
+    /// Whether it is the session of whoever asks.
+    pub current: bool,
 }
 
 /// Why a request has no caller.
@@ -58,6 +100,17 @@ pub enum AuthenticateError {
     Fault(#[from] Fault),
 }
 
+/// Why a session cannot be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// The caller has no such live session; whether somebody else has is not told.
+    #[error("no such session")]
+    NotFound,
+    /// Something underneath failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
 /// Finds out who presents an access token. The session and the account are read each time, so that what ends them
 /// counts from the next request on.
 ///
@@ -65,38 +118,150 @@ pub enum AuthenticateError {
 /// [`AuthenticateError`].
 pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, AuthenticateError> {
     let now = app.clock.now();
-    let Bearer { user, session } =
-        token::verify(&app.keyring, &app.tokens, token, now).map_err(|_| AuthenticateError::InvalidToken)?;
-    let live = session::Entity::by_owner(session, user, now).one(&app.db).await.doing("reading a session")?;
-    let owner = user::Entity::by_id(user).one(&app.db).await.doing("reading an account")?;
-    match (live, owner) {
-        (Some(_), Some(owner)) if owner.state == user::State::Active => Ok(Caller { account: owner.into(), session }),
-        _ => Err(AuthenticateError::InvalidToken),
-    }
+    let bearer = access_token::verify(&app.keyring, &app.tokens, token, now);
+    let Bearer { user, session } = bearer.map_err(|_| AuthenticateError::InvalidToken)?;
+    let found = live(app, session, now).await?;
+    let (_, owner) = found.filter(|(_, owner)| owner.id == user).ok_or(AuthenticateError::InvalidToken)?;
+    Ok(Caller { account: owner.into(), session })
 }
 
-/// Adds a session to the writes of a login.
+/// The live sessions of the caller's account, the last used first.
+///
+/// # Errors
+/// The database's.
+pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Session>, Fault> {
+    let rows = session::Entity::live_of(caller.account.id, app.clock.now()).all(&app.db).await;
+    let seen = |row: session::Model| Session {
+        id: row.id,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at,
+        address: row.address,
+        user_agent: row.user_agent,
+        current: row.id == caller.session,
+    };
+    Ok(rows.doing("listing sessions")?.into_iter().map(seen).collect())
+}
+
+/// Ends the caller's own session.
+///
+/// # Errors
+/// The database's.
+pub async fn log_out(app: &App, caller: &Caller) -> Result<(), Fault> {
+    end(app, caller.session).await
+}
+
+/// Ends one of the caller's live sessions, which may be the current one.
+///
+/// # Errors
+/// [`EndError`].
+pub async fn end_one(app: &App, caller: &Caller, id: SessionId) -> Result<(), EndError> {
+    let now = app.clock.now();
+    let doing = "ending a session";
+    let ended = write(&app.db, doing, |transaction| async move {
+        session::Entity::end_one_of(caller.account.id, id, now).exec(&*transaction).await.doing(doing)
+    })
+    .await?;
+    if ended.rows_affected == 1 { Ok(()) } else { Err(EndError::NotFound) }
+}
+
+/// Ends every session of the caller's account but the caller's own.
+///
+/// # Errors
+/// The database's.
+pub async fn end_others(app: &App, caller: &Caller) -> Result<(), Fault> {
+    let doing = "ending sessions";
+    write(&app.db, doing, |transaction| async move {
+        let others = session::Entity::end_others_of(caller.account.id, caller.session);
+        others.exec(&*transaction).await.doing(doing).map(drop)
+    })
+    .await
+}
+
+/// Removes the sessions that are over, if no instance has done so lately; answers how many. Nothing depends on it: a
+/// session that is over is refused whether its row is still there or not.
+///
+/// # Errors
+/// The database's.
+pub async fn clean_up(app: &App) -> Result<u64, Fault> {
+    let mut removed = 0;
+    if job::take(app, "session_clean_up", CLEAN_UP_EVERY).await? {
+        loop {
+            let batch = clean_up_batch(app).await?;
+            removed += batch;
+            if batch < CLEAN_UP_BATCH {
+                break;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// Adds a session to the writes of a login that holds the lock of its account. Where that makes too many, the oldest
+/// ones end.
 ///
 /// # Errors
 /// The database's.
 pub(super) async fn open(
     settings: &SessionSettings,
-    connection: &impl ConnectionTrait,
+    transaction: &DatabaseTransaction,
     user: UserId,
-    client: Client,
+    client: &Client,
+    secret: &SessionSecret,
     now: Timestamp,
-) -> Result<SessionId, Fault> {
-    let id = SessionId::random();
-    let row = session::ActiveModel {
-        id: Set(id),
-        user_id: Set(user),
-        created_at: Set(now),
-        last_used_at: Set(now),
-        expires_at: Set(now + settings.lifetime),
-        idle_expires_at: Set(now + settings.idle_lifetime),
-        address: Set(client.address.to_canonical().to_string()),
-        user_agent: Set(client.user_agent.map(|name| name.chars().take(USER_AGENT_LENGTH).collect())),
+) -> Result<session::Model, Fault> {
+    let doing = "opening a session";
+    let older = session::Entity::older_of(user, now, settings.max_per_account - 1, ENDED_AT_LOGIN);
+    let older = older.all(transaction).await.doing(doing)?;
+    if !older.is_empty() {
+        let ids = older.iter().map(|session| session.id);
+        session::Entity::end_all(ids).exec(transaction).await.doing(doing)?;
+    }
+    let row = session::Model {
+        id: SessionId::random(),
+        user_id: user,
+        created_at: now,
+        last_used_at: now,
+        expires_at: now + settings.lifetime,
+        idle_expires_at: now + settings.lifetime.min(settings.idle_lifetime),
+        address: client.address(),
+        user_agent: client.user_agent(),
+        counter: 1,
+        rotated_at: now,
+        secret_digest: SecretDigest::of(secret),
     };
-    session::Entity::insert(row).exec_without_returning(connection).await.doing("opening a session")?;
-    Ok(id)
+    session::Entity::insert(row.clone().into_active_model()).exec_without_returning(transaction).await.doing(doing)?;
+    Ok(row)
+}
+
+/// A live session and the active account that owns it.
+pub(super) async fn live(
+    app: &App,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<Option<(session::Model, user::Model)>, Fault> {
+    let found = session::Entity::by_id_live(id, now).one(&app.db).await.doing("reading a session")?;
+    let Some(session) = found else { return Ok(None) };
+    let owner = user::Entity::by_id(session.user_id).one(&app.db).await.doing("reading an account")?;
+    Ok(owner.filter(|owner| owner.state == user::State::Active).map(|owner| (session, owner)))
+}
+
+/// Ends a session, if it has not ended.
+pub(super) async fn end(app: &App, id: SessionId) -> Result<(), Fault> {
+    let doing = "ending a session";
+    write(&app.db, doing, |transaction| async move {
+        session::Entity::end(id).exec(&*transaction).await.doing(doing).map(drop)
+    })
+    .await
+}
+
+async fn clean_up_batch(app: &App) -> Result<u64, Fault> {
+    let now = app.clock.now();
+    let doing = "clearing ended sessions away";
+    let ended = session::Entity::ended(now, CLEAN_UP_BATCH).all(&app.db).await.doing(doing)?;
+    let ids = &ended.iter().map(|session| session.id).collect::<Vec<_>>();
+    write(&app.db, doing, |transaction| async move {
+        session::Entity::end_all(ids.iter().copied()).exec(&*transaction).await.doing(doing)
+    })
+    .await?;
+    Ok(ids.len() as u64)
 }

@@ -1,161 +1,188 @@
-//! Access tokens: RFC 9068 profile of JWT, signed and verified with the keyring.
+//! The tokens of a session: handed out at login, renewed with the refresh token, given back.
 //!
-//! The library only signs and checks signatures. Everything else is checked here against the injected clock, because
-//! it reads the operating system's clock, never enforces `crit`, ignores `typ`, and is lax about the types of claims.
+//! A session has one row and no list of refresh tokens. Its tokens are counted, and the row knows which one is current:
+//! using that one makes the next one current (RFC 9700 section 4.14.2, rotation).
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use uuid::Uuid;
-
-use super::{fault::Fault, keyring::Keyring};
+use super::{
+    App, access_token,
+    access_token::Bearer,
+    audit::{self, Kind},
+    fault::{Doing as _, Fault},
+    refresh_token::{self, Claim},
+    session::{self, Client},
+    transaction::write,
+};
 use crate::{
     clock::Timestamp,
-    ids::{KeyId, SessionId, UserId},
-    secret::AccessToken,
+    entity,
+    secret::{AccessToken, RefreshToken, SessionSecret},
 };
 
-/// The media type of access tokens (RFC 9068 section 2.1).
-const TYPE: &str = "at+jwt";
-/// No token of ours is longer, in bytes.
-const MAX_LENGTH: usize = 8 * 1024;
-/// How far the clocks of two instances may differ, in seconds.
-const LEEWAY: i64 = 5;
-
-/// What every access token of this service says.
-#[derive(Clone, Debug)]
-pub struct TokenSettings {
-    /// `iss`: the public URL.
-    pub issuer: String,
-    /// `aud`: for whom the tokens are.
-    pub audience: String,
-    /// `client_id`: in whose name they are asked for.
-    pub client_id: String,
-    /// How long each one is valid.
-    pub lifetime: Duration,
+/// The two tokens of a session.
+#[derive(Debug)]
+pub struct TokenPair {
+    /// Opens every operation that asks for a token.
+    pub access_token: AccessToken,
+    /// How long the access token is valid; never longer than the session lasts unused.
+    pub expires_in: Duration,
+    /// Renews the session.
+    pub refresh_token: RefreshToken,
+    /// How long the session lasts unless it is renewed.
+    pub refresh_expires_in: Duration,
 }
 
-/// The token is not one of ours, or not valid now. Callers learn no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the access token is not valid")]
-pub struct InvalidToken;
-
-/// Whom a token speaks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bearer {
-    /// The account.
-    pub user: UserId,
-    /// Its session.
-    pub session: SessionId,
+/// Why a session is not renewed.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The token is not the current one of a live session; callers learn no more.
+    #[error("the refresh token is not accepted")]
+    InvalidToken,
+    /// Something underneath failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
-/// The header: these members and no others. Unknown ones, `crit` among them, are refused.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    typ: String,
-    alg: String,
-    kid: String,
+/// How a genuine token stands to the row of its live session.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// It is the current one.
+    Current,
+    /// It was until a moment ago, and its successor has not been used: the answer got lost, or several callers had the
+    /// same token.
+    JustRotated,
+    /// It is older.
+    Reused,
+    /// It is newer than the row, so the row is an old copy.
+    Ahead,
 }
 
-/// The claims of RFC 9068 section 2.2, with `nbf` and `sid`.
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    sub: String,
-    aud: String,
-    client_id: String,
-    exp: i64,
-    nbf: i64,
-    iat: i64,
-    jti: String,
-    sid: String,
-}
-
-/// Signs an access token for `bearer`.
+/// Renews a session with its current refresh token. Whoever presents the same token within the grace gets the same
+/// successor, so that of many parallel callers nobody is signed out. An older token means that it was copied: the
+/// session ends.
 ///
 /// # Errors
-/// [`Fault::Internal`] when the signature cannot be made.
-pub(super) fn issue(
-    keyring: &Keyring,
-    settings: &TokenSettings,
-    bearer: Bearer,
-    now: Timestamp,
-) -> Result<AccessToken, Fault> {
-    let (algorithm, kid, key) =
-        keyring.signer().ok_or_else(|| Fault::internal("signing an access token", "no signing key"))?;
-    let mut header = jsonwebtoken::Header::new(algorithm);
-    header.typ = Some(TYPE.to_owned());
-    header.kid = Some(kid.to_string());
-    let claims = Claims {
-        iss: settings.issuer.clone(),
-        sub: bearer.user.to_string(),
-        aud: settings.audience.clone(),
-        client_id: settings.client_id.clone(),
-        exp: (now + settings.lifetime).seconds(),
-        nbf: now.seconds(),
-        iat: now.seconds(),
-        jti: Uuid::new_v4().to_string(),
-        sid: bearer.session.to_string(),
-    };
-    jsonwebtoken::encode(&header, &claims, key)
-        .map(AccessToken::from)
-        .map_err(|error| Fault::internal("signing an access token", error))
+/// [`RefreshError`].
+pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result<TokenPair, RefreshError> {
+    let now = app.clock.now();
+    let claim = refresh_token::read(&app.keyring, token).map_err(|_| RefreshError::InvalidToken)?;
+    // Where another caller rotates in between, the second look finds the token just rotated.
+    for _ in 0..2 {
+        let session = claimed(app, &claim, now).await?;
+        match standing(&claim, &session, app.sessions.refresh_grace, now) {
+            Standing::Current => {
+                if let Some(renewed) = rotate(app, session, client, now).await? {
+                    return Ok(pair(app, &renewed, &claim.secret, now)?);
+                }
+            }
+            Standing::JustRotated => return Ok(pair(app, &session, &claim.secret, now)?),
+            Standing::Reused => return Err(end(app, &session, Kind::RefreshTokenReused, client, now).await?),
+            Standing::Ahead => return Err(end(app, &session, Kind::RefreshTokenAhead, client, now).await?),
+        }
+    }
+    Err(Fault::internal("renewing a session", "the counter went back").into())
 }
 
-/// Reads an access token: its form, its signature by the key that it names, then every claim.
+/// Ends the session of a refresh token, current or not. What is no token of a live session is none afterwards either,
+/// so it is no error (RFC 7009 section 2.2).
 ///
 /// # Errors
-/// [`InvalidToken`], whatever is wrong.
-pub(super) fn verify(
-    keyring: &Keyring,
-    settings: &TokenSettings,
-    token: &AccessToken,
-    now: Timestamp,
-) -> Result<Bearer, InvalidToken> {
-    let token = token.expose();
-    if token.len() > MAX_LENGTH {
-        return Err(InvalidToken);
-    }
-    let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
-    let (header, claims) = message.split_once('.').ok_or(InvalidToken)?;
-    let header: Header = part(header)?;
-    let kid: KeyId = header.kid.parse().map_err(|_| InvalidToken)?;
-    let (algorithm, key) = keyring.verifier(kid).ok_or(InvalidToken)?;
-    let named = serde_json::to_value(algorithm).map_err(|_| InvalidToken)?;
-    if header.typ != TYPE || named != header.alg.as_str() {
-        return Err(InvalidToken);
-    }
-    bytes(signature)?;
-    match jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm) {
-        Ok(true) => check(&part(claims)?, settings, now),
-        Ok(false) | Err(_) => Err(InvalidToken),
+/// The database's.
+pub async fn revoke(app: &App, token: &RefreshToken) -> Result<(), Fault> {
+    let now = app.clock.now();
+    let Ok(claim) = refresh_token::read(&app.keyring, token) else { return Ok(()) };
+    match claimed(app, &claim, now).await {
+        Ok(session) => session::end(app, session.id).await,
+        Err(RefreshError::InvalidToken) => Ok(()),
+        Err(RefreshError::Fault(fault)) => Err(fault),
     }
 }
 
-fn check(claims: &Claims, settings: &TokenSettings, now: Timestamp) -> Result<Bearer, InvalidToken> {
-    let now = now.seconds();
-    let ours =
-        claims.iss == settings.issuer && claims.aud == settings.audience && claims.client_id == settings.client_id;
-    let timely = claims.exp > now.saturating_sub(LEEWAY)
-        && claims.nbf <= now.saturating_add(LEEWAY)
-        && claims.iat <= now.saturating_add(LEEWAY);
-    if !ours || !timely || claims.jti.is_empty() {
-        return Err(InvalidToken);
-    }
-    Ok(Bearer {
-        user: claims.sub.parse().map_err(|_| InvalidToken)?,
-        session: claims.sid.parse().map_err(|_| InvalidToken)?,
+/// The tokens of a session as its row has it now.
+///
+/// # Errors
+/// [`Fault::Internal`] when a key is missing.
+pub(super) fn pair(
+    app: &App,
+    session: &entity::session::Model,
+    secret: &SessionSecret,
+    now: Timestamp,
+) -> Result<TokenPair, Fault> {
+    let refresh_expires_in = session.idle_expires_at.since(now);
+    let expires_in = app.tokens.lifetime.min(refresh_expires_in);
+    let bearer = Bearer { user: session.user_id, session: session.id };
+    let claim = Claim { session: session.id, counter: session.counter, secret: secret.clone() };
+    Ok(TokenPair {
+        access_token: access_token::issue(&app.keyring, &app.tokens, bearer, now, expires_in)?,
+        expires_in,
+        refresh_token: refresh_token::issue(&app.keyring, &claim)?,
+        refresh_expires_in,
     })
 }
 
-/// One part of the compact serialisation. Only canonical base64url is read, so that a token has one spelling, and
-/// duplicate members are refused.
-fn part<T: DeserializeOwned>(text: &str) -> Result<T, InvalidToken> {
-    serde_json::from_slice(&bytes(text)?).map_err(|_| InvalidToken)
+/// The live session that a genuine token claims, if it carries the session's secret.
+async fn claimed(app: &App, claim: &Claim, now: Timestamp) -> Result<entity::session::Model, RefreshError> {
+    let found = session::live(app, claim.session, now).await?;
+    let session = found.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&claim.secret));
+    session.ok_or(RefreshError::InvalidToken)
 }
 
-fn bytes(text: &str) -> Result<Vec<u8>, InvalidToken> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)
+fn standing(claim: &Claim, session: &entity::session::Model, grace: Duration, now: Timestamp) -> Standing {
+    if claim.counter == session.counter {
+        Standing::Current
+    } else if claim.counter > session.counter {
+        Standing::Ahead
+    } else if claim.counter + 1 == session.counter && now < session.rotated_at + grace {
+        Standing::JustRotated
+    } else {
+        Standing::Reused
+    }
+}
+
+/// Makes the next token the current one; `None` when another caller was faster, or the session has just ended.
+async fn rotate(
+    app: &App,
+    session: entity::session::Model,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Option<entity::session::Model>, Fault> {
+    let renewed = &entity::session::Model {
+        counter: session.counter + 1,
+        rotated_at: now,
+        last_used_at: now,
+        idle_expires_at: session.expires_at.min(now + app.sessions.idle_lifetime),
+        address: client.address(),
+        user_agent: client.user_agent(),
+        ..session
+    };
+    let doing = "renewing a session";
+    let rotated = write(&app.db, doing, |transaction| async move {
+        entity::session::Entity::rotate(renewed.clone()).exec(&*transaction).await.doing(doing)
+    })
+    .await?;
+    Ok((rotated.rows_affected == 1).then(|| renewed.clone()))
+}
+
+/// Ends a session because of a token that should not be about, and says so; then the token is invalid.
+async fn end(
+    app: &App,
+    session: &entity::session::Model,
+    kind: Kind,
+    client: &Client,
+    now: Timestamp,
+) -> Result<RefreshError, Fault> {
+    let doing = "ending a session";
+    let ended = write(&app.db, doing, |transaction| async move {
+        let ended = entity::session::Entity::end(session.id).exec(&*transaction).await.doing(doing)?.rows_affected == 1;
+        if ended {
+            audit::record(&*transaction, kind, session, client, now).await?;
+        }
+        Ok::<_, Fault>(ended)
+    })
+    .await?;
+    if ended {
+        tracing::warn!(session = %session.id, user = %session.user_id, ?kind, "a session was ended");
+    }
+    Ok(RefreshError::InvalidToken)
 }

@@ -3,6 +3,8 @@
 //! A query returns an unexecuted `Select`, so that the caller chooses the connection or transaction. `by_*` finds at
 //! most one row, `*_of` many.
 
+pub mod audit_event;
+pub mod job;
 pub mod sealed_key;
 pub mod session;
 pub mod user;

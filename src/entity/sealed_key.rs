@@ -11,6 +11,9 @@ pub enum Purpose {
     /// Signs access tokens.
     #[sea_orm(string_value = "signing")]
     Signing,
+    /// Authenticates refresh tokens.
+    #[sea_orm(string_value = "refresh")]
+    Refresh,
 }
 
 #[sea_orm::model]

@@ -1,10 +1,11 @@
 //! Sessions.
 
-use sea_orm::{DeleteMany, Select, entity::prelude::*};
+use sea_orm::{DeleteMany, QueryOrder, QuerySelect, Select, UpdateMany, entity::prelude::*};
 
 use crate::{
     clock::Timestamp,
     ids::{SessionId, UserId},
+    secret::SecretDigest,
 };
 
 #[sea_orm::model]
@@ -23,25 +24,93 @@ pub struct Model {
     pub last_used_at: Timestamp,
     /// When it ends whatever happens.
     pub expires_at: Timestamp,
-    /// When it ends unless it is used before.
+    /// When it ends unless it is renewed before; never after `expires_at`.
     pub idle_expires_at: Timestamp,
-    /// The address of the client that signed in.
+    /// The address of the client that last signed in or renewed.
     pub address: String,
-    /// What the client called itself, at most 256 characters.
+    /// What that client called itself, at most 256 characters.
     pub user_agent: Option<String>,
+    /// Which refresh token of the session is the current one: they are counted from 1.
+    pub counter: i64,
+    /// When the current refresh token was made.
+    pub rotated_at: Timestamp,
+    /// Of the secret that all refresh tokens of the session carry.
+    pub secret_digest: SecretDigest,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// This session of this account, if it is still live at `now`.
+    /// This session, if it is still live at `now`.
     #[must_use]
-    pub fn by_owner(id: SessionId, owner: UserId, now: Timestamp) -> Select<Self> {
+    pub fn by_id_live(id: SessionId, now: Timestamp) -> Select<Self> {
+        Self::find().filter(COLUMN.id.eq(id)).filter(Column::IdleExpiresAt.gt(now))
+    }
+
+    /// The sessions of an account that are live at `now`, the last used first.
+    #[must_use]
+    pub fn live_of(owner: UserId, now: Timestamp) -> Select<Self> {
         Self::find()
-            .filter(COLUMN.id.eq(id))
             .filter(COLUMN.user_id.eq(owner))
-            .filter(Column::ExpiresAt.gt(now))
             .filter(Column::IdleExpiresAt.gt(now))
+            .order_by_desc(COLUMN.last_used_at)
+            .order_by_desc(COLUMN.id)
+    }
+
+    /// The live sessions of an account beyond the `newest` ones, at most `most` of them.
+    #[must_use]
+    pub fn older_of(owner: UserId, now: Timestamp, newest: u64, most: u64) -> Select<Self> {
+        Self::find()
+            .filter(COLUMN.user_id.eq(owner))
+            .filter(Column::IdleExpiresAt.gt(now))
+            .order_by_desc(COLUMN.created_at)
+            .order_by_desc(COLUMN.id)
+            .offset(newest)
+            .limit(most)
+    }
+
+    /// Sessions that have ended by `now`, at most `most` of them.
+    #[must_use]
+    pub fn ended(now: Timestamp, most: u64) -> Select<Self> {
+        Self::find().filter(Column::IdleExpiresAt.lte(now)).order_by_asc(COLUMN.idle_expires_at).limit(most)
+    }
+
+    /// Renews a session to what `renewed` says, if the refresh token before its counter still is the current one.
+    #[must_use]
+    pub fn rotate(renewed: Model) -> UpdateMany<Self> {
+        Self::update_many()
+            .filter(COLUMN.id.eq(renewed.id))
+            .filter(COLUMN.counter.eq(renewed.counter - 1))
+            .col_expr(Column::Counter, Expr::value(renewed.counter))
+            .col_expr(Column::RotatedAt, Expr::value(renewed.rotated_at))
+            .col_expr(Column::LastUsedAt, Expr::value(renewed.last_used_at))
+            .col_expr(Column::IdleExpiresAt, Expr::value(renewed.idle_expires_at))
+            .col_expr(Column::Address, Expr::value(renewed.address))
+            .col_expr(Column::UserAgent, Expr::value(renewed.user_agent))
+    }
+
+    /// Removes a session.
+    #[must_use]
+    pub fn end(id: SessionId) -> DeleteMany<Self> {
+        Self::delete_many().filter(COLUMN.id.eq(id))
+    }
+
+    /// Removes these sessions.
+    #[must_use]
+    pub fn end_all(ids: impl IntoIterator<Item = SessionId>) -> DeleteMany<Self> {
+        Self::delete_many().filter(COLUMN.id.is_in(ids))
+    }
+
+    /// Removes a live session of an account.
+    #[must_use]
+    pub fn end_one_of(owner: UserId, id: SessionId, now: Timestamp) -> DeleteMany<Self> {
+        Self::end(id).filter(COLUMN.user_id.eq(owner)).filter(Column::IdleExpiresAt.gt(now))
+    }
+
+    /// Removes every session of an account but this one.
+    #[must_use]
+    pub fn end_others_of(owner: UserId, kept: SessionId) -> DeleteMany<Self> {
+        Self::end_all_of(owner).filter(COLUMN.id.ne(kept))
     }
 
     /// Removes every session of an account.

@@ -1,5 +1,6 @@
 //! What happens before and around every operation, walked from the document.
 
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -7,6 +8,7 @@ use tokio::{
 
 use crate::support::{
     Fault, TestApp,
+    app::Tokens,
     client::Call,
     contract::{Walked, operations},
 };
@@ -16,6 +18,8 @@ crate::trials![
     every_operation_survives_a_panic,
     every_operation_ends_in_time,
     every_token_is_asked_for_by_name,
+    every_operation_with_a_body_reads_it_strictly,
+    every_operation_without_its_database_is_503,
     full_queue_is_an_example,
     unknown_paths_are_404,
     other_methods_are_405_with_allow,
@@ -28,16 +32,31 @@ crate::trials![
 
 /// A call of an operation that reaches its handler, as far as its body is concerned.
 fn call(app: &TestApp, operation: &Walked) -> Call {
-    let call = app.call(&operation.method, &operation.path);
+    let call = app.call(&operation.method, &operation.url);
     match &operation.example {
         Some(body) => call.json(body),
         None => call,
     }
 }
 
+/// The same by somebody who is signed in.
+fn call_by(app: &TestApp, operation: &Walked, tokens: &Tokens) -> Call {
+    let mut operation = operation.clone();
+    if let Some(body) = operation.example.as_mut().and_then(Value::as_object_mut)
+        && body.contains_key("refresh_token")
+    {
+        body.insert("refresh_token".to_owned(), tokens.refresh.clone().into());
+    }
+    with_token(call(app, &operation), &operation, tokens)
+}
+
+fn with_token(call: Call, operation: &Walked, tokens: &Tokens) -> Call {
+    if operation.wants_token { call.bearer(&tokens.access) } else { call }
+}
+
 async fn every_operation_refuses_what_is_too_large() {
     let app = TestApp::new().await;
-    for Walked { method, path, .. } in operations() {
+    for Walked { method, url: path, .. } in operations() {
         let call = |path: &str| app.call(&method, path);
         let long = format!("{path}?{}", "x".repeat(8 * 1024));
         call(&path)
@@ -72,16 +91,56 @@ async fn every_operation_ends_in_time() {
 async fn every_token_is_asked_for_by_name() {
     let app = TestApp::new().await;
     for operation in operations().iter().filter(|operation| operation.wants_token) {
-        let answer = call(&app, operation).send().await;
+        let answer = call(&app, operation).record().send().await;
         assert_eq!((answer.status, answer.code()), (401, "missing_token"), "{}", operation.id);
+        let answer = call(&app, operation).bearer("nonsense").record().send().await;
+        assert_eq!((answer.status, answer.code()), (401, "invalid_token"), "{}", operation.id);
+    }
+}
+
+async fn every_operation_with_a_body_reads_it_strictly() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    for operation in operations() {
+        let Some(example) = &operation.example else { continue };
+        let call = || with_token(app.call(&operation.method, &operation.url), &operation, &tokens);
+        let text = call().text("application/json", "{").record().send().await;
+        text.is_problem(400, "malformed_request");
+        let other = call().text("text/plain", example.to_string()).record().send().await;
+        other.is_problem(415, "unsupported_media_type");
+        call().json(&json!({ "made_up": 5 })).record().send().await.is_problem(400, "invalid_request");
+        for name in example.as_object().unwrap().keys() {
+            for odd in [Value::Null, 5.into(), json!([]), json!({})] {
+                let mut body = example.clone();
+                body[name] = odd;
+                let answer = call().json(&body).send().await;
+                answer.is_problem(400, "invalid_request");
+                let pointer = format!("/{name}");
+                assert!(answer.errors().contains(&(pointer, "wrong_type".to_owned())), "{}: {body}", operation.id);
+            }
+        }
+    }
+    assert!(app.knows(&tokens.access).await, "nothing has changed");
+}
+
+async fn every_operation_without_its_database_is_503() {
+    for operation in operations().iter().filter(|operation| operation.codes.contains("unavailable")) {
+        let app = TestApp::new().await;
+        app.user("jane", "my_password").await;
+        let tokens = app.sign_in("jane", "my_password").await;
+        app.app.db.clone().close().await.unwrap();
+        call_by(&app, operation, &tokens).record().send().await.is_problem(503, "unavailable");
     }
 }
 
 async fn full_queue_is_an_example() {
     for operation in operations().iter().filter(|operation| operation.codes.contains("busy")) {
         let app = TestApp::builder().slow_hashing().start().await;
+        app.user("jane", "my_password").await;
+        let tokens = app.sign_in("jane", "my_password").await;
         app.fill_queue().await;
-        let answer = call(&app, operation).record().send().await;
+        let answer = call_by(&app, operation, &tokens).record().send().await;
         answer.is_problem(503, "busy");
         assert_eq!(answer.header("retry-after"), "30", "{}", operation.id);
     }
@@ -89,7 +148,19 @@ async fn full_queue_is_an_example() {
 
 async fn unknown_paths_are_404() {
     let app = TestApp::new().await;
-    for path in ["/", "/nothing", "/login/", "/LOGIN", "/me/sessions", "/%ff%fe", "/..%2f", "/.well-known", "//login"] {
+    for path in [
+        "/",
+        "/nothing",
+        "/login/",
+        "/LOGIN",
+        "/me/",
+        "/me/sessions/",
+        "/me/sessions/x/y",
+        "/%ff%fe",
+        "/..%2f",
+        "/.well-known",
+        "//login",
+    ] {
         for method in ["GET", "POST", "DELETE"] {
             app.call(method, path).send().await.is_problem(404, "not_found");
         }

@@ -17,8 +17,11 @@ mod login;
 mod malformed;
 mod me;
 mod names;
+mod password;
+mod refresh;
 mod register;
 mod rows;
+mod sessions;
 mod support;
 mod tidy;
 mod tokens;
@@ -45,8 +48,11 @@ fn main() -> ExitCode {
         malformed::trials(),
         me::trials(),
         names::trials(),
+        password::trials(),
+        refresh::trials(),
         register::trials(),
         rows::trials(),
+        sessions::trials(),
         tidy::trials(),
         tokens::trials(),
         well_known::trials(),

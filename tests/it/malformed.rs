@@ -40,7 +40,6 @@ async fn unreadable_bodies_are_malformed() {
             let answer = app.post(path).text("application/json", body.clone()).send().await;
             answer.is_problem(400, "malformed_request");
         }
-        app.post(path).text("application/json", "{").record().send().await.is_problem(400, "malformed_request");
     }
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
@@ -74,8 +73,6 @@ async fn members_are_held_to_the_schema() {
                 assert!(found, "{path} {body}: {pointer} {code}: {answer:?}");
             }
         }
-        let body = json!({ "username": 5, "role": "admin" });
-        app.post(path).json(&body).record().send().await.is_problem(400, "invalid_request");
     }
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
@@ -97,7 +94,6 @@ async fn other_media_types_are_415() {
             app.post(path).text(media_type, body).send().await.is_problem(415, "unsupported_media_type");
         }
         app.post(path).send().await.is_problem(415, "unsupported_media_type");
-        app.post(path).text("text/plain", body).record().send().await.is_problem(415, "unsupported_media_type");
     }
     assert_eq!(app.count("user").await, 0);
 }

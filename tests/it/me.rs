@@ -33,7 +33,7 @@ async fn missing_and_odd_credentials_are_401() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     let token = app.token("john", "my_password").await;
-    let answer = app.get("/me").record().send().await;
+    let answer = app.get("/me").send().await;
     answer.is_problem(401, "missing_token");
     assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"vestibule\"");
     app.get("/me")
@@ -41,7 +41,7 @@ async fn missing_and_odd_credentials_are_401() {
         .send()
         .await
         .is_problem(401, "missing_token");
-    let answer = app.get("/me").bearer("nonsense").record().send().await;
+    let answer = app.get("/me").bearer("nonsense").send().await;
     answer.is_problem(401, "invalid_token");
     assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"vestibule\", error=\"invalid_token\"");
     for value in ["Bearer", "Bearer ", "bearer\t", token.as_str(), "Bearer a b", "\u{ff}\u{fe} x", "Bearer \u{e9}"] {
@@ -111,5 +111,5 @@ async fn closed_database_is_503() {
     app.user("john", "my_password").await;
     let token = app.token("john", "my_password").await;
     app.app.db.clone().close().await.unwrap();
-    app.get("/me").bearer(&token).record().send().await.is_problem(503, "unavailable");
+    app.get("/me").bearer(&token).send().await.is_problem(503, "unavailable");
 }

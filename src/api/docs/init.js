@@ -1,15 +1,18 @@
-// Starts Swagger UI, and signs it in after a login that was tried out on the page.
+// Starts Swagger UI, and keeps it signed in as far as what is tried out on the page does.
 "use strict";
 
 // The security scheme of the document; its token is kept in this page's memory only.
 const SCHEME = "access_token";
 
-// Signs the page in after a login that was tried out here, so that nobody has to copy the token.
-function authorizeAfterLogin(response) {
+// Signs the page in and out with what is tried out on it, so that nobody has to copy the access token.
+function followSession(response) {
   const path = new URL(response.url, location.href).pathname;
-  if (response.ok && path.endsWith("/login")) {
+  if (response.ok && (path.endsWith("/login") || path.endsWith("/token/refresh"))) {
     const { access_token: token } = JSON.parse(response.text);
     ui.preauthorizeApiKey(SCHEME, token);
+  }
+  if (response.ok && path.endsWith("/logout")) {
+    ui.authActions.logout([SCHEME]);
   }
   return response;
 }
@@ -24,7 +27,7 @@ const ui = SwaggerUIBundle({
   displayRequestDuration: true,
   persistAuthorization: false,
   queryConfigEnabled: false,
-  responseInterceptor: authorizeAfterLogin,
+  responseInterceptor: followSession,
   tryItOutEnabled: true,
   validatorUrl: null,
 });

@@ -22,7 +22,10 @@ use vestibule::{
     server, startup,
 };
 
-use super::{client::Call, database};
+use super::{
+    client::{Answer, Call},
+    database,
+};
 
 /// Where the clock of every test starts: 2030-03-17T17:46:40Z.
 const START: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
@@ -49,12 +52,29 @@ pub(crate) enum Fault {
     Stall,
 }
 
+/// The tokens of a login.
+#[derive(Clone)]
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl Tokens {
+    /// Those that a login or a refresh answered.
+    #[track_caller]
+    pub(crate) fn of(answer: &Answer) -> Self {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
+        Self { access: text("access_token"), refresh: text("refresh_token") }
+    }
+}
+
 /// A service on a loopback port.
 pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     pub(crate) config: Config,
     pub(crate) address: SocketAddr,
-    pub(crate) folder: TempDir,
+    pub(crate) folder: Arc<TempDir>,
     client: reqwest::Client,
     stop: CancellationToken,
 }
@@ -106,23 +126,27 @@ impl Builder {
             change(&mut config);
         }
         config.validate().unwrap();
-        let app = Arc::new(startup::open(&config, Clock::frozen(START)).await.unwrap());
-        let routes = server::routes(Arc::clone(&app), config.docs.enabled);
-        let mut edge = startup::edge(&config.server);
-        let routes = match self.fault {
-            Some(fault) => {
-                edge.request_timeout = Duration::from_millis(200);
-                Broken { routes, fault }.boxed()
-            }
-            None => routes,
-        };
-        let listeners = server::bind(&config.server.listen, false).await.unwrap();
-        let address = listeners.first().unwrap().local_addr().unwrap();
-        let stop = CancellationToken::new();
-        let endpoint = server::endpoint(routes, edge);
-        tokio::spawn(server::serve(listeners, endpoint, startup::connections(&config.server), stop.clone()));
-        TestApp { app, config, address, folder, client: reqwest::Client::new(), stop }
+        start(config, Arc::new(folder), Clock::frozen(START), self.fault).await
     }
+}
+
+async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, fault: Option<Fault>) -> TestApp {
+    let app = Arc::new(startup::open(&config, clock).await.unwrap());
+    let routes = server::routes(Arc::clone(&app), config.docs.enabled);
+    let mut edge = startup::edge(&config.server);
+    let routes = match fault {
+        Some(fault) => {
+            edge.request_timeout = Duration::from_millis(200);
+            Broken { routes, fault }.boxed()
+        }
+        None => routes,
+    };
+    let listeners = server::bind(&config.server.listen, false).await.unwrap();
+    let address = listeners.first().unwrap().local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let endpoint = server::endpoint(routes, edge);
+    tokio::spawn(server::serve(listeners, endpoint, startup::connections(&config.server), stop.clone()));
+    TestApp { app, config, address, folder, client: reqwest::Client::new(), stop }
 }
 
 impl TestApp {
@@ -133,6 +157,11 @@ impl TestApp {
 
     pub(crate) fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// Another instance of this service over the same database, with the same clock.
+    pub(crate) fn another(&self) -> BoxFuture<'static, Self> {
+        Box::pin(start(self.config.clone(), Arc::clone(&self.folder), self.app.clock.clone(), None))
     }
 
     /// Moves the service's clock.
@@ -166,9 +195,27 @@ impl TestApp {
 
     /// The access token of a new login.
     pub(crate) async fn token(&self, name: &str, password: &str) -> String {
-        let answer = self.post("/login").json(&json!({ "username": name, "password": password })).send().await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body["access_token"].as_str().unwrap().to_owned()
+        self.sign_in(name, password).await.access
+    }
+
+    /// The tokens of a new login.
+    pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Tokens {
+        let body = json!({ "username": name, "password": password });
+        Tokens::of(&self.post("/login").json(&body).send().await)
+    }
+
+    /// Presents a refresh token.
+    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+        self.post("/token/refresh").json(&json!({ "refresh_token": token })).send().await
+    }
+
+    /// Whether an access token opens what it should.
+    pub(crate) async fn knows(&self, access_token: &str) -> bool {
+        let answer = self.get("/me").bearer(access_token).send().await;
+        if answer.status != 200 {
+            answer.is_problem(401, "invalid_token");
+        }
+        answer.status == 200
     }
 
     /// Occupies the hashing thread and the one place in the queue of a service with slow hashing.

@@ -125,7 +125,7 @@ impl Call {
         let body = serde_json::from_str(&text).unwrap_or_default();
         let answer = Answer { status, headers, text, body };
         match contract::judge(&self, &answer) {
-            Ok(Some(seen)) => ledger::note(seen, &self, &answer, self.example),
+            Ok(Some(seen)) => ledger::note(&seen, &self, &answer, self.example),
             Ok(None) => {}
             Err(difference) => panic!("{difference}"),
         }

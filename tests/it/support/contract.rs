@@ -24,6 +24,9 @@ const UNDECLARED: [&str; 8] = [
     "x-content-type-options",
 ];
 
+/// An identifier that names nothing.
+pub(crate) const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
+
 /// An answer in the words of the document: operation, status, media type, and the code of a problem.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Seen {
@@ -111,10 +114,13 @@ pub(crate) fn compile(schema: &Value, document: &Value) -> Validator {
 }
 
 /// What a walk over all operations needs to know of one.
+#[derive(Clone)]
 pub(crate) struct Walked {
     pub(crate) id: String,
     pub(crate) method: String,
     pub(crate) path: String,
+    /// The path with the identifier of nothing in the place of each parameter.
+    pub(crate) url: String,
     /// The example of its request.
     pub(crate) example: Option<Value>,
     pub(crate) wants_token: bool,
@@ -133,6 +139,7 @@ pub(crate) fn operations() -> Vec<Walked> {
                 id: operation["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase(),
                 path: path.clone(),
+                url: path.replace("{session_id}", NOTHING),
                 example: operation.pointer("/requestBody/content/application~1json/example").cloned(),
                 wants_token: !operation["security"].as_array().unwrap().is_empty(),
                 codes: codes.map(|code| code.as_str().unwrap().to_owned()).collect(),
@@ -181,8 +188,8 @@ pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<Option<Seen>, String
     let path = call.path.split('?').next().unwrap();
     let method = if call.method == "HEAD" { "GET" } else { call.method.as_str() };
     require!(!answer.header("x-request-id").is_empty(), "{answer:?} has no X-Request-Id");
-    let Some(operation) = OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method)
-    else {
+    let operation = |known: &&Operation| known.method == method && fits(&known.path, path);
+    let Some(operation) = OPERATIONS.iter().find(operation) else {
         outside(call, path, answer)?;
         return Ok(None);
     };
@@ -217,6 +224,13 @@ pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<Option<Seen>, String
         media_type,
         code: answer.code().to_owned(),
     }))
+}
+
+/// Whether a path is one of a pattern, in which `{name}` stands for an identifier.
+fn fits(pattern: &str, path: &str) -> bool {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[a-z_]+\}").unwrap());
+    NAME.is_match(pattern) && Regex::new(&format!("^{}$", NAME.replace_all(pattern, "[^/]+"))).unwrap().is_match(path)
+        || pattern == path
 }
 
 /// Reading into a value hides repeated members, which no schema can forbid.

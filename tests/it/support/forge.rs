@@ -2,13 +2,16 @@
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    hmac,
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sea_orm::EntityTrait as _;
 use serde_json::Value;
-use vestibule::entity::sealed_key;
+use vestibule::{
+    entity::sealed_key::{self, Purpose},
+    ids::KeyId,
+};
 
 use super::TestApp;
 
@@ -19,17 +22,9 @@ pub(crate) struct Forger {
 }
 
 impl Forger {
-    /// Opens the sealed key with the master key, as `SECURITY` of the seal says: AES-256-GCM, nonce first, purpose and
-    /// id as associated data.
     pub(crate) async fn new(app: &TestApp) -> Self {
-        let row = sealed_key::Entity::find().one(&app.app.db).await.unwrap().unwrap();
-        let (nonce, text) = row.sealed.split_at(12);
-        let mut text = text.to_vec();
-        let bound_to = [b"vestibule:signing:".as_slice(), row.id.as_bytes()].concat();
-        let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, app.master_key().expose()).unwrap());
-        let nonce = Nonce::try_assume_unique_for_key(nonce).unwrap();
-        let pkcs8 = cipher.open_in_place(nonce, Aad::from(bound_to), &mut text).unwrap().to_vec();
-        Self { kid: row.id.to_string(), pkcs8 }
+        let (id, pkcs8) = unsealed(app, Purpose::Signing).await;
+        Self { kid: id.to_string(), pkcs8 }
     }
 
     /// A key of somebody else under the service's name.
@@ -50,6 +45,44 @@ impl Forger {
     pub(crate) fn with_claims(&self, claims: &Value) -> String {
         self.sign(&format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{}"}}"#, self.kid), &claims.to_string())
     }
+}
+
+/// Opens the sealed key of a purpose with the master key: AES-256-GCM, nonce first, purpose and id as associated data.
+async fn unsealed(app: &TestApp, purpose: Purpose) -> (KeyId, Vec<u8>) {
+    let row = sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().unwrap();
+    let (nonce, text) = row.sealed.split_at(12);
+    let mut text = text.to_vec();
+    let name = if purpose == Purpose::Signing { "signing" } else { "refresh" };
+    let bound_to = [b"vestibule:", name.as_bytes(), b":", row.id.as_bytes()].concat();
+    let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, app.master_key().expose()).unwrap());
+    let nonce = Nonce::try_assume_unique_for_key(nonce).unwrap();
+    let plain = cipher.open_in_place(nonce, Aad::from(bound_to), &mut text).unwrap().to_vec();
+    (row.id, plain)
+}
+
+/// What the prefix of refresh tokens is followed by.
+pub(crate) const REFRESH_PREFIX: &str = "vst_r_";
+
+/// The fields of a refresh token, by their places: version, key, session, counter, secret.
+pub(crate) const REFRESH_FIELDS: [std::ops::Range<usize>; 5] = [0..1, 1..17, 17..33, 33..41, 41..57];
+
+/// The bytes of a refresh token before its MAC.
+pub(crate) fn refresh_message(token: &str) -> Vec<u8> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(REFRESH_PREFIX).unwrap()).unwrap();
+    bytes.truncate(57);
+    bytes
+}
+
+/// A refresh token of any bytes with a right MAC: what a thief of the key can make.
+pub(crate) async fn with_mac(app: &TestApp, message: &[u8]) -> String {
+    let (_, key) = unsealed(app, Purpose::Refresh).await;
+    with_mac_of(&key, message)
+}
+
+/// The same with any key.
+pub(crate) fn with_mac_of(key: &[u8], message: &[u8]) -> String {
+    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);
+    format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode([message, mac.as_ref()].concat()))
 }
 
 /// The header or the claims of a token.

@@ -36,13 +36,13 @@ pub(crate) fn is_recording() -> bool {
 }
 
 /// Enters an answer.
-pub(super) fn note(seen: Seen, call: &Call, answer: &Answer, example: bool) {
-    let mut ledger = LEDGER.lock().unwrap();
-    if example {
-        let before = ledger.examples.insert(seen.clone(), (call.json_body(), answer.body.clone()));
-        assert!(before.is_none(), "two examples of {seen:?}");
-    }
-    ledger.seen.insert(seen);
+pub(super) fn note(seen: &Seen, call: &Call, answer: &Answer, example: bool) {
+    let before = {
+        let mut ledger = LEDGER.lock().unwrap();
+        ledger.seen.insert(seen.clone());
+        example.then(|| ledger.examples.insert(seen.clone(), (call.json_body(), answer.body.clone()))).flatten()
+    };
+    assert!(before.is_none(), "two examples of {seen:?}");
 }
 
 /// After all tests: what was seen is declared (each answer was checked when it came), what is declared was seen, and
@@ -107,7 +107,10 @@ fn record(ledger: &Ledger) -> Value {
 /// The value without what differs from run to run: identifiers, tokens, keys.
 fn masked(value: &Value) -> Value {
     static CHANGING: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new("^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[A-Za-z0-9_.-]+|[A-Za-z0-9_-]{43})$").unwrap()
+        Regex::new(
+            "^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[A-Za-z0-9_.-]+|vst_r_[A-Za-z0-9_-]+|[A-Za-z0-9_-]{43})$",
+        )
+        .unwrap()
     });
     match value {
         Value::String(text) if CHANGING.is_match(text) => "…".into(),

@@ -1,0 +1,110 @@
+//! `POST /me/password`
+
+use serde_json::json;
+
+use crate::support::{TestApp, app::Tokens, client::Call};
+
+crate::trials![
+    new_password_takes_the_place_of_the_old_one,
+    other_sessions_end_s42,
+    current_password_is_needed_s13,
+    new_password_is_held_to_the_policy,
+    of_parallel_changes_one_wins,
+    token_is_asked_for_before_the_password,
+];
+
+fn change(app: &TestApp, tokens: &Tokens, current: &str, new: &str) -> Call {
+    let body = json!({ "current_password": current, "new_password": new });
+    app.post("/me/password").bearer(&tokens.access).json(&body)
+}
+
+async fn sign_in_status(app: &TestApp, password: &str) -> u16 {
+    app.post("/login").json(&json!({ "username": "john", "password": password })).send().await.status
+}
+
+async fn new_password_takes_the_place_of_the_old_one() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    let answer = change(&app, &tokens, "my_password", "a better password").record().send().await;
+    assert_eq!((answer.status, answer.text.as_str()), (204, ""));
+    assert_eq!(sign_in_status(&app, "my_password").await, 401);
+    assert_eq!(sign_in_status(&app, "a better password").await, 200);
+    let again = change(&app, &tokens, "a better password", "e\u{301}tude in C").send().await;
+    assert_eq!(again.status, 204);
+    assert_eq!(sign_in_status(&app, "\u{e9}tude in C").await, 200);
+}
+
+async fn other_sessions_end_s42() {
+    let app = TestApp::new().await;
+    let other = app.another().await;
+    app.user("john", "my_password").await;
+    app.user("jane", "my_password").await;
+    let mine = app.sign_in("john", "my_password").await;
+    let elsewhere = app.sign_in("john", "my_password").await;
+    let jane = app.sign_in("jane", "my_password").await;
+    assert_eq!(change(&app, &mine, "my_password", "a better password").send().await.status, 204);
+    assert!(!other.knows(&elsewhere.access).await);
+    other.refresh(&elsewhere.refresh).await.is_problem(401, "invalid_token");
+    assert!(other.knows(&mine.access).await && other.knows(&jane.access).await);
+    Tokens::of(&other.refresh(&mine.refresh).await);
+}
+
+async fn current_password_is_needed_s13() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    let elsewhere = app.sign_in("john", "my_password").await;
+    let answer = change(&app, &tokens, "your_password", "a better password").record().send().await;
+    answer.is_problem(401, "invalid_credentials");
+    assert_eq!(answer.body["detail"], "The current password is not right.");
+    for wrong in ["MY_PASSWORD", " my_password", "my_password\u{0}"] {
+        change(&app, &tokens, wrong, "a better password").send().await.is_problem(401, "invalid_credentials");
+    }
+    assert_eq!(sign_in_status(&app, "my_password").await, 200);
+    assert!(app.knows(&elsewhere.access).await);
+}
+
+async fn new_password_is_held_to_the_policy() {
+    let app = TestApp::new().await;
+    app.user("JohnJohn", "my_password").await;
+    let tokens = app.sign_in("johnjohn", "my_password").await;
+    for (weak, code) in
+        [("Password1", "common"), ("johnJOHN", "same_as_username"), ("e\u{301}".repeat(4).as_str(), "too_short")]
+    {
+        let answer = change(&app, &tokens, "my_password", weak).send().await;
+        answer.is_problem(422, "password_rejected");
+        assert_eq!(answer.errors(), [("/new_password".to_owned(), code.to_owned())]);
+    }
+    change(&app, &tokens, "my_password", "password1").record().send().await.is_problem(422, "password_rejected");
+    change(&app, &tokens, "my_password", "seven77").send().await.is_problem(400, "invalid_request");
+    app.token("johnjohn", "my_password").await;
+}
+
+async fn of_parallel_changes_one_wins() {
+    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    let other = app.another().await;
+    app.user("john", "my_password").await;
+    let mut sessions = Vec::new();
+    for _ in 0..8 {
+        sessions.push(app.sign_in("john", "my_password").await);
+    }
+    app.advance(1);
+    let changes = sessions.iter().enumerate().map(|(number, tokens)| {
+        change([&app, &other][number % 2], tokens, "my_password", &format!("password of {number}")).send()
+    });
+    let answers = futures_util::future::join_all(changes).await;
+    let winners: Vec<_> = (0..8).filter(|number| answers[*number].status == 204).collect();
+    assert_eq!(winners.len(), 1, "{answers:?}");
+    assert!(answers.iter().all(|answer| matches!(answer.status, 204 | 401)), "{answers:?}");
+    assert_eq!(sign_in_status(&app, &format!("password of {}", winners[0])).await, 200);
+    assert!(app.knows(&sessions[winners[0]].access).await);
+}
+
+async fn token_is_asked_for_before_the_password() {
+    let app = TestApp::new().await;
+    let before = app.app.hashing.computed();
+    let body = json!({ "current_password": "my_password", "new_password": "a better password" });
+    app.post("/me/password").json(&body).send().await.is_problem(401, "missing_token");
+    assert_eq!(app.app.hashing.computed(), before, "nothing was hashed");
+}
