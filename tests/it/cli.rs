@@ -1,13 +1,15 @@
 //! The command line, as an operator types it.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    io::Write as _,
+    process::{Output, Stdio},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 use vestibule::api::document::document;
+
+use crate::support::process::{Server, vestibule};
 
 crate::trials![
     document_is_printed_without_configuration,
@@ -21,17 +23,6 @@ crate::trials![
     migrate_makes_the_database,
 ];
 
-fn vestibule(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
-    command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-        .env("VESTIBULE_SERVER__LISTEN", "127.0.0.1:0")
-        .env("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true")
-        .env("VESTIBULE_PASSWORDS__MEMORY_KIB", "64")
-        .env("VESTIBULE_PASSWORDS__ITERATIONS", "1");
-    command
-}
-
 fn run(folder: &TempDir, arguments: &[&str], input: &str) -> Output {
     let mut child = vestibule(folder).args(arguments).stdin(Stdio::piped()).spawn().unwrap();
     // A command that does not read its input closes the pipe early.
@@ -42,48 +33,6 @@ fn run(folder: &TempDir, arguments: &[&str], input: &str) -> Output {
 fn out(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-/// A running server; it is stopped by SIGTERM.
-struct Server {
-    child: Child,
-    output: BufReader<ChildStdout>,
-    welcome: String,
-}
-
-impl Server {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut welcome = String::new();
-        while !welcome.contains("first user") {
-            assert!(output.read_line(&mut welcome).unwrap() > 0, "the server ended: {welcome}");
-        }
-        Self { child, output, welcome }
-    }
-
-    fn address(&self) -> String {
-        let line = self.welcome.lines().find(|line| line.contains("listens on")).unwrap();
-        line.split_whitespace().last().unwrap().to_owned()
-    }
-
-    /// Stops it; what it printed after the welcome's last usual line.
-    fn stop(mut self) -> String {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        let mut rest = String::new();
-        self.output.read_to_string(&mut rest).unwrap();
-        rest
-    }
-}
-
-impl Drop for Server {
-    /// A test that fails before it stops its server must not leave it running.
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 async fn document_is_printed_without_configuration() {

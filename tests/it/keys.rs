@@ -2,13 +2,13 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set};
 use tempfile::TempDir;
 use vestibule::{
     clock::Clock,
     config::Config,
     domain::keyring,
-    entity::sealed_key,
+    entity::sealed_key::{self, Purpose},
     secret::MasterKey,
     startup::{self, StartError},
 };
@@ -16,6 +16,7 @@ use vestibule::{
 use crate::support::{
     TestApp,
     app::{config_in, write_key},
+    forge,
 };
 
 crate::trials![
@@ -99,13 +100,19 @@ async fn other_master_key_is_refused() {
 
 async fn damaged_seal_is_refused() {
     let app = TestApp::new().await;
-    let whole = sealed_key::Entity::find().one(&app.app.db).await.unwrap().unwrap();
-    for damage in [whole.sealed[..40].to_vec(), Vec::new(), vec![0; whole.sealed.len()]] {
-        store(&app, &whole, damage).await;
-        let refusal = start(&app.config).await.unwrap_err();
-        assert!(matches!(refusal, StartError::Keyring(_)), "{refusal}");
+    for purpose in [Purpose::Signing, Purpose::Refresh] {
+        let whole = stored(&app, purpose).await;
+        for damage in [whole.sealed[..40].to_vec(), Vec::new(), vec![0; whole.sealed.len()]] {
+            store(&app, &whole, damage).await;
+            let refusal = start(&app.config).await.unwrap_err();
+            assert!(matches!(refusal, StartError::Keyring(_)), "{refusal}");
+        }
+        store(&app, &whole, whole.sealed.clone()).await;
     }
-    store(&app, &whole, whole.sealed.clone()).await;
+    let (signing, refresh) = (stored(&app, Purpose::Signing).await, stored(&app, Purpose::Refresh).await);
+    store(&app, &refresh, signing.sealed).await;
+    assert!(matches!(start(&app.config).await, Err(StartError::Keyring(_))), "a key in the place of another");
+    store(&app, &refresh, refresh.sealed.clone()).await;
     start(&app.config).await.unwrap();
 }
 
@@ -167,8 +174,15 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
 
 async fn private_key_is_not_stored_in_the_clear() {
     let app = TestApp::new().await;
-    let bytes = sealed_key::Entity::find().one(&app.app.db).await.unwrap().unwrap().sealed;
+    let bytes = stored(&app, Purpose::Signing).await.sealed;
     // The object identifier of the curve stands in every PKCS#8 key of ours.
     let curve = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
     assert!(bytes.len() > 100 && !bytes.windows(curve.len()).any(|window| window == curve));
+    let sealed = stored(&app, Purpose::Refresh).await.sealed;
+    let (_, key) = forge::unsealed(&app, Purpose::Refresh).await;
+    assert!(key.len() == 32 && !sealed.windows(8).any(|window| key.windows(8).any(|part| part == window)));
+}
+
+async fn stored(app: &TestApp, purpose: Purpose) -> sealed_key::Model {
+    sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().unwrap()
 }

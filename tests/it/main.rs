@@ -8,6 +8,7 @@
 mod accounts;
 mod cli;
 mod config;
+mod conflicts;
 mod document;
 mod edge;
 mod harness;
@@ -18,6 +19,7 @@ mod malformed;
 mod me;
 mod names;
 mod password;
+mod races;
 mod refresh;
 mod register;
 mod rows;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         accounts::trials(),
         cli::trials(),
         config::trials(),
+        conflicts::trials(),
         document::trials(),
         edge::trials(),
         harness::trials(),
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         me::trials(),
         names::trials(),
         password::trials(),
+        races::trials(),
         refresh::trials(),
         register::trials(),
         rows::trials(),

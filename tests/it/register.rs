@@ -13,6 +13,7 @@ crate::trials![
     bounds_of_passwords_count_code_points,
     names_of_many_scripts_are_accepted,
     names_out_of_form_are_refused_with_a_pointer,
+    names_that_collations_confuse_are_different_accounts,
     parallel_registrations_of_one_name_have_one_winner,
     full_queue_is_503,
     closed_database_is_503,
@@ -136,6 +137,25 @@ async fn names_out_of_form_are_refused_with_a_pointer() {
         assert!(answer.errors().contains(&("/username".to_owned(), code.to_owned())), "{name:?}: {answer:?}");
     }
     assert_eq!(app.count("user").await, 0);
+}
+
+async fn names_that_collations_confuse_are_different_accounts() {
+    let app = TestApp::new().await;
+    let names = [
+        "jose", "josé", "jósé", "josë", "muller", "müller", "mueller", "strasse", "straße", "nino", "niño", "oeuvre",
+        "œuvre", "bjorn", "bjørn", "björn", "аnna", "anna", "か", "が", "カ", "ガ", "は", "ば", "ぱ", "ハ", "а", "a",
+        "е", "ё", "и", "й", "ά", "α", "가", "가가", "1", "01", "a.b", "a-b", "a_b", "ab",
+    ];
+    for name in names {
+        let answer = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
+        assert_eq!(answer.status, 201, "{name}: {answer:?}");
+    }
+    for name in names {
+        let body = json!({ "username": name.to_uppercase(), "password": "my_password" });
+        app.post("/register").json(&body).send().await.is_problem(409, "username_taken");
+        let token = app.token(name, "my_password").await;
+        assert_eq!(app.get("/me").bearer(&token).send().await.body["username"], name);
+    }
 }
 
 async fn parallel_registrations_of_one_name_have_one_winner() {

@@ -30,13 +30,32 @@ pub(crate) async fn create(folder: &TempDir) -> String {
             format!("sqlite://{}", file.display())
         }
         Some(server) if server.starts_with("postgres") => copy_on_postgres(&server).await,
-        Some(server) => {
-            let name = new_name();
-            execute(&format!("{server}/mysql"), &format!("CREATE DATABASE {name}")).await;
-            let url = format!("{server}/{name}");
+        Some(_) => {
+            let url = create_empty(folder).await;
             database::migrate(&url.clone().into()).await.unwrap();
             url
         }
+    }
+}
+
+/// The URL of a new database without a schema; on SQLite there is not even the file.
+pub(crate) async fn create_empty(folder: &TempDir) -> String {
+    let Some(server) = server() else { return format!("sqlite://{}", folder.path().join("vestibule.db").display()) };
+    let name = new_name();
+    let (base, any) = match server.rsplit_once('/') {
+        Some((base, database)) if server.starts_with("postgres") => (base, database),
+        _ => (server.as_str(), "mysql"),
+    };
+    execute(&format!("{base}/{any}"), &format!("CREATE DATABASE {name}")).await;
+    format!("{base}/{name}")
+}
+
+/// What the tests run on, in one word.
+pub(crate) fn engine() -> &'static str {
+    match server() {
+        None => "SQLite",
+        Some(server) if server.starts_with("postgres") => "PostgreSQL",
+        Some(_) => "MariaDB",
     }
 }
 

@@ -48,7 +48,7 @@ impl Forger {
 }
 
 /// Opens the sealed key of a purpose with the master key: AES-256-GCM, nonce first, purpose and id as associated data.
-async fn unsealed(app: &TestApp, purpose: Purpose) -> (KeyId, Vec<u8>) {
+pub(crate) async fn unsealed(app: &TestApp, purpose: Purpose) -> (KeyId, Vec<u8>) {
     let row = sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().unwrap();
     let (nonce, text) = row.sealed.split_at(12);
     let mut text = text.to_vec();

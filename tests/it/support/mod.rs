@@ -6,6 +6,7 @@ pub(crate) mod contract;
 pub(crate) mod database;
 pub(crate) mod forge;
 pub(crate) mod ledger;
+pub(crate) mod process;
 
 use std::future::Future;
 

@@ -1,0 +1,41 @@
+# Runs the integration tests on every database. Sourced with the repository's root as working folder.
+
+# shellcheck source=tests/support.sh
+. tests/support.sh
+# shellcheck source=tests/databases/postgres.sh
+. tests/databases/postgres.sh
+# shellcheck source=tests/databases/mariadb.sh
+. tests/databases/mariadb.sh
+
+# on ENGINE URL [FILTER...]: the integration tests, each with a database of its own; without a URL on SQLite.
+on() {
+  local engine=$1 url=$2
+  shift 2
+  echo "-- $engine"
+  env ${url:+"TEST_DATABASE=$url"} cargo test --locked --test it -- "$@" || suite_failed=1
+}
+
+# on_each_server [FILTER...]: the integration tests on PostgreSQL and on MariaDB.
+on_each_server() {
+  if has_postgres; then
+    check "PostgreSQL starts" start_postgres "$scratch/postgres"
+    on PostgreSQL "$postgres_url" "$@"
+    check "PostgreSQL stops" stop_postgres
+  else
+    skip "PostgreSQL" "Debian's package postgresql is needed"
+  fi
+  if has_mariadb; then
+    trap 'stop_mariadb; clean_up' EXIT
+    check "MariaDB starts" start_mariadb "$scratch/mariadb"
+    on MariaDB "$mariadb_url" "$@"
+    check "MariaDB stops" stop_mariadb
+  else
+    skip "MariaDB" "Debian's package mariadb-server is needed"
+  fi
+}
+
+# on_each_engine [FILTER...]: the same, and on SQLite.
+on_each_engine() {
+  on SQLite "" "$@"
+  on_each_server "$@"
+}

@@ -1,0 +1,185 @@
+//! Writes that meet another writer: repeated while that makes sense, then refused with a word of when to try again.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection};
+use serde_json::json;
+use vestibule::domain::database;
+
+use crate::support::{TestApp, app::Tokens, client::Answer};
+
+crate::trials![
+    conflicts_are_met_by_trying_again,
+    tries_are_bounded,
+    other_errors_are_not_tried_again,
+    another_writer_is_waited_for,
+];
+
+/// How often the service tries.
+const TRIES: i64 = 6;
+
+/// What a client does, and the row that it writes.
+const WRITES: [(&str, &str, &str); 5] = [
+    ("login", "INSERT", "session"),
+    ("refresh", "UPDATE", "session"),
+    ("logout", "DELETE", "session"),
+    ("register", "INSERT", "user"),
+    ("password", "UPDATE", "user"),
+];
+
+/// A service with one connection, on which SQLite does not wait by itself.
+async fn service() -> (TestApp, Tokens) {
+    let app = TestApp::builder().with(|config| config.database.max_connections = 1).start().await;
+    if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
+        app.sql("PRAGMA busy_timeout = 0").await;
+    }
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    (app, tokens)
+}
+
+async fn write(app: &TestApp, tokens: &Tokens, what: &str) -> Answer {
+    let user = |name: &str| json!({ "username": name, "password": "my_password" });
+    let call = match what {
+        "login" => app.post("/login").json(&user("john")),
+        "refresh" => app.post("/token/refresh").json(&json!({ "refresh_token": tokens.refresh })),
+        "logout" => app.post("/logout").bearer(&tokens.access),
+        "register" => app.post("/register").json(&user("jane")),
+        _ => {
+            let body = json!({ "current_password": "my_password", "new_password": "a better password" });
+            app.post("/me/password").bearer(&tokens.access).json(&body)
+        }
+    };
+    call.send().await
+}
+
+/// The database's words for a transaction that another one was in the way of; none where a statement cannot say them.
+fn conflicts(backend: DatabaseBackend) -> &'static [&'static str] {
+    match backend {
+        DatabaseBackend::Postgres => &["40001", "40P01"],
+        DatabaseBackend::Sqlite => &[],
+        _ => &["1213", "1205", "1020"],
+    }
+}
+
+/// Makes the first `times` writes fail with this error; the count outlives the transactions that are undone.
+async fn plant(app: &TestApp, event: &str, table: &str, error: &str, times: i64) {
+    let row = if event == "DELETE" { "OLD" } else { "NEW" };
+    if app.app.db.get_database_backend() == DatabaseBackend::Postgres {
+        app.sql("CREATE SEQUENCE tries").await;
+        app.sql(&format!(
+            "CREATE FUNCTION fail() RETURNS trigger AS $$ BEGIN IF nextval('tries') <= {times} THEN \
+             RAISE EXCEPTION 'planted' USING ERRCODE = '{error}'; END IF; RETURN {row}; END $$ LANGUAGE plpgsql"
+        ))
+        .await;
+        let action = format!("BEFORE {event} ON \"{table}\" FOR EACH ROW EXECUTE FUNCTION fail()");
+        app.sql(&format!("CREATE TRIGGER planted {action}")).await;
+    } else {
+        app.sql("CREATE SEQUENCE tries CACHE 1").await;
+        app.sql(&format!(
+            "CREATE TRIGGER planted BEFORE {event} ON \"{table}\" FOR EACH ROW IF NEXTVAL(tries) <= {times} THEN \
+             SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {error}, MESSAGE_TEXT = 'planted'; END IF"
+        ))
+        .await;
+    }
+}
+
+/// How often the planted place was reached.
+async fn tries(app: &TestApp) -> i64 {
+    let backend = app.app.db.get_database_backend();
+    let column = if backend == DatabaseBackend::Postgres { "last_value" } else { "next_not_cached_value" };
+    let statement = sea_orm::Statement::from_string(backend, format!("SELECT {column} AS n FROM tries"));
+    let value: i64 = app.app.db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap();
+    if backend == DatabaseBackend::Postgres { value } else { value - 1 }
+}
+
+async fn conflicts_are_met_by_trying_again() {
+    for (what, event, table) in WRITES {
+        let (app, tokens) = service().await;
+        for error in conflicts(app.app.db.get_database_backend()) {
+            let (app, tokens) = service().await;
+            plant(&app, event, table, error, TRIES - 1).await;
+            let answer = write(&app, &tokens, what).await;
+            assert!((200..300).contains(&answer.status), "{what}, {error}: {answer:?}");
+            assert_eq!(tries(&app).await, TRIES, "{what}, {error}");
+        }
+        if let Some(other) = other_writer(&app).await {
+            let held = async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                other.execute_unprepared("ROLLBACK").await.unwrap();
+            };
+            let (answer, ()) = futures_util::future::join(write(&app, &tokens, what), held).await;
+            assert!((200..300).contains(&answer.status), "{what}: {answer:?}");
+        }
+    }
+}
+
+async fn tries_are_bounded() {
+    for (what, event, table) in WRITES {
+        let (app, tokens) = service().await;
+        let backend = app.app.db.get_database_backend();
+        let other = other_writer(&app).await;
+        if other.is_none() {
+            plant(&app, event, table, conflicts(backend)[0], i64::from(i32::MAX)).await;
+        }
+        let answer = write(&app, &tokens, what).await;
+        answer.is_problem(503, "unavailable");
+        assert_eq!(answer.header("retry-after"), "1");
+        if other.is_none() {
+            assert_eq!(tries(&app).await, TRIES, "{what}");
+            app.sql(&format!(
+                "DROP TRIGGER planted {}",
+                if backend == DatabaseBackend::Postgres { format!("ON \"{table}\"") } else { String::new() }
+            ))
+            .await;
+        }
+        drop(other);
+        assert_eq!((app.count("user").await, app.count("session").await), (1, 1), "{what}: nothing has changed");
+        assert!(app.knows(&tokens.access).await);
+    }
+}
+
+async fn other_errors_are_not_tried_again() {
+    let (app, tokens) = service().await;
+    let error = match app.app.db.get_database_backend() {
+        DatabaseBackend::Postgres => "P0001",
+        DatabaseBackend::Sqlite => {
+            app.sql("CREATE TRIGGER planted BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'planted'); END").await;
+            write(&app, &tokens, "login").await.is_problem(500, "internal");
+            return;
+        }
+        _ => "1644",
+    };
+    plant(&app, "INSERT", "session", error, 1).await;
+    write(&app, &tokens, "login").await.is_problem(500, "internal");
+    assert_eq!(tries(&app).await, 1);
+}
+
+/// On SQLite, a connection that holds the database's one write lock until it is dropped or rolls back.
+async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
+    let file = app.config.database.file()?;
+    let other = database::connect(&format!("sqlite://{}", file.display()).into(), 1).await.unwrap();
+    other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    Some(other)
+}
+
+/// With its usual settings SQLite waits by itself; the others hold a lock on the account.
+async fn another_writer_is_waited_for() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let other = database::connect(&app.config.database.url, 1).await.unwrap();
+    if app.config.database.file().is_some() {
+        other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    } else {
+        other.execute_unprepared("BEGIN").await.unwrap();
+        let quote = if other.get_database_backend() == DatabaseBackend::MySql { "`" } else { "\"" };
+        other.execute_unprepared(&format!("UPDATE {quote}user{quote} SET state = 'active'")).await.unwrap();
+        other.execute_unprepared(&format!("SELECT * FROM {quote}user{quote} FOR UPDATE")).await.unwrap();
+    }
+    let held = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        other.execute_unprepared("COMMIT").await.unwrap();
+    };
+    let ((), tokens) = futures_util::future::join(held, app.sign_in("john", "my_password")).await;
+    assert!(app.knows(&tokens.access).await);
+}

@@ -1,0 +1,214 @@
+//! Races between two running instances over one database. Each prints a line with its figures; the numbers are those of
+//! the security checks that a test covers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use migration::{Migrator, MigratorTrait as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
+use serde_json::json;
+use vestibule::entity::{audit_event, session, user};
+
+use crate::support::{
+    app::Tokens,
+    client::Answer,
+    database::engine,
+    process::{Deployment, Server},
+    rounds,
+};
+
+crate::trials![
+    one_token_has_one_successor_s36_s37,
+    replay_ends_the_session_after_a_crash_s34_s38,
+    sessions_end_while_they_are_renewed_s40,
+    one_name_has_one_owner,
+    five_instances_start_at_once_on_an_empty_database,
+    five_instances_start_at_once_on_the_schema_before,
+];
+
+const CALLERS: usize = 50;
+
+/// Prints the figures of a race.
+fn tell(race: &str, figures: &str) {
+    println!("race: {race}, {}: {figures}", engine());
+}
+
+async fn register(server: &Server, name: &str) -> Answer {
+    let body = json!({ "username": name, "password": "my_password" });
+    server.call("POST", "/register").json(&body).send().await
+}
+
+async fn sign_in(server: &Server, name: &str) -> Tokens {
+    let body = json!({ "username": name, "password": "my_password" });
+    Tokens::of(&server.call("POST", "/login").json(&body).send().await)
+}
+
+async fn refresh(server: &Server, token: &str) -> Answer {
+    server.call("POST", "/token/refresh").json(&json!({ "refresh_token": token })).send().await
+}
+
+async fn knows(server: &Server, tokens: &Tokens) -> bool {
+    server.call("GET", "/me").bearer(&tokens.access).send().await.status == 200
+}
+
+/// Presents a token many times at once, to the instances in turn.
+async fn refresh_by_many(servers: &[Server; 2], token: &str) -> Vec<Answer> {
+    join_all((0..CALLERS).map(|number| refresh(&servers[number % 2], token))).await
+}
+
+async fn one_token_has_one_successor_s36_s37() {
+    let deployment = Deployment::new().await;
+    let servers = deployment.servers::<2>();
+    register(&servers[0], "john").await;
+    let rows = deployment.rows().await;
+    let (number, mut winners, mut forced_logouts) = (rounds(5, 200), 0, 0);
+    for _ in 0..number {
+        let first = sign_in(&servers[0], "john").await;
+        let answers = refresh_by_many(&servers, &first.refresh).await;
+        forced_logouts += answers.iter().filter(|answer| answer.status != 200).count();
+        let successors: BTreeSet<_> = answers.iter().map(|answer| Tokens::of(answer).refresh).collect();
+        winners += successors.len();
+        let row = session::Entity::find().one(&rows).await.unwrap().unwrap();
+        assert_eq!((row.counter, session::Entity::find().count(&rows).await.unwrap()), (2, 1), "one live successor");
+        for answer in &answers {
+            forced_logouts += usize::from(!knows(&servers[1], &Tokens::of(answer)).await);
+        }
+        let next = refresh(&servers[1], successors.first().unwrap()).await;
+        forced_logouts += usize::from(next.status != 200);
+        let logout = servers[0].call("POST", "/logout").bearer(&Tokens::of(&next).access).send().await;
+        assert_eq!(logout.status, 204);
+    }
+    tell(
+        "refresh",
+        &format!("{number} rounds of {CALLERS} callers, {winners} successors, {forced_logouts} forced logouts"),
+    );
+    assert_eq!((winners, forced_logouts), (number, 0));
+    assert_eq!(audit_event::Entity::find().count(&rows).await.unwrap(), 0);
+}
+
+async fn replay_ends_the_session_after_a_crash_s34_s38() {
+    let deployment = Deployment::new().await;
+    let mut servers = deployment.servers::<2>();
+    register(&servers[0], "john").await;
+    let rows = deployment.rows().await;
+    let (number, mut accepted, mut survivors) = (rounds(2, 20), 0, 0);
+    for round in 1..=number {
+        let bystander = sign_in(&servers[1], "john").await;
+        let a = sign_in(&servers[0], "john").await;
+        let b = Tokens::of(&refresh(&servers[0], &a.refresh).await);
+        let c = Tokens::of(&refresh(&servers[1], &b.refresh).await);
+        servers.into_iter().for_each(Server::kill);
+        servers = deployment.servers::<2>();
+        let replays = refresh_by_many(&servers, &a.refresh).await;
+        accepted += replays.iter().filter(|answer| answer.status != 401).count();
+        survivors += usize::from(refresh(&servers[0], &c.refresh).await.status != 401);
+        survivors += usize::from(knows(&servers[1], &c).await);
+        assert!(knows(&servers[0], &bystander).await, "another session of the account");
+        let events = audit_event::Entity::find().all(&rows).await.unwrap();
+        assert_eq!(events.len(), round, "one event for all replays");
+        assert!(events.iter().all(|event| event.kind == audit_event::Kind::RefreshTokenReused));
+    }
+    let replays = number * CALLERS;
+    tell("replay after kill -9", &format!("{replays} replays, {accepted} accepted, {survivors} sessions survived"));
+    assert_eq!((accepted, survivors), (0, 0));
+}
+
+async fn sessions_end_while_they_are_renewed_s40() {
+    let deployment = Deployment::new().await;
+    let servers = deployment.servers::<2>();
+    register(&servers[0], "john").await;
+    let (number, mut statuses, mut survivors) = (rounds(3, 100), BTreeMap::<u16, usize>::new(), 0);
+    for _ in 0..number {
+        let mut ended = Vec::new();
+        for place in 0..8 {
+            ended.push(sign_in(&servers[place % 2], "john").await);
+        }
+        let kept = sign_in(&servers[0], "john").await;
+        let renewals = join_all((0..32).map(|place| refresh(&servers[place % 2], &ended[place % 8].refresh)));
+        let endings =
+            join_all((0..4).map(|place| servers[place % 2].call("DELETE", "/me/sessions").bearer(&kept.access).send()));
+        let (renewed, endings) = futures_util::future::join(renewals, endings).await;
+        for answer in renewed.iter().chain(&endings) {
+            *statuses.entry(answer.status).or_default() += 1;
+        }
+        let renewed = renewed.iter().filter(|answer| answer.status == 200).map(Tokens::of);
+        for tokens in renewed.chain(ended) {
+            survivors += usize::from(knows(&servers[1], &tokens).await);
+            survivors += usize::from(refresh(&servers[0], &tokens.refresh).await.status != 401);
+        }
+        assert!(knows(&servers[1], &kept).await);
+    }
+    tell("ending beside renewing", &format!("{number} rounds, answers {statuses:?}, {survivors} sessions survived"));
+    assert!(statuses.keys().all(|status| matches!(status, 200 | 204 | 401)), "{statuses:?}");
+    assert_eq!(survivors, 0);
+}
+
+async fn one_name_has_one_owner() {
+    let deployment = Deployment::new().await;
+    let servers = deployment.servers::<2>();
+    let rows = deployment.rows().await;
+    let (number, mut winners, mut statuses) = (rounds(2, 100), 0, BTreeMap::<u16, usize>::new());
+    for round in 0..number {
+        let names = ["J\u{f6}hn", "J\u{d6}HN", "j\u{f6}hn", "j\u{d6}hn"].map(|name| format!("{name}{round}"));
+        let tries = (0..64).map(|place| register(&servers[place % 2], &names[place % 4]));
+        for answer in join_all(tries).await {
+            winners += usize::from(answer.status == 201);
+            *statuses.entry(answer.status).or_default() += 1;
+        }
+    }
+    tell("registration", &format!("{number} rounds of 64 callers, {winners} winners, answers {statuses:?}"));
+    assert!(statuses.keys().all(|status| matches!(status, 201 | 409)), "{statuses:?}");
+    assert_eq!(winners, number);
+    assert_eq!(user::Entity::find().count(&rows).await.unwrap(), number as u64);
+}
+
+/// Starts five instances at once and counts those that migrated; all must serve.
+async fn start_five(deployment: &Deployment, name: &str) -> usize {
+    let servers = deployment.servers::<5>();
+    register(&servers[0], name).await;
+    for server in &servers {
+        let tokens = sign_in(server, name).await;
+        assert!(knows(&servers[0], &tokens).await, "the instances share their keys");
+    }
+    drop(servers);
+    let logs = deployment.logs();
+    assert!(!logs.contains(" WARN ") && !logs.contains(" ERROR "), "{logs}");
+    logs.matches("Migration 'm20261123_000002_refresh' has been applied").count()
+}
+
+async fn five_instances_start_at_once_on_an_empty_database() {
+    let number = rounds(1, 20);
+    for _ in 0..number {
+        let deployment = Deployment::new().await;
+        assert_eq!(start_five(&deployment, "john").await, 1, "one of them migrates");
+    }
+    tell("start on an empty database", &format!("{number} rounds of 5 instances, {number} migrations, 0 failures"));
+}
+
+async fn five_instances_start_at_once_on_the_schema_before() {
+    let number = rounds(1, 20);
+    for _ in 0..number {
+        let deployment = Deployment::new().await;
+        let rows = deployment.rows().await;
+        Migrator::up(&rows, Some(1)).await.unwrap();
+        let backend = rows.get_database_backend();
+        let quote = if backend == sea_orm::DatabaseBackend::MySql { "`" } else { "\"" };
+        let id = if backend == sea_orm::DatabaseBackend::Postgres {
+            "'00000000-0000-4000-8000-000000000001'"
+        } else {
+            "x'00000000000040008000000000000001'"
+        };
+        for statement in [
+            format!("INSERT INTO {quote}user{quote} VALUES ({id}, 'jane', 'jane', '$argon2id$', 'active', 1, 1)"),
+            format!(
+                "INSERT INTO session VALUES ({id}, {id}, 1, 1, 9000000000000000, 9000000000000000, '127.0.0.1', NULL)"
+            ),
+        ] {
+            rows.execute_unprepared(&statement).await.unwrap();
+        }
+        assert_eq!(start_five(&deployment, "john").await, 1, "one of them migrates");
+        let sessions = session::Entity::find().all(&rows).await.unwrap();
+        assert_eq!(sessions.iter().filter(|session| session.counter == 0).count(), 1, "the old session is still there");
+    }
+    tell("start on the schema before", &format!("{number} rounds of 5 instances, {number} migrations, 0 failures"));
+}
