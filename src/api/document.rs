@@ -194,7 +194,8 @@ fn finish_operation(operation: &mut Value, operation_id: &str, codes: &BTreeSet<
     if ENDS_SESSION.contains(&operation_id) {
         operation["x-ends-session"] = true.into();
     }
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten().filter_map(Value::as_object_mut) {
         // What these say is so anyway.
         parameter.retain(|name, _| name != "deprecated" && name != "explode");
     }

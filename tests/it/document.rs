@@ -118,6 +118,7 @@ async fn codes_are_listed_and_well_formed() {
 
 async fn nothing_is_nullable() {
     assert!(!document().json.contains("nullable"));
+    assert!(!document().json.contains("null"), "and nothing is null by mistake");
 }
 
 async fn page_loads_its_own_files_only() {
