@@ -49,6 +49,12 @@ def ends_session(operation: dict[str, Any]) -> bool:
     return bool(operation.get("x-ends-session"))
 
 
+def checks_password(operation: dict[str, Any]) -> bool:
+    """Whether an operation asks for the password of whoever calls it."""
+    codes = (response.get("x-problem-codes", ()) for response in operation["responses"].values())
+    return any("invalid_credentials" in of_status for of_status in codes)
+
+
 def close_answers(document: dict[str, Any]) -> None:
     """Forbid the members that the schemas of answers do not name.
 

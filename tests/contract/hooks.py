@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: users with real tokens, closed answers, and a count of what each operation answered.
+"""Hooks of schemathesis: users with real tokens and sessions, closed answers, a count of what each operation answered.
 
 CONTRACT_SERVICE is the service's URL, CONTRACT_COUNTS the file for the counts.
 """
@@ -6,29 +6,33 @@ CONTRACT_SERVICE is the service's URL, CONTRACT_COUNTS the file for the counts.
 from __future__ import annotations
 
 import atexit
+import base64
 import itertools
 import json
 import os
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 import requests
 import schemathesis
-from schemathesis import AuthContext, BaseSchema, Case, HookContext, Response
+from schemathesis import AuthContext, BaseSchema, Case, GenerationMode, HookContext, Response
 from schemathesis.filters import HasAPIOperation
 
 sys.path.append(str(Path(__file__).parent))
 
-from document import close_answers, ends_session, needs_token, operations
+from document import checks_password, close_answers, ends_session, needs_token, operations
 
 # Below the longest life of an access token, and above the time that a run takes.
 TOKEN_LIFETIME = 3000
 TIMEOUT = 30
 
 numbers = itertools.count(1)
+# How many good requests each operation has had.
+turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 answers: Counter[tuple[str, int]] = Counter()
 
 
@@ -48,14 +52,14 @@ class Users:
         requests.post(self.register_url, json=user, timeout=TIMEOUT).raise_for_status()
         return user
 
-    def new_token(self) -> str:
+    def new_tokens(self) -> dict[str, Any]:
         """Register another user with the example's password, and sign it in."""
         user = self.register(username=f"{self.example['username']}-{next(numbers)}")
         credentials = {name: user[name] for name in ("username", "password")}
         answer = requests.post(self.login_url, json=credentials, timeout=TIMEOUT)
         answer.raise_for_status()
-        token: str = answer.json()["access_token"]
-        return token
+        tokens: dict[str, Any] = answer.json()
+        return tokens
 
 
 users: Users
@@ -80,7 +84,8 @@ class Token:
 
     def get(self, case: Case[Any], context: AuthContext) -> str:
         """Make the user."""
-        return users.new_token()
+        token: str = users.new_tokens()["access_token"]
+        return token
 
     def set(self, case: Case[Any], data: str, context: AuthContext) -> None:
         """Send its token."""
@@ -90,18 +95,42 @@ class Token:
 def shares_user(context: HasAPIOperation) -> bool:
     """Whether one user does for all requests of an operation and of its like."""
     raw = context.operation.definition.raw
-    return needs_token(raw) and not ends_session(raw)
+    return needs_token(raw) and not (ends_session(raw) or checks_password(raw))
 
 
 def has_own_user(context: HasAPIOperation) -> bool:
-    """Whether each request takes a user, because it may be that user's last."""
+    """Whether each request takes a user, because it may end the session or change the password."""
     raw = context.operation.definition.raw
-    return needs_token(raw) and ends_session(raw)
+    return needs_token(raw) and (ends_session(raw) or checks_password(raw))
 
 
 # A token that is refused though it is good must not be renewed in silence.
 schemathesis.auth(refresh_interval=TOKEN_LIFETIME, retry_on=[]).apply_to(shares_user)(Token)
 schemathesis.auth(refresh_interval=None).apply_to(has_own_user)(Token)
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
+    """Let every other good request present what only the service can make, or what only the user knows."""
+    if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
+        return
+    if next(turns[case.operation.label]) % 2:
+        return
+    if isinstance(case.body, dict):
+        if "refresh_token" in case.body:
+            case.body = {**case.body, "refresh_token": users.new_tokens()["refresh_token"]}
+        if "current_password" in case.body:
+            case.body = {**case.body, "current_password": users.example["password"]}
+    token = (case.headers or {}).get("Authorization", "").removeprefix("Bearer ")
+    if "session_id" in case.path_parameters and token:
+        case.path_parameters = {**case.path_parameters, "session_id": session_of(token)}
+
+
+def session_of(token: str) -> str:
+    """Read the session's identifier in an access token."""
+    claims = token.split(".")[1]
+    session: str = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sid"]
+    return session
 
 
 @schemathesis.hook
