@@ -1,8 +1,9 @@
 """A stand-in for a later release of the service, whose answers have a field and a `code` that no client knows.
 
-    python3 stub.py [--without-token]
+    python3 stub.py [--without-token | --same-refresh-token]
 
-prints its URL and serves until it is ended. With --without-token the answer of a login has no access token.
+prints its URL and serves until it is ended. With --without-token the answers with tokens have no access token; with
+--same-refresh-token they all have the same refresh token.
 """
 
 import json
@@ -10,13 +11,16 @@ import sys
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-TOKEN = "made.up.token"
-without_token = sys.argv[1:] == ["--without-token"]
-if sys.argv[1:] and not without_token:
+fault = "".join(sys.argv[1:])
+if fault not in ("", "--without-token", "--same-refresh-token"):
     sys.exit(__doc__)
+
+MADE_UP = {"made_up_field": {"made": ["up"]}}
 
 # Passwords by user name; the last name that was registered is the one that /me answers.
 accounts: dict[str, str] = {}
+# The newest tokens, the only ones that are accepted; none before a login and after a logout.
+session: dict[str, str] = {}
 
 
 def user() -> dict[str, object]:
@@ -27,32 +31,63 @@ def user() -> dict[str, object]:
     }
 
 
+def next_tokens() -> dict[str, object]:
+    access, refresh = uuid.uuid4().hex, uuid.uuid4().hex
+    if fault == "--same-refresh-token":
+        refresh = "same"
+    session["access_token"] = f"made.up.{access}"
+    session["refresh_token"] = f"vst_r_{refresh}"
+    tokens = session | {"token_type": "Bearer", "expires_in": 600, "refresh_expires_in": 1209600}
+    if fault == "--without-token":
+        del tokens["access_token"]
+    return tokens
+
+
+def sessions() -> dict[str, object]:
+    live = {
+        "id": str(uuid.uuid4()),
+        "created_at": "2030-01-01T00:00:00Z",
+        "last_used_at": "2030-01-01T00:00:00Z",
+        "address": "192.0.2.1",
+    }
+    return {"items": [live | {"current": False} | MADE_UP, live | {"current": True} | MADE_UP]}
+
+
 class Stub(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        username, password = body["username"], body["password"]
-        if self.path == "/register":
-            accounts[username] = password
-            self.answer(201, user())
-        elif self.path != "/login":
-            self.problem(404)
-        elif accounts.get(username) != password:
-            self.problem(401)
-        else:
-            tokens = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 600}
-            if without_token:
-                del tokens["access_token"]
-            self.answer(200, tokens)
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
+        match self.path:
+            case "/register":
+                accounts[body["username"]] = body["password"]
+                self.answer(201, user())
+            case "/login" if accounts.get(body["username"]) == body["password"]:
+                self.answer(200, next_tokens())
+            case "/token/refresh" if session.get("refresh_token") == body["refresh_token"]:
+                self.answer(200, next_tokens())
+            case "/logout" if self.signed_in():
+                session.clear()
+                self.send_response(204)
+                self.end_headers()
+            case "/login" | "/token/refresh" | "/logout":
+                self.problem(401)
+            case _:
+                self.problem(404)
 
     def do_GET(self) -> None:
-        if self.path != "/me":
-            self.problem(404)
-        elif self.headers["Authorization"] != f"Bearer {TOKEN}":
-            self.problem(401)
-        else:
-            self.answer(200, user())
+        match self.path:
+            case "/me" if self.signed_in():
+                self.answer(200, user())
+            case "/me/sessions" if self.signed_in():
+                self.answer(200, sessions())
+            case "/me" | "/me/sessions":
+                self.problem(401)
+            case _:
+                self.problem(404)
+
+    def signed_in(self) -> bool:
+        return "access_token" in session and self.headers["Authorization"] == f"Bearer {session['access_token']}"
 
     def problem(self, status: int) -> None:
         problem = {
@@ -67,7 +102,7 @@ class Stub(BaseHTTPRequestHandler):
         self.answer(status, problem, "application/problem+json")
 
     def answer(self, status: int, fields: dict[str, object], media_type: str = "application/json") -> None:
-        body = json.dumps(fields | {"made_up_field": {"made": ["up"]}}).encode()
+        body = json.dumps(fields | MADE_UP).encode()
         self.send_response(status)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))

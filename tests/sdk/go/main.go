@@ -8,19 +8,24 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 
 	"sdk/vestibule"
 )
 
 const password = "my_password"
 
-var refusals = map[string]string{"live": "invalid_credentials", "stub": "made_up_code"}
+// The codes of a login and of a refresh that are refused.
+var refusals = map[string]struct{ login, refresh string }{
+	"live": {"invalid_credentials", "invalid_token"},
+	"stub": {"made_up_code", "made_up_code"},
+}
 
 func main() {
-	if len(os.Args) != 3 || refusals[os.Args[2]] == "" {
+	if len(os.Args) != 3 || refusals[os.Args[2]].login == "" {
 		fail("usage: program URL live|stub")
 	}
-	url, refusal := os.Args[1], refusals[os.Args[2]]
+	url, codes := os.Args[1], refusals[os.Args[2]]
 	ctx := context.Background()
 	username := freshName()
 	configuration := vestibule.NewConfiguration()
@@ -42,18 +47,45 @@ func main() {
 	succeeds("GET /me", err)
 	equal("the user name of the answer to /me", me.Username, username)
 
+	newest := vestibule.NewRefreshTokenRequest(tokens.RefreshToken)
+	renewed, _, err := client.LoginAPI.RefreshToken(ctx).RefreshTokenRequest(*newest).Execute()
+	succeeds("POST /token/refresh", err)
+	equal("whether the refresh token is another one", renewed.RefreshToken != tokens.RefreshToken, true)
+
+	signedIn = context.WithValue(ctx, vestibule.ContextAccessToken, renewed.AccessToken)
+	me, _, err = client.AccountAPI.GetMe(signedIn).Execute()
+	succeeds("GET /me after the refresh", err)
+	equal("the user name of the answer to /me after the refresh", me.Username, username)
+
+	sessions, _, err := client.SessionsAPI.ListSessions(signedIn).Execute()
+	succeeds("GET /me/sessions", err)
+	current := func(session vestibule.SessionResponse) bool { return session.Current }
+	equal("whether one of the sessions is current", slices.ContainsFunc(sessions.Items, current), true)
+
+	answer, err := client.SessionsAPI.Logout(signedIn).Execute()
+	succeeds("POST /logout", err)
+	equal("the status of a logout", answer.StatusCode, http.StatusNoContent)
+
+	newest = vestibule.NewRefreshTokenRequest(renewed.RefreshToken)
+	_, answer, err = client.LoginAPI.RefreshToken(ctx).RefreshTokenRequest(*newest).Execute()
+	refuses("a refresh after the logout", answer, err, codes.refresh)
+
 	wrong := vestibule.NewLoginRequest(username, "not_my_password")
-	_, answer, err := client.LoginAPI.Login(ctx).LoginRequest(*wrong).Execute()
+	_, answer, err = client.LoginAPI.Login(ctx).LoginRequest(*wrong).Execute()
+	refuses("a login with a wrong password", answer, err, codes.login)
+}
+
+func refuses(what string, answer *http.Response, err error, code string) {
 	var refused *vestibule.GenericOpenAPIError
 	if !errors.As(err, &refused) {
-		fail("a login with a wrong password ends with", err)
+		fail(what, "ends with", err)
 	}
-	equal("the status of a login with a wrong password", answer.StatusCode, http.StatusUnauthorized)
+	equal("the status of "+what, answer.StatusCode, http.StatusUnauthorized)
 	problem, ok := refused.Model().(vestibule.Problem)
 	if !ok {
-		fail("a login with a wrong password answers no problem, but", refused)
+		fail(what, "answers no problem, but", refused)
 	}
-	equal("the code of the problem", problem.Code, refusal)
+	equal("the code of "+what, problem.Code, code)
 }
 
 func freshName() string {

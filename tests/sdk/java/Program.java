@@ -7,13 +7,26 @@ import vestibule.ApiException;
 import vestibule.LoginApi;
 import vestibule.LoginRequest;
 import vestibule.Problem;
+import vestibule.RefreshTokenRequest;
 import vestibule.RegisterRequest;
+import vestibule.SessionResponse;
+import vestibule.SessionsApi;
+import vestibule.SessionsResponse;
 import vestibule.TokenResponse;
 import vestibule.UserResponse;
 
 final class Program {
     private static final String PASSWORD = "my_password";
-    private static final Map<String, String> REFUSALS = Map.of("live", "invalid_credentials", "stub", "made_up_code");
+    private static final Map<String, Codes> REFUSALS = Map.of(
+            "live", new Codes("invalid_credentials", "invalid_token"),
+            "stub", new Codes("made_up_code", "made_up_code"));
+
+    /** The codes of a login and of a refresh that are refused. */
+    private record Codes(String login, String refresh) {}
+
+    private interface Request {
+        TokenResponse send() throws ApiException;
+    }
 
     private Program() {}
 
@@ -21,11 +34,12 @@ final class Program {
         if (arguments.length != 2 || !REFUSALS.containsKey(arguments[1])) {
             throw fail("usage: java Program URL live|stub");
         }
-        String refusal = REFUSALS.get(arguments[1]);
+        Codes codes = REFUSALS.get(arguments[1]);
         String username = "sdk-" + UUID.randomUUID();
         ApiClient client = new ApiClient().setBasePath(arguments[0]);
         AccountApi accounts = new AccountApi(client);
         LoginApi logins = new LoginApi(client);
+        SessionsApi sessions = new SessionsApi(client);
 
         UserResponse registered = accounts.register(new RegisterRequest().username(username).password(PASSWORD));
         equal("the user name of the answer to /register", registered.getUsername(), username);
@@ -37,13 +51,35 @@ final class Program {
         UserResponse me = accounts.getMe();
         equal("the user name of the answer to /me", me.getUsername(), username);
 
+        TokenResponse renewed = logins.refreshToken(new RefreshTokenRequest().refreshToken(tokens.getRefreshToken()));
+        boolean another = !renewed.getRefreshToken().equals(tokens.getRefreshToken());
+        equal("whether the refresh token is another one", another, true);
+
+        client.setBearerToken(renewed.getAccessToken());
+        UserResponse meAgain = accounts.getMe();
+        equal("the user name of the answer to /me after the refresh", meAgain.getUsername(), username);
+
+        SessionsResponse list = sessions.listSessions();
+        boolean current = list.getItems().stream().anyMatch(SessionResponse::getCurrent);
+        equal("whether one of the sessions is current", current, true);
+
+        equal("the status of a logout", sessions.logoutWithHttpInfo().getStatusCode(), 204);
+
+        RefreshTokenRequest newest = new RefreshTokenRequest().refreshToken(renewed.getRefreshToken());
+        refuses("a refresh after the logout", () -> logins.refreshToken(newest), codes.refresh());
+
+        LoginRequest wrong = new LoginRequest().username(username).password("not_my_password");
+        refuses("a login with a wrong password", () -> logins.login(wrong), codes.login());
+    }
+
+    private static void refuses(String what, Request request, String code) {
         try {
-            logins.login(new LoginRequest().username(username).password("not_my_password"));
-            throw fail("a login with a wrong password succeeds");
+            request.send();
+            throw fail(what + " succeeds");
         } catch (ApiException refused) {
-            equal("the status of a login with a wrong password", refused.getCode(), 401);
+            equal("the status of " + what, refused.getCode(), 401);
             Problem problem = refused.getErrorObject();
-            equal("the code of the problem", problem.getCode(), refusal);
+            equal("the code of " + what, problem.getCode(), code);
         }
     }
 

@@ -5,8 +5,11 @@ import type { components, paths } from "./generated/vestibule.js";
 type Problem = components["schemas"]["Problem"];
 
 const [url = "", mode = ""] = process.argv.slice(2);
-const refusal = new Map([["live", "invalid_credentials"], ["stub", "made_up_code"]]).get(mode);
-if (refusal === undefined) {
+const codes = new Map([
+    ["live", { login: "invalid_credentials", refresh: "invalid_token" }],
+    ["stub", { login: "made_up_code", refresh: "made_up_code" }],
+]).get(mode);
+if (codes === undefined) {
     console.error("usage: node program.js URL live|stub");
     process.exit(2);
 }
@@ -24,11 +27,32 @@ equal("the type of access_token", typeof login.data?.access_token, "string");
 const me = await client.GET("/me", { headers: { Authorization: `Bearer ${login.data?.access_token}` } });
 equal("the user name of the answer to /me", me.data?.username, username);
 
-const refused = await client.POST("/login", { body: { username, password: "not_my_password" } });
-equal("the status of a login with a wrong password", refused.response.status, 401);
-const problem: Problem | undefined = refused.error;
-equal("the code of the problem", problem?.code, refusal);
-equal("the type of the problem's detail", typeof problem?.detail, "string");
+const refresh = await client.POST("/token/refresh", { body: { refresh_token: login.data?.refresh_token ?? "" } });
+equal("the type of refresh_token", typeof refresh.data?.refresh_token, "string");
+equal("whether the refresh token is another one", refresh.data?.refresh_token !== login.data?.refresh_token, true);
+
+const headers = { Authorization: `Bearer ${refresh.data?.access_token}` };
+const meAgain = await client.GET("/me", { headers });
+equal("the user name of the answer to /me after the refresh", meAgain.data?.username, username);
+
+const sessions = await client.GET("/me/sessions", { headers });
+equal("whether one of the sessions is current", sessions.data?.items.some((session) => session.current), true);
+
+const logout = await client.POST("/logout", { headers });
+equal("the status of a logout", logout.response.status, 204);
+
+const tooLate = await client.POST("/token/refresh", { body: { refresh_token: refresh.data?.refresh_token ?? "" } });
+refuses("a refresh after the logout", tooLate, codes.refresh);
+
+const wrong = await client.POST("/login", { body: { username, password: "not_my_password" } });
+refuses("a login with a wrong password", wrong, codes.login);
+
+function refuses(what: string, refused: { error?: Problem; response: Response }, code: string): void {
+    equal(`the status of ${what}`, refused.response.status, 401);
+    const problem: Problem | undefined = refused.error;
+    equal(`the code of ${what}`, problem?.code, code);
+    equal(`the type of the detail of ${what}`, typeof problem?.detail, "string");
+}
 
 function equal(what: string, got: unknown, wanted: unknown): void {
     if (got !== wanted) {

@@ -5,14 +5,25 @@ import uuid
 
 from vestibule_client import AuthenticatedClient, Client
 from vestibule_client.api.account import get_me, register
-from vestibule_client.api.login import login
-from vestibule_client.models import LoginRequest, Problem, RegisterRequest, TokenResponse, UserResponse
+from vestibule_client.api.login import login, refresh_token
+from vestibule_client.api.sessions import list_sessions, logout
+from vestibule_client.models import (
+    LoginRequest,
+    Problem,
+    RefreshTokenRequest,
+    RegisterRequest,
+    SessionsResponse,
+    TokenResponse,
+    UserResponse,
+)
+from vestibule_client.types import Response
 
 PASSWORD = "my_password"
-REFUSALS = {"live": "invalid_credentials", "stub": "made_up_code"}
+# The codes of a login and of a refresh that are refused.
+REFUSALS = {"live": ("invalid_credentials", "invalid_token"), "stub": ("made_up_code", "made_up_code")}
 
 
-def main(url: str, refusal: str) -> None:
+def main(url: str, login_code: str, refresh_code: str) -> None:
     username = f"sdk-{uuid.uuid4()}"
     client = Client(base_url=url)
 
@@ -28,11 +39,34 @@ def main(url: str, refusal: str) -> None:
     assert isinstance(me, UserResponse), me
     equal("the user name of the answer to /me", me.username, username)
 
-    refused = login.sync_detailed(client=client, body=LoginRequest(username=username, password="not_my_password"))
-    equal("the status of a login with a wrong password", refused.status_code, 401)
+    renewed = refresh_token.sync(client=client, body=RefreshTokenRequest(refresh_token=tokens.refresh_token))
+    assert isinstance(renewed, TokenResponse), renewed
+    equal("whether the refresh token is another one", renewed.refresh_token != tokens.refresh_token, True)
+
+    signed_in = AuthenticatedClient(base_url=url, token=renewed.access_token)
+    me_again = get_me.sync(client=signed_in)
+    assert isinstance(me_again, UserResponse), me_again
+    equal("the user name of the answer to /me after the refresh", me_again.username, username)
+
+    sessions = list_sessions.sync(client=signed_in)
+    assert isinstance(sessions, SessionsResponse), sessions
+    equal("whether one of the sessions is current", any(session.current for session in sessions.items), True)
+
+    logged_out = logout.sync_detailed(client=signed_in)
+    equal("the status of a logout", logged_out.status_code, 204)
+
+    newest = RefreshTokenRequest(refresh_token=renewed.refresh_token)
+    refuses("a refresh after the logout", refresh_token.sync_detailed(client=client, body=newest), refresh_code)
+
+    wrong = LoginRequest(username=username, password="not_my_password")
+    refuses("a login with a wrong password", login.sync_detailed(client=client, body=wrong), login_code)
+
+
+def refuses(what: str, refused: Response[Problem | TokenResponse], code: str) -> None:
+    equal(f"the status of {what}", refused.status_code, 401)
     problem = refused.parsed
     assert isinstance(problem, Problem), problem
-    equal("the code of the problem", problem.code, refusal)
+    equal(f"the code of {what}", problem.code, code)
 
 
 def equal(what: str, got: object, wanted: object) -> None:
@@ -42,4 +76,4 @@ def equal(what: str, got: object, wanted: object) -> None:
 
 if len(sys.argv) != 3 or sys.argv[2] not in REFUSALS:
     sys.exit(__doc__)
-main(sys.argv[1], REFUSALS[sys.argv[2]])
+main(sys.argv[1], *REFUSALS[sys.argv[2]])

@@ -8,8 +8,8 @@ use futures_util::TryStreamExt;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use uuid::Uuid;
 use vestibule::{
-    Client, Error as ClientError,
-    types::{LoginRequest, Problem, RegisterRequest},
+    ByteStream, Client, Error as ClientError, ResponseValue,
+    types::{LoginRequest, Problem, RefreshTokenRequest, RegisterRequest, TokenResponse},
 };
 
 mod vestibule {
@@ -21,9 +21,9 @@ const PASSWORD: &str = "my_password";
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let (url, refusal) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [url, "live"] => (url, "invalid_credentials"),
-        [url, "stub"] => (url, "made_up_code"),
+    let (url, login_code, refresh_code) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [url, "live"] => (url, "invalid_credentials", "invalid_token"),
+        [url, "stub"] => (url, "made_up_code", "made_up_code"),
         _ => return Err("usage: program URL live|stub".into()),
     };
     let username = format!("sdk-{}", Uuid::new_v4());
@@ -37,20 +37,50 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tokens = client.login(&credentials).await?;
     equal("the token type", tokens.token_type.as_str(), "Bearer")?;
 
-    let bearer = format!("Bearer {}", *tokens.access_token).parse()?;
-    let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
-    let http = reqwest::Client::builder().default_headers(headers).build()?;
-    let me = Client::new_with_client(url, http).get_me().await?;
+    let me = signed_in(url, &tokens.access_token)?.get_me().await?;
     equal("the user name of the answer to /me", &me.username, &username)?;
 
+    let newest = RefreshTokenRequest { refresh_token: tokens.refresh_token.parse()? };
+    let renewed = client.refresh_token(&newest).await?;
+    equal("whether the refresh token is another one", *renewed.refresh_token != *tokens.refresh_token, true)?;
+
+    let again = signed_in(url, &renewed.access_token)?;
+    let me = again.get_me().await?;
+    equal("the user name of the answer to /me after the refresh", &me.username, &username)?;
+
+    let sessions = again.list_sessions().await?;
+    equal("whether one of the sessions is current", sessions.items.iter().any(|session| session.current), true)?;
+
+    let logged_out = again.logout().await?;
+    equal("the status of a logout", logged_out.status().as_u16(), 204)?;
+
+    let newest = RefreshTokenRequest { refresh_token: renewed.refresh_token.parse()? };
+    refuses("a refresh after the logout", client.refresh_token(&newest).await, refresh_code).await?;
+
     let wrong = LoginRequest { username: username.parse()?, password: "not_my_password".parse()? };
-    let answer = match client.login(&wrong).await {
+    refuses("a login with a wrong password", client.login(&wrong).await, login_code).await
+}
+
+/// A client that sends the access token.
+fn signed_in(url: &str, access_token: &str) -> Result<Client, Box<dyn Error>> {
+    let bearer = format!("Bearer {access_token}").parse()?;
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
+    let http = reqwest::Client::builder().default_headers(headers).build()?;
+    Ok(Client::new_with_client(url, http))
+}
+
+async fn refuses(
+    what: &str,
+    outcome: Result<ResponseValue<TokenResponse>, ClientError<ByteStream>>,
+    code: &str,
+) -> Result<(), Box<dyn Error>> {
+    let answer = match outcome {
         Err(ClientError::ErrorResponse(answer)) => answer,
-        other => return Err(format!("a login with a wrong password ends with {other:?}").into()),
+        other => return Err(format!("{what} ends with {other:?}").into()),
     };
-    equal("the status of a login with a wrong password", answer.status().as_u16(), 401)?;
+    equal(&format!("the status of {what}"), answer.status().as_u16(), 401)?;
     let problem: Problem = serde_json::from_slice(&answer.into_inner_stream().try_collect::<Vec<_>>().await?.concat())?;
-    equal("the code of the problem", problem.code.as_str(), refusal)?;
+    equal(&format!("the code of {what}"), problem.code.as_str(), code)?;
     Ok(())
 }
 
