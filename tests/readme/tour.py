@@ -12,6 +12,8 @@ END = "--- end of output ---"
 MASKS = [
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>"),
     (r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", "<token>"),
+    (r"\bvst_r_[A-Za-z0-9_-]+", "<refresh token>"),
+    (r"\bcurl/[0-9.]+", "<curl>"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>"),
     (r'(?<=")[A-Za-z0-9_-]{43}(?=")', "<key>"),
 ]
