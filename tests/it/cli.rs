@@ -5,15 +5,17 @@ use std::{
     process::{Output, Stdio},
 };
 
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
 use serde_json::Value;
 use tempfile::TempDir;
-use vestibule::api::document::document;
+use vestibule::{api::document::document, entity::session};
 
-use crate::support::process::{Server, vestibule};
+use crate::support::process::{Deployment, Server, vestibule};
 
 crate::trials![
     document_is_printed_without_configuration,
     accounts_are_managed_beside_a_running_server,
+    server_clears_ended_sessions_away,
     exit_codes_are_as_documented,
     first_start_tells_what_a_person_wants_to_know,
     open_doors_are_named_beyond_loopback,
@@ -75,6 +77,29 @@ async fn accounts_are_managed_beside_a_running_server() {
     assert_eq!(login("another one").await.unwrap().status(), 401);
     assert_eq!(out(&run(&folder, &["user", "list"], "")), "");
     assert!(server.stop().contains("has stopped"));
+}
+
+async fn server_clears_ended_sessions_away() {
+    let deployment = Deployment::new().await;
+    let [server] = deployment.servers();
+    let user = serde_json::json!({ "username": "john", "password": "my_password" });
+    assert_eq!(server.call("POST", "/register").json(&user).send().await.status, 201);
+    for _ in 0..3 {
+        assert_eq!(server.call("POST", "/login").json(&user).send().await.status, 200);
+    }
+    server.kill();
+    let rows = deployment.rows().await;
+    rows.execute_unprepared("UPDATE session SET idle_expires_at = 1").await.unwrap();
+    // The start above has done the job; the next one is to find it due.
+    rows.execute_unprepared("UPDATE job SET due_at = 1").await.unwrap();
+    let [server] = deployment.servers();
+    let begun = std::time::Instant::now();
+    while session::Entity::find().count(&rows).await.unwrap() > 0 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{}", deployment.logs());
+        tokio::task::yield_now().await;
+    }
+    assert!(server.stop().contains("has stopped"));
+    assert!(deployment.logs().contains("removed=3"), "{}", deployment.logs());
 }
 
 async fn exit_codes_are_as_documented() {
