@@ -38,7 +38,8 @@ const DESCRIPTION: &str = "\
 Accounts, passwords, sessions and tokens behind one HTTP API.
 
 **Try it here:** make an account with `POST /register`, sign in with `POST /login`; this page then sends the access \
-token by itself, so that `GET /me` knows you. A reload forgets the token.
+token by itself, so that `GET /me` knows you. `POST /token/refresh` takes the `refresh_token` out of the login's answer, \
+`POST /logout` signs out. A reload forgets the token.
 
 **Errors** are `application/problem+json` (RFC 9457) throughout. Branch on `code`; show `detail` to people; quote \
 `request_id` to the operator.";

@@ -60,7 +60,7 @@ type State<'a> = Data<&'a Arc<App>>;
 enum Tag {
     /// Sign in, and stay signed in.
     Login,
-    /// Make an account, and look at your own.
+    /// Make an account, look at your own, change its password.
     Account,
     /// See where you are signed in, and sign out.
     Sessions,

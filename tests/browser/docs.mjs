@@ -9,8 +9,14 @@ const [service, option, value] = argv.slice(2);
 const pictures = option === "--pictures" ? value : undefined;
 const fault = option === "--fault" ? FAULTS[value] : undefined;
 
-const TAGS = { Login: ["login"], Account: ["register", "getMe"], Keys: ["getJwks"] };
+const TAGS = {
+  Login: ["login", "refreshToken", "revokeToken"],
+  Account: ["register", "getMe", "changePassword"],
+  Sessions: ["logout", "listSessions", "endOtherSessions", "endSession"],
+  Keys: ["getJwks"],
+};
 const USER = { username: "john", password: "my_password" };
+const NEW_PASSWORD = "a better password";
 
 // What the page does unseen, and what Chromium itself notes on the console when a request is refused, as some are meant
 // to be.
@@ -47,7 +53,7 @@ async function claim(name, prove) {
 }
 
 async function picture(page, name, fullPage = false) {
-  if (pictures) await page.screenshot({ path: `${pictures}/${name}.png`, fullPage });
+  if (pictures && name) await page.screenshot({ path: `${pictures}/${name}.png`, fullPage });
 }
 
 class Operation {
@@ -55,7 +61,9 @@ class Operation {
     this.page = page;
     this.block = page.locator(`#operations-${tag}-${id}`);
     this.body = this.block.locator("textarea.body-param__text");
+    this.parameter = this.block.locator(".parameters input[type=text]");
     this.button = this.block.getByRole("button", { name: "Execute" });
+    this.clear = this.block.getByRole("button", { name: "Clear" });
     this.answer = this.block.locator(".live-responses-table .response");
   }
 
@@ -67,8 +75,10 @@ class Operation {
     await this.button.waitFor();
   }
 
-  // What was sent, and what the page shows of the answer.
+  // What was sent, and what the page shows of the answer. An earlier answer is cleared away first.
   async execute(name) {
+    if (await this.clear.isVisible()) await this.clear.click();
+    await this.answer.waitFor({ state: "detached" });
     const [request] = await Promise.all([
       this.page.waitForEvent("requestfinished", (request) => request.resourceType() === "fetch"),
       this.button.click(),
@@ -76,13 +86,13 @@ class Operation {
     const response = await request.response();
     const status = response.status();
     await this.answer.locator(".response-col_status", { hasText: String(status) }).waitFor();
-    const body = await this.answer.locator(".response-col_description pre").first().innerText();
+    const body = this.answer.locator(".response-col_description pre").first();
     await this.answer.evaluate((answer) => answer.scrollIntoView({ block: "end" }));
     await picture(this.page, name);
     return {
       url: request.url(),
       status,
-      shown: JSON.parse(body),
+      shown: status === 204 ? undefined : JSON.parse(await body.innerText()),
       sent: request.postDataJSON(),
       headers: await request.allHeaders(),
     };
@@ -118,10 +128,12 @@ if (pictures) mkdirSync(pictures, { recursive: true });
 const served = await (await fetch(`${service}/openapi.json`)).json();
 const page = await context.newPage();
 const opened = await page.goto(`${service}/docs`);
-const register = new Operation(page, "Account", "register");
-const login = new Operation(page, "Login", "login");
-const me = new Operation(page, "Account", "getMe");
-const jwks = new Operation(page, "Keys", "getJwks");
+const operations = Object.fromEntries(
+  Object.entries(TAGS).flatMap(([tag, ids]) => ids.map((id) => [id, new Operation(page, tag, id)])),
+);
+const { register, login, refreshToken, getMe: me, changePassword, logout, listSessions, endSession } = operations;
+const { getJwks: jwks } = operations;
+const authorize = page.locator(".btn.authorize");
 await jwks.block.waitFor();
 await picture(page, "1-page", true);
 
@@ -155,9 +167,11 @@ await claim("register", async () => {
   assert.deepEqual(sent, USER);
 });
 
+let tokens;
 await claim("login", async () => {
   await login.open();
   const { status, shown, sent, headers } = await login.execute("3-login");
+  tokens = shown;
   assert.equal(status, 200);
   assert.equal(shown.token_type, "Bearer");
   assert.deepEqual(sent, USER);
@@ -169,12 +183,44 @@ await claim("me", async () => {
   const { status, shown, headers } = await me.execute("4-me");
   assert.equal(status, 200);
   assert.equal(shown.username, USER.username);
-  assert.match(headers.authorization, /^Bearer ey/);
+  assert.equal(headers.authorization, `Bearer ${tokens.access_token}`);
+});
+
+await claim("refresh", async () => {
+  await refreshToken.open();
+  await refreshToken.body.fill(JSON.stringify({ refresh_token: tokens.refresh_token }, null, 2));
+  const { status, shown } = await refreshToken.execute("5-refresh");
+  assert.equal(status, 200);
+  assert.notEqual(shown.access_token, tokens.access_token);
+  await me.open();
+  const { status: known, headers } = await me.execute();
+  assert.equal(known, 200);
+  assert.equal(headers.authorization, `Bearer ${shown.access_token}`);
+});
+
+await claim("sessions", async () => {
+  await listSessions.open();
+  const { status, shown } = await listSessions.execute("6-session");
+  assert.equal(status, 200);
+  assert.deepEqual(shown.items.map(({ current }) => current), [true]);
+});
+
+await claim("ended", async () => {
+  await login.execute();
+  const { items } = (await listSessions.execute("7-two-sessions")).shown;
+  assert.deepEqual(items.map(({ current }) => current).sort(), [false, true]);
+  await endSession.open();
+  await endSession.parameter.fill(items.find(({ current }) => !current).id);
+  const { status } = await endSession.execute("8-end-session");
+  assert.equal(status, 204);
+  assert.deepEqual((await listSessions.execute()).shown.items.map(({ id }) => id), [
+    items.find(({ current }) => current).id,
+  ]);
 });
 
 await claim("jwks", async () => {
   await jwks.open();
-  const { status, shown } = await jwks.execute("5-keys");
+  const { status, shown } = await jwks.execute("9-keys");
   assert.equal(status, 200);
   assert.deepEqual(shown.keys.map(({ alg }) => alg), ["ES256"]);
 });
@@ -182,7 +228,7 @@ await claim("jwks", async () => {
 await claim("refusal", async () => {
   await login.open();
   await login.body.fill(JSON.stringify({ ...USER, password: "not my password" }, null, 2));
-  const shown = await login.executeRefused("6-wrong-password");
+  const shown = await login.executeRefused("10-wrong-password");
   assert.equal(shown.message, "Invalid username or password");
   const documented = login.block.locator('.responses-table tr[data-code="401"]').last().locator("pre").first();
   const { request_id, ...example } = JSON.parse(await documented.innerText());
@@ -193,16 +239,41 @@ await claim("refusal", async () => {
 await claim("forgotten", async () => {
   await page.reload();
   await me.open();
-  const shown = await me.executeRefused("7-after-reload");
+  const shown = await me.executeRefused("11-after-reload");
   assert.equal(shown.code, "missing_token");
+});
+
+await claim("logout", async () => {
+  await login.open();
+  await login.execute();
+  assert.match(await authorize.getAttribute("class"), /\blocked\b/);
+  await logout.open();
+  const { status } = await logout.execute("12-logout");
+  assert.equal(status, 204);
+  assert.match(await authorize.getAttribute("class"), /\bunlocked\b/);
+  await me.open();
+  const shown = await me.executeRefused("13-after-logout");
+  assert.equal(shown.code, "missing_token");
+});
+
+// From here on the user has another password.
+await claim("password", async () => {
+  await login.open();
+  await login.execute();
+  await changePassword.open();
+  const { status, sent } = await changePassword.execute("14-password");
+  assert.equal(status, 204);
+  assert.deepEqual(sent, { current_password: USER.password, new_password: NEW_PASSWORD });
+  await login.body.fill(JSON.stringify({ ...USER, password: NEW_PASSWORD }, null, 2));
+  assert.equal((await login.execute()).status, 200);
 });
 
 await claim("narrow", async () => {
   await page.setViewportSize({ width: 400, height: 1400 });
   await page.goto(`${service}/docs`);
   await login.open();
-  await picture(page, "8-narrow");
-  for (const operation of [login, register, me, jwks]) {
+  await picture(page, "15-narrow");
+  for (const operation of Object.values(operations)) {
     await operation.open();
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 400);
   }

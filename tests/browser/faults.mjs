@@ -1,4 +1,5 @@
-// What a broken documentation page would be like: one of its files is changed on its way to the browser.
+// What a broken documentation page would be like: one of its files, or an answer of the service, is changed on its way
+// to the browser.
 import assert from "node:assert/strict";
 
 const signedIn = ["register", "login", "me"];
@@ -30,6 +31,22 @@ export const FAULTS = {
     path: "/docs/init.js",
     change: (text) => text.replace("responseInterceptor:", "ignored:"),
   },
+  "a new token that is not taken": {
+    claims: ["register", "login", "refresh"],
+    path: "/docs/init.js",
+    change: (text) => text.replace("/token/refresh", "/token/other"),
+  },
+  "sessions of which none is current": {
+    claims: ["register", "login", "sessions"],
+    path: "/me/sessions",
+    change: (text) => text.replaceAll('"current":true', '"current":false'),
+  },
+  "a session named in the wrong place": {
+    claims: ["register", "login", "sessions", "ended"],
+    path: "/openapi.json",
+    change: (text) =>
+      edited(text, ({ paths }) => (paths["/me/sessions/{session_id}"].delete.parameters[0].in = "query")),
+  },
   "another 401 than the documented one": {
     claims: ["register", "refusal"],
     path: "/openapi.json",
@@ -38,14 +55,23 @@ export const FAULTS = {
   "a token that outlives the page": {
     claims: [...signedIn, "forgotten"],
     path: "/docs/init.js",
-    change: (text) => `${text}
-      const plain = window.fetch;
-      window.fetch = (url, options = {}) => {
-        const headers = { ...options.headers };
-        const kept = headers.Authorization ?? sessionStorage.getItem("kept");
-        if (kept) sessionStorage.setItem("kept", (headers.Authorization = kept));
-        return plain(url, { ...options, headers });
-      };`,
+    change: keepToken,
+  },
+  "a token that outlives the logout": {
+    claims: ["register", "logout"],
+    path: "/docs/init.js",
+    change: keepToken,
+  },
+  "a logout that the page does not follow": {
+    claims: ["register", "logout"],
+    path: "/docs/init.js",
+    change: (text) => text.replace("/logout", "/other"),
+  },
+  "an example with another password": {
+    claims: ["register", "password"],
+    path: "/openapi.json",
+    change: (text) =>
+      edited(text, ({ paths }) => (bodyOf(paths["/me/password"].post).example.current_password += "?")),
   },
   "content wider than the window": {
     claims: ["narrow"],
@@ -100,6 +126,18 @@ export async function plant(context, service, { path, change, withoutPolicy }) {
     if (withoutPolicy) delete headers["content-security-policy"];
     await route.fulfill({ response, headers, body });
   });
+}
+
+// Sends the last token with every request that has none.
+function keepToken(text) {
+  return `${text}
+    const plain = window.fetch;
+    window.fetch = (url, options = {}) => {
+      const headers = { ...options.headers };
+      const kept = headers.Authorization ?? sessionStorage.getItem("kept");
+      if (kept) sessionStorage.setItem("kept", (headers.Authorization = kept));
+      return plain(url, { ...options, headers });
+    };`;
 }
 
 function edited(text, edit) {
