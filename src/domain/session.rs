@@ -185,13 +185,7 @@ pub async fn end_others(app: &App, caller: &Caller) -> Result<(), Fault> {
 pub async fn clean_up(app: &App) -> Result<u64, Fault> {
     let mut removed = 0;
     if job::take(app, "session_clean_up", CLEAN_UP_EVERY).await? {
-        loop {
-            let batch = clean_up_batch(app).await?;
-            removed += batch;
-            if batch < CLEAN_UP_BATCH {
-                break;
-            }
-        }
+        while clean_up_batch(app, &mut removed).await? {}
     }
     Ok(removed)
 }
@@ -254,14 +248,16 @@ pub(super) async fn end(app: &App, id: SessionId) -> Result<(), Fault> {
     .await
 }
 
-async fn clean_up_batch(app: &App) -> Result<u64, Fault> {
+/// Removes some of the sessions that are over; answers whether there may be more, and adds to `removed`.
+async fn clean_up_batch(app: &App, removed: &mut u64) -> Result<bool, Fault> {
     let now = app.clock.now();
     let doing = "clearing ended sessions away";
     let ended = session::Entity::ended(now, CLEAN_UP_BATCH).all(&app.db).await.doing(doing)?;
     let ids = &ended.iter().map(|session| session.id).collect::<Vec<_>>();
-    write(&app.db, doing, |transaction| async move {
-        session::Entity::end_all(ids.iter().copied()).exec(&*transaction).await.doing(doing)
+    let deleted = write(&app.db, doing, |transaction| async move {
+        session::Entity::end_ended(ids.iter().copied(), now).exec(&*transaction).await.doing(doing)
     })
     .await?;
-    Ok(ids.len() as u64)
+    *removed += deleted.rows_affected;
+    Ok(ids.len() as u64 == CLEAN_UP_BATCH)
 }

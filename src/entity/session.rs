@@ -95,6 +95,12 @@ impl Entity {
         Self::delete_many().filter(COLUMN.id.eq(id))
     }
 
+    /// Removes those of these sessions that have ended by `now`.
+    #[must_use]
+    pub fn end_ended(ids: impl IntoIterator<Item = SessionId>, now: Timestamp) -> DeleteMany<Self> {
+        Self::end_all(ids).filter(Column::IdleExpiresAt.lte(now))
+    }
+
     /// Removes these sessions.
     #[must_use]
     pub fn end_all(ids: impl IntoIterator<Item = SessionId>) -> DeleteMany<Self> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::EntityTrait as _;
+use sea_orm::{DatabaseBackend, EntityTrait as _};
 use serde_json::json;
 use vestibule::entity::{audit_event, session};
 
@@ -24,6 +24,7 @@ crate::trials![
     grace_of_zero_is_none,
     parallel_refreshes_have_one_successor_s36,
     parallel_refreshes_of_two_instances_have_one_successor_s36,
+    rotation_is_one_conditional_update_s37,
     reuse_is_seen_by_the_next_start_s38,
     session_ends_at_its_lifetimes_s39,
     access_token_never_outlives_its_session,
@@ -184,6 +185,36 @@ async fn parallel_refreshes_of_two_instances_have_one_successor_s36() {
     app.user("john", "my_password").await;
     one_successor(&[&app, &other]).await;
     assert!(events(&app).await.is_empty());
+}
+
+/// Notes every update of a session in a table called `note`.
+async fn note_updates(app: &TestApp) {
+    app.sql("CREATE TABLE note (n INT)").await;
+    let statements: &[&str] = match app.app.db.get_database_backend() {
+        DatabaseBackend::Postgres => &[
+            "CREATE FUNCTION note() RETURNS trigger AS $$ BEGIN INSERT INTO note VALUES (1); RETURN NEW; END $$ \
+             LANGUAGE plpgsql",
+            "CREATE TRIGGER noting AFTER UPDATE ON session FOR EACH ROW EXECUTE FUNCTION note()",
+        ],
+        DatabaseBackend::Sqlite => {
+            &["CREATE TRIGGER noting AFTER UPDATE ON session BEGIN INSERT INTO note VALUES (1); END"]
+        }
+        _ => &["CREATE TRIGGER noting AFTER UPDATE ON session FOR EACH ROW INSERT INTO note VALUES (1)"],
+    };
+    for statement in statements {
+        app.sql(statement).await;
+    }
+}
+
+async fn rotation_is_one_conditional_update_s37() {
+    let app = TestApp::new().await;
+    let other = app.another().await;
+    app.user("john", "my_password").await;
+    note_updates(&app).await;
+    for round in 1..=rounds(3, 1000) {
+        one_successor(&[&app, &other]).await;
+        assert_eq!(app.count("note").await, 2 * i64::try_from(round).unwrap(), "one for the 50 and one for the next");
+    }
 }
 
 async fn reuse_is_seen_by_the_next_start_s38() {
