@@ -17,6 +17,7 @@ use self::read::{flag, list, number, optional_number, text};
 use crate::domain::{
     name,
     password::{self, Cost, FLOOR},
+    session,
 };
 
 /// The file that is read when it exists and no other is named.
@@ -207,7 +208,7 @@ impl Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { lifetime: 30 * DAY, idle_lifetime: None, refresh_grace: 30, max_per_account: 100 }
+        Self { lifetime: 30 * DAY, idle_lifetime: None, refresh_grace: 30, max_per_account: session::MAX_PER_ACCOUNT }
     }
 }
 
@@ -352,7 +353,7 @@ impl Config {
         within("sessions.lifetime", self.sessions.lifetime, 60, 400 * DAY)?;
         within("sessions.idle_lifetime", self.sessions.idle_lifetime(), 60, self.sessions.lifetime)?;
         within("sessions.refresh_grace", self.sessions.refresh_grace, 0, 300)?;
-        within("sessions.max_per_account", self.sessions.max_per_account, 1, 100)?;
+        within("sessions.max_per_account", self.sessions.max_per_account, 1, session::MAX_PER_ACCOUNT)?;
         for name in &self.registration.reserved_names {
             name::Name::parse(name)
                 .map_err(|error| ConfigError::new("registration.reserved_names", format!("{name}: {error}")))?;

@@ -54,8 +54,13 @@ impl PasswordApi {
 }
 
 impl Refusal for ChangePasswordError {
-    const CODES: &'static [ProblemCode] =
-        &[ProblemCode::InvalidCredentials, ProblemCode::PasswordRejected, ProblemCode::Busy, ProblemCode::Unavailable];
+    const CODES: &'static [ProblemCode] = &[
+        ProblemCode::InvalidCredentials,
+        ProblemCode::InvalidToken,
+        ProblemCode::PasswordRejected,
+        ProblemCode::Busy,
+        ProblemCode::Unavailable,
+    ];
 }
 
 impl From<ChangePasswordError> for Problem {
@@ -64,6 +69,7 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::InvalidCredentials => {
                 Self::new(ProblemCode::InvalidCredentials).with_detail("The current password is not right.")
             }
+            ChangePasswordError::InvalidToken => Self::new(ProblemCode::InvalidToken),
             ChangePasswordError::PasswordRejected(weakness) => rejected("/new_password", weakness),
             ChangePasswordError::Fault(fault) => fault.into(),
         }

@@ -62,8 +62,9 @@ impl TokenApi {
     ///
     /// Answers a new access token and the next refresh token for the newest refresh token of a session: the one that the
     /// login or the last refresh answered. When an answer gets lost, or several tabs renew at once, sending the same
-    /// token again within the grace (30 seconds unless the operator chose otherwise) answers the same refresh token. A
-    /// token that is older than that must have been copied: it is refused and its session ends.
+    /// token again within the grace (30 seconds unless the operator chose otherwise) answers the same refresh token, as
+    /// long as that one has not been used. A token that is older must have been copied: it is refused and its session
+    /// ends.
     #[oai(path = "/token/refresh", method = "post", operation_id = "refreshToken")]
     async fn refresh(
         &self,

@@ -89,6 +89,9 @@ pub enum ChangePasswordError {
     /// The current password is not the one that was given, or has just been changed.
     #[error("the current password is not right")]
     InvalidCredentials,
+    /// The caller's session has ended meanwhile.
+    #[error("the session has ended")]
+    InvalidToken,
     /// The new password breaks the policy.
     #[error("the password {0}")]
     PasswordRejected(#[from] Weakness),
@@ -220,6 +223,8 @@ pub async fn change_password(
     let doing = "changing a password";
     write(&app.db, doing, |transaction| async move {
         let mut row = login::unchanged(&transaction, seen).await?.into_active_model();
+        let own = session::Entity::by_id_live(caller.session, now).lock_exclusive().one(&*transaction).await;
+        own.doing(doing)?.ok_or(ChangePasswordError::InvalidToken)?;
         row.password_hash = Set(hash.clone());
         row.password_changed_at = Set(now);
         row.update(&*transaction).await.doing(doing)?;
@@ -288,8 +293,8 @@ async fn change(
     Ok(changed.into())
 }
 
-/// The row under its lock. Every transaction that writes to an account takes it first, so that no two wait for each
-/// other.
+/// The row under its lock. Every transaction that writes to this row takes it before all others, so that no two such
+/// transactions wait for each other.
 async fn locked(transaction: &DatabaseTransaction, id: UserId) -> Result<user::Model, ChangeError> {
     let found = user::Entity::by_id(id).lock_exclusive().one(transaction).await.doing("locking an account")?;
     found.ok_or(ChangeError::NotFound)

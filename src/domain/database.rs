@@ -7,7 +7,10 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr, IntoDatabaseExecutor,
 };
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{
+    AssertSqlSafe, Executor as _,
+    sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
 
 use super::transaction::{begin_write, is_conflict};
 
@@ -18,8 +21,11 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often and how far apart opening an SQLite file is tried again, where SQLite itself does not wait.
 const SQLITE_BUSY_TRIES: u32 = 250;
 const SQLITE_BUSY_PAUSE: Duration = Duration::from_millis(20);
-/// How long one statement may take on PostgreSQL.
+/// How long one statement may take on PostgreSQL and MariaDB.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement waits for a lock on PostgreSQL, MySQL and MariaDB, so that a row that somebody holds does not
+/// hold all connections.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an instance waits for another one that is migrating.
 const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 /// Names the migration lock: on PostgreSQL an arbitrary number, on MySQL a name.
@@ -45,7 +51,15 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Databas
     );
     if url.expose_secret().starts_with("postgres") {
         options.statement_timeout(STATEMENT_TIMEOUT);
+        let lock_timeout = LOCK_TIMEOUT.as_millis().to_string();
+        options.map_sqlx_postgres_opts(move |postgres| postgres.options([("lock_timeout", &lock_timeout)]));
     }
+    options.map_sqlx_mysql_pool_opts(|pool| {
+        pool.after_connect(|connection, _| {
+            let limits = mysql_limits(LOCK_TIMEOUT, STATEMENT_TIMEOUT);
+            Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(drop) })
+        })
+    });
     let mut tries = if url.expose_secret().starts_with("sqlite") { SQLITE_BUSY_TRIES } else { 0 };
     loop {
         match Database::connect(options.clone()).await {
@@ -57,6 +71,13 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Databas
             outcome => return outcome,
         }
     }
+}
+
+/// Sets how long a statement waits for a lock; on MariaDB, which alone reads the comment, also how long it takes in all,
+/// where 0 means that there is no bound.
+fn mysql_limits(lock: Duration, statement: Duration) -> String {
+    let (lock, statement) = (lock.as_secs(), statement.as_secs());
+    format!("SET SESSION innodb_lock_wait_timeout = {lock} /*M!100100 , max_statement_time = {statement} */")
 }
 
 /// Brings the schema to this build's. Of several instances that start at once one migrates and the others wait: the
@@ -88,6 +109,7 @@ async fn migrate_sqlite(db: &DatabaseConnection) -> Result<(), DbErr> {
 
 async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), DbErr> {
     let seconds = MIGRATION_LOCK_TIMEOUT.as_secs();
+    db.execute_unprepared(&mysql_limits(MIGRATION_LOCK_TIMEOUT, Duration::ZERO)).await?;
     let statement = format!("SELECT GET_LOCK('{MIGRATION_LOCK_NAME}', {seconds}) AS granted");
     let row = db.query_one_raw(sea_orm::Statement::from_string(db.get_database_backend(), statement)).await?;
     let granted: Option<i64> = match row {

@@ -4,7 +4,7 @@ use std::{error::Error, time::Duration};
 
 use sea_orm::{DbErr, SqlErr};
 
-use super::transaction::is_conflict;
+use super::transaction::{is_conflict, is_unavailable};
 
 /// What went wrong underneath a rule.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +62,7 @@ pub(crate) trait Doing<T> {
 impl<T> Doing<T> for Result<T, DbErr> {
     fn doing(self, what: &'static str) -> Result<T, Fault> {
         self.map_err(|source| match source {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Fault::Unavailable { doing: what, source },
-            conflict if is_conflict(&conflict) => Fault::Unavailable { doing: what, source: conflict },
+            source if is_unavailable(&source) || is_conflict(&source) => Fault::Unavailable { doing: what, source },
             other => Fault::internal(what, other),
         })
     }

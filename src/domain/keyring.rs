@@ -109,7 +109,7 @@ struct Keys<K> {
 impl<K> Keys<K> {
     /// Takes the keys with their identifiers, the newest last.
     fn new(keys: Vec<(KeyId, K)>) -> Result<Self, KeyringError> {
-        let (active, _) = keys.last().ok_or(BrokenSeal)?;
+        let (active, _) = keys.last().ok_or_else(|| Fault::internal("opening the keys", "there is none"))?;
         Ok(Self { active: *active, all: keys.into_iter().collect() })
     }
 

@@ -21,6 +21,8 @@ pub const PATTERN: &str = "^vst_r_[A-Za-z0-9_-]+$";
 
 const VERSION: u8 = 1;
 const MAC_LENGTH: usize = 32;
+/// Version, two identifiers, counter, secret, MAC.
+const LENGTH: usize = 1 + 16 + 16 + 8 + 16 + MAC_LENGTH;
 
 /// The token is not one of ours. Callers learn no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +47,9 @@ pub(super) struct Claim {
 pub(super) fn issue(keyring: &Keyring, claim: &Claim) -> Result<RefreshToken, Fault> {
     let (id, key) =
         keyring.refresh_maker().ok_or_else(|| Fault::internal("making a refresh token", "no refresh key"))?;
-    let mut bytes = Zeroizing::new(vec![VERSION]);
+    // As long as it gets, so that no part of it is left behind where it grew.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
+    bytes.push(VERSION);
     bytes.extend(id.as_bytes());
     bytes.extend(claim.session.as_bytes());
     bytes.extend(claim.counter.to_be_bytes());

@@ -22,8 +22,9 @@ use crate::{
 
 /// The most characters of a client's own name that are kept.
 const USER_AGENT_LENGTH: usize = 256;
-/// The most sessions that one login ends because the account has too many: one, unless the bound was lowered.
-const ENDED_AT_LOGIN: u64 = 100;
+/// The most live sessions that an account can be allowed, and the most that one login ends: it ends one, unless the
+/// bound was lowered.
+pub const MAX_PER_ACCOUNT: u64 = 100;
 /// How often ended sessions are cleared away.
 const CLEAN_UP_EVERY: Duration = Duration::from_mins(5);
 /// How many of them go in one transaction.
@@ -125,12 +126,13 @@ pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, Auth
     Ok(Caller { account: owner.into(), session })
 }
 
-/// The live sessions of the caller's account, the last used first.
+/// The live sessions of the caller's account, the last used first; [`MAX_PER_ACCOUNT`] of them where an older schema
+/// allowed more.
 ///
 /// # Errors
 /// The database's.
 pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Session>, Fault> {
-    let rows = session::Entity::live_of(caller.account.id, app.clock.now()).all(&app.db).await;
+    let rows = session::Entity::live_of(caller.account.id, app.clock.now(), MAX_PER_ACCOUNT).all(&app.db).await;
     let seen = |row: session::Model| Session {
         id: row.id,
         created_at: row.created_at,
@@ -204,7 +206,7 @@ pub(super) async fn open(
     now: Timestamp,
 ) -> Result<session::Model, Fault> {
     let doing = "opening a session";
-    let older = session::Entity::older_of(user, now, settings.max_per_account - 1, ENDED_AT_LOGIN);
+    let older = session::Entity::older_of(user, now, settings.max_per_account - 1, MAX_PER_ACCOUNT);
     let older = older.all(transaction).await.doing(doing)?;
     if !older.is_empty() {
         let ids = older.iter().map(|session| session.id);

@@ -3,8 +3,8 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, SqlxMySqlError,
-    SqlxPostgresError, SqlxSqliteError, TransactionOptions, TransactionTrait,
+    DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode,
+    SqlxMySqlError, SqlxPostgresError, SqlxSqliteError, TransactionOptions, TransactionTrait,
 };
 use tokio::time::Instant;
 
@@ -19,11 +19,17 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// SQLite's primary result codes for a file or a table that another connection holds.
 const SQLITE_BUSY: [i32; 2] = [5, 6];
-/// PostgreSQL's SQLSTATEs for a serialization failure and a deadlock.
-const POSTGRES_CONFLICT: [&str; 2] = ["40001", "40P01"];
+/// PostgreSQL's SQLSTATEs for a serialization failure, a deadlock, and a lock that was not to be had in time.
+const POSTGRES_CONFLICT: [&str; 3] = ["40001", "40P01", "55P03"];
+/// PostgreSQL's SQLSTATEs for a statement that took too long, a server that stops or has stopped, and one that has too
+/// many connections.
+const POSTGRES_UNAVAILABLE: [&str; 5] = ["57014", "57P01", "57P02", "57P03", "53300"];
 /// The error numbers of MySQL and MariaDB for a row that changed under a snapshot, a lock that was not to be had in
 /// time, and a deadlock; Galera reports a failed certification as a deadlock too.
 const MYSQL_CONFLICT: [u16; 3] = [1020, 1205, 1213];
+/// The error numbers of MySQL and MariaDB for too many connections, a server that stops, a statement that was
+/// interrupted, a connection that was killed, and a statement that took too long.
+const MYSQL_UNAVAILABLE: [u16; 5] = [1040, 1053, 1317, 1927, 1969];
 
 /// Runs `work` in a transaction and commits it. When the database undid all of it because another writer was in the
 /// way, it is run again, so `work` must have no effect outside the transaction.
@@ -68,9 +74,13 @@ async fn once<T, E: From<Fault>, W: Future<Output = Result<T, E>>>(
 }
 
 /// Begins a transaction that will write. On SQLite it takes the write lock at once: one that reads first and writes
-/// later would fail without waiting when another writer was faster.
+/// later would fail without waiting when another writer was faster. On PostgreSQL each statement sees what others have
+/// committed before it, whatever the database's default is: what is read and deleted under a lock that was waited for
+/// must include what the one before has written.
 pub(super) async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let postgres = db.get_database_backend() == DatabaseBackend::Postgres;
     db.begin_with_options(TransactionOptions {
+        isolation_level: postgres.then_some(IsolationLevel::ReadCommitted),
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     })
@@ -90,21 +100,54 @@ fn met_conflict(error: &(dyn Error + 'static)) -> bool {
 
 /// Whether the database refused, and undid the transaction, only because of what others were doing at the same time.
 pub(super) fn is_conflict(error: &DbErr) -> bool {
+    match refusal(error) {
+        Some(Refusal::Postgres(code)) => POSTGRES_CONFLICT.contains(&code),
+        Some(Refusal::MySql(number)) => MYSQL_CONFLICT.contains(&number),
+        Some(Refusal::Sqlite(code)) => SQLITE_BUSY.contains(&(code & 0xff)),
+        None => false,
+    }
+}
+
+/// Whether the database could not be reached, went away, or had no time: a later try may be served.
+pub(super) fn is_unavailable(error: &DbErr) -> bool {
+    match refusal(error) {
+        Some(Refusal::Postgres(code)) => POSTGRES_UNAVAILABLE.contains(&code),
+        Some(Refusal::MySql(number)) => MYSQL_UNAVAILABLE.contains(&number),
+        Some(Refusal::Sqlite(_)) => false,
+        None => match error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+            DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+                matches!(**cause, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+            }
+            _ => false,
+        },
+    }
+}
+
+/// What a database said when it refused a statement.
+enum Refusal<'a> {
+    /// The SQLSTATE.
+    Postgres(&'a str),
+    /// The error's number.
+    MySql(u16),
+    /// The extended result code.
+    Sqlite(i32),
+}
+
+fn refusal(error: &DbErr) -> Option<Refusal<'_>> {
     let (DbErr::Conn(RuntimeErr::SqlxError(cause))
     | DbErr::Exec(RuntimeErr::SqlxError(cause))
     | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
     else {
-        return false;
+        return None;
     };
-    let Some(cause) = cause.as_database_error() else { return false };
+    let cause = cause.as_database_error()?;
     if let Some(cause) = cause.try_downcast_ref::<SqlxPostgresError>() {
-        POSTGRES_CONFLICT.contains(&cause.code())
+        Some(Refusal::Postgres(cause.code()))
     } else if let Some(cause) = cause.try_downcast_ref::<SqlxMySqlError>() {
-        MYSQL_CONFLICT.contains(&cause.number())
-    } else if cause.try_downcast_ref::<SqlxSqliteError>().is_some() {
-        let code = cause.code().and_then(|code| code.parse::<i32>().ok());
-        code.is_some_and(|code| SQLITE_BUSY.contains(&(code & 0xff)))
+        Some(Refusal::MySql(cause.number()))
     } else {
-        false
+        cause.try_downcast_ref::<SqlxSqliteError>()?;
+        Some(Refusal::Sqlite(cause.code()?.parse().ok()?))
     }
 }

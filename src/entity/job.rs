@@ -1,6 +1,6 @@
 //! Jobs that one instance does for all.
 
-use sea_orm::{Select, UpdateMany, entity::prelude::*};
+use sea_orm::{Condition, Select, UpdateMany, entity::prelude::*};
 
 use crate::clock::Timestamp;
 
@@ -25,12 +25,13 @@ impl Entity {
         Self::find().filter(COLUMN.name.eq(name))
     }
 
-    /// Puts a job that is due at `now` off until `next`.
+    /// Puts a job that is due at `now` off until `next`. One that is due later than that was put off by a wrong clock,
+    /// and is due too.
     #[must_use]
     pub fn postpone(name: &str, now: Timestamp, next: Timestamp) -> UpdateMany<Self> {
         Self::update_many()
             .col_expr(Column::DueAt, Expr::value(next))
             .filter(COLUMN.name.eq(name))
-            .filter(Column::DueAt.lte(now))
+            .filter(Condition::any().add(Column::DueAt.lte(now)).add(Column::DueAt.gt(next)))
     }
 }

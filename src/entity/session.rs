@@ -47,14 +47,15 @@ impl Entity {
         Self::find().filter(COLUMN.id.eq(id)).filter(Column::IdleExpiresAt.gt(now))
     }
 
-    /// The sessions of an account that are live at `now`, the last used first.
+    /// The sessions of an account that are live at `now`, the last used first, at most `most` of them.
     #[must_use]
-    pub fn live_of(owner: UserId, now: Timestamp) -> Select<Self> {
+    pub fn live_of(owner: UserId, now: Timestamp, most: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(owner))
             .filter(Column::IdleExpiresAt.gt(now))
             .order_by_desc(COLUMN.last_used_at)
             .order_by_desc(COLUMN.id)
+            .limit(most)
     }
 
     /// The live sessions of an account beyond the `newest` ones, at most `most` of them.

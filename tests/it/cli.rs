@@ -96,7 +96,7 @@ async fn server_clears_ended_sessions_away() {
     let begun = std::time::Instant::now();
     while session::Entity::find().count(&rows).await.unwrap() > 0 {
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{}", deployment.logs());
-        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert!(server.stop().contains("has stopped"));
     assert!(deployment.logs().contains("removed=3"), "{}", deployment.logs());

@@ -13,6 +13,7 @@ mod document;
 mod edge;
 mod harness;
 mod hashing;
+mod interleavings;
 mod keys;
 mod login;
 mod malformed;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         edge::trials(),
         harness::trials(),
         hashing::trials(),
+        interleavings::trials(),
         keys::trials(),
         login::trials(),
         malformed::trials(),

@@ -18,7 +18,7 @@ use crate::support::{
 };
 
 crate::trials![
-    one_token_has_one_successor_s36_s37,
+    one_token_has_one_successor_s36,
     replay_ends_the_session_after_a_crash_s34_s38,
     sessions_end_while_they_are_renewed_s40,
     one_name_has_one_owner,
@@ -56,7 +56,7 @@ async fn refresh_by_many(servers: &[Server; 2], token: &str) -> Vec<Answer> {
     join_all((0..CALLERS).map(|number| refresh(&servers[number % 2], token))).await
 }
 
-async fn one_token_has_one_successor_s36_s37() {
+async fn one_token_has_one_successor_s36() {
     let deployment = Deployment::new().await;
     let servers = deployment.servers::<2>();
     register(&servers[0], "john").await;

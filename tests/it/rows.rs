@@ -13,6 +13,7 @@ use crate::support::{self, TestApp};
 crate::trials![
     migrations_go_up_down_and_up,
     simultaneous_migrations_all_succeed,
+    interrupted_migration_is_finished,
     every_entity_reads_its_row,
     unreadable_row_hurts_its_account_only,
 ];
@@ -39,6 +40,22 @@ async fn simultaneous_migrations_all_succeed() {
     for outcome in futures_util::future::join_all(runs).await {
         outcome.unwrap();
     }
+}
+
+/// MySQL commits each DDL statement at once, so a migration that broke off leaves a part of its work.
+async fn interrupted_migration_is_finished() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    for undone in ["DROP TABLE job", "DROP TABLE audit_event", "ALTER TABLE session DROP COLUMN rotated_at"] {
+        app.sql(undone).await;
+        app.sql("DELETE FROM seaql_migrations WHERE version LIKE '%_refresh'").await;
+        database::migrate(&app.config.database.url).await.unwrap();
+    }
+    let next = app.another().await;
+    assert!(next.knows(&tokens.access).await);
+    assert_eq!(next.refresh(&tokens.refresh).await.status, 200);
+    vestibule::domain::session::clean_up(&next.app).await.unwrap();
 }
 
 async fn every_entity_reads_its_row() {

@@ -27,6 +27,8 @@ crate::trials![
     deleting_leaves_no_rows_s43,
     clean_up_removes_what_is_over_in_batches,
     clean_up_is_done_by_one_instance,
+    wrong_clock_does_not_stop_the_clean_up,
+    list_is_bounded,
 ];
 
 fn sid(tokens: &Tokens) -> String {
@@ -212,13 +214,8 @@ async fn clean_up_removes_what_is_over_in_batches() {
     let app = TestApp::builder().with(|config| config.sessions.idle_lifetime = Some(60)).start().await;
     app.user("john", "my_password").await;
     app.sign_in("john", "my_password").await;
-    let one = entity::session::Entity::find().one(&app.app.db).await.unwrap().unwrap();
     for _ in 0..3 {
-        let more = (0..400).map(|_| {
-            let row = entity::session::Model { id: vestibule::ids::SessionId::random(), ..one.clone() };
-            entity::session::ActiveModel::from(row)
-        });
-        entity::session::Entity::insert_many(more).exec_without_returning(&app.app.db).await.unwrap();
+        more_sessions(&app, 400).await;
     }
     app.advance(60);
     let live = app.sign_in("john", "my_password").await;
@@ -243,4 +240,33 @@ async fn clean_up_is_done_by_one_instance() {
         let removed: Vec<_> = removed.into_iter().map(Result::unwrap).filter(|removed| *removed > 0).collect();
         assert_eq!(removed, [1], "round {round}");
     }
+}
+
+/// Copies a session's row.
+async fn more_sessions(app: &TestApp, number: usize) {
+    let one = entity::session::Entity::find().one(&app.app.db).await.unwrap().unwrap();
+    let copy = |_| entity::session::Model { id: vestibule::ids::SessionId::random(), ..one.clone() };
+    let more = (0..number).map(copy).map(entity::session::ActiveModel::from);
+    entity::session::Entity::insert_many(more).exec_without_returning(&app.app.db).await.unwrap();
+}
+
+async fn wrong_clock_does_not_stop_the_clean_up() {
+    let app = TestApp::builder().with(|config| config.sessions.idle_lifetime = Some(60)).start().await;
+    app.user("john", "my_password").await;
+    session::clean_up(&app.app).await.unwrap();
+    app.sql("UPDATE job SET due_at = 9000000000000000000").await;
+    app.sign_in("john", "my_password").await;
+    app.advance(60);
+    assert_eq!(session::clean_up(&app.app).await.unwrap(), 1);
+    app.sign_in("john", "my_password").await;
+    app.advance(60);
+    assert_eq!(session::clean_up(&app.app).await.unwrap(), 0, "from then on it is due as usual");
+}
+
+async fn list_is_bounded() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    more_sessions(&app, 300).await;
+    assert_eq!(listed(&app, &tokens).await.len(), 100);
 }

@@ -1,0 +1,267 @@
+//! Two things at once, where one is held at its worst moment: another connection has the lock that it needs next.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join;
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Statement};
+use serde_json::json;
+use vestibule::domain::{
+    account::{self, ChangePasswordError},
+    database,
+    login::{self, LoginError},
+    session::{self, Caller},
+    token::{self, RefreshError},
+};
+
+use crate::support::{
+    TestApp,
+    app::{Tokens, attempt},
+    rounds,
+};
+
+crate::trials![
+    login_loses_against_what_happens_while_it_hashes,
+    ended_session_sets_no_password_s13,
+    renewed_session_is_not_cleared_away,
+    token_that_was_current_when_it_came_ends_nothing,
+    session_of_a_login_before_is_ended_in_every_isolation_level,
+    held_row_hurts_its_account_only,
+    lost_connection_is_503,
+];
+
+/// Another connection, which holds all locks of an account until it commits.
+struct Holder {
+    db: DatabaseConnection,
+}
+
+impl Holder {
+    async fn new(app: &TestApp) -> Self {
+        let db = database::connect(&app.config.database.url, 1).await.unwrap();
+        let holder = Self { db };
+        if holder.db.get_database_backend() == DatabaseBackend::Sqlite {
+            holder.sql("BEGIN IMMEDIATE").await;
+        } else {
+            holder.sql("BEGIN").await;
+            holder.sql("SELECT id FROM session FOR UPDATE").await;
+            holder.sql("SELECT id FROM \"user\" FOR UPDATE").await;
+        }
+        holder
+    }
+
+    async fn sql(&self, statement: &str) {
+        let mysql = self.db.get_database_backend() == DatabaseBackend::MySql;
+        let statement = if mysql { statement.replace('"', "`") } else { statement.to_owned() };
+        self.db.execute_unprepared(&statement).await.unwrap();
+    }
+
+    async fn commit(self) {
+        self.sql("COMMIT").await;
+    }
+}
+
+/// Waits until the service has computed `number` hashes more than `before`.
+async fn hashed(app: &TestApp, before: u64, number: u64) {
+    while app.app.hashing.computed() < before + number {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn login_loses_against_what_happens_while_it_hashes() {
+    for change in [
+        "UPDATE \"user\" SET state = 'disabled'",
+        "UPDATE \"user\" SET password_changed_at = password_changed_at + 1",
+        "DELETE FROM \"user\"",
+    ] {
+        let app = TestApp::new().await;
+        app.user("john", "my_password").await;
+        let holder = Holder::new(&app).await;
+        let before = app.app.hashing.computed();
+        let held = async {
+            hashed(&app, before, 1).await;
+            holder.sql(change).await;
+            holder.commit().await;
+        };
+        let (outcome, ()) = join(login::with_password(&app.app, attempt("john", "my_password")), held).await;
+        assert!(matches!(outcome, Err(LoginError::InvalidCredentials)), "{change}: {outcome:?}");
+        assert_eq!(app.count("session").await, 0, "{change}");
+    }
+}
+
+/// Whoever presents these tokens.
+async fn caller(app: &TestApp, tokens: &Tokens) -> Caller {
+    session::authenticate(&app.app, &tokens.access.clone().into()).await.unwrap()
+}
+
+async fn ended_session_sets_no_password_s13() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let thief = app.sign_in("john", "my_password").await;
+    let owner = app.sign_in("john", "my_password").await;
+    let caller = caller(&app, &thief).await;
+    let holder = Holder::new(&app).await;
+    let before = app.app.hashing.computed();
+    let held = async {
+        hashed(&app, before, 2).await;
+        let kept = crate::support::forge::part(&owner.access, 1)["sid"].as_str().unwrap().replace('-', "");
+        let id = match holder.db.get_database_backend() {
+            DatabaseBackend::Postgres => format!("'{kept}'"),
+            _ => format!("x'{kept}'"),
+        };
+        holder.sql(&format!("DELETE FROM session WHERE id <> {id}")).await;
+        holder.commit().await;
+    };
+    let (current, new) = ("my_password".to_owned().into(), "a better password".to_owned().into());
+    let change = account::change_password(&app.app, &caller, &current, &new);
+    let (outcome, ()) = join(change, held).await;
+    assert!(matches!(outcome, Err(ChangePasswordError::InvalidToken)), "{outcome:?}");
+    assert!(app.knows(&owner.access).await);
+    app.token("john", "my_password").await;
+}
+
+async fn renewed_session_is_not_cleared_away() {
+    let app = TestApp::builder().with(|config| config.sessions.idle_lifetime = Some(60)).start().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    app.advance(60);
+    let holder = Holder::new(&app).await;
+    let held = async {
+        // The clean-up has found the session by now, and waits for its row.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        holder.sql("UPDATE session SET idle_expires_at = idle_expires_at + 60000000").await;
+        holder.commit().await;
+    };
+    let (removed, ()) = join(session::clean_up(&app.app), held).await;
+    assert_eq!(removed.unwrap(), 0);
+    assert!(app.knows(&tokens.access).await);
+}
+
+async fn token_that_was_current_when_it_came_ends_nothing() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    let client = attempt("john", "").client;
+    let presented = tokens.refresh.clone().into();
+    for _ in 0..rounds(3, 20) {
+        let tokens = app.sign_in("john", "my_password").await;
+        let presented = tokens.refresh.clone().into();
+        let holder = Holder::new(&app).await;
+        let held = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            holder.sql("UPDATE session SET counter = counter + 2").await;
+            holder.commit().await;
+        };
+        let (outcome, ()) = join(token::refresh(&app.app, &presented, &client), held).await;
+        assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "{outcome:?}");
+        assert!(app.knows(&tokens.access).await, "the session goes on");
+    }
+    assert_eq!(app.count("audit_event").await, 0);
+    let outcome = token::refresh(&app.app, &presented, &client).await;
+    assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "a token that is old when it comes: {outcome:?}");
+    assert_eq!(app.count("audit_event").await, 1);
+}
+
+/// How many statements wait for a lock on PostgreSQL.
+async fn waiting(db: &DatabaseConnection) -> i64 {
+    let statement = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND \
+                     datname = current_database()";
+    let row = db.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, statement)).await;
+    row.unwrap().unwrap().try_get("", "n").unwrap()
+}
+
+async fn session_of_a_login_before_is_ended_in_every_isolation_level() {
+    let app = TestApp::new().await;
+    if app.app.db.get_database_backend() != DatabaseBackend::Postgres {
+        // SQLite has one writer at a time; MySQL's locking reads see what is committed.
+        return;
+    }
+    let john = app.user("john", "my_password").await;
+    for level in ["read committed", "repeatable read", "serializable"] {
+        let alter = format!("ALTER DATABASE %I SET default_transaction_isolation = ''{level}''");
+        app.sql(&format!("DO $$ BEGIN EXECUTE format('{alter}', current_database()); END $$")).await;
+        let other = app.another().await;
+        let holder = Holder::new(&app).await;
+        let login = tokio::spawn({
+            let app = Arc::clone(&other.app);
+            async move { login::with_password(&app, attempt("john", "my_password")).await }
+        });
+        while waiting(&app.app.db).await < 1 {
+            tokio::task::yield_now().await;
+        }
+        let disable = tokio::spawn({
+            let app = Arc::clone(&other.app);
+            async move { account::disable(&app, john.id).await }
+        });
+        while waiting(&app.app.db).await < 2 {
+            tokio::task::yield_now().await;
+        }
+        holder.commit().await;
+        let login = login.await.unwrap();
+        assert!(login.is_ok(), "{level}: the login came first: {login:?}");
+        disable.await.unwrap().unwrap();
+        assert_eq!(app.count("session").await, 0, "{level}");
+        account::enable(&app.app, john.id).await.unwrap();
+    }
+}
+
+async fn held_row_hurts_its_account_only() {
+    let app = TestApp::builder().with(|config| config.database.max_connections = 4).start().await;
+    app.user("jane", "my_password").await;
+    let jane = app.sign_in("jane", "my_password").await;
+    app.user("john", "my_password").await;
+    if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
+        // It has no locks of rows: its one writer is waited for, and those who only read do not wait.
+        let holder = Holder::new(&app).await;
+        assert!(app.knows(&jane.access).await);
+        holder.commit().await;
+        return;
+    }
+    let holder = Holder { db: database::connect(&app.config.database.url, 1).await.unwrap() };
+    holder.sql("BEGIN").await;
+    holder.sql("SELECT id FROM \"user\" WHERE username = 'john' FOR UPDATE").await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    let logins = futures_util::future::join_all((0..4).map(|_| app.post("/login").json(&body).send()));
+    let others = async {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_secs(4) {
+            let answer = app.get("/me").bearer(&jane.access).send().await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    };
+    let (answers, ()) = join(logins, others).await;
+    for answer in answers {
+        answer.is_problem(503, "unavailable");
+    }
+    holder.commit().await;
+    app.token("john", "my_password").await;
+}
+
+async fn lost_connection_is_503() {
+    let app = TestApp::builder().with(|config| config.database.max_connections = 1).start().await;
+    let kill = match app.app.db.get_database_backend() {
+        DatabaseBackend::Postgres => {
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND wait_event_type = 'Lock' AND datname = current_database()"
+        }
+        DatabaseBackend::Sqlite => return,
+        _ => "KILL CONNECTION {id}",
+    };
+    app.user("john", "my_password").await;
+    let statement = Statement::from_string(DatabaseBackend::MySql, "SELECT CAST(CONNECTION_ID() AS SIGNED) AS n");
+    let kill = if kill.contains("{id}") {
+        let row = app.app.db.query_one_raw(statement).await.unwrap().unwrap();
+        kill.replace("{id}", &row.try_get::<i64>("", "n").unwrap().to_string())
+    } else {
+        kill.to_owned()
+    };
+    let holder = Holder::new(&app).await;
+    let before = app.app.hashing.computed();
+    let body = json!({ "username": "john", "password": "my_password" });
+    let held = async {
+        hashed(&app, before, 1).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        holder.sql(&kill).await;
+    };
+    let (answer, ()) = join(app.post("/login").json(&body).send(), held).await;
+    answer.is_problem(503, "unavailable");
+    holder.commit().await;
+    app.token("john", "my_password").await;
+}
