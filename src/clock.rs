@@ -31,6 +31,12 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The instant this much earlier.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// How much time has passed since `earlier`; none when that is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -67,6 +67,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Sessions.
     pub sessions: Sessions,
+    /// How much is let through.
+    pub throttle: Throttle,
     /// Who may register.
     pub registration: Registration,
     /// Passwords and their hashing.
@@ -212,6 +214,55 @@ impl Default for Sessions {
     }
 }
 
+/// `[throttle]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Throttle {
+    /// Tries to check a password that one address may make at once; a try with another name than the last counts three.
+    #[serde(deserialize_with = "number")]
+    pub login_burst: u32,
+    /// How many of them come back in a minute.
+    #[serde(deserialize_with = "number")]
+    pub logins_per_minute: u32,
+    /// Registrations from one address, at once and in an hour.
+    #[serde(deserialize_with = "number")]
+    pub registrations_per_hour: u32,
+    /// Refused refresh tokens from one address, at once and in a minute.
+    #[serde(deserialize_with = "number")]
+    pub refused_refreshes_per_minute: u32,
+    /// Refreshes of one session, at once and in a minute.
+    #[serde(deserialize_with = "number")]
+    pub refreshes_per_minute: u32,
+    /// Failures in a row that cost an account, or one of its known devices, no wait.
+    #[serde(deserialize_with = "number")]
+    pub free_failures: u32,
+    /// The longest wait in seconds that failures cause.
+    #[serde(deserialize_with = "number")]
+    pub max_wait: u64,
+    /// After how many failures in a row an account is closed to unknown devices.
+    #[serde(deserialize_with = "number")]
+    pub suspend_after: u32,
+    /// For how many seconds it is closed, and failures are remembered.
+    #[serde(deserialize_with = "number")]
+    pub memory: u64,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            login_burst: 30,
+            logins_per_minute: 30,
+            registrations_per_hour: 20,
+            refused_refreshes_per_minute: 30,
+            refreshes_per_minute: 60,
+            free_failures: 5,
+            max_wait: 15 * 60,
+            suspend_after: 100,
+            memory: DAY,
+        }
+    }
+}
+
 /// `[registration]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -354,6 +405,7 @@ impl Config {
         within("sessions.idle_lifetime", self.sessions.idle_lifetime(), 60, self.sessions.lifetime)?;
         within("sessions.refresh_grace", self.sessions.refresh_grace, 0, 300)?;
         within("sessions.max_per_account", self.sessions.max_per_account, 1, session::MAX_PER_ACCOUNT)?;
+        self.throttle.validate()?;
         for name in &self.registration.reserved_names {
             name::Name::parse(name)
                 .map_err(|error| ConfigError::new("registration.reserved_names", format!("{name}: {error}")))?;
@@ -433,6 +485,25 @@ impl Database {
             }
             _ => Err(ConfigError::new("database.url", "must begin with sqlite:, postgres: or mysql:")),
         }
+    }
+}
+
+impl Throttle {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let counts = [
+            ("throttle.login_burst", self.login_burst),
+            ("throttle.logins_per_minute", self.logins_per_minute),
+            ("throttle.registrations_per_hour", self.registrations_per_hour),
+            ("throttle.refused_refreshes_per_minute", self.refused_refreshes_per_minute),
+            ("throttle.refreshes_per_minute", self.refreshes_per_minute),
+            ("throttle.free_failures", self.free_failures),
+            ("throttle.suspend_after", self.suspend_after),
+        ];
+        for (key, count) in counts {
+            within(key, u64::from(count), 1, 1_000_000)?;
+        }
+        within("throttle.max_wait", self.max_wait, 1, 60 * 60)?;
+        within("throttle.memory", self.memory, self.max_wait, 30 * DAY)
     }
 }
 

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{App, session};
+use crate::domain::{
+    App,
+    clean_up::{self, Removed},
+};
 
 /// How often an instance looks whether a job is due.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -20,16 +23,18 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         tokio::select! {
-            () = clean_up_sessions(&app) => {}
+            () = clean_up(&app) => {}
             () = stop.cancelled() => return,
         }
     }
 }
 
-async fn clean_up_sessions(app: &App) {
-    match session::clean_up(app).await {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "sessions that are over were cleared away"),
-        Err(fault) => tracing::warn!(cause = fault.chain(), "sessions that are over were not cleared away"),
+async fn clean_up(app: &App) {
+    match clean_up::run(app).await {
+        Ok(removed) if removed == Removed::default() => {}
+        Ok(Removed { sessions, throttles, devices }) => {
+            tracing::info!(sessions, throttles, devices, "what is over was cleared away");
+        }
+        Err(fault) => tracing::warn!(cause = fault.chain(), "what is over was not cleared away"),
     }
 }

@@ -25,6 +25,7 @@ use crate::{
         name,
         password::{Hashing, HashingSettings, Policy},
         session::SessionSettings,
+        throttle::{Rate, ThrottleSettings},
     },
     secret::{InvalidMasterKey, MasterKey},
     server::{EdgeSettings, ServerSettings},
@@ -127,6 +128,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
             refresh_grace: Duration::from_secs(config.sessions.refresh_grace),
             max_per_account: config.sessions.max_per_account,
         },
+        throttle: throttle(&config.throttle),
         registration: RegistrationSettings {
             open: config.registration.open,
             reserved_names: config
@@ -137,6 +139,24 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
                 .collect(),
         },
     })
+}
+
+/// The limits on tries; those that nobody needs to change stand here.
+fn throttle(limits: &config::Throttle) -> ThrottleSettings {
+    let per = |count: u32, span: Duration| Rate { burst: count, every: span / count };
+    let minute = Duration::from_mins(1);
+    ThrottleSettings {
+        logins: Rate { burst: limits.login_burst, every: minute / limits.logins_per_minute },
+        registrations: per(limits.registrations_per_hour, Duration::from_hours(1)),
+        refused_refreshes: per(limits.refused_refreshes_per_minute, minute),
+        refreshes: per(limits.refreshes_per_minute, minute),
+        free_failures: limits.free_failures,
+        max_wait: Duration::from_secs(limits.max_wait),
+        suspend_after: limits.suspend_after,
+        memory: Duration::from_secs(limits.memory),
+        known_devices: 20,
+        device_lifetime: Duration::from_hours(30 * 24),
+    }
 }
 
 /// Opens the database and brings it to the current schema.

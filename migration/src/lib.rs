@@ -6,12 +6,13 @@
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
     MigrationTrait, async_trait,
-    prelude::{Table, TableCreateStatement},
+    prelude::{DbErr, Index, SchemaManager, Table, TableCreateStatement},
     sea_orm::DatabaseBackend,
 };
 
 mod m20261123_000001_accounts;
 mod m20261123_000002_refresh;
+mod m20261123_000003_throttle;
 
 /// Brings a database to the schema of this build.
 #[derive(Debug)]
@@ -20,7 +21,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_accounts::Migration), Box::new(m20261123_000002_refresh::Migration)]
+        vec![
+            Box::new(m20261123_000001_accounts::Migration),
+            Box::new(m20261123_000002_refresh::Migration),
+            Box::new(m20261123_000003_throttle::Migration),
+        ]
     }
 }
 
@@ -32,4 +37,17 @@ fn table(backend: DatabaseBackend, name: &'static str) -> TableCreateStatement {
         table.character_set("utf8mb4").collate("utf8mb4_bin");
     }
     table
+}
+
+/// An index over one column, unless it is there.
+async fn index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    column: &'static str,
+) -> Result<(), DbErr> {
+    if manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    manager.create_index(Index::create().name(name).table(table).col(column).to_owned()).await
 }

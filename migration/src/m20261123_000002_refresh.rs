@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer, pk_uuid, string_len, string_len_null, uuid_null},
 };
 
-use crate::table;
+use crate::{index, table};
 
 /// Adds the columns of refresh tokens to `session`, and creates `audit_event` and `job`.
 #[derive(Debug, DeriveMigrationName)]
@@ -66,16 +66,4 @@ fn session_columns() -> [(&'static str, ColumnDef); 3] {
         ("rotated_at", big_integer("rotated_at").default(0).to_owned()),
         ("secret_digest", digest),
     ]
-}
-
-async fn index(
-    manager: &SchemaManager<'_>,
-    table: &'static str,
-    name: &'static str,
-    column: &'static str,
-) -> Result<(), DbErr> {
-    if manager.has_index(table, name).await? {
-        return Ok(());
-    }
-    manager.create_index(Index::create().name(name).table(table).col(column).to_owned()).await
 }

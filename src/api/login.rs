@@ -57,12 +57,13 @@ fn attempt(request: LoginRequest, client: ClientInfo) -> Attempt {
 
 impl Refusal for LoginError {
     const CODES: &'static [ProblemCode] =
-        &[ProblemCode::InvalidCredentials, ProblemCode::Busy, ProblemCode::Unavailable];
+        &[ProblemCode::InvalidCredentials, ProblemCode::TooManyRequests, ProblemCode::Busy, ProblemCode::Unavailable];
 }
 
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
+            LoginError::Throttled(throttled) => throttled.into(),
             LoginError::InvalidCredentials => Self::new(ProblemCode::InvalidCredentials),
             LoginError::Fault(fault) => fault.into(),
         }

@@ -5,6 +5,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use super::{
     State, Tag,
     bearer::Bearer,
+    client::ClientInfo,
     json::Json,
     problem::{FieldError, Problem, ProblemCode},
     refused::{Refusal, Refused},
@@ -45,10 +46,11 @@ impl PasswordApi {
         &self,
         caller: Bearer,
         app: State<'_>,
+        client: ClientInfo,
         body: Json<ChangePasswordRequest>,
     ) -> Result<ChangePasswordResponse, Refused<ChangePasswordError>> {
         let ChangePasswordRequest { current_password, new_password } = body.0;
-        account::change_password(&app, &caller.0, &current_password.0, &new_password.0).await?;
+        account::change_password(&app, &caller.0, &client.0, &current_password.0, &new_password.0).await?;
         Ok(ChangePasswordResponse::Changed)
     }
 }
@@ -57,6 +59,7 @@ impl Refusal for ChangePasswordError {
     const CODES: &'static [ProblemCode] = &[
         ProblemCode::InvalidCredentials,
         ProblemCode::InvalidToken,
+        ProblemCode::TooManyRequests,
         ProblemCode::PasswordRejected,
         ProblemCode::Busy,
         ProblemCode::Unavailable,
@@ -69,6 +72,7 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::InvalidCredentials => {
                 Self::new(ProblemCode::InvalidCredentials).with_detail("The current password is not right.")
             }
+            ChangePasswordError::Throttled(throttled) => throttled.into(),
             ChangePasswordError::InvalidToken => Self::new(ProblemCode::InvalidToken),
             ChangePasswordError::PasswordRejected(weakness) => rejected("/new_password", weakness),
             ChangePasswordError::Fault(fault) => fault.into(),

@@ -7,7 +7,7 @@ use poem::{
 };
 use poem_openapi::{Object, types::ToJSON};
 
-use crate::domain::fault::Fault;
+use crate::domain::{fault::Fault, throttle::Throttled};
 
 /// The media type of problems.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -86,6 +86,8 @@ codes! {
         "Send the body as Content-Type: application/json, in UTF-8.";
     PasswordRejected = "password_rejected", UNPROCESSABLE_ENTITY, "The password cannot be used",
         "Choose another password; errors says why.";
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "There were too many requests",
+        "There were too many tries. Try again after Retry-After seconds.";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large",
         "The request has more headers, or larger ones, than this service reads.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong",
@@ -111,7 +113,7 @@ impl ProblemCode {
         match self {
             Self::InvalidToken => Some((header::WWW_AUTHENTICATE, CHALLENGE_INVALID)),
             Self::InvalidCredentials | Self::MissingToken => Some((header::WWW_AUTHENTICATE, CHALLENGE)),
-            Self::Busy | Self::Unavailable | Self::TimedOut => Some((header::RETRY_AFTER, "1")),
+            Self::TooManyRequests | Self::Busy | Self::Unavailable | Self::TimedOut => Some((header::RETRY_AFTER, "1")),
             _ => None,
         }
     }
@@ -248,6 +250,15 @@ impl From<Fault> for Problem {
             Fault::Unavailable { .. } => Self::new(ProblemCode::Unavailable).caused_by(cause),
             Fault::Internal { .. } => Self::new(ProblemCode::Internal).caused_by(cause),
         }
+    }
+}
+
+impl From<Throttled> for Problem {
+    fn from(throttled: Throttled) -> Self {
+        let wait = throttled.retry_after;
+        // Rounded up, so that whoever waits as long as it says is let through.
+        let retry_after = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after: retry_after.max(RETRY_AFTER), ..Self::new(ProblemCode::TooManyRequests) }
     }
 }
 

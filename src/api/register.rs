@@ -4,6 +4,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
     State, Tag,
+    client::ClientInfo,
     json::Json,
     me::UserResponse,
     password::rejected,
@@ -48,10 +49,11 @@ impl RegisterApi {
     async fn register(
         &self,
         app: State<'_>,
+        client: ClientInfo,
         body: Json<RegisterRequest>,
     ) -> Result<RegisterResponse, Refused<RegisterError>> {
         let RegisterRequest { username, password } = body.0;
-        let user = account::register(&app, &username.0, &password.0).await?;
+        let user = account::register(&app, &username.0, &password.0, &client.0).await?;
         Ok(RegisterResponse::Created(Json(user.into()), "/me".to_owned()))
     }
 }
@@ -61,6 +63,7 @@ impl Refusal for RegisterError {
         ProblemCode::RegistrationClosed,
         ProblemCode::UsernameTaken,
         ProblemCode::PasswordRejected,
+        ProblemCode::TooManyRequests,
         ProblemCode::Busy,
         ProblemCode::Unavailable,
     ];
@@ -70,6 +73,7 @@ impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::Closed => Self::new(ProblemCode::RegistrationClosed),
+            RegisterError::Throttled(throttled) => throttled.into(),
             RegisterError::UsernameTaken => Self::new(ProblemCode::UsernameTaken),
             RegisterError::PasswordRejected(weakness) => rejected("/password", weakness),
             RegisterError::Fault(fault) => fault.into(),

@@ -102,12 +102,14 @@ impl From<TokenPair> for TokenResponse {
 }
 
 impl Refusal for RefreshError {
-    const CODES: &'static [ProblemCode] = &[ProblemCode::InvalidToken, ProblemCode::Unavailable];
+    const CODES: &'static [ProblemCode] =
+        &[ProblemCode::InvalidToken, ProblemCode::TooManyRequests, ProblemCode::Unavailable];
 }
 
 impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
+            RefreshError::Throttled(throttled) => throttled.into(),
             RefreshError::InvalidToken => Self::new(ProblemCode::InvalidToken),
             RefreshError::Fault(fault) => fault.into(),
         }

@@ -134,7 +134,9 @@ impl From<RegisterError> for Failure {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::UsernameTaken => Self::new(Self::TAKEN, error),
-            RegisterError::Closed | RegisterError::PasswordRejected(_) => Self::new(Self::REFUSED, error),
+            RegisterError::Closed | RegisterError::PasswordRejected(_) | RegisterError::Throttled(_) => {
+                Self::new(Self::REFUSED, error)
+            }
             RegisterError::Fault(fault) => fault.into(),
         }
     }

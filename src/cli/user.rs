@@ -59,6 +59,13 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Open an account again that too many wrong passwords have closed to unknown devices
+    Unlock {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Set an account's password; its sessions end
     Password {
         #[command(flatten)]
@@ -121,6 +128,11 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Enable { who, output } => {
             let account = account::enable(app, who.find(app).await?.id).await?;
             output.show(&account, "enabled")
+        }
+        Command::Unlock { who, output } => {
+            let account = who.find(app).await?;
+            account::unlock(app, &account).await?;
+            output.show(&account, "unlocked")
         }
         Command::Password { who, password, output } => {
             let account = who.find(app).await?;

@@ -6,12 +6,13 @@ use sea_orm::{
 };
 
 use super::{
-    App,
+    App, device,
     fault::{Doing as _, Fault, is_unique_violation},
     login::{self, LoginError},
     name::{self, Name},
     password::{Normalised, Weakness},
-    session::Caller,
+    session::{Caller, Client},
+    throttle::{self, AdmitError, Throttled},
     transaction::write,
 };
 use crate::{
@@ -55,6 +56,9 @@ pub struct RegistrationSettings {
 /// Why an account cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
+    /// Too many accounts were made from this address.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// Only an operator makes accounts here.
     #[error("registration is closed")]
     Closed,
@@ -86,6 +90,9 @@ pub enum ChangeError {
 /// Why an account does not get the new password that its owner wants.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
+    /// Too many tries.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The current password is not the one that was given, or has just been changed.
     #[error("the current password is not right")]
     InvalidCredentials,
@@ -103,8 +110,18 @@ pub enum ChangePasswordError {
 impl From<LoginError> for ChangePasswordError {
     fn from(error: LoginError) -> Self {
         match error {
+            LoginError::Throttled(throttled) => Self::Throttled(throttled),
             LoginError::InvalidCredentials => Self::InvalidCredentials,
             LoginError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<AdmitError> for RegisterError {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Throttled(throttled) => Self::Throttled(throttled),
+            AdmitError::Fault(fault) => Self::Fault(fault),
         }
     }
 }
@@ -113,10 +130,11 @@ impl From<LoginError> for ChangePasswordError {
 ///
 /// # Errors
 /// [`RegisterError`].
-pub async fn register(app: &App, name: &Name, password: &Password) -> Result<Account, RegisterError> {
+pub async fn register(app: &App, name: &Name, password: &Password, client: &Client) -> Result<Account, RegisterError> {
     if !app.registration.open {
         return Err(RegisterError::Closed);
     }
+    throttle::pass(app, client, "register", app.throttle.registrations, app.clock.now()).await?;
     if name.is_reserved(&app.registration.reserved_names) {
         return Err(RegisterError::UsernameTaken);
     }
@@ -126,7 +144,7 @@ pub async fn register(app: &App, name: &Name, password: &Password) -> Result<Acc
 /// Makes an account for an operator: reserved names and closed registration do not stop it.
 ///
 /// # Errors
-/// [`RegisterError`], never `Closed`.
+/// [`RegisterError`], never `Closed` or `Throttled`.
 pub async fn create(app: &App, name: &Name, password: &Password) -> Result<Account, RegisterError> {
     let now = app.clock.now();
     let hash = hash_new(app, name, password).await??;
@@ -206,6 +224,15 @@ pub async fn set_password(app: &App, account: &Account, password: &Password) -> 
     .await
 }
 
+/// Opens an account again that was closed to unknown devices after too many failures in a row.
+///
+/// # Errors
+/// The database's.
+pub async fn unlock(app: &App, account: &Account) -> Result<(), Fault> {
+    let name = name_of(account)?;
+    throttle::unlock(app, name.canonical()).await
+}
+
 /// Sets the caller's own password, for those who know the current one. The caller's session goes on, all others of the
 /// account end (OWASP ASVS 7.4.3).
 ///
@@ -214,11 +241,12 @@ pub async fn set_password(app: &App, account: &Account, password: &Password) -> 
 pub async fn change_password(
     app: &App,
     caller: &Caller,
+    client: &Client,
     current: &Password,
     new: &Password,
 ) -> Result<(), ChangePasswordError> {
     let now = app.clock.now();
-    let seen = &login::confirm(app, caller.account.id, current).await?;
+    let (seen, admitted) = &login::confirm(app, caller.account.id, current, client, now).await?;
     let hash = &hash_new(app, &name_of(&caller.account)?, new).await??;
     let doing = "changing a password";
     write(&app.db, doing, |transaction| async move {
@@ -228,6 +256,8 @@ pub async fn change_password(
         row.password_hash = Set(hash.clone());
         row.password_changed_at = Set(now);
         row.update(&*transaction).await.doing(doing)?;
+        device::forget_all(&transaction, seen.id).await?;
+        throttle::succeed(app, &transaction, admitted, seen.id, now).await?;
         let others = session::Entity::end_others_of(caller.account.id, caller.session);
         others.exec(&*transaction).await.doing(doing)?;
         Ok(())
@@ -285,6 +315,7 @@ async fn change(
         edit(&mut row);
         let changed = row.update(&*transaction).await.doing(doing)?;
         if *sessions == Sessions::End {
+            device::forget_all(&transaction, id).await?;
             session::Entity::end_all_of(id).exec(&*transaction).await.doing(doing)?;
         }
         Ok::<_, ChangeError>(changed)

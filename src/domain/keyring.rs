@@ -6,6 +6,7 @@ use aws_lc_rs::{
     hmac, rand,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey,
     jwk::{AlgorithmParameters, Jwk},
@@ -84,19 +85,19 @@ impl SigningKey {
     }
 }
 
-/// How many random bytes a refresh key has: as many as its MACs.
-const REFRESH_KEY_LENGTH: usize = 32;
+/// How many random bytes a key of HMAC-SHA-256 has: as many as its MACs.
+const MAC_KEY_LENGTH: usize = 32;
 
-fn read_refresh_key(row: &sealed_key::Model, bytes: &[u8]) -> Result<hmac::Key, KeyringError> {
-    if bytes.len() != REFRESH_KEY_LENGTH {
+fn read_mac_key(row: &sealed_key::Model, bytes: &[u8]) -> Result<hmac::Key, KeyringError> {
+    if bytes.len() != MAC_KEY_LENGTH {
         return Err(KeyringError::Damaged(row.id));
     }
     Ok(hmac::Key::new(hmac::HMAC_SHA256, bytes))
 }
 
-fn generate_refresh_key() -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let mut bytes = Zeroizing::new(vec![0; REFRESH_KEY_LENGTH]);
-    rand::fill(&mut bytes).map_err(|error| Fault::internal("making a refresh key", error))?;
+fn generate_mac_key() -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let mut bytes = Zeroizing::new(vec![0; MAC_KEY_LENGTH]);
+    rand::fill(&mut bytes).map_err(|error| Fault::internal("making a key", error))?;
     Ok(bytes)
 }
 
@@ -122,6 +123,7 @@ impl<K> Keys<K> {
 pub struct Keyring {
     signing: Keys<SigningKey>,
     refresh: Keys<hmac::Key>,
+    pseudonym: Keys<hmac::Key>,
     published: Vec<PublicKey>,
 }
 
@@ -132,14 +134,16 @@ impl Keyring {
     /// [`KeyringError`]. With keys that do not open, nothing is made in their place: a new issuer key would silently
     /// void every token and let whoever took the database impersonate the service.
     pub async fn open(db: &DatabaseConnection, master: &MasterKey, clock: &Clock) -> Result<Self, KeyringError> {
-        let signing = opened(db, master, clock, Purpose::Signing).await?;
-        let signing = signing.iter().map(|(row, pkcs8)| Ok((row.id, SigningKey::read(row, pkcs8)?)));
-        let signing = signing.collect::<Result<Vec<_>, KeyringError>>()?;
+        let signing = opened(db, master, clock, Purpose::Signing, SigningKey::read).await?;
         let published = signing.iter().map(|(_, key)| key.published.clone()).collect();
-        let refresh = opened(db, master, clock, Purpose::Refresh).await?;
-        let refresh = refresh.iter().map(|(row, bytes)| Ok((row.id, read_refresh_key(row, bytes)?)));
-        let refresh = refresh.collect::<Result<Vec<_>, KeyringError>>()?;
-        Ok(Self { signing: Keys::new(signing)?, refresh: Keys::new(refresh)?, published })
+        let refresh = opened(db, master, clock, Purpose::Refresh, read_mac_key).await?;
+        let pseudonym = opened(db, master, clock, Purpose::Pseudonym, read_mac_key).await?;
+        Ok(Self {
+            signing: Keys::new(signing)?,
+            refresh: Keys::new(refresh)?,
+            pseudonym: Keys::new(pseudonym)?,
+            published,
+        })
     }
 
     /// The algorithm and the identifier of the key that signs now, and the key.
@@ -160,6 +164,17 @@ impl Keyring {
     /// The key that checks refresh tokens made with the key of this identifier.
     pub(super) fn refresh_checker(&self, id: KeyId) -> Option<&hmac::Key> {
         self.refresh.all.get(&id)
+    }
+
+    /// A text that stands for another one wherever it is only to be recognised, for one purpose: a keyed hash in
+    /// base64url, 43 characters.
+    pub(super) fn pseudonym(&self, purpose: &str, text: &str) -> String {
+        let Some((_, key)) = self.pseudonym.active() else { return String::new() };
+        let mut context = hmac::Context::with_key(key);
+        context.update(purpose.as_bytes());
+        context.update(&[0]);
+        context.update(text.as_bytes());
+        URL_SAFE_NO_PAD.encode(context.sign())
     }
 
     /// The public halves, oldest first.
@@ -203,13 +218,14 @@ pub async fn reset(db: &DatabaseConnection) -> Result<(), Fault> {
     .await
 }
 
-/// The keys of a purpose with their rows, the newest last; the first one is made where there is none.
-async fn opened(
+/// The keys of a purpose with their identifiers, the newest last; the first one is made where there is none.
+async fn opened<K>(
     db: &DatabaseConnection,
     master: &MasterKey,
     clock: &Clock,
     purpose: Purpose,
-) -> Result<Vec<(sealed_key::Model, Zeroizing<Vec<u8>>)>, KeyringError> {
+    read: impl Fn(&sealed_key::Model, &[u8]) -> Result<K, KeyringError>,
+) -> Result<Vec<(KeyId, K)>, KeyringError> {
     let stored = async || sealed_key::Entity::keys_of(purpose).all(db).await.doing("reading the keys");
     let mut rows = stored().await?;
     if rows.is_empty() {
@@ -218,7 +234,7 @@ async fn opened(
     }
     let open = |row: sealed_key::Model| {
         let plain = seal::open(master, purpose_name(purpose), row.id, &row.sealed)?;
-        Ok((row, plain))
+        Ok((row.id, read(&row, &plain)?))
     };
     rows.into_iter().map(open).collect()
 }
@@ -233,7 +249,7 @@ async fn make_first(
     let id = KeyId::random();
     let plain = match purpose {
         Purpose::Signing => SigningKey::generate()?,
-        Purpose::Refresh => generate_refresh_key()?,
+        Purpose::Refresh | Purpose::Pseudonym => generate_mac_key()?,
     };
     let row = &sealed_key::ActiveModel {
         id: Set(id),
@@ -256,5 +272,6 @@ const fn purpose_name(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Signing => "signing",
         Purpose::Refresh => "refresh",
+        Purpose::Pseudonym => "pseudonym",
     }
 }

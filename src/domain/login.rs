@@ -8,10 +8,12 @@ use super::{
     name,
     password::{Normalised, Verdict},
     session::{self, Client},
+    throttle::{self, AdmitError, Admitted, Throttled},
     token::{self, TokenPair},
     transaction::write,
 };
 use crate::{
+    clock::Timestamp,
     entity::user,
     ids::UserId,
     secret::{Password, PasswordHash, SessionSecret},
@@ -31,12 +33,24 @@ pub struct Attempt {
 /// Why a try fails.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
+    /// Too many tries.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// Unknown name, wrong password or disabled account: callers cannot tell which.
     #[error("invalid user name or password")]
     InvalidCredentials,
     /// Something underneath failed.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl From<AdmitError> for LoginError {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Throttled(throttled) => Self::Throttled(throttled),
+            AdmitError::Fault(fault) => Self::Fault(fault),
+        }
+    }
 }
 
 /// Signs in by password, the only place that does. Whatever the name, the same work comes in the same order: the
@@ -46,14 +60,18 @@ pub enum LoginError {
 /// [`LoginError`].
 pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, LoginError> {
     let now = app.clock.now();
-    let found = match name::canonical(&attempt.username) {
-        Some(name) => user::Entity::by_canonical_name(&name).one(&app.db).await.doing("finding an account")?,
+    let name = name::canonical(&attempt.username);
+    // What can be no name is counted as it was sent.
+    let subject = name.as_deref().unwrap_or(&attempt.username);
+    let admitted = throttle::admit(app, &attempt.client, subject, now).await?;
+    let found = match &name {
+        Some(name) => user::Entity::by_canonical_name(name).one(&app.db).await.doing("finding an account")?,
         None => None,
     };
-    let (user, outdated) = checked(app, found, &attempt.password).await?;
+    let (user, outdated) = checked(app, found, &attempt.password, &admitted, now).await?;
     let renewed = if outdated { renew(app, &attempt.password).await } else { None };
     let secret = &new_secret()?;
-    let (user, renewed, client) = (&user, &renewed, &attempt.client);
+    let (user, renewed, client, admitted) = (&user, &renewed, &attempt.client, &admitted);
     let session = write(&app.db, "signing in", |transaction| async move {
         let current = unchanged(&transaction, user).await?;
         if let Some(hash) = renewed.as_ref().filter(|_| current.password_hash == user.password_hash) {
@@ -61,19 +79,30 @@ pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, Log
             row.password_hash = Set(hash.clone());
             row.update(&*transaction).await.doing("renewing a password hash")?;
         }
+        throttle::succeed(app, &transaction, admitted, user.id, now).await?;
         Ok::<_, LoginError>(session::open(&app.sessions, &transaction, user.id, client, secret, now).await?)
     })
     .await?;
     Ok(token::pair(app, &session, secret, now)?)
 }
 
-/// Makes sure that whoever is signed in to an account knows its password too.
+/// Makes sure that whoever is signed in to an account knows its password too. The try is counted as a login's is, and the
+/// caller tells when it has succeeded.
 ///
 /// # Errors
 /// [`LoginError`].
-pub(super) async fn confirm(app: &App, account: UserId, password: &Password) -> Result<user::Model, LoginError> {
+pub(super) async fn confirm(
+    app: &App,
+    account: UserId,
+    password: &Password,
+    client: &Client,
+    now: Timestamp,
+) -> Result<(user::Model, Admitted), LoginError> {
     let found = user::Entity::by_id(account).one(&app.db).await.doing("finding an account")?;
-    Ok(checked(app, found, password).await?.0)
+    let user = found.ok_or(LoginError::InvalidCredentials)?;
+    let admitted = throttle::admit(app, client, &user.username_canonical, now).await?;
+    let (user, _) = checked(app, Some(user), password, &admitted, now).await?;
+    Ok((user, admitted))
 }
 
 /// The active account whose password this is, and whether its hash costs less than a new one would.
@@ -81,9 +110,17 @@ async fn checked(
     app: &App,
     found: Option<user::Model>,
     password: &Password,
+    admitted: &Admitted,
+    now: Timestamp,
 ) -> Result<(user::Model, bool), LoginError> {
     let phc = found.as_ref().map(|user| &user.password_hash);
-    let verdict = app.hashing.verify(Normalised::new(password), phc).await?;
+    let verdict = match app.hashing.verify(Normalised::new(password), phc).await {
+        Err(busy @ Fault::Busy { .. }) => {
+            throttle::withdraw(app, admitted, now).await?;
+            return Err(busy.into());
+        }
+        other => other?,
+    };
     match (found, verdict) {
         (Some(user), Verdict::Right { outdated }) if user.state == user::State::Active => Ok((user, outdated)),
         _ => Err(LoginError::InvalidCredentials),

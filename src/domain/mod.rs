@@ -6,7 +6,9 @@
 pub mod access_token;
 pub mod account;
 mod audit;
+pub mod clean_up;
 pub mod database;
+mod device;
 pub mod fault;
 mod job;
 pub mod keyring;
@@ -16,6 +18,7 @@ pub mod password;
 pub mod refresh_token;
 mod seal;
 pub mod session;
+pub mod throttle;
 pub mod token;
 mod transaction;
 
@@ -40,6 +43,8 @@ pub struct App {
     pub tokens: access_token::TokenSettings,
     /// How long sessions last, and how many there are.
     pub sessions: session::SessionSettings,
+    /// How much is let through.
+    pub throttle: throttle::ThrottleSettings,
     /// Who may register.
     pub registration: account::RegistrationSettings,
 }

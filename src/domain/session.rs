@@ -10,7 +10,6 @@ use super::{
     access_token::{self, Bearer},
     account::Account,
     fault::{Doing as _, Fault},
-    job,
     transaction::write,
 };
 use crate::{
@@ -25,9 +24,7 @@ const USER_AGENT_LENGTH: usize = 256;
 /// The most live sessions that an account can be allowed, and the most that one login ends: it ends one, unless the
 /// bound was lowered.
 pub const MAX_PER_ACCOUNT: u64 = 100;
-/// How often ended sessions are cleared away.
-const CLEAN_UP_EVERY: Duration = Duration::from_mins(5);
-/// How many of them go in one transaction.
+/// How many sessions that are over go in one transaction.
 const CLEAN_UP_BATCH: u64 = 500;
 
 /// How long sessions last, and how many an account has.
@@ -179,16 +176,13 @@ pub async fn end_others(app: &App, caller: &Caller) -> Result<(), Fault> {
     .await
 }
 
-/// Removes the sessions that are over, if no instance has done so lately; answers how many. Nothing depends on it: a
-/// session that is over is refused whether its row is still there or not.
+/// Removes the sessions that are over; answers how many.
 ///
 /// # Errors
 /// The database's.
-pub async fn clean_up(app: &App) -> Result<u64, Fault> {
+pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
     let mut removed = 0;
-    if job::take(app, "session_clean_up", CLEAN_UP_EVERY).await? {
-        while clean_up_batch(app, &mut removed).await? {}
-    }
+    while clean_up_batch(app, &mut removed).await? {}
     Ok(removed)
 }
 
@@ -223,6 +217,7 @@ pub(super) async fn open(
         user_agent: client.user_agent(),
         counter: 1,
         rotated_at: now,
+        refreshes_until: now,
         secret_digest: SecretDigest::of(secret),
     };
     session::Entity::insert(row.clone().into_active_model()).exec_without_returning(transaction).await.doing(doing)?;

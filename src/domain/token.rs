@@ -12,6 +12,7 @@ use super::{
     fault::{Doing as _, Fault},
     refresh_token::{self, Claim},
     session::{self, Client},
+    throttle::{self, AdmitError, Throttled},
     transaction::write,
 };
 use crate::{
@@ -36,12 +37,24 @@ pub struct TokenPair {
 /// Why a session is not renewed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
+    /// Too many refreshes of this session, or too many refused ones from this address.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The token is not the current one of a live session; callers learn no more.
     #[error("the refresh token is not accepted")]
     InvalidToken,
     /// Something underneath failed.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl From<AdmitError> for RefreshError {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Throttled(throttled) => Self::Throttled(throttled),
+            AdmitError::Fault(fault) => Self::Fault(fault),
+        }
+    }
 }
 
 /// How a genuine token stands to the row of its live session.
@@ -66,8 +79,18 @@ enum Standing {
 /// [`RefreshError`].
 pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result<TokenPair, RefreshError> {
     let now = app.clock.now();
+    match renewed(app, token, client, now).await {
+        Err(RefreshError::InvalidToken) => {
+            throttle::pass(app, client, "refresh", app.throttle.refused_refreshes, now).await?;
+            Err(RefreshError::InvalidToken)
+        }
+        outcome => outcome,
+    }
+}
+
+async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Timestamp) -> Result<TokenPair, RefreshError> {
     let claim = refresh_token::read(&app.keyring, token).map_err(|_| RefreshError::InvalidToken)?;
-    let session = claimed(app, &claim, now).await?;
+    let session = claimed(app, &claim, now).await?.ok_or(RefreshError::InvalidToken)?;
     match standing(&claim, &session, app.sessions.refresh_grace, now) {
         Standing::Current => {}
         Standing::JustRotated => return Ok(pair(app, &session, &claim.secret, now)?),
@@ -78,7 +101,7 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
         return Ok(pair(app, &renewed, &claim.secret, now)?);
     }
     // Another caller was faster. The token was current when it came, so it is no sign of theft however old it is now.
-    let session = claimed(app, &claim, now).await?;
+    let session = claimed(app, &claim, now).await?.ok_or(RefreshError::InvalidToken)?;
     match standing(&claim, &session, app.sessions.refresh_grace, now) {
         Standing::JustRotated => Ok(pair(app, &session, &claim.secret, now)?),
         Standing::Current | Standing::Reused | Standing::Ahead => Err(RefreshError::InvalidToken),
@@ -93,10 +116,9 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
 pub async fn revoke(app: &App, token: &RefreshToken) -> Result<(), Fault> {
     let now = app.clock.now();
     let Ok(claim) = refresh_token::read(&app.keyring, token) else { return Ok(()) };
-    match claimed(app, &claim, now).await {
-        Ok(session) => session::end(app, session.id).await,
-        Err(RefreshError::InvalidToken) => Ok(()),
-        Err(RefreshError::Fault(fault)) => Err(fault),
+    match claimed(app, &claim, now).await? {
+        Some(session) => session::end(app, session.id).await,
+        None => Ok(()),
     }
 }
 
@@ -123,10 +145,9 @@ pub(super) fn pair(
 }
 
 /// The live session that a genuine token claims, if it carries the session's secret.
-async fn claimed(app: &App, claim: &Claim, now: Timestamp) -> Result<entity::session::Model, RefreshError> {
+async fn claimed(app: &App, claim: &Claim, now: Timestamp) -> Result<Option<entity::session::Model>, Fault> {
     let found = session::live(app, claim.session, now).await?;
-    let session = found.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&claim.secret));
-    session.ok_or(RefreshError::InvalidToken)
+    Ok(found.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&claim.secret)))
 }
 
 fn standing(claim: &Claim, session: &entity::session::Model, grace: Duration, now: Timestamp) -> Standing {
@@ -147,10 +168,11 @@ async fn rotate(
     session: entity::session::Model,
     client: &Client,
     now: Timestamp,
-) -> Result<Option<entity::session::Model>, Fault> {
+) -> Result<Option<entity::session::Model>, RefreshError> {
     let renewed = &entity::session::Model {
         counter: session.counter + 1,
         rotated_at: now,
+        refreshes_until: throttle::after_one_more(session.refreshes_until, app.throttle.refreshes, now)?,
         last_used_at: now,
         idle_expires_at: session.expires_at.min(now + app.sessions.idle_lifetime),
         address: client.address(),
@@ -159,7 +181,7 @@ async fn rotate(
     };
     let doing = "renewing a session";
     let rotated = write(&app.db, doing, |transaction| async move {
-        entity::session::Entity::rotate(renewed.clone()).exec(&*transaction).await.doing(doing)
+        Ok::<_, Fault>(entity::session::Entity::rotate(renewed.clone()).exec(&*transaction).await.doing(doing)?)
     })
     .await?;
     Ok((rotated.rows_affected == 1).then(|| renewed.clone()))

@@ -5,6 +5,8 @@
 
 pub mod audit_event;
 pub mod job;
+pub mod known_device;
 pub mod sealed_key;
 pub mod session;
+pub mod throttle;
 pub mod user;

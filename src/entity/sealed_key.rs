@@ -14,6 +14,9 @@ pub enum Purpose {
     /// Authenticates refresh tokens.
     #[sea_orm(string_value = "refresh")]
     Refresh,
+    /// Hashes names and addresses that are only to be recognised.
+    #[sea_orm(string_value = "pseudonym")]
+    Pseudonym,
 }
 
 #[sea_orm::model]

@@ -34,6 +34,8 @@ pub struct Model {
     pub counter: i64,
     /// When the current refresh token was made.
     pub rotated_at: Timestamp,
+    /// When the bucket of refreshes is full again.
+    pub refreshes_until: Timestamp,
     /// Of the secret that all refresh tokens of the session carry.
     pub secret_digest: SecretDigest,
 }
@@ -84,6 +86,7 @@ impl Entity {
             .filter(COLUMN.counter.eq(renewed.counter - 1))
             .col_expr(Column::Counter, Expr::value(renewed.counter))
             .col_expr(Column::RotatedAt, Expr::value(renewed.rotated_at))
+            .col_expr(Column::RefreshesUntil, Expr::value(renewed.refreshes_until))
             .col_expr(Column::LastUsedAt, Expr::value(renewed.last_used_at))
             .col_expr(Column::IdleExpiresAt, Expr::value(renewed.idle_expires_at))
             .col_expr(Column::Address, Expr::value(renewed.address))

@@ -99,7 +99,6 @@ async fn server_clears_ended_sessions_away() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert!(server.stop().contains("has stopped"));
-    assert!(deployment.logs().contains("removed=3"), "{}", deployment.logs());
 }
 
 async fn exit_codes_are_as_documented() {

@@ -21,6 +21,7 @@ crate::trials![
     every_operation_with_a_body_reads_it_strictly,
     every_operation_without_its_database_is_503,
     full_queue_is_an_example,
+    every_limit_is_an_example,
     unknown_paths_are_404,
     other_methods_are_405_with_allow,
     head_answers_wherever_get_does,
@@ -143,6 +144,30 @@ async fn full_queue_is_an_example() {
         let answer = call_by(&app, operation, &tokens).record().send().await;
         answer.is_problem(503, "busy");
         assert_eq!(answer.header("retry-after"), "30", "{}", operation.id);
+    }
+}
+
+async fn every_limit_is_an_example() {
+    for operation in operations().iter().filter(|operation| operation.codes.contains("too_many_requests")) {
+        let app = TestApp::builder()
+            .with(|config| {
+                config.throttle.login_burst = 4;
+                config.throttle.registrations_per_hour = 4;
+                config.throttle.refused_refreshes_per_minute = 4;
+            })
+            .start()
+            .await;
+        app.user("jane", "my_password").await;
+        let tokens = app.sign_in("jane", "my_password").await;
+        let call = || with_token(call(&app, operation), operation, &tokens);
+        let mut number = 0;
+        while call().send().await.status != 429 {
+            number += 1;
+            assert!(number < 10, "{}", operation.id);
+        }
+        let answer = call().record().send().await;
+        answer.is_problem(429, "too_many_requests");
+        assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
     }
 }
 

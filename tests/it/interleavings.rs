@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Stateme
 use serde_json::json;
 use vestibule::domain::{
     account::{self, ChangePasswordError},
-    database,
+    clean_up, database,
     login::{self, LoginError},
     session::{self, Caller},
     token::{self, RefreshError},
@@ -59,11 +59,21 @@ impl Holder {
     }
 }
 
-/// Waits until the service has computed `number` hashes more than `before`.
-async fn hashed(app: &TestApp, before: u64, number: u64) {
+/// Waits until the service has begun `number` hashes more than `before`.
+async fn hashing(app: &TestApp, before: u64, number: u64) {
     while app.app.hashing.computed() < before + number {
         tokio::task::yield_now().await;
     }
+}
+
+/// A service whose hashes take long enough for something else to happen meanwhile.
+async fn deliberate() -> TestApp {
+    let slow = |config: &mut vestibule::config::Config| {
+        config.passwords.memory_kib = 65_536;
+        config.passwords.iterations = 4;
+        config.passwords.queue_wait_ms = 30_000;
+    };
+    TestApp::builder().with(slow).start().await
 }
 
 async fn login_loses_against_what_happens_while_it_hashes() {
@@ -72,16 +82,14 @@ async fn login_loses_against_what_happens_while_it_hashes() {
         "UPDATE \"user\" SET password_changed_at = password_changed_at + 1",
         "DELETE FROM \"user\"",
     ] {
-        let app = TestApp::new().await;
+        let app = deliberate().await;
         app.user("john", "my_password").await;
-        let holder = Holder::new(&app).await;
         let before = app.app.hashing.computed();
-        let held = async {
-            hashed(&app, before, 1).await;
-            holder.sql(change).await;
-            holder.commit().await;
+        let meanwhile = async {
+            hashing(&app, before, 1).await;
+            app.sql(change).await;
         };
-        let (outcome, ()) = join(login::with_password(&app.app, attempt("john", "my_password")), held).await;
+        let (outcome, ()) = join(login::with_password(&app.app, attempt("john", "my_password")), meanwhile).await;
         assert!(matches!(outcome, Err(LoginError::InvalidCredentials)), "{change}: {outcome:?}");
         assert_eq!(app.count("session").await, 0, "{change}");
     }
@@ -93,26 +101,20 @@ async fn caller(app: &TestApp, tokens: &Tokens) -> Caller {
 }
 
 async fn ended_session_sets_no_password_s13() {
-    let app = TestApp::new().await;
+    let app = deliberate().await;
     app.user("john", "my_password").await;
     let thief = app.sign_in("john", "my_password").await;
     let owner = app.sign_in("john", "my_password").await;
-    let caller = caller(&app, &thief).await;
-    let holder = Holder::new(&app).await;
+    let [thief, kept] = [caller(&app, &thief).await, caller(&app, &owner).await];
     let before = app.app.hashing.computed();
-    let held = async {
-        hashed(&app, before, 2).await;
-        let kept = crate::support::forge::part(&owner.access, 1)["sid"].as_str().unwrap().replace('-', "");
-        let id = match holder.db.get_database_backend() {
-            DatabaseBackend::Postgres => format!("'{kept}'"),
-            _ => format!("x'{kept}'"),
-        };
-        holder.sql(&format!("DELETE FROM session WHERE id <> {id}")).await;
-        holder.commit().await;
+    let meanwhile = async {
+        hashing(&app, before, 2).await;
+        session::end_others(&app.app, &kept).await.unwrap();
     };
     let (current, new) = ("my_password".to_owned().into(), "a better password".to_owned().into());
-    let change = account::change_password(&app.app, &caller, &current, &new);
-    let (outcome, ()) = join(change, held).await;
+    let client = attempt("john", "").client;
+    let change = account::change_password(&app.app, &thief, &client, &current, &new);
+    let (outcome, ()) = join(change, meanwhile).await;
     assert!(matches!(outcome, Err(ChangePasswordError::InvalidToken)), "{outcome:?}");
     assert!(app.knows(&owner.access).await);
     app.token("john", "my_password").await;
@@ -130,8 +132,8 @@ async fn renewed_session_is_not_cleared_away() {
         holder.sql("UPDATE session SET idle_expires_at = idle_expires_at + 60000000").await;
         holder.commit().await;
     };
-    let (removed, ()) = join(session::clean_up(&app.app), held).await;
-    assert_eq!(removed.unwrap(), 0);
+    let (removed, ()) = join(clean_up::run(&app.app), held).await;
+    assert_eq!(removed.unwrap().sessions, 0);
     assert!(app.knows(&tokens.access).await);
 }
 
@@ -256,7 +258,7 @@ async fn lost_connection_is_503() {
     let before = app.app.hashing.computed();
     let body = json!({ "username": "john", "password": "my_password" });
     let held = async {
-        hashed(&app, before, 1).await;
+        hashing(&app, before, 1).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         holder.sql(&kill).await;
     };

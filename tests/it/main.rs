@@ -26,6 +26,7 @@ mod register;
 mod rows;
 mod sessions;
 mod support;
+mod throttle;
 mod tidy;
 mod tokens;
 mod well_known;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         register::trials(),
         rows::trials(),
         sessions::trials(),
+        throttle::trials(),
         tidy::trials(),
         tokens::trials(),
         well_known::trials(),

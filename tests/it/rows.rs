@@ -55,7 +55,7 @@ async fn interrupted_migration_is_finished() {
     let next = app.another().await;
     assert!(next.knows(&tokens.access).await);
     assert_eq!(next.refresh(&tokens.refresh).await.status, 200);
-    vestibule::domain::session::clean_up(&next.app).await.unwrap();
+    vestibule::domain::clean_up::run(&next.app).await.unwrap();
 }
 
 async fn every_entity_reads_its_row() {
@@ -72,8 +72,8 @@ async fn every_entity_reads_its_row() {
         let key = sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().unwrap();
         assert_eq!((key.purpose, key.generation), (purpose, 1));
     }
-    vestibule::domain::session::clean_up(&app.app).await.unwrap();
-    let job = job::Entity::by_name("session_clean_up").one(&app.app.db).await.unwrap().unwrap();
+    vestibule::domain::clean_up::run(&app.app).await.unwrap();
+    let job = job::Entity::by_name("clean_up").one(&app.app.db).await.unwrap().unwrap();
     assert_eq!(job.due_at, app.app.clock.now() + std::time::Duration::from_mins(5));
 }
 

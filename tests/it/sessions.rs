@@ -8,7 +8,7 @@ use std::{
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 use vestibule::{
-    domain::{account, session},
+    domain::{account, clean_up},
     entity,
 };
 
@@ -219,13 +219,13 @@ async fn clean_up_removes_what_is_over_in_batches() {
     }
     app.advance(60);
     let live = app.sign_in("john", "my_password").await;
-    assert_eq!(session::clean_up(&app.app).await.unwrap(), 1201);
+    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 1201);
     assert_eq!(app.count("session").await, 1);
     assert!(!is_over(&app, &live).await);
     app.advance(60);
-    assert_eq!(session::clean_up(&app.app).await.unwrap(), 0, "it is not due");
+    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 0, "it is not due");
     app.advance(240);
-    assert_eq!(session::clean_up(&app.app).await.unwrap(), 1);
+    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 1);
 }
 
 async fn clean_up_is_done_by_one_instance() {
@@ -235,9 +235,10 @@ async fn clean_up_is_done_by_one_instance() {
     for round in 0..3 {
         app.sign_in("john", "my_password").await;
         app.advance(300);
-        let runs = (0..16).map(|number| session::clean_up(if number % 2 == 0 { &app.app } else { &other.app }));
+        let runs = (0..16).map(|number| clean_up::run(if number % 2 == 0 { &app.app } else { &other.app }));
         let removed = futures_util::future::join_all(runs).await;
-        let removed: Vec<_> = removed.into_iter().map(Result::unwrap).filter(|removed| *removed > 0).collect();
+        let removed: Vec<_> =
+            removed.into_iter().map(|removed| removed.unwrap().sessions).filter(|removed| *removed > 0).collect();
         assert_eq!(removed, [1], "round {round}");
     }
 }
@@ -253,14 +254,14 @@ async fn more_sessions(app: &TestApp, number: usize) {
 async fn wrong_clock_does_not_stop_the_clean_up() {
     let app = TestApp::builder().with(|config| config.sessions.idle_lifetime = Some(60)).start().await;
     app.user("john", "my_password").await;
-    session::clean_up(&app.app).await.unwrap();
+    clean_up::run(&app.app).await.unwrap();
     app.sql("UPDATE job SET due_at = 9000000000000000000").await;
     app.sign_in("john", "my_password").await;
     app.advance(60);
-    assert_eq!(session::clean_up(&app.app).await.unwrap(), 1);
+    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 1);
     app.sign_in("john", "my_password").await;
     app.advance(60);
-    assert_eq!(session::clean_up(&app.app).await.unwrap(), 0, "from then on it is due as usual");
+    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 0, "from then on it is due as usual");
 }
 
 async fn list_is_bounded() {

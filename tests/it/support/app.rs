@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use vestibule::{
     clock::{Clock, Timestamp},
-    config::Config,
+    config::{self, Config},
     domain::{
         App,
         account::Account,
@@ -104,6 +104,11 @@ impl Builder {
             config.passwords.memory_kib = 262_144;
             config.passwords.iterations = 8;
         })
+    }
+
+    /// With the limits that a service has unless somebody changes them.
+    pub(crate) fn usual_limits(self) -> Self {
+        self.with(|config| config.throttle = config::Throttle::default())
     }
 
     /// Puts a fault in the place of every handler.
@@ -284,10 +289,26 @@ pub(crate) fn config_in(folder: &TempDir) -> Config {
     config.server.listen = vec![([127, 0, 0, 1], 0).into()];
     config.database.url = format!("sqlite://{}", folder.path().join("vestibule.db").display()).into();
     config.keys.master_key_file = Some(folder.path().join("vestibule.key"));
+    config.throttle = unlimited();
     config.passwords.weak_hashing_for_tests = true;
     config.passwords.memory_kib = 64;
     config.passwords.iterations = 1;
     config
+}
+
+/// Limits that no test meets unless it is about them.
+fn unlimited() -> config::Throttle {
+    const MANY: u32 = 1_000_000;
+    config::Throttle {
+        login_burst: MANY,
+        logins_per_minute: MANY,
+        registrations_per_hour: MANY,
+        refused_refreshes_per_minute: MANY,
+        refreshes_per_minute: MANY,
+        free_failures: MANY,
+        suspend_after: MANY,
+        ..config::Throttle::default()
+    }
 }
 
 /// Routes whose handlers fail. The paths and methods stay those of the real ones.

@@ -22,6 +22,17 @@ pub(crate) fn vestibule(folder: &TempDir) -> Command {
         .env("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true")
         .env("VESTIBULE_PASSWORDS__MEMORY_KIB", "64")
         .env("VESTIBULE_PASSWORDS__ITERATIONS", "1");
+    for limit in [
+        "LOGIN_BURST",
+        "LOGINS_PER_MINUTE",
+        "REGISTRATIONS_PER_HOUR",
+        "REFUSED_REFRESHES_PER_MINUTE",
+        "REFRESHES_PER_MINUTE",
+        "FREE_FAILURES",
+        "SUSPEND_AFTER",
+    ] {
+        command.env(format!("VESTIBULE_THROTTLE__{limit}"), "1000000");
+    }
     command
 }
 

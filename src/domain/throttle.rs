@@ -1,0 +1,315 @@
+//! Throttles: how often a password is tried, an account made, a refresh token refused. They are rows, so that they hold
+//! across instances and restarts, and each is read and written under its lock, so that parallel tries are all counted.
+//!
+//! A try to sign in passes three of them. Its address has a bucket that refills; a try with another name than the
+//! last one costs more, so that one address that tries many accounts is stopped early. Its account counts failures in a
+//! row, whatever the addresses: a few are free, then each one doubles the wait. A known device, an address from which
+//! this account has signed in before, is counted by itself instead, so that nobody is kept out of an account by those
+//! who attack it from elsewhere. Names of no account are counted like all others.
+
+use std::{net::IpAddr, time::Duration};
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, EntityTrait, IntoActiveModel as _, QuerySelect as _,
+    sea_query::OnConflict,
+};
+
+use super::{
+    App, device,
+    fault::{Doing as _, Fault},
+    session::Client,
+    transaction::write,
+};
+use crate::{clock::Timestamp, entity::throttle};
+
+/// What a try with another name than the address's last one takes out of the address's bucket.
+const NEW_NAME: u32 = 3;
+/// How many expired throttles go in one transaction.
+const CLEAN_UP_BATCH: u64 = 500;
+
+/// A bucket that refills.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// How much it holds.
+    pub burst: u32,
+    /// In what time one unit comes back.
+    pub every: Duration,
+}
+
+/// How much is let through.
+#[derive(Clone, Copy, Debug)]
+pub struct ThrottleSettings {
+    /// Tries to sign in, for each address.
+    pub logins: Rate,
+    /// Registrations, for each address.
+    pub registrations: Rate,
+    /// Refresh tokens that are refused, for each address.
+    pub refused_refreshes: Rate,
+    /// Refreshes, for each session.
+    pub refreshes: Rate,
+    /// Failures in a row without a wait, for each account and each of its known devices.
+    pub free_failures: u32,
+    /// The longest wait that failures cause.
+    pub max_wait: Duration,
+    /// After how many failures in a row an account is closed to unknown devices (NIST SP 800-63B-4 section 3.2.2).
+    pub suspend_after: u32,
+    /// For how long it is, and how long failures are remembered.
+    pub memory: Duration,
+    /// The most known devices of an account.
+    pub known_devices: u64,
+    /// How long a device is known after the last login from it.
+    pub device_lifetime: Duration,
+}
+
+/// Too much: the same request is let through after a while, unless others come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests; the next one is let through in {} seconds", retry_after.as_secs())]
+pub struct Throttled {
+    /// After how long.
+    pub retry_after: Duration,
+}
+
+/// Why a try is not let through.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AdmitError {
+    /// There were too many.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// Something underneath failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// A try to check a password that was let through, and is counted as a failure until it has succeeded.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    address: String,
+    cost: u32,
+    /// Of the account, or of its known device.
+    failures: String,
+    /// The keyed hash of account and address.
+    device: String,
+}
+
+/// Lets a try to check the password of the account called `name` through, and counts it.
+///
+/// # Errors
+/// [`AdmitError`]; then nothing is counted.
+pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Timestamp) -> Result<Admitted, AdmitError> {
+    let settings = &app.throttle;
+    let network = &network(client.address);
+    let tag = &subject(app, "name", name);
+    let device = &device::of(app, name, client);
+    let address = &subject(app, "login", network);
+    let doing = "counting a try to sign in";
+    write(&app.db, doing, |transaction| async move {
+        let mut bucket = locked(&transaction, address, now).await?;
+        let cost = if bucket.last.as_ref() == Some(tag) { 1 } else { NEW_NAME };
+        take(&mut bucket, settings.logins, cost, now)?;
+        bucket.last = Some(tag.clone());
+        let known = device::is_known(&*transaction, device, settings, now).await?;
+        let failures = if known { subject(app, "device", device) } else { account(app, name) };
+        let mut row = locked(&transaction, &failures, now).await?;
+        count_failure(&mut row, settings, !known, now)?;
+        store(&transaction, bucket).await?;
+        store(&transaction, row).await?;
+        Ok(Admitted { address: address.clone(), cost, failures, device: device.clone() })
+    })
+    .await
+}
+
+/// Forgets the failures of a try that has succeeded, in the transaction of what it succeeded with, and makes its device
+/// known.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn succeed(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    admitted: &Admitted,
+    user: crate::ids::UserId,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    give_back(app, transaction, admitted, 1, now).await?;
+    let doing = "forgetting failed tries";
+    throttle::Entity::delete_by_id(&admitted.failures).exec(transaction).await.doing(doing)?;
+    device::remember(transaction, &admitted.device, user, &app.throttle, now).await
+}
+
+/// Takes back a try whose password nobody looked at.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn withdraw(app: &App, admitted: &Admitted, now: Timestamp) -> Result<(), Fault> {
+    write(&app.db, "taking back a try to sign in", |transaction| async move {
+        give_back(app, &transaction, admitted, 0, now).await?;
+        let mut row = locked(&transaction, &admitted.failures, now).await?;
+        row.failures = (row.failures - 1).max(0);
+        row.until = row.until.min(now + wait(row.failures, &app.throttle));
+        store(&transaction, row).await
+    })
+    .await
+}
+
+/// Lets one more of what is counted for each address through.
+///
+/// # Errors
+/// [`AdmitError`]; then nothing is counted.
+pub(super) async fn pass(
+    app: &App,
+    client: &Client,
+    purpose: &'static str,
+    rate: Rate,
+    now: Timestamp,
+) -> Result<(), AdmitError> {
+    let subject = &subject(app, purpose, &network(client.address));
+    write(&app.db, "counting requests", |transaction| async move {
+        let mut bucket = locked(&transaction, subject, now).await?;
+        take(&mut bucket, rate, 1, now)?;
+        Ok(store(&transaction, bucket).await?)
+    })
+    .await
+}
+
+/// When a bucket that was full again at `until` is full again after one more unit.
+///
+/// # Errors
+/// [`Throttled`] when it does not hold that much.
+pub(super) fn after_one_more(until: Timestamp, rate: Rate, now: Timestamp) -> Result<Timestamp, Throttled> {
+    after_more(until, rate, 1, now)
+}
+
+/// Forgets the failures of an account, which opens it to all devices.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn unlock(app: &App, name: &str) -> Result<(), Fault> {
+    let subject = &account(app, name);
+    let doing = "forgetting failed tries";
+    write(&app.db, doing, |transaction| async move {
+        throttle::Entity::delete_by_id(subject).exec(&*transaction).await.doing(doing).map(drop)
+    })
+    .await
+}
+
+/// Removes the throttles that have expired; answers how many.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
+    let now = app.clock.now();
+    let doing = "clearing expired throttles away";
+    let mut removed = 0;
+    loop {
+        let expired = throttle::Entity::expired(now, CLEAN_UP_BATCH).all(&app.db).await.doing(doing)?;
+        let subjects = &expired.into_iter().map(|row| row.subject).collect::<Vec<_>>();
+        removed += write(&app.db, doing, |transaction| async move {
+            let removal = throttle::Entity::remove_expired(subjects.iter().cloned(), now);
+            removal.exec(&*transaction).await.doing(doing)
+        })
+        .await?
+        .rows_affected;
+        if (subjects.len() as u64) < CLEAN_UP_BATCH {
+            return Ok(removed);
+        }
+    }
+}
+
+/// The part of an address that one subscriber has: all of an IPv4 address, 64 bits of an IPv6 address.
+pub(super) fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+fn subject(app: &App, purpose: &str, of: &str) -> String {
+    app.keyring.pseudonym(&format!("throttle:{purpose}"), of)
+}
+
+/// Whom failures count for on any device that is not known.
+fn account(app: &App, name: &str) -> String {
+    subject(app, "account", name)
+}
+
+/// The row of a subject under its lock, as good as new where it has expired.
+async fn locked(transaction: &DatabaseTransaction, subject: &str, now: Timestamp) -> Result<throttle::Model, Fault> {
+    let doing = "reading a throttle";
+    let fresh = throttle::Model { subject: subject.to_owned(), failures: 0, until: now, last: None, expires_at: now };
+    throttle::Entity::insert(fresh.clone().into_active_model())
+        .on_conflict(
+            OnConflict::column(throttle::Column::Subject).do_nothing_on([throttle::Column::Subject]).to_owned(),
+        )
+        .exec_without_returning(transaction)
+        .await
+        .doing(doing)?;
+    let row = throttle::Entity::by_subject(subject).lock_exclusive().one(transaction).await.doing(doing)?;
+    Ok(row.filter(|row| row.expires_at > now).unwrap_or(fresh))
+}
+
+async fn store(transaction: &DatabaseTransaction, row: throttle::Model) -> Result<(), Fault> {
+    let changed = throttle::ActiveModel {
+        subject: sea_orm::ActiveValue::Unchanged(row.subject),
+        failures: Set(row.failures),
+        until: Set(row.until),
+        last: Set(row.last),
+        expires_at: Set(row.expires_at),
+    };
+    changed.update(transaction).await.doing("storing a throttle").map(drop)
+}
+
+fn after_more(until: Timestamp, rate: Rate, cost: u32, now: Timestamp) -> Result<Timestamp, Throttled> {
+    let until = until.max(now) + rate.every * cost;
+    let retry_after = until.since(now + rate.every * rate.burst);
+    if retry_after.is_zero() { Ok(until) } else { Err(Throttled { retry_after }) }
+}
+
+fn take(bucket: &mut throttle::Model, rate: Rate, cost: u32, now: Timestamp) -> Result<(), Throttled> {
+    // A bucket smaller than the dearest try still lets one through when it is full.
+    bucket.until = after_more(bucket.until, rate, cost.min(rate.burst), now)?;
+    bucket.expires_at = bucket.until;
+    Ok(())
+}
+
+/// Gives back what a try took out of its address's bucket, but for `kept`.
+async fn give_back(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    admitted: &Admitted,
+    kept: u32,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let rate = app.throttle.logins;
+    let cost = admitted.cost.min(rate.burst);
+    let mut bucket = locked(transaction, &admitted.address, now).await?;
+    bucket.until = bucket.until.before(rate.every * cost.saturating_sub(kept));
+    bucket.expires_at = bucket.until;
+    store(transaction, bucket).await
+}
+
+fn count_failure(
+    row: &mut throttle::Model,
+    settings: &ThrottleSettings,
+    suspends: bool,
+    now: Timestamp,
+) -> Result<(), Throttled> {
+    if now < row.until {
+        return Err(Throttled { retry_after: row.until.since(now) });
+    }
+    row.failures += 1;
+    let suspended = suspends && row.failures >= i64::from(settings.suspend_after);
+    row.until = now + if suspended { settings.memory } else { wait(row.failures, settings) };
+    row.expires_at = now + settings.memory;
+    Ok(())
+}
+
+/// How long the next try waits after so many failures in a row: not at all, then 1, 2, 4 … seconds.
+fn wait(failures: i64, settings: &ThrottleSettings) -> Duration {
+    let beyond = failures - i64::from(settings.free_failures);
+    let Ok(doublings) = u32::try_from(beyond) else { return Duration::ZERO };
+    let seconds = 1_u64.checked_shl(doublings).unwrap_or(u64::MAX);
+    Duration::from_secs(seconds).min(settings.max_wait)
+}

@@ -1,0 +1,478 @@
+//! Throttles: what is let through, and what is not. The numbers are those of the security checks that a test covers.
+
+use std::{net::IpAddr, sync::Arc};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use vestibule::{
+    domain::{
+        account, clean_up,
+        login::{self, Attempt, LoginError},
+        session::Client,
+        token::{self, RefreshError},
+    },
+    secret::Password,
+};
+
+use crate::support::{TestApp, app::Tokens, rounds};
+
+crate::trials![
+    addresses_are_limited_and_told_when_to_return_s21,
+    registrations_are_limited_s21,
+    refused_refreshes_are_limited_and_good_ones_go_on_s21,
+    refreshes_of_one_session_are_limited,
+    failures_of_an_account_count_whatever_the_address_s22,
+    account_is_closed_to_unknown_devices_at_a_hundred_failures_s22,
+    success_forgets_failures,
+    attacker_cannot_hold_a_victim_out_s23,
+    known_device_is_limited_by_itself,
+    devices_are_forgotten_with_the_password,
+    devices_are_bounded_and_forgotten_in_time,
+    parallel_tries_are_all_counted_s24,
+    limits_hold_across_instances_s25,
+    one_network_is_one_address_s26,
+    spellings_of_a_name_are_one_account_s28,
+    unknown_names_are_limited_like_known_ones_s19,
+    every_way_to_check_a_password_is_limited_s29,
+    spraying_is_stopped_earlier_s30,
+    storage_is_bounded_s31,
+    full_queue_counts_no_failure,
+    no_name_or_address_is_stored,
+];
+
+async fn limited() -> TestApp {
+    TestApp::builder().usual_limits().with(|config| config.passwords.queue_length = Some(1000)).start().await
+}
+
+/// The `number`th of many addresses.
+fn address(number: usize) -> IpAddr {
+    let number = u32::try_from(number).unwrap();
+    IpAddr::from((0x0a00_0000 + number).to_be_bytes())
+}
+
+/// What came of a try to sign in: whether it succeeded, or after how many seconds to come back.
+async fn sign_in(app: &TestApp, name: &str, password: &str, from: IpAddr) -> Result<bool, u64> {
+    let client = Client { address: from, user_agent: None };
+    let attempt = Attempt { username: name.to_owned(), password: password.to_owned().into(), client };
+    match login::with_password(&app.app, attempt).await {
+        Ok(_) => Ok(true),
+        Err(LoginError::InvalidCredentials) => Ok(false),
+        Err(LoginError::Throttled(throttled)) => Err(throttled.retry_after.as_micros().div_ceil(1_000_000) as u64),
+        Err(LoginError::Fault(fault)) => panic!("{}", fault.chain()),
+    }
+}
+
+async fn addresses_are_limited_and_told_when_to_return_s21() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    let login = || app.post("/login").json(&body).send();
+    let mut passed = 0;
+    let refused = loop {
+        let answer = login().await;
+        if answer.status != 200 {
+            break answer;
+        }
+        passed += 1;
+    };
+    refused.is_problem(429, "too_many_requests");
+    assert_eq!(passed, 30, "a good login costs one");
+    for _ in 0..3 {
+        let wait: u64 = login().await.header("retry-after").parse().unwrap();
+        assert_eq!(wait, 2);
+        app.advance(wait - 1);
+        login().await.is_problem(429, "too_many_requests");
+        app.advance(1);
+        assert_eq!(login().await.status, 200, "after the wait that was told");
+    }
+    app.advance(60);
+    for _ in 0..30 {
+        assert_eq!(login().await.status, 200);
+    }
+    login().await.is_problem(429, "too_many_requests");
+}
+
+async fn registrations_are_limited_s21() {
+    let app = limited().await;
+    let register = |number: usize| {
+        let body = json!({ "username": format!("user{number}"), "password": "my_password" });
+        app.post("/register").json(&body).send()
+    };
+    for number in 0..20 {
+        assert_eq!(register(number).await.status, 201, "{number}");
+    }
+    let refused = register(20).await;
+    refused.is_problem(429, "too_many_requests");
+    assert_eq!(refused.header("retry-after"), "180");
+    app.advance(180);
+    assert_eq!(register(20).await.status, 201);
+    register(21).await.is_problem(429, "too_many_requests");
+    assert_eq!(app.count("user").await, 21);
+}
+
+async fn refused_refreshes_are_limited_and_good_ones_go_on_s21() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let mut tokens = app.sign_in("john", "my_password").await;
+    for _ in 0..30 {
+        app.refresh("vst_r_nonsense").await.is_problem(401, "invalid_token");
+    }
+    let refused = app.refresh("vst_r_nonsense").await;
+    refused.is_problem(429, "too_many_requests");
+    assert_eq!(refused.header("retry-after"), "2");
+    tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
+    assert!(app.knows(&tokens.access).await, "whoever has a good token is not kept out");
+    app.advance(2);
+    app.refresh("vst_r_nonsense").await.is_problem(401, "invalid_token");
+    app.refresh("vst_r_nonsense").await.is_problem(429, "too_many_requests");
+}
+
+async fn refreshes_of_one_session_are_limited() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let other = app.sign_in("john", "my_password").await;
+    let mut tokens = app.sign_in("john", "my_password").await;
+    for _ in 0..60 {
+        tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
+    }
+    let refused = app.refresh(&tokens.refresh).await;
+    refused.is_problem(429, "too_many_requests");
+    assert_eq!(refused.header("retry-after"), "1");
+    Tokens::of(&app.refresh(&other.refresh).await);
+    app.advance(1);
+    Tokens::of(&app.refresh(&tokens.refresh).await);
+}
+
+/// The failures that are let through without a pause, each from another address, and the wait after them.
+async fn free_failures(app: &TestApp, name: &str, first: usize) -> (usize, u64) {
+    for number in 0..200 {
+        match sign_in(app, name, "wrong", address(first + number)).await {
+            Ok(success) => assert!(!success),
+            Err(wait) => return (number, wait),
+        }
+    }
+    panic!("200 failures were let through");
+}
+
+async fn failures_of_an_account_count_whatever_the_address_s22() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let (free, mut wait) = free_failures(&app, "john", 0).await;
+    assert_eq!((free, wait), (5, 1));
+    let mut waits = Vec::new();
+    for number in 0..14 {
+        app.advance(wait);
+        assert_eq!(sign_in(&app, "john", "wrong", address(1000 + number)).await, Ok(false), "after the wait");
+        wait = sign_in(&app, "john", "my_password", address(2000 + number)).await.unwrap_err();
+        waits.push(wait);
+    }
+    assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900, 900]);
+    app.user("jane", "my_password").await;
+    assert_eq!(sign_in(&app, "jane", "my_password", address(3000)).await, Ok(true));
+    assert!(
+        sign_in(&app, "john", "my_password", address(3000)).await.is_err(),
+        "one's own login forgets nothing of others"
+    );
+    app.advance(24 * 60 * 60);
+    assert_eq!(free_failures(&app, "john", 4000).await, (5, 1), "a day forgets");
+}
+
+async fn account_is_closed_to_unknown_devices_at_a_hundred_failures_s22() {
+    let app = limited().await;
+    let john = app.user("john", "my_password").await;
+    let home = address(9999);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+    let (mut failures, mut number) = (0, 0);
+    let closed = loop {
+        number += 1;
+        match sign_in(&app, "john", "wrong", address(number)).await {
+            Ok(_) => failures += 1,
+            Err(wait) if wait > 900 => break wait,
+            Err(wait) => app.advance(wait),
+        }
+    };
+    assert_eq!((failures, closed), (100, 24 * 60 * 60));
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true), "a known device");
+    assert!(sign_in(&app, "john", "my_password", address(1)).await.is_err());
+    let other = app.another().await;
+    account::unlock(&other.app, &john).await.unwrap();
+    assert_eq!(sign_in(&app, "john", "wrong", address(2)).await, Ok(false), "unlocked");
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    for number in 0..100 {
+        while let Err(wait) = sign_in(&app, "john", "wrong", address(number + 20)).await {
+            app.advance(wait);
+        }
+    }
+    app.advance(24 * 60 * 60);
+    assert_eq!(sign_in(&app, "john", "my_password", address(500)).await, Ok(true), "a day later");
+}
+
+async fn success_forgets_failures() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    for _ in 0..3 {
+        for _ in 0..4 {
+            assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+        }
+        assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+        app.advance(60);
+    }
+}
+
+/// Ten minutes of attack on an account from ever new addresses, while its owner signs in at home every ten seconds.
+async fn attacker_cannot_hold_a_victim_out_s23() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let home = address(1);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+    let live = app.sign_in("john", "my_password").await;
+    let (mut worst, mut refused) = (0, 0);
+    for second in 0..600 {
+        for number in 0..3 {
+            refused += usize::from(sign_in(&app, "john", "wrong", address(10 + 3 * second + number)).await.is_err());
+        }
+        if second % 10 == 0 {
+            match sign_in(&app, "john", "my_password", home).await {
+                Ok(success) => assert!(success),
+                Err(wait) => worst = worst.max(wait),
+            }
+        }
+        app.advance(1);
+    }
+    let live = Tokens::of(&app.refresh(&live.refresh).await);
+    assert!(app.knows(&live.access).await, "live sessions go on");
+    println!("throttle: 600 s of attack, {refused} of 1800 tries refused, the victim's worst wait {worst} s");
+    assert_eq!(worst, 0);
+    assert!(refused > 1750, "{refused}");
+}
+
+async fn known_device_is_limited_by_itself() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let home = address(1);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+    for _ in 0..5 {
+        assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false));
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Err(1), "it is never unlimited");
+    assert_eq!(sign_in(&app, "john", "my_password", address(2)).await, Ok(true), "elsewhere nothing is counted");
+    app.advance(1);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+}
+
+async fn devices_are_forgotten_with_the_password() {
+    let app = limited().await;
+    let john = app.user("john", "my_password").await;
+    let home = address(1);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+    free_failures(&app, "john", 10).await;
+    assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false), "known");
+    account::set_password(&app.app, &john, &Password::from("another one".to_owned())).await.unwrap();
+    assert_eq!(sign_in(&app, "john", "another one", home).await, Err(1), "known no more");
+    assert_eq!(app.count("known_device").await, 0);
+    account::delete(&app.app, john.id).await.unwrap();
+}
+
+async fn devices_are_bounded_and_forgotten_in_time() {
+    let app = limited().await;
+    let john = app.user("john", "my_password").await;
+    for number in 0..25 {
+        assert_eq!(sign_in(&app, "john", "my_password", address(number)).await, Ok(true));
+        app.advance(1);
+    }
+    assert_eq!(app.count("known_device").await, 20);
+    free_failures(&app, "john", 100).await;
+    assert!(sign_in(&app, "john", "my_password", address(4)).await.is_err(), "the one used least lately");
+    assert_eq!(sign_in(&app, "john", "my_password", address(5)).await, Ok(true));
+    app.advance(30 * 24 * 60 * 60);
+    free_failures(&app, "john", 200).await;
+    assert!(sign_in(&app, "john", "my_password", address(24)).await.is_err(), "after 30 days");
+    assert_eq!(clean_up::run(&app.app).await.unwrap().devices, 20);
+    account::delete(&app.app, john.id).await.unwrap();
+    assert_eq!(app.count("known_device").await, 0);
+}
+
+async fn parallel_tries_are_all_counted_s24() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    for name in ["john", "nobody"] {
+        let before = app.app.hashing.computed();
+        let tries = (0..100).map(|number| sign_in(&app, name, "wrong", address(number)));
+        let passed = join_all(tries).await.into_iter().filter(Result::is_ok).count();
+        assert_eq!((passed, app.app.hashing.computed() - before), (5, 5), "{name}");
+    }
+    let before = app.app.hashing.computed();
+    let tries = (0..100).map(|number| {
+        let app = &app;
+        async move { sign_in(app, &format!("name{number}"), "wrong", address(5000)).await }
+    });
+    let passed = join_all(tries).await.into_iter().filter(Result::is_ok).count();
+    assert_eq!((passed, app.app.hashing.computed() - before), (10, 10), "from one address");
+}
+
+async fn limits_hold_across_instances_s25() {
+    let app = limited().await;
+    let other = app.another().await;
+    app.user("john", "my_password").await;
+    let tries = (0..100).map(|number| sign_in([&app, &other][number % 2], "john", "wrong", address(number)));
+    assert_eq!(join_all(tries).await.into_iter().filter(Result::is_ok).count(), 5);
+    let registrations = (0..40).map(|number| {
+        let body = json!({ "username": format!("user{number}"), "password": "my_password" });
+        [&app, &other][number % 2].post("/register").json(&body).send()
+    });
+    let answers = join_all(registrations).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 20);
+}
+
+async fn one_network_is_one_address_s26() {
+    let app = limited().await;
+    let mut passed = 0;
+    for number in 0..1000_u16 {
+        let from = IpAddr::from([0x2001, 0xdb8, 1, 2, number, number, 0, 1]);
+        passed += usize::from(sign_in(&app, &format!("name{number}"), "wrong", from).await.is_ok());
+    }
+    assert_eq!(passed, 10);
+    assert!(sign_in(&app, "other", "wrong", "2001:db8:1:3::1".parse().unwrap()).await.is_ok(), "the next network");
+    let plain: IpAddr = "192.0.2.7".parse().unwrap();
+    for number in 0..10 {
+        assert_eq!(sign_in(&app, &format!("other{number}"), "wrong", plain).await, Ok(false));
+    }
+    let mapped = "::ffff:192.0.2.7".parse().unwrap();
+    assert!(sign_in(&app, "more", "wrong", mapped).await.is_err(), "an IPv4 address however it is written");
+}
+
+async fn spellings_of_a_name_are_one_account_s28() {
+    let app = limited().await;
+    app.user("Bob", "my_password").await;
+    let spellings = ["Bob", "bob", "BOB", "\u{ff22}\u{ff2f}\u{ff22}", "bOB"];
+    for (number, name) in spellings.iter().enumerate() {
+        assert_eq!(sign_in(&app, name, "wrong", address(number)).await, Ok(false));
+    }
+    for (number, name) in spellings.iter().enumerate() {
+        assert_eq!(sign_in(&app, name, "my_password", address(100 + number)).await, Err(1), "{name}");
+    }
+}
+
+async fn unknown_names_are_limited_like_known_ones_s19() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let closed = app.user("jane", "my_password").await;
+    account::disable(&app.app, closed.id).await.unwrap();
+    let names = ["john", "jane", "nobody", "john@example.com", "two words", "'; --"];
+    let mut seen = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let mut waits = Vec::new();
+        for number in 0..40 {
+            let outcome = sign_in(&app, name, "wrong", address(1000 * place + number)).await;
+            waits.push(outcome);
+            app.advance(outcome.err().unwrap_or(0).min(100));
+        }
+        seen.push(waits);
+    }
+    assert!(seen.iter().all(|waits| *waits == seen[0]), "{seen:?}");
+    let mut answers = Vec::new();
+    for name in ["john", "nobody"] {
+        let body = json!({ "username": name, "password": "wrong" });
+        let answer = loop {
+            let answer = app.post("/login").json(&body).send().await;
+            if answer.status == 429 {
+                break answer;
+            }
+        };
+        answers.push(answer.text.replace(answer.header("x-request-id"), ""));
+        app.advance(24 * 60 * 60);
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+async fn every_way_to_check_a_password_is_limited_s29() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    let change = |current: &str| {
+        let body = json!({ "current_password": current, "new_password": "a better password" });
+        app.post("/me/password").bearer(&tokens.access).json(&body).send()
+    };
+    for _ in 0..5 {
+        change("wrong").await.is_problem(401, "invalid_credentials");
+    }
+    change("my_password").await.is_problem(429, "too_many_requests");
+    let login = json!({ "username": "john", "password": "my_password" });
+    app.post("/login").json(&login).send().await.is_problem(429, "too_many_requests");
+    app.advance(1);
+    assert_eq!(change("my_password").await.status, 204);
+}
+
+async fn spraying_is_stopped_earlier_s30() {
+    let app = limited().await;
+    app.user("name7", "my_password").await;
+    let tries = |name: &'static str| {
+        let app = &app;
+        async move {
+            let mut passed = 0;
+            for number in 0..50 {
+                let name = if name.is_empty() { format!("name{number}") } else { name.to_owned() };
+                passed += usize::from(sign_in(app, &name, "Summer2026", address(1)).await.is_ok());
+                // So that the account itself is not what stops it.
+                account_is_free(app).await;
+            }
+            passed
+        }
+    };
+    let spray = tries("").await;
+    app.advance(60);
+    let one = tries("john").await;
+    println!("throttle: 50 tries from one address, {spray} let through on as many accounts, {one} on one account");
+    assert_eq!((spray, one), (10, 28));
+}
+
+/// Forgets the failures of accounts, and leaves addresses alone.
+async fn account_is_free(app: &TestApp) {
+    app.sql("UPDATE throttle SET failures = 0, until = 0, expires_at = 0 WHERE failures > 0").await;
+}
+
+async fn storage_is_bounded_s31() {
+    let app = limited().await;
+    let app = Arc::new(app);
+    let number = rounds(2_000, 50_000);
+    for batch in 0..number / 100 {
+        let tries = (0..100).map(|place| {
+            let (app, number) = (&app, 100 * batch + place);
+            async move { sign_in(app, &format!("name{number}"), "wrong", address(number)).await }
+        });
+        assert!(join_all(tries).await.iter().all(Result::is_ok));
+    }
+    assert_eq!(app.count("throttle").await, 2 * i64::try_from(number).unwrap());
+    app.advance(24 * 60 * 60);
+    assert_eq!(clean_up::run(&app.app).await.unwrap().throttles, 2 * number as u64);
+    assert_eq!(app.count("throttle").await, 0);
+}
+
+async fn full_queue_counts_no_failure() {
+    let app = TestApp::builder().usual_limits().slow_hashing().start().await;
+    app.user("john", "my_password").await;
+    app.fill_queue().await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    for _ in 0..40 {
+        app.post("/login").json(&body).send().await.is_problem(503, "busy");
+    }
+}
+
+async fn no_name_or_address_is_stored() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let client = Client { address: address(77), user_agent: None };
+    assert_eq!(sign_in(&app, "john", "my_password", client.address).await, Ok(true));
+    assert_eq!(sign_in(&app, "john", "wrong", address(78)).await, Ok(false));
+    let refused = token::refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
+    assert!(matches!(refused, Err(RefreshError::InvalidToken)));
+    use sea_orm::EntityTrait as _;
+    let rows = vestibule::entity::throttle::Entity::find().all(&app.app.db).await.unwrap();
+    let devices = vestibule::entity::known_device::Entity::find().all(&app.app.db).await.unwrap();
+    assert!(rows.len() > 2 && devices.len() == 1);
+    let hash = regex::Regex::new("^[A-Za-z0-9_-]{43}$").unwrap();
+    for row in rows {
+        assert!(hash.is_match(&row.subject) && row.last.is_none_or(|last| hash.is_match(&last)));
+    }
+    assert!(hash.is_match(&devices[0].device));
+}
