@@ -181,7 +181,7 @@ async fn rotate(
     };
     let doing = "renewing a session";
     let rotated = write(&app.db, doing, |transaction| async move {
-        Ok::<_, Fault>(entity::session::Entity::rotate(renewed.clone()).exec(&*transaction).await.doing(doing)?)
+        entity::session::Entity::rotate(renewed.clone()).exec(&*transaction).await.doing(doing)
     })
     .await?;
     Ok((rotated.rows_affected == 1).then(|| renewed.clone()))
