@@ -27,6 +27,7 @@ mod rows;
 mod sessions;
 mod support;
 mod throttle;
+mod surface;
 mod tidy;
 mod tokens;
 mod well_known;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         rows::trials(),
         sessions::trials(),
         throttle::trials(),
+        surface::trials(),
         tidy::trials(),
         tokens::trials(),
         well_known::trials(),

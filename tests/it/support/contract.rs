@@ -50,6 +50,9 @@ struct Response {
     codes: BTreeSet<String>,
 }
 
+/// How a path names a parameter.
+static PARAMETER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[a-z_]+\}").unwrap());
+
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(read);
 
 fn read() -> Vec<Operation> {
@@ -123,6 +126,8 @@ pub(crate) struct Walked {
     pub(crate) url: String,
     /// The example of its request.
     pub(crate) example: Option<Value>,
+    /// Where the strings of its request stand, as JSON pointers.
+    pub(crate) strings: Vec<String>,
     pub(crate) wants_token: bool,
     /// The codes of its problems.
     pub(crate) codes: BTreeSet<String>,
@@ -135,18 +140,45 @@ pub(crate) fn operations() -> Vec<Walked> {
         for (method, operation) in methods.as_object().unwrap() {
             let responses = operation["responses"].as_object().unwrap().values();
             let codes = responses.flat_map(|response| response["x-problem-codes"].as_array().into_iter().flatten());
+            let mut strings = Vec::new();
+            find_strings(&operation["requestBody"]["content"]["application/json"]["schema"], "", &mut strings);
             walked.push(Walked {
                 id: operation["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase(),
                 path: path.clone(),
-                url: path.replace("{session_id}", NOTHING),
+                url: with_parameters(path, NOTHING),
                 example: operation.pointer("/requestBody/content/application~1json/example").cloned(),
+                strings,
                 wants_token: !operation["security"].as_array().unwrap().is_empty(),
                 codes: codes.map(|code| code.as_str().unwrap().to_owned()).collect(),
             });
         }
     }
     walked
+}
+
+/// A path of the document with a value in the place of each of its parameters.
+pub(crate) fn with_parameters(path: &str, value: &str) -> String {
+    PARAMETER.replace_all(path, regex::NoExpand(value)).into_owned()
+}
+
+/// Collects the pointers of all strings below a schema.
+fn find_strings(schema: &Value, pointer: &str, found: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        return find_strings(&document().value.pointer(name.trim_start_matches('#')).unwrap(), pointer, found);
+    }
+    if schema["type"] == "string" {
+        found.push(pointer.to_owned());
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        find_strings(member, &format!("{pointer}/{name}"), found);
+    }
+    if let Some(items) = schema.get("items") {
+        find_strings(items, &format!("{pointer}/0"), found);
+    }
+    for part in ["allOf", "anyOf", "oneOf"].iter().flat_map(|name| schema[name].as_array().into_iter().flatten()) {
+        find_strings(part, pointer, found);
+    }
 }
 
 /// Everything that the document declares.
@@ -228,8 +260,8 @@ pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<Option<Seen>, String
 
 /// Whether a path is one of a pattern, in which `{name}` stands for an identifier.
 fn fits(pattern: &str, path: &str) -> bool {
-    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[a-z_]+\}").unwrap());
-    NAME.is_match(pattern) && Regex::new(&format!("^{}$", NAME.replace_all(pattern, "[^/]+"))).unwrap().is_match(path)
+    PARAMETER.is_match(pattern)
+        && Regex::new(&format!("^{}$", PARAMETER.replace_all(pattern, "[^/]+"))).unwrap().is_match(path)
         || pattern == path
 }
 

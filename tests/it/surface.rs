@@ -1,0 +1,356 @@
+//! Who may do what, walked from the document: every operation against every kind of caller, and identities that nothing
+//! but the credential gives. The numbers are those of the security checks that a test covers.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use vestibule::{api::document::document, domain::account};
+
+use crate::support::{
+    TestApp,
+    client::{Answer, Call},
+    contract::{NOTHING, Walked, operations, with_parameters},
+    forge,
+};
+
+crate::trials![
+    every_operation_answers_every_caller_as_the_table_says_s105_s106,
+    operations_and_rows_that_have_no_counterpart_are_found,
+    identity_comes_only_from_the_credential_s107,
+    members_that_nobody_may_set_are_refused_s104,
+    odd_authorization_is_401_everywhere_s86,
+    identifiers_are_random_s20,
+    nothing_redirects_s85,
+];
+
+const PASSWORD: &str = "my_password";
+
+/// Who calls. Each has an account of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Nobody: no account, no token.
+    Anonymous,
+    /// Somebody who is signed in.
+    User,
+    /// Somebody else who is signed in: what the path names is not theirs.
+    OtherUser,
+    /// Signed in when the account was disabled.
+    Disabled,
+    /// Signed in until the session was ended.
+    EndedSession,
+    /// Signed in, with an access token whose time is over.
+    ExpiredToken,
+    /// Signed in, but takes the refresh token for an access token.
+    RefreshTokenAsBearer,
+    /// Signed in when the account was deleted.
+    Deleted,
+}
+
+/// The columns of the table.
+const KINDS: [Kind; 8] = [
+    Kind::Anonymous,
+    Kind::User,
+    Kind::OtherUser,
+    Kind::Disabled,
+    Kind::EndedSession,
+    Kind::ExpiredToken,
+    Kind::RefreshTokenAsBearer,
+    Kind::Deleted,
+];
+
+/// What callers are answered, in the order of [`KINDS`]: the status, and the code of a problem.
+type Row = (&'static str, [&'static str; KINDS.len()]);
+
+const MISSING: &str = "401 missing_token";
+const INVALID: &str = "401 invalid_token";
+const WRONG: &str = "401 invalid_credentials";
+const UNKNOWN: &str = "404 not_found";
+
+/// An operation that needs an access token: what its owner is answered, and what others are.
+const fn needs_token(own: &'static str, foreign: &'static str) -> [&'static str; KINDS.len()] {
+    [MISSING, own, foreign, INVALID, INVALID, INVALID, INVALID, INVALID]
+}
+
+/// The table: a row for each operation of the document. The body bears the caller's own name, password and refresh
+/// token; the path names a session of the caller's, or for [`Kind::OtherUser`] somebody else's.
+const TABLE: [Row; 11] = [
+    ("login", [WRONG, "200", "200", WRONG, "200", "200", "200", WRONG]),
+    ("refreshToken", [INVALID, "200", "200", INVALID, INVALID, "200", "200", INVALID]),
+    ("revokeToken", ["204"; KINDS.len()]),
+    ("logout", needs_token("204", "204")),
+    ("register", ["201"; KINDS.len()]),
+    ("getMe", needs_token("200", "200")),
+    ("changePassword", needs_token("204", "204")),
+    ("listSessions", needs_token("200", "200")),
+    ("endOtherSessions", needs_token("204", "204")),
+    ("endSession", needs_token("204", UNKNOWN)),
+    ("getJwks", ["200"; KINDS.len()]),
+];
+
+/// What is wrong with a table: sentences that say what to do.
+fn gaps(operations: &[&str], rows: &[&str]) -> Vec<String> {
+    let missing = operations.iter().filter(|id| !rows.contains(id)).map(|id| {
+        format!("the operation {id} has no row in the table of tests/it/surface.rs: add what each kind of caller gets")
+    });
+    let stray = rows.iter().filter(|id| !operations.contains(id));
+    let stray = stray.map(|id| format!("the row {id} of tests/it/surface.rs belongs to no operation: remove it"));
+    let twice = rows.iter().enumerate().filter(|(place, id)| rows[..*place].contains(id));
+    let twice = twice.map(|(_, id)| format!("the operation {id} has two rows in tests/it/surface.rs: remove one"));
+    missing.chain(stray).chain(twice).collect()
+}
+
+/// The table, once it is known to be complete.
+fn rows() -> Vec<(Walked, [&'static str; KINDS.len()])> {
+    let operations = operations();
+    let ids: Vec<_> = operations.iter().map(|operation| operation.id.as_str()).collect();
+    let gaps = gaps(&ids, &TABLE.map(|(id, _)| id));
+    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+    let expected = |id: &str| TABLE.iter().find(|(row, _)| *row == id).unwrap().1;
+    operations.iter().map(|operation| (operation.clone(), expected(&operation.id))).collect()
+}
+
+/// Somebody who calls.
+struct Caller {
+    name: String,
+    id: String,
+    bearer: Option<String>,
+    refresh: String,
+    /// Another session of the same account: what a path may name.
+    elsewhere: String,
+    elsewhere_token: String,
+}
+
+impl Caller {
+    /// A new caller of this kind; the clock moves where a token is to expire.
+    async fn new(app: &TestApp, kind: Kind) -> Self {
+        let name = format!("{kind:?}{}", app.count("user").await);
+        if kind == Kind::Anonymous {
+            let nothing = || NOTHING.to_owned();
+            let (id, elsewhere) = (nothing(), nothing());
+            return Self { name, id, bearer: None, refresh: nothing(), elsewhere, elsewhere_token: nothing() };
+        }
+        let account = app.user(&name, PASSWORD).await;
+        let (here, elsewhere) = (app.sign_in(&name, PASSWORD).await, app.sign_in(&name, PASSWORD).await);
+        match kind {
+            Kind::Disabled => drop(account::disable(&app.app, account.id).await.unwrap()),
+            Kind::Deleted => account::delete(&app.app, account.id).await.unwrap(),
+            Kind::EndedSession => {
+                assert_eq!(app.post("/logout").bearer(&here.access).send().await.status, 204);
+            }
+            Kind::ExpiredToken => app.advance(605),
+            Kind::Anonymous | Kind::User | Kind::OtherUser | Kind::RefreshTokenAsBearer => {}
+        }
+        let bearer = if kind == Kind::RefreshTokenAsBearer { &here.refresh } else { &here.access };
+        Self {
+            name,
+            id: account.id.to_string(),
+            bearer: Some(bearer.clone()),
+            refresh: here.refresh.clone(),
+            elsewhere: forge::part(&elsewhere.access, 1)["sid"].as_str().unwrap().to_owned(),
+            elsewhere_token: elsewhere.access,
+        }
+    }
+
+    /// The example of an operation with this caller's own credentials; who registers takes a new name.
+    fn body(&self, operation: &Walked) -> Option<Value> {
+        let mut body = operation.example.clone()?;
+        let name = if operation.id == "register" { format!("{}.new", self.name) } else { self.name.clone() };
+        for (member, value) in [
+            ("username", name.as_str()),
+            ("password", PASSWORD),
+            ("current_password", PASSWORD),
+            ("refresh_token", &self.refresh),
+        ] {
+            if body.get(member).is_some() {
+                body[member] = value.into();
+            }
+        }
+        Some(body)
+    }
+
+    /// This caller's request, where the path names one of the owner's objects.
+    fn call(&self, app: &TestApp, operation: &Walked, owner: &Self, query: &str) -> Call {
+        let url = with_parameters(&operation.path, &owner.elsewhere);
+        let call = app.call(&operation.method, &format!("{url}{query}"));
+        match &self.bearer {
+            Some(token) => call.bearer(token),
+            None => call,
+        }
+    }
+
+    /// Whether nothing has happened to this account.
+    async fn is_untouched(&self, app: &TestApp) -> bool {
+        app.knows(&self.elsewhere_token).await && app.knows(&app.token(&self.name, PASSWORD).await).await
+    }
+}
+
+fn with_body(call: Call, body: Option<&Value>) -> Call {
+    match body {
+        Some(body) => call.json(body),
+        None => call,
+    }
+}
+
+fn verdict(answer: &Answer) -> String {
+    format!("{} {}", answer.status, answer.code()).trim_end().to_owned()
+}
+
+async fn every_operation_answers_every_caller_as_the_table_says_s105_s106() {
+    let app = TestApp::new().await;
+    for (operation, expected) in rows() {
+        for (kind, expected) in KINDS.into_iter().zip(expected) {
+            let caller = Caller::new(&app, kind).await;
+            let victim = Caller::new(&app, Kind::User).await;
+            let owner = if kind == Kind::OtherUser { &victim } else { &caller };
+            let call = with_body(caller.call(&app, &operation, owner, ""), caller.body(&operation).as_ref());
+            let answer = call.send().await;
+            assert_eq!(verdict(&answer), expected, "{} by {kind:?}: {answer:?}", operation.id);
+            assert!(victim.is_untouched(&app).await, "{} by {kind:?} changed somebody else's account", operation.id);
+        }
+    }
+}
+
+async fn operations_and_rows_that_have_no_counterpart_are_found() {
+    let rows = TABLE.map(|(id, _)| id);
+    let known = operations();
+    let mut ids: Vec<_> = known.iter().map(|operation| operation.id.as_str()).collect();
+    assert_eq!(gaps(&ids, &rows), Vec::<String>::new());
+    assert!(gaps(&ids, &[&rows[..], &["login"]].concat())[0].contains("login has two rows"));
+    assert!(gaps(&ids, &rows[1..])[0].contains("login has no row"));
+    ids.retain(|id| *id != "getMe");
+    assert!(gaps(&ids, &rows)[0].contains("getMe of tests/it/surface.rs belongs to no operation"));
+}
+
+/// Names under which a request might say who asks, or as what.
+const CLAIMS: [&str; 8] = ["user_id", "userId", "sub", "username", "account", "role", "is_admin", "sid"];
+
+async fn identity_comes_only_from_the_credential_s107() {
+    let app = TestApp::new().await;
+    for (operation, expected) in rows() {
+        let id = &operation.id;
+        let victim = Caller::new(&app, Kind::OtherUser).await;
+        let claimed = |name: &str| match name {
+            "username" | "account" => victim.name.clone(),
+            "role" => "admin".to_owned(),
+            "is_admin" => "true".to_owned(),
+            "sid" => victim.elsewhere.clone(),
+            _ => victim.id.clone(),
+        };
+        for name in CLAIMS.iter().filter(|name| !operation.strings.contains(&format!("/{name}"))) {
+            let caller = Caller::new(&app, Kind::User).await;
+            let Some(mut body) = caller.body(&operation) else { continue };
+            body[*name] = claimed(name).into();
+            let answer = caller.call(&app, &operation, &caller, "").json(&body).send().await;
+            answer.is_problem(400, "invalid_request");
+            assert_eq!(answer.errors(), [(format!("/{name}"), "unknown".to_owned())], "{id}");
+        }
+        let caller = Caller::new(&app, Kind::User).await;
+        let query: Vec<_> = CLAIMS.iter().map(|name| format!("{name}={}", claimed(name))).collect();
+        let mut call = caller.call(&app, &operation, &caller, &format!("?{}", query.join("&")));
+        for header in ["x-user-id", "x-forwarded-user", "x-remote-user", "x-authenticated-userid"] {
+            call = call.header(header, &victim.id);
+        }
+        // A body where none is wanted is not read.
+        let claims = json!({ "user_id": victim.id, "username": victim.name, "role": "admin" });
+        let answer = call.json(&caller.body(&operation).unwrap_or(claims)).send().await;
+        assert_eq!(verdict(&answer), expected[1], "{id}: {answer:?}");
+        let told = [&victim.id, &victim.name, &victim.elsewhere].iter().any(|part| answer.text.contains(*part));
+        assert!(!told && victim.is_untouched(&app).await, "{id}: {answer:?}");
+    }
+}
+
+async fn members_that_nobody_may_set_are_refused_s104() {
+    let app = TestApp::new().await;
+    for operation in operations() {
+        for name in ["id", "created_at", "state", "disabled", "verified", "email_verified", "password_hash", "counter"]
+        {
+            let caller = Caller::new(&app, Kind::User).await;
+            let Some(mut body) = caller.body(&operation) else { continue };
+            body[name] = "1".into();
+            let answer = caller.call(&app, &operation, &caller, "").json(&body).send().await;
+            answer.is_problem(400, "invalid_request");
+            assert_eq!(answer.errors(), [(format!("/{name}"), "unknown".to_owned())], "{}", operation.id);
+        }
+    }
+}
+
+/// Authorization headers that are no bearer token, with a valid token in some of them.
+fn odd_headers(token: &str) -> Vec<Vec<u8>> {
+    let texts = [
+        "",
+        " ",
+        ",",
+        "=",
+        "Bearer",
+        "Bearer ",
+        "Bearer  ",
+        "bearer\t",
+        "Bearer:",
+        "Bearer,",
+        "Bearer null",
+        "Bearer undefined",
+        "Bearer a b",
+        "Bearer ..",
+        "Basic am9objpteV9wYXNzd29yZA==",
+        "Basic",
+        "Digest username=\"john\"",
+        "Negotiate",
+        "None",
+        "true",
+    ];
+    let with_token = [
+        token.to_owned(),
+        format!("Bearer{token}"),
+        format!("Bearer\t{token}"),
+        format!("Bearer \"{token}\""),
+        format!("Bearer {token},"),
+        format!("Bearer {token} {token}"),
+        format!("Bearer {token}\u{e9}"),
+        format!("Bearer token={token}"),
+        format!("Token {token}"),
+        format!("Basic {token}"),
+        format!("Bearer Bearer {token}"),
+    ];
+    let bytes = [b"Bearer \xff\xfe".to_vec(), b"\xff".to_vec()];
+    texts.iter().map(|text| text.as_bytes().to_vec()).chain(with_token.map(String::into_bytes)).chain(bytes).collect()
+}
+
+async fn odd_authorization_is_401_everywhere_s86() {
+    let app = TestApp::new().await;
+    let caller = Caller::new(&app, Kind::User).await;
+    let token = caller.bearer.clone().unwrap();
+    for operation in operations().iter().filter(|operation| operation.wants_token) {
+        let call = || with_body(app.call(&operation.method, &operation.url), caller.body(operation).as_ref());
+        let odd = odd_headers(&token).into_iter().map(|value| call().header("authorization", value));
+        let twice = [call().bearer(&token).bearer(&token), call().bearer(&token).header("authorization", "Basic eA==")];
+        for call in odd.chain(twice) {
+            let answer = call.send().await;
+            assert!(matches!(answer.code(), "missing_token" | "invalid_token"), "{}: {answer:?}", operation.id);
+            assert!(answer.header("www-authenticate").starts_with("Bearer realm=\"vestibule\""), "{answer:?}");
+        }
+    }
+    assert!(caller.is_untouched(&app).await);
+}
+
+async fn identifiers_are_random_s20() {
+    let app = TestApp::new().await;
+    let mut ids = BTreeSet::new();
+    for _ in 0..10 {
+        let caller = Caller::new(&app, Kind::User).await;
+        ids.extend([caller.id, caller.elsewhere]);
+    }
+    let random = regex::Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$").unwrap();
+    assert!(ids.len() == 20 && ids.iter().all(|id| random.is_match(id)), "{ids:?}");
+}
+
+async fn nothing_redirects_s85() {
+    for operation in document().value["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap())
+    {
+        let statuses = operation.1["responses"].as_object().unwrap();
+        assert!(statuses.keys().all(|status| !status.starts_with('3')), "{}: {statuses:?}", operation.0);
+    }
+    let targets = regex::Regex::new("redirect|callback|return|next|continue|ur[il]$").unwrap();
+    for operation in operations() {
+        assert!(!operation.strings.iter().any(|name| targets.is_match(name)), "{}", operation.id);
+    }
+}
