@@ -20,6 +20,7 @@ mod malformed;
 mod me;
 mod names;
 mod password;
+mod payloads;
 mod races;
 mod refresh;
 mod register;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         me::trials(),
         names::trials(),
         password::trials(),
+        payloads::trials(),
         races::trials(),
         refresh::trials(),
         register::trials(),

@@ -1,0 +1,253 @@
+//! Texts that mean something to a database, a template, a terminal or a file system, in every string that the document
+//! lets clients send: none is executed, none is repeated, none makes the service fail. The numbers are those of the
+//! security checks that a test covers.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use vestibule::api::document::document;
+
+use crate::support::{
+    TestApp,
+    app::Tokens,
+    client::{Answer, Call},
+    contract::{NOTHING, Walked, operations, with_parameters},
+};
+
+crate::trials![
+    payloads_do_no_harm_s77_s87_s111,
+    databases_are_not_put_to_sleep_s111,
+    every_string_of_the_document_is_tried,
+    planted_faults_are_found,
+];
+
+const PASSWORD: &str = "my_password";
+/// What the templates among the payloads would come to; a product that no identifier holds by chance.
+const PRODUCT: &str = "1000393365";
+
+/// A text for one place of a request.
+struct Payload {
+    /// As it stands in a body, quotes included.
+    json: String,
+    /// As it stands in a path.
+    path: String,
+    /// What no answer may hold.
+    traces: Vec<String>,
+}
+
+impl Payload {
+    fn text(text: &str) -> Self {
+        let json = Value::from(text).to_string();
+        let path = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = json.trim_matches('"').to_owned();
+        Self { json, path, traces: vec![text.to_owned(), escaped] }
+    }
+
+    /// One that only one of the two notations can say.
+    fn raw(json: &str, path: &str) -> Self {
+        Self { json: json.to_owned(), path: path.to_owned(), traces: Vec::new() }
+    }
+}
+
+fn payloads() -> Vec<Payload> {
+    let texts = [
+        "' OR 1=1 --",
+        "'; DROP TABLE user; --",
+        "\"; DROP TABLE \"user\"; --",
+        "1' AND SLEEP(5) #",
+        "pg_sleep(5)",
+        "%' OR '1'='1",
+        "' UNION SELECT password_hash FROM user --",
+        "\\",
+        "\\'",
+        "`",
+        "%_%",
+        "{{19427*51495}}",
+        "${19427*51495}",
+        "<%= 19427*51495 %>",
+        "#{19427*51495}",
+        "$(sleep 5)",
+        "${jndi:ldap://127.0.0.1:1/a}",
+        "<script>alert(1)</script>",
+        "%s%n%d{0}",
+        "a\0b",
+        "a\r\nSet-Cookie: a=b",
+        "\u{1b}[31mred",
+        "\u{202e}txt.exe",
+        "\u{feff}\u{200b}",
+        "\u{fffe}\u{10ffff}",
+        "../../etc/passwd",
+        "..\\..\\etc",
+        "%00",
+        "%2e%2e%2f",
+        "file:///etc/passwd",
+    ];
+    let long = Payload { traces: vec!["0123456789".repeat(10)], ..Payload::text(&"0123456789".repeat(1024)) };
+    let raw = [
+        Payload::raw(r#""\ud800""#, "%ED%A0%80"),
+        Payload::raw(r#""\udc00\ud800""#, "%FF%FE"),
+        Payload::raw(r#""\x00""#, "%c0%80"),
+        Payload::raw("-0", "-0"),
+        Payload::raw("1e400", "%"),
+        Payload::raw(&"9".repeat(400), "%2"),
+        Payload::raw("NaN", "%zz"),
+    ];
+    texts.map(Payload::text).into_iter().chain([long]).chain(raw).collect()
+}
+
+/// A place for a payload: a string of the body, by its pointer, or the path's parameters.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Body(&'a str),
+    Path,
+}
+
+/// Every place that the document has.
+fn places(operations: &[Walked]) -> Vec<(&Walked, Place<'_>)> {
+    let mut places = Vec::new();
+    for operation in operations {
+        places.extend(operation.strings.iter().map(|pointer| (operation, Place::Body(pointer))));
+        if operation.path.contains('{') {
+            places.push((operation, Place::Path));
+        }
+    }
+    places
+}
+
+/// Somebody who is signed in, for one request.
+async fn fresh_user(app: &TestApp) -> (String, Tokens) {
+    let name = format!("user{}", app.count("user").await);
+    app.user(&name, PASSWORD).await;
+    let tokens = app.sign_in(&name, PASSWORD).await;
+    (name, tokens)
+}
+
+/// The example of an operation by a fresh user, with the payload in one place.
+async fn call(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Payload) -> Call {
+    let (name, tokens) = fresh_user(app).await;
+    let url = match place {
+        Place::Path => with_parameters(&operation.path, &payload.path),
+        Place::Body(_) => with_parameters(&operation.path, NOTHING),
+    };
+    let mut call = app.call(&operation.method, &url);
+    if operation.wants_token {
+        call = call.bearer(&tokens.access);
+    }
+    let Some(mut body) = operation.example.clone() else { return call };
+    let name = if operation.id == "register" { format!("{name}.new") } else { name };
+    for (member, value) in [("username", &name), ("refresh_token", &tokens.refresh)] {
+        if body.get(member).is_some() {
+            body[member] = value.as_str().into();
+        }
+    }
+    if let Place::Body(pointer) = place {
+        put(&mut body, pointer, NOTHING.into());
+    }
+    call.text("application/json", body.to_string().replace(&format!("\"{NOTHING}\""), &payload.json))
+}
+
+/// Puts a value where a pointer leads, whether the example has that member or not.
+fn put(body: &mut Value, pointer: &str, value: Value) {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    match body.pointer_mut(parent).unwrap() {
+        Value::Array(items) => *items = vec![value],
+        object => object[name] = value,
+    }
+}
+
+/// What is wrong with an answer: whatever was sent, it is no failure and says nothing of it.
+fn fault(answer: &Answer, payload: &Payload) -> Option<&'static str> {
+    let head =
+        answer.headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    let said = head.chain([answer.text.clone()]).collect::<String>();
+    [
+        (answer.status >= 500, "the service failed"),
+        (payload.traces.iter().any(|trace| said.contains(trace.as_str())), "the payload is repeated"),
+        (said.contains(PRODUCT), "the template was executed"),
+        (said.contains("root:x:"), "the file was read"),
+    ]
+    .into_iter()
+    .find_map(|(found, fault)| found.then_some(fault))
+}
+
+async fn payloads_do_no_harm_s77_s87_s111() {
+    let app = TestApp::new().await;
+    let (witness, tokens) = fresh_user(&app).await;
+    for (operation, place) in places(&operations()) {
+        for payload in payloads() {
+            let answer = call(&app, operation, place, &payload).await.send().await;
+            let fault = fault(&answer, &payload);
+            assert_eq!(fault, None, "{} with {}: {answer:?}", operation.id, payload.json);
+        }
+    }
+    assert!(app.knows(&tokens.access).await, "the tables and their rows are as before");
+    app.token(&witness, PASSWORD).await;
+}
+
+async fn how_long(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Payload) -> Duration {
+    let call = call(app, operation, place, payload).await;
+    let begun = Instant::now();
+    call.send().await;
+    begun.elapsed()
+}
+
+async fn databases_are_not_put_to_sleep_s111() {
+    const ROUNDS: usize = 3;
+    let app = TestApp::new().await;
+    for (operation, place) in places(&operations()) {
+        for sleep in [
+            "1' AND SLEEP(5) #",
+            "1'; SELECT pg_sleep(5); --",
+            "1' || pg_sleep(5) --",
+            "1' AND 1=LIKE('A',UPPER(HEX(RANDOMBLOB(500000000)))) --",
+        ] {
+            let harmless = Payload::text(&"x".repeat(sleep.len()));
+            let sleep = Payload::text(sleep);
+            let (mut slow, mut usual) = (Vec::new(), Vec::new());
+            for _ in 0..ROUNDS {
+                slow.push(how_long(&app, operation, place, &sleep).await);
+                usual.push(how_long(&app, operation, place, &harmless).await);
+            }
+            slow.sort_unstable();
+            usual.sort_unstable();
+            let (slow, usual) = (slow[ROUNDS / 2], usual[ROUNDS / 2]);
+            assert!(slow < usual + Duration::from_secs(1), "{} with {}: {slow:?}", operation.id, sleep.json);
+        }
+    }
+}
+
+async fn every_string_of_the_document_is_tried() {
+    let known = operations();
+    let places = places(&known);
+    let strings = document().value["components"]["schemas"].as_object().unwrap().iter();
+    let requests = strings.filter(|(name, _)| name.ends_with("Request"));
+    for (name, schema) in requests {
+        for member in schema["properties"].as_object().unwrap().keys() {
+            let pointer = format!("/{member}");
+            let tried = places.iter().any(|(_, place)| matches!(place, Place::Body(tried) if *tried == pointer));
+            assert!(tried, "{name}: {member}");
+        }
+    }
+    assert!(places.iter().any(|(operation, place)| operation.id == "endSession" && matches!(place, Place::Path)));
+}
+
+async fn planted_faults_are_found() {
+    let app = TestApp::new().await;
+    let payload = Payload::text("a\r\nb");
+    let planted = |status: u16, text: &str| Answer {
+        status,
+        headers: reqwest::header::HeaderMap::new(),
+        text: text.to_owned(),
+        body: Value::Null,
+    };
+    let real = app.post("/login").json(&serde_json::json!({})).send().await;
+    assert_eq!(fault(&real, &payload), None);
+    assert_eq!(fault(&planted(500, ""), &payload), Some("the service failed"));
+    assert_eq!(fault(&planted(400, "no a\r\nb"), &payload), Some("the payload is repeated"));
+    assert_eq!(fault(&planted(400, r#"{"detail":"no a\r\nb"}"#), &payload), Some("the payload is repeated"));
+    assert_eq!(fault(&planted(400, &format!("no {PRODUCT}")), &payload), Some("the template was executed"));
+    assert_eq!(fault(&planted(200, "root:x:0:0"), &payload), Some("the file was read"));
+    let mut header = planted(200, "");
+    header.headers.insert("x-said", "%00".parse().unwrap());
+    assert_eq!(fault(&header, &Payload::text("%00")), Some("the payload is repeated"));
+}
