@@ -14,7 +14,9 @@ crate::trials![
     every_file_says_what_it_is,
     files_stay_short,
     import_rule_catches_a_breach,
-    readme_names_every_setting_and_operation
+    readme_names_every_setting_and_operation,
+    sql_is_written_in_one_file_s111,
+    secrets_are_compared_in_constant_time_s14,
 ];
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -114,6 +116,51 @@ async fn import_rule_catches_a_breach() {
         assert!(!breaches(breach, forbidden).is_empty(), "{layer}: {breach}");
     }
     assert!(breaches("// sea_orm::Select is named in a comment\n", FORBIDDEN[0].1).is_empty());
+}
+
+/// Ways to hand the database text that is not built from parameters.
+const RAW_SQL: &str = r#"execute_unprepared|Statement::from_|from_string\(|from_sql_and_values|AssertSqlSafe|sqlx::query|_raw\(|Expr::cust|(format!|concat!|push_str)\s*\(\s*r?#*"(?i:\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|SET|WITH|REPLACE)\s)"#;
+/// The one file that may: what it says to the database has no part that a client sends.
+const SQL_FILE: &str = "src/domain/database.rs";
+
+async fn sql_is_written_in_one_file_s111() {
+    for file in ["src", "migration/src"].iter().flat_map(|folder| sources(&Path::new(ROOT).join(folder))) {
+        let found = breaches(&fs::read_to_string(&file).unwrap(), RAW_SQL);
+        assert_eq!(!found.is_empty(), file.ends_with(SQL_FILE), "{}: {found:?}", file.display());
+    }
+    for planted in [
+        "    db.execute_unprepared(&text).await?;",
+        "    let rows = db.query_all_raw(statement).await?;",
+        "    Statement::from_sql_and_values(backend, text, [])",
+        "    let text = format!(\"SELECT * FROM user WHERE username = '{name}'\");",
+        "    let text = format!(\"delete from session where id = {id}\");",
+        "    .filter(Expr::cust(text))",
+        "    sqlx::query(&text).execute(&pool)",
+    ] {
+        assert!(!breaches(planted, RAW_SQL).is_empty(), "{planted}");
+    }
+    assert!(breaches("    format!(\"{name} was not selected\")", RAW_SQL).is_empty());
+}
+
+/// A comparison with `==` of what is secret, which takes longer the more of it was guessed.
+const EARLY_END: &str =
+    r"(\.expose\(\)|\b(mac|tag|digest|secret|token)(\(\))?) *[=!]= |[=!]= *[&*]?\w+(\.\w+)*\.expose\(\)";
+
+async fn secrets_are_compared_in_constant_time_s14() {
+    for file in sources(&Path::new(ROOT).join("src")) {
+        let found = breaches(&fs::read_to_string(&file).unwrap(), EARLY_END);
+        assert!(found.is_empty(), "{}: {found:?}", file.display());
+    }
+    for planted in
+        ["    if presented.expose() == stored {", "    mac == expected", "    if given != self.key.expose() {"]
+    {
+        assert!(!breaches(planted, EARLY_END).is_empty(), "{planted}");
+    }
+    // Rows are compared in tests; nothing else that is secret can be compared by mistake.
+    let secrets = fs::read_to_string(Path::new(ROOT).join("src/secret.rs")).unwrap();
+    let comparable = Regex::new(r"#\[derive\([^)]*PartialEq[^)]*\)\]\npub struct (\w+)").unwrap();
+    let comparable: Vec<_> = comparable.captures_iter(&secrets).map(|found| found[1].to_owned()).collect();
+    assert_eq!(comparable, ["PasswordHash", "SecretDigest"]);
 }
 
 async fn every_file_says_what_it_is() {
