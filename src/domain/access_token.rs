@@ -142,7 +142,9 @@ fn check(claims: &Claims, settings: &TokenSettings, now: Timestamp) -> Result<Be
     let timely = claims.exp > now.saturating_sub(LEEWAY)
         && claims.nbf <= now.saturating_add(LEEWAY)
         && claims.iat <= now.saturating_add(LEEWAY);
-    if !ours || !timely || claims.jti.is_empty() {
+    // No token of ours was made before 1970.
+    let dated = claims.iat >= 0 && claims.nbf >= 0;
+    if !ours || !timely || !dated || claims.jti.is_empty() {
         return Err(InvalidToken);
     }
     Ok(Bearer {

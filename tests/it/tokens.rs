@@ -1,8 +1,20 @@
 //! Access tokens that the service must refuse, most of them signed with its real key.
 
-use serde_json::{Value, json};
+use std::{
+    io::ErrorKind,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
-use crate::support::{TestApp, forge, forge::Forger};
+use aws_lc_rs::hmac;
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use serde_json::{Value, json};
+use vestibule::{domain::session, secret::AccessToken};
+
+use crate::support::{TestApp, forge, forge::Forger, rounds};
 
 crate::trials![
     forged_header_is_refused,
@@ -10,7 +22,13 @@ crate::trials![
     foreign_and_altered_signatures_are_refused,
     times_are_held_against_the_services_clock,
     one_token_has_one_spelling,
-    key_identifiers_are_only_looked_up,
+    key_identifiers_are_only_looked_up_s53,
+    unsigned_tokens_are_refused_s50,
+    published_key_is_no_secret_s51,
+    keys_in_the_header_are_refused_s54,
+    degenerate_signatures_are_refused_s63,
+    every_changed_bit_is_seen_s64,
+    huge_tokens_cost_nothing_s61,
 ];
 
 struct Bench {
@@ -57,6 +75,13 @@ async fn forged_header_is_refused() {
     for header in [
         format!(r#"{{"typ":"JWT","alg":"ES256","kid":"{kid}"}}"#),
         format!(r#"{{"typ":"rt+jwt","alg":"ES256","kid":"{kid}"}}"#),
+        format!(r#"{{"typ":"reset+jwt","alg":"ES256","kid":"{kid}"}}"#),
+        format!(r#"{{"typ":["at+jwt"],"alg":"ES256","kid":"{kid}"}}"#),
+        format!(r#"{{"typ":"at+jwt","alg":"EdDSA","kid":"{kid}"}}"#),
+        format!(r#"{{"typ":"at+jwt","alg":"PS256","kid":"{kid}"}}"#),
+        format!(r#"{{"typ":"at+jwt","alg":"es256","kid":"{kid}"}}"#),
+        format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{kid}","cty":"JWT"}}"#),
+        format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{kid}","enc":"A256GCM"}}"#),
         format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#),
         format!(r#"{{"typ":"at+jwt","alg":"ES384","kid":"{kid}"}}"#),
         format!(r#"{{"typ":"at+jwt","alg":"RS256","kid":"{kid}"}}"#),
@@ -83,9 +108,12 @@ async fn claims_are_checked_for_type_and_value() {
     let now = bench.app.app.clock.now().seconds();
     assert!(bench.accepts(&bench.altered("jti", &json!("another"))).await);
     for name in ["iss", "aud", "client_id", "sub", "sid", "jti", "exp", "nbf", "iat"] {
-        for value in [json!(null), json!([]), json!({}), json!(true), json!(""), json!(["x"])] {
+        for value in [json!(null), json!([]), json!({}), json!(true), json!(-1), json!(""), json!(["x"])] {
             assert!(!bench.accepts(&bench.altered(name, &value)).await, "{name}: {value}");
         }
+    }
+    for name in ["iss", "aud", "client_id", "sub", "sid", "jti"] {
+        assert!(!bench.accepts(&bench.altered(name, &json!(5))).await, "{name} as a number");
     }
     for name in ["iss", "aud"] {
         for value in ["http://localhost:5000/", "HTTP://LOCALHOST:5000", "http://localhost", "https://localhost:5000"] {
@@ -94,7 +122,8 @@ async fn claims_are_checked_for_type_and_value() {
         assert!(!bench.accepts(&bench.altered(name, &json!([bench.claims[name]]))).await, "{name} as a list");
     }
     for name in ["exp", "nbf", "iat"] {
-        for value in [json!(now.to_string()), json!(1_900_000_000.5), json!(1e308), json!(u64::MAX)] {
+        for value in [json!(now.to_string()), json!(1_900_000_000.5), json!(1e308), json!(1_u64 << 63), json!(u64::MAX)]
+        {
             assert!(!bench.accepts(&bench.altered(name, &value)).await, "{name}: {value}");
         }
     }
@@ -119,6 +148,7 @@ async fn foreign_and_altered_signatures_are_refused() {
         format!("{message}.{}", &signature[..40]),
         format!("{message}.{signature}AAAA"),
         format!("{header}.{claims}.{signature}.{signature}"),
+        format!("{header}.{claims}.{signature}.{signature}.{signature}"),
         format!("{header}..{signature}"),
         "..".to_owned(),
         ".".repeat(4000),
@@ -172,13 +202,147 @@ async fn one_token_has_one_spelling() {
     }
 }
 
-async fn key_identifiers_are_only_looked_up() {
+async fn key_identifiers_are_only_looked_up_s53() {
     let bench = Bench::new().await;
-    let long = "a".repeat(5000);
+    // Nothing but memory is asked: a database that is gone would make another answer.
+    bench.app.app.db.clone().close().await.unwrap();
+    bench.app.get("/me").bearer(&bench.token).send().await.is_problem(503, "unavailable");
+    let long = "a".repeat(10_000);
     let unknown = "00000000-0000-4000-8000-000000000000";
     let upper = bench.forger.kid.to_uppercase();
-    for kid in ["", "../../dev/null", "' OR 1=1 --", "\\u0000", unknown, &long, &upper] {
+    for kid in ["", "../../dev/null", "http://127.0.0.1:1/key", "' OR 1=1 --", "\\u0000", unknown, &long, &upper] {
         let header = format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{kid}"}}"#);
         assert!(!bench.accepts(&bench.forger.sign(&header, &bench.claims.to_string())).await, "{kid}");
     }
+}
+
+async fn unsigned_tokens_are_refused_s50() {
+    let bench = Bench::new().await;
+    let claims = URL_SAFE_NO_PAD.encode(bench.claims.to_string());
+    for alg in ["none", "None", "NONE", "nOnE", " none", "none ", "none\\u0000", "", "null", "ES256", "HS256"] {
+        let header = format!(r#"{{"typ":"at+jwt","alg":"{alg}","kid":"{}"}}"#, bench.forger.kid);
+        let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+        for token in [message.clone(), format!("{message}."), format!("{message}.."), format!("{message}.AAAA")] {
+            assert!(!bench.accepts(&token).await, "{alg}: {token}");
+        }
+    }
+}
+
+/// The published key in the forms in which a verifier might take it for the secret of an HMAC.
+fn forms_of(key: &Value) -> Vec<Vec<u8>> {
+    let [x, y] = ["x", "y"].map(|name| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap());
+    let point = [vec![4], x.clone(), y.clone()].concat();
+    // SubjectPublicKeyInfo of a point on P-256 (RFC 5480).
+    let head =
+        b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+    let der = [head.as_slice(), &point].concat();
+    let text = STANDARD.encode(&der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"));
+    let texts = [pem.trim_end().to_owned(), pem, key.to_string(), key["x"].as_str().unwrap().to_owned(), text];
+    let bytes = [der, point[1..].to_vec(), point, x, y, Vec::new()];
+    texts.map(String::into_bytes).into_iter().chain(bytes).collect()
+}
+
+async fn published_key_is_no_secret_s51() {
+    let bench = Bench::new().await;
+    let keys = bench.app.get("/.well-known/jwks.json").send().await;
+    let claims = URL_SAFE_NO_PAD.encode(bench.claims.to_string());
+    for secret in forms_of(&keys.body["keys"][0]) {
+        for (alg, hash) in [("HS256", hmac::HMAC_SHA256), ("HS512", hmac::HMAC_SHA512), ("ES256", hmac::HMAC_SHA256)] {
+            let header = format!(r#"{{"typ":"at+jwt","alg":"{alg}","kid":"{}"}}"#, bench.forger.kid);
+            let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+            let mac = hmac::sign(&hmac::Key::new(hash, &secret), message.as_bytes());
+            assert!(!bench.accepts(&format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac.as_ref()))).await, "{alg}");
+        }
+    }
+}
+
+async fn keys_in_the_header_are_refused_s54() {
+    let bench = Bench::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/keys", listener.local_addr().unwrap());
+    let claims = bench.claims.to_string();
+    let foreign = Forger::foreign(&bench.forger.kid);
+    let jwk = bench.app.get("/.well-known/jwks.json").send().await.body["keys"][0].clone();
+    let good = json!({ "typ": "at+jwt", "alg": "ES256", "kid": bench.forger.kid });
+    let members =
+        [("jku", json!(url)), ("x5u", json!(url)), ("jwk", jwk), ("x5c", json!(["MIIB"])), ("x5t", json!("x"))];
+    for (name, value) in members {
+        let mut header = good.clone();
+        header[name] = value;
+        for signer in [&bench.forger, &foreign] {
+            assert!(!bench.accepts(&signer.sign(&header.to_string(), &claims)).await, "{header}");
+        }
+    }
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody asked for a key");
+}
+
+async fn degenerate_signatures_are_refused_s63() {
+    const ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+    const PRIME: &str = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
+    let number = |text: &str| -> Vec<u8> {
+        (0..32).map(|place| u8::from_str_radix(&text[2 * place..2 * place + 2], 16).unwrap()).collect()
+    };
+    let [zero, one] = [0, 1].map(|low| [vec![0; 31], vec![low]].concat());
+    let mut before = number(ORDER);
+    before[31] -= 1;
+    let mut after = number(ORDER);
+    after[31] += 1;
+    let odd = [zero, one, before, number(ORDER), after, number(PRIME), vec![0xff; 32]];
+    let bench = Bench::new().await;
+    let (message, signature) = bench.token.rsplit_once('.').unwrap();
+    let real = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let (r, s) = real.split_at(32);
+    let mut signatures = vec![real[..63].to_vec(), [real.as_slice(), &[0]].concat(), [s, r].concat(), r.to_vec()];
+    for one in &odd {
+        signatures.extend([[one, s].concat(), [r, one].concat()]);
+        signatures.extend(odd.iter().map(|other| [one.as_slice(), other].concat()));
+    }
+    for signature in signatures {
+        assert!(!bench.accepts(&format!("{message}.{}", URL_SAFE_NO_PAD.encode(&signature))).await, "{signature:?}");
+    }
+}
+
+async fn every_changed_bit_is_seen_s64() {
+    let app = TestApp::builder().with(|config| config.sessions.max_per_account = 2).start().await;
+    app.user("john", "my_password").await;
+    for _ in 0..rounds(1, 200) {
+        let token = app.token("john", "my_password").await;
+        let accepts = |text: String| {
+            let app = &app.app;
+            async move { session::authenticate(app, &AccessToken::from(text)).await.is_ok() }
+        };
+        assert!(accepts(token.clone()).await, "what is made is accepted");
+        for place in 0..token.len() {
+            for bit in 0..7 {
+                let mut changed = token.clone().into_bytes();
+                changed[place] ^= 1 << bit;
+                let changed = String::from_utf8(changed).unwrap();
+                assert!(!accepts(changed.clone()).await, "{changed}");
+            }
+        }
+    }
+}
+
+async fn huge_tokens_cost_nothing_s61() {
+    let bench = Bench::new().await;
+    let long = bench.altered("jti", &json!("x".repeat(9000)));
+    assert!(!bench.accepts(&long).await, "signed by the service and too long all the same");
+    let mut times = Vec::new();
+    for token in [".".repeat(30_000), "A".repeat(30_000), format!("{}.{}", "A".repeat(15_000), ".".repeat(15_000))] {
+        for _ in 0..5 {
+            let begun = Instant::now();
+            assert!(!bench.accepts(&token).await);
+            times.push(begun.elapsed());
+        }
+    }
+    times.sort_unstable();
+    assert!(times[times.len() / 2] < Duration::from_millis(50), "{times:?}");
+    // A header of a megabyte is refused before anything of ours sees it.
+    let url = format!("http://{}/me", bench.app.address);
+    let huge = reqwest::Client::new().get(url).bearer_auth(".".repeat(1_000_000)).send().await;
+    assert!(huge.is_err() || huge.is_ok_and(|answer| answer.status() == 431));
+    assert!(bench.accepts(&bench.token).await);
 }
