@@ -1,5 +1,7 @@
 //! `POST /login`
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::support::{TestApp, forge};
@@ -15,7 +17,8 @@ crate::trials![
     nul_is_part_of_a_password,
     token_says_what_rfc_9068_asks_for,
     each_login_opens_a_session,
-    damaged_hash_fails_one_account_only,
+    damaged_hash_fails_one_account_only_s4,
+    passwords_that_are_too_long_are_never_hashed_s7,
     full_queue_is_503_for_known_and_unknown_names,
     lost_table_is_a_problem_without_details,
     closed_database_is_503,
@@ -74,9 +77,18 @@ async fn unknown_name_wrong_password_and_disabled_account_are_one_answer() {
 async fn names_without_canonical_form_are_unknown_names() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
-    for name in
-        ["john\u{0}", "john smith", "\u{0}", "ᴶᴼᴴᴺ", "john\u{200b}", "john@example.com", &"x".repeat(320), "'; --"]
-    {
+    for name in [
+        "john\u{0}",
+        "john ",
+        " john",
+        "john smith",
+        "\u{0}",
+        "ᴶᴼᴴᴺ",
+        "john\u{200b}",
+        "john@example.com",
+        &"x".repeat(320),
+        "'; --",
+    ] {
         let answer = app.post("/login").json(&json!({ "username": name, "password": "my_password" })).send().await;
         answer.is_problem(401, "invalid_credentials");
     }
@@ -157,7 +169,7 @@ async fn each_login_opens_a_session() {
     assert_eq!(app.count("session").await, 2);
 }
 
-async fn damaged_hash_fails_one_account_only() {
+async fn damaged_hash_fails_one_account_only_s4() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     app.user("jane", "my_password").await;
@@ -165,14 +177,34 @@ async fn damaged_hash_fails_one_account_only() {
         "",
         "my_password",
         "$argon2id$v=19$m=4294967295,t=2,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=64,t=4294967295,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "$argon2id$v=19$m=64,t=100000,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     ] {
         app.sql(&format!("UPDATE \"user\" SET password_hash = '{phc}' WHERE username = 'john'")).await;
+        let begun = Instant::now();
         let answer = app.post("/login").json(&json!({ "username": "john", "password": "my_password" })).send().await;
         answer.is_problem(401, "invalid_credentials");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{phc} took {:?}", begun.elapsed());
     }
     app.token("jane", "my_password").await;
+}
+
+async fn passwords_that_are_too_long_are_never_hashed_s7() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let before = app.app.hashing.computed();
+    for (length, status) in [(257, 400), (1_000_000, 413)] {
+        for name in ["john", "nobody"] {
+            let body = json!({ "username": name, "password": "\u{1f511}".repeat(length) });
+            assert_eq!(app.post("/login").json(&body).send().await.status, status, "{length}");
+        }
+    }
+    assert_eq!(app.app.hashing.computed(), before);
+    let longest = json!({ "username": "john", "password": "\u{1f511}".repeat(256) });
+    app.post("/login").json(&longest).send().await.is_problem(401, "invalid_credentials");
+    assert!(app.app.hashing.computed() > before, "one that fits is hashed");
 }
 
 async fn full_queue_is_503_for_known_and_unknown_names() {

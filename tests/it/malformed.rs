@@ -1,6 +1,13 @@
 //! Bodies that are not what the document says: each is refused, and nothing changes.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::support::TestApp;
 
@@ -10,6 +17,7 @@ crate::trials![
     other_media_types_are_415,
     json_with_its_charset_is_read,
     large_bodies_are_413_with_and_without_a_length,
+    endless_body_is_cut_off_s75,
     what_was_sent_is_never_repeated,
     a_hundred_thousand_brackets_do_no_harm,
     answers_stay_small,
@@ -32,6 +40,7 @@ async fn unreadable_bodies_are_malformed() {
         b"{\"username\": \"\xff\xfe\", \"password\": \"my_password\"}".to_vec(),
         br#"{"username": "\ud800", "password": "my_password"}"#.to_vec(),
         br#"{"username": "john", "password": 1e400}"#.to_vec(),
+        format!(r#"{{"username": {}, "password": "my_password"}}"#, "9".repeat(400)).into_bytes(),
         nested.into_bytes(),
         deep.into_bytes(),
     ];
@@ -56,6 +65,10 @@ async fn members_are_held_to_the_schema() {
         (json!({ "username": 5, "password": "my_password" }), vec![("/username", "wrong_type")]),
         (json!({ "username": null, "password": "my_password" }), vec![("/username", "wrong_type")]),
         (json!({ "username": ["john"], "password": "my_password" }), vec![("/username", "wrong_type")]),
+        (
+            json!({ "username": -0.0, "password": u64::MAX }),
+            vec![("/username", "wrong_type"), ("/password", "wrong_type")],
+        ),
         (json!({ "username": "john", "password": true }), vec![("/password", "wrong_type")]),
         (json!({ "username": "john", "password": {} }), vec![("/password", "wrong_type")]),
         (json!({ "username": long, "password": "my_password" }), vec![("/username", "too_long")]),
@@ -123,6 +136,28 @@ async fn large_bodies_are_413_with_and_without_a_length() {
     }
     let small = json!({ "username": "john", "password": "my_password" });
     assert_eq!(app.post("/register").json(&small).chunked().send().await.status, 201);
+}
+
+/// A client that never stops sending is answered, and then not read any further.
+async fn endless_body_is_cut_off_s75() {
+    const PIECE: usize = 64 * 1024;
+    let app = TestApp::new().await;
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    let head = "POST /login HTTP/1.1\r\nhost: vestibule\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let piece = [format!("{PIECE:x}\r\n").as_bytes(), &[b' '; PIECE], b"\r\n"].concat();
+    let mut sent = 0;
+    while let Ok(Ok(())) = timeout(Duration::from_secs(2), stream.write_all(&piece)).await {
+        sent += PIECE;
+        assert!(sent < 64 * 1024 * 1024, "{sent} bytes were read");
+    }
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(Ok(length @ 1..)) = timeout(Duration::from_secs(2), stream.read(&mut buffer)).await {
+        answer.extend_from_slice(&buffer[..length]);
+    }
+    // Where the service closed first, the answer may be lost with the connection.
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
 }
 
 async fn what_was_sent_is_never_repeated() {

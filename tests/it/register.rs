@@ -11,6 +11,7 @@ crate::trials![
     closed_registration_is_403,
     passwords_that_break_the_policy_are_422,
     bounds_of_passwords_count_code_points,
+    any_composition_will_do_and_lasts_s10,
     names_of_many_scripts_are_accepted,
     names_out_of_form_are_refused_with_a_pointer,
     names_that_collations_confuse_are_different_accounts,
@@ -93,6 +94,27 @@ async fn bounds_of_passwords_count_code_points() {
     let strict = TestApp::builder().with(|config| config.passwords.min_length = 15).start().await;
     let body = json!({ "username": "john", "password": "fourteen chars" });
     strict.post("/register").json(&body).send().await.is_problem(422, "password_rejected");
+    let body = json!({ "username": "john", "password": "fifteen letters" });
+    assert_eq!(strict.post("/register").json(&body).send().await.status, 201);
+}
+
+async fn any_composition_will_do_and_lasts_s10() {
+    let app = TestApp::new().await;
+    let passwords = [
+        "lowercaseletter",
+        "UPPERCASELETTER",
+        "83920174650192",
+        "\u{1f980}\u{1f511}\u{1f41f}\u{1f335}\u{1f980}\u{1f511}\u{1f41f}\u{1f335}",
+        "        ",
+    ];
+    for (number, password) in passwords.into_iter().enumerate() {
+        let body = json!({ "username": format!("user{number}"), "password": password });
+        assert_eq!(app.post("/register").json(&body).send().await.status, 201, "{password}");
+    }
+    app.advance(10 * 365 * 24 * 60 * 60);
+    for (number, password) in passwords.into_iter().enumerate() {
+        app.token(&format!("user{number}"), password).await;
+    }
 }
 
 async fn names_of_many_scripts_are_accepted() {

@@ -27,6 +27,11 @@ async fn keys_are_public_parts_only_and_may_be_kept() {
     let mut members: Vec<_> = key.keys().map(String::as_str).collect();
     members.sort_unstable();
     assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+    for (name, value) in [("kty", "EC"), ("use", "sig"), ("alg", "ES256"), ("crv", "P-256")] {
+        assert_eq!(key[name], value, "{name}");
+    }
+    let kid = key["kid"].as_str().unwrap().parse::<vestibule::ids::KeyId>();
+    assert!(kid.is_ok_and(|kid| kid == app.app.keyring.published()[0].id));
 }
 
 async fn keys_outlive_the_database() {
