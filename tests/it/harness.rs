@@ -44,12 +44,21 @@ async fn undeclared_answers_are_caught() {
     }
     let status = Answer { status: 202, ..with_body(&answer, answer.body.clone()) };
     assert!(!passes(&app, "GET", "/me", &status), "an undeclared status");
-    for (name, value) in [("x-secret", "1"), ("content-type", "text/html")] {
+    for (name, value) in [
+        ("x-secret", "1"),
+        ("content-type", "text/html"),
+        ("server", "vestibule"),
+        ("cache-control", "public, max-age=60"),
+        ("content-security-policy", "default-src 'none'"),
+        ("x-content-type-options", "none"),
+    ] {
         let mut changed = with_body(&answer, answer.body.clone());
         changed.headers.insert(name, value.parse().unwrap());
         assert!(!passes(&app, "GET", "/me", &changed), "{name}");
     }
-    for name in ["x-request-id", "cache-control"] {
+    for name in
+        ["x-request-id", "cache-control", "content-security-policy", "referrer-policy", "x-content-type-options"]
+    {
         let mut changed = with_body(&answer, answer.body.clone());
         changed.headers.remove(name);
         assert!(!passes(&app, "GET", "/me", &changed), "without {name}");

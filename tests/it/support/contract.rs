@@ -24,6 +24,13 @@ const UNDECLARED: [&str; 8] = [
     "x-content-type-options",
 ];
 
+/// What every answer says to browsers and caches, whatever it is about.
+const HARDENED: [(&str, &str); 3] = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
 /// An identifier that names nothing.
 pub(crate) const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -165,7 +172,7 @@ pub(crate) fn with_parameters(path: &str, value: &str) -> String {
 /// Collects the pointers of all strings below a schema.
 fn find_strings(schema: &Value, pointer: &str, found: &mut Vec<String>) {
     if let Some(name) = schema["$ref"].as_str() {
-        return find_strings(&document().value.pointer(name.trim_start_matches('#')).unwrap(), pointer, found);
+        return find_strings(document().value.pointer(name.trim_start_matches('#')).unwrap(), pointer, found);
     }
     if schema["type"] == "string" {
         found.push(pointer.to_owned());
@@ -220,6 +227,7 @@ pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<Option<Seen>, String
     let path = call.path.split('?').next().unwrap();
     let method = if call.method == "HEAD" { "GET" } else { call.method.as_str() };
     require!(!answer.header("x-request-id").is_empty(), "{answer:?} has no X-Request-Id");
+    check_hardening(call, answer)?;
     let operation = |known: &&Operation| known.method == method && fits(&known.path, path);
     let Some(operation) = OPERATIONS.iter().find(operation) else {
         outside(call, path, answer)?;
@@ -273,6 +281,21 @@ fn repeats_a_member(call: &Call) -> bool {
     NAME.captures_iter(&text).any(|found| !names.insert(found[1].to_owned()))
 }
 
+/// Whatever the service says is for this client alone and for no page of others; what everybody may read is kept.
+fn check_hardening(call: &Call, answer: &Answer) -> Result<(), String> {
+    let place = format!("{} {}: {:?}", call.method, call.path, answer.headers);
+    for (name, value) in HARDENED {
+        require!(answer.header(name) == value, "{name} is not {value}: {place}");
+    }
+    let policy = answer.header("content-security-policy");
+    let locked = policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'");
+    require!(locked, "the policy is open: {place}");
+    require!(!answer.headers.contains_key("server"), "the server's name: {place}");
+    let public = answer.status == 200 && (call.path.starts_with("/.well-known/") || is_documentation(&call.path));
+    require!(public || answer.header("cache-control") == "no-store", "kept by caches: {place}");
+    Ok(())
+}
+
 fn check_headers(response: &Response, answer: &Answer, place: &str) -> Result<(), String> {
     for name in answer.headers.keys() {
         let known = response.headers.contains(name.as_str()) || UNDECLARED.contains(&name.as_str());
@@ -292,12 +315,16 @@ fn check_problem(answer: &Answer, place: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The documentation page and its files, and the document itself.
+fn is_documentation(path: &str) -> bool {
+    path == "/docs" || path.starts_with("/docs/") || path.starts_with("/openapi.")
+}
+
 /// What is outside the document: the documentation, unknown paths, other methods.
 fn outside(call: &Call, path: &str, answer: &Answer) -> Result<(), String> {
     let place = format!("{} {path} -> {} {}", call.method, answer.status, answer.text);
-    let docs = path == "/docs" || path.starts_with("/docs/") || path.starts_with("/openapi.");
     match answer.status {
-        200 => require!(docs, "undocumented: {place}"),
+        200 => require!(is_documentation(path), "undocumented: {place}"),
         404 | 405 | 413 | 414 | 431 => {
             if call.method != "HEAD" {
                 let kinds = compile(&json!({ "$ref": "#/components/schemas/Problem" }), &document().value);
