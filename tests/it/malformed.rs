@@ -145,7 +145,7 @@ async fn endless_body_is_cut_off_s75() {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     let head = "POST /login HTTP/1.1\r\nhost: vestibule\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    let piece = [format!("{PIECE:x}\r\n").as_bytes(), &[b' '; PIECE], b"\r\n"].concat();
+    let piece = [format!("{PIECE:x}\r\n").as_bytes(), &vec![b' '; PIECE], b"\r\n"].concat();
     let mut sent = 0;
     while let Ok(Ok(())) = timeout(Duration::from_secs(2), stream.write_all(&piece)).await {
         sent += PIECE;
