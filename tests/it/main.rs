@@ -16,6 +16,7 @@ mod hashing;
 mod interleavings;
 mod keys;
 mod login;
+mod logs;
 mod malformed;
 mod me;
 mod names;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         interleavings::trials(),
         keys::trials(),
         login::trials(),
+        logs::trials(),
         malformed::trials(),
         me::trials(),
         names::trials(),
@@ -69,7 +71,8 @@ fn main() -> ExitCode {
         tokens::trials(),
         well_known::trials(),
     ];
-    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    let trials = trials.into_iter().flatten().collect::<Vec<_>>();
+    let conclusion = libtest_mimic::run(&arguments, trials);
     support::database::clean_up();
     if partial || (conclusion.has_failed() && !support::ledger::is_recording()) {
         return conclusion.exit_code();

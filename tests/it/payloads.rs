@@ -10,7 +10,7 @@ use vestibule::api::document::document;
 use crate::support::{
     TestApp,
     app::Tokens,
-    client::{Answer, Call},
+    client::{Answer, Call, percent_encoded},
     contract::{NOTHING, Walked, operations, with_parameters},
 };
 
@@ -38,7 +38,7 @@ struct Payload {
 impl Payload {
     fn text(text: &str) -> Self {
         let json = Value::from(text).to_string();
-        let path = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = percent_encoded(text);
         let escaped = json.trim_matches('"').to_owned();
         Self { json, path, traces: vec![text.to_owned(), escaped] }
     }

@@ -10,6 +10,11 @@ use serde_json::Value;
 
 use super::{contract, ledger};
 
+/// A text as it stands in a URL when none of its bytes is to mean anything.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
+}
+
 /// A request in the making.
 pub(crate) struct Call {
     client: Client,

@@ -139,6 +139,11 @@ impl Deployment {
         rows
     }
 
+    /// The master key, as its file has it.
+    pub(crate) fn master_key(&self) -> String {
+        fs::read_to_string(self.folder.path().join("vestibule.key")).unwrap().trim().to_owned()
+    }
+
     /// What all processes have logged.
     pub(crate) fn logs(&self) -> String {
         let numbers = 0..self.started.load(Ordering::Relaxed);
