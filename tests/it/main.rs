@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accounts;
+mod checks;
 mod cli;
 mod config;
 mod conflicts;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let trials = [
         accounts::trials(),
+        checks::trials(),
         cli::trials(),
         config::trials(),
         conflicts::trials(),
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         well_known::trials(),
     ];
     let trials = trials.into_iter().flatten().collect::<Vec<_>>();
+    checks::note(&trials, &arguments, partial);
     let conclusion = libtest_mimic::run(&arguments, trials);
     support::database::clean_up();
     if partial || (conclusion.has_failed() && !support::ledger::is_recording()) {
