@@ -88,7 +88,11 @@ async fn no_secret_is_logged_at_any_level_s69_s112() {
             assert_eq!(line, None, "{trace}");
         }
         assert!(!output.contains(&format!("{bytes:?}")), "the master key as bytes");
-        assert!(!output.contains(&deployment.url), "the database's URL, which may hold a password");
+        // SQLite has no password.
+        if let Some(password) = url::Url::parse(&deployment.url).unwrap().password() {
+            let line = output.lines().find(|line| line.contains(password));
+            assert_eq!(line, None, "the password in the database's URL");
+        }
     }
 }
 
