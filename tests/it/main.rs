@@ -29,8 +29,8 @@ mod register;
 mod rows;
 mod sessions;
 mod support;
-mod throttle;
 mod surface;
+mod throttle;
 mod tidy;
 mod tokens;
 mod well_known;
@@ -67,8 +67,8 @@ fn main() -> ExitCode {
         register::trials(),
         rows::trials(),
         sessions::trials(),
-        throttle::trials(),
         surface::trials(),
+        throttle::trials(),
         tidy::trials(),
         tokens::trials(),
         well_known::trials(),

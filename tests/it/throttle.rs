@@ -459,7 +459,7 @@ async fn full_queue_counts_no_failure() {
     app.user("john", "my_password").await;
     app.fill_queue().await;
     let body = json!({ "username": "john", "password": "my_password" });
-    for _ in 0..40 {
+    for _ in 0..8 {
         app.post("/login").json(&body).send().await.is_problem(503, "busy");
     }
 }
