@@ -1,12 +1,17 @@
 //! How passwords are kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::EntityTrait as _;
 use vestibule::{
     config::Config,
     domain::{
-        App, login,
+        App, account,
+        fault::Fault,
+        login::{self, LoginError},
         password::{Cost, FLOOR, Hashing, HashingSettings},
     },
     entity::user,
@@ -21,6 +26,9 @@ crate::trials![
     raised_cost_renews_the_hash_at_the_next_good_login,
     raised_cost_refuses_no_parallel_login,
     lowered_cost_leaves_the_hash,
+    cheaper_hash_answers_no_sooner_than_a_current_one,
+    held_answers_occupy_no_hashing_thread,
+    held_answers_keep_the_bound_of_the_queue,
     blocklist_is_long_enough_and_in_lower_case,
     threads_end_with_the_last_user,
     abandoned_requests_are_not_hashed,
@@ -91,6 +99,71 @@ async fn lowered_cost_leaves_the_hash() {
     assert!(fewer_passes_more_memory.covers(Cost { memory_kib: 64, iterations: 2, parallelism: 1 }));
     assert!(!Cost { memory_kib: 64, iterations: 1, parallelism: 1 }.covers(fewer_passes_more_memory));
     assert_eq!(phc(&app).await, before);
+}
+
+/// The shortest of a few tries to sign in, none of which may succeed.
+async fn fastest(app: &App, name: &str, password: &str) -> Duration {
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        let begun = Instant::now();
+        login::with_password(app, attempt(name, password)).await.unwrap_err();
+        fastest = fastest.min(begun.elapsed());
+    }
+    fastest
+}
+
+async fn cheaper_hash_answers_no_sooner_than_a_current_one() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let disabled = app.user("jane", "my_password").await;
+    account::disable(&app.app, disabled.id).await.unwrap();
+    let raised = reopened(&app, 65_536).await;
+    let unknown = fastest(&raised, "nobody", "my_password").await;
+    // Unheld, they would take a thousandth.
+    for (name, password) in [("john", "wrong"), ("jane", "my_password"), ("jane", "wrong")] {
+        let held = fastest(&raised, name, password).await;
+        assert!(held > unknown / 5, "{name} {password}: {held:?}, an unknown name {unknown:?}");
+    }
+    assert!(sign_in(&raised, "my_password").await);
+}
+
+/// A service at the usual cost, and one over the same database with a single thread and hashes that take long.
+async fn slowed(queue_wait_ms: u64) -> (TestApp, App) {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let mut config = app.config.clone();
+    config.passwords.threads = Some(1);
+    config.passwords.queue_length = Some(100);
+    config.passwords.queue_wait_ms = queue_wait_ms;
+    config.passwords.memory_kib = 262_144;
+    config.passwords.iterations = 3;
+    let slow = startup::open(&config, app.app.clock.clone()).await.unwrap();
+    (app, slow)
+}
+
+async fn held_answers_occupy_no_hashing_thread() {
+    let (_app, slow) = slowed(30_000).await;
+    let slow = Arc::new(slow);
+    let spawn = || {
+        let slow = Arc::clone(&slow);
+        tokio::spawn(async move { sign_in(&slow, "wrong").await })
+    };
+    let tries: Vec<_> = (0..8).map(|_| spawn()).collect();
+    while slow.hashing.computed() < 8 {
+        tokio::task::yield_now().await;
+    }
+    assert!(tries.iter().all(|held| !held.is_finished()));
+    for held in tries {
+        held.abort();
+    }
+}
+
+async fn held_answers_keep_the_bound_of_the_queue() {
+    let (_app, slow) = slowed(100).await;
+    for name in ["john", "nobody"] {
+        let refused = login::with_password(&slow, attempt(name, "wrong")).await.unwrap_err();
+        assert!(matches!(refused, LoginError::Fault(Fault::Busy { .. })), "{name}: {refused:?}");
+    }
 }
 
 async fn blocklist_is_long_enough_and_in_lower_case() {

@@ -183,10 +183,11 @@ async fn damaged_hash_fails_one_account_only_s4() {
         "$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     ] {
         app.sql(&format!("UPDATE \"user\" SET password_hash = '{phc}' WHERE username = 'john'")).await;
-        let begun = Instant::now();
+        let (begun, computed) = (Instant::now(), app.app.hashing.computed());
         let answer = app.post("/login").json(&json!({ "username": "john", "password": "my_password" })).send().await;
         answer.is_problem(401, "invalid_credentials");
         assert!(begun.elapsed() < Duration::from_secs(1), "{phc} took {:?}", begun.elapsed());
+        assert_eq!(app.app.hashing.computed(), computed + 1, "{phc} costs a hash all the same");
     }
     app.token("jane", "my_password").await;
 }

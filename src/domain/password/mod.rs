@@ -1,6 +1,7 @@
 //! Passwords: which may be set, and how they are kept and checked.
 
 mod argon;
+mod pace;
 mod queue;
 
 use std::{collections::HashSet, sync::LazyLock};

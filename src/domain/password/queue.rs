@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::{
     Normalised,
     argon::{Cost, Engine, Stored},
+    pace::Pace,
 };
 use crate::{domain::fault::Fault, secret::PasswordHash};
 
@@ -35,7 +36,7 @@ pub struct HashingSettings {
     pub threads: usize,
     /// How many passwords may wait.
     pub queue_length: usize,
-    /// How long one may wait, its own hash included.
+    /// How long one may wait, its own hash and the time for which its answer is held back included.
     pub queue_wait: Duration,
 }
 
@@ -91,16 +92,21 @@ pub struct Hashing {
     queue: Arc<Queue>,
     settings: HashingSettings,
     dummy: Arc<Stored>,
+    pace: Arc<Pace>,
 }
 
 impl Hashing {
-    /// Starts the threads.
+    /// Starts the threads, after a first hash that shows how long one takes.
     ///
     /// # Errors
     /// When a thread cannot be started, or the cost cannot be computed.
     pub fn start(settings: HashingSettings) -> io::Result<Self> {
         let dummy =
             Stored::dummy(settings.cost).ok_or_else(|| io::Error::other("the dummy password hash cannot be made"))?;
+        let mut engine = Engine::new(settings.cost);
+        let begun = Instant::now();
+        engine.verify(b"", &dummy).map_err(|error| io::Error::other(error.to_string()))?;
+        let pace = Arc::new(Pace::new(begun.elapsed()));
         let queue = Arc::new(Queue::default());
         for number in 0..settings.threads {
             let queue = Arc::clone(&queue);
@@ -112,11 +118,11 @@ impl Hashing {
                 }
             })?;
         }
-        Ok(Self { queue, settings, dummy: Arc::new(dummy) })
+        Ok(Self { queue, settings, dummy: Arc::new(dummy), pace })
     }
 
-    /// Checks a password against a stored PHC string. Without one, or with one that cannot be read, it does the same
-    /// work and finds the password wrong.
+    /// Checks a password against a stored PHC string. Without one, or with one that cannot be read or asks for too much,
+    /// it computes a hash of the current cost and finds the password wrong.
     ///
     /// # Errors
     /// [`Fault::Busy`] when the queue is full or too slow.
@@ -128,7 +134,8 @@ impl Hashing {
         let real = stored.is_some();
         let stored = stored.map_or_else(|| Arc::clone(&self.dummy), Arc::new);
         let outdated = !stored.cost.covers(self.settings.cost);
-        let equal = self.run(move |engine| engine.verify(password.as_bytes(), &stored)).await?;
+        let cost = stored.cost;
+        let equal = self.run(cost, move |engine| engine.verify(password.as_bytes(), &stored)).await?;
         Ok(if real && equal { Verdict::Right { outdated } } else { Verdict::Wrong })
     }
 
@@ -138,7 +145,7 @@ impl Hashing {
     /// [`Fault::Busy`] when the queue is full or too slow.
     pub(crate) async fn hash(&self, password: Normalised) -> Result<PasswordHash, Fault> {
         let cost = self.settings.cost;
-        self.run(move |engine| engine.hash(password.as_bytes(), cost)).await.map(PasswordHash::from)
+        self.run(cost, move |engine| engine.hash(password.as_bytes(), cost)).await.map(PasswordHash::from)
     }
 
     /// How many passwords wait for a thread.
@@ -153,32 +160,57 @@ impl Hashing {
         self.queue.computed.load(Ordering::Relaxed)
     }
 
+    /// Does work of one hash of `cost` on a hashing thread. At another cost than the current one the answer is held back,
+    /// whether the password is right or wrong: a right one's account may turn out to be disabled.
     async fn run<T: Send + 'static>(
         &self,
+        cost: Cost,
         work: impl FnOnce(&mut Engine) -> Result<T, argon2::Error> + Send + 'static,
     ) -> Result<T, Fault> {
-        let busy = || Fault::Busy { retry_after: self.settings.queue_wait };
+        let current = cost == self.settings.cost;
+        let answer = self.enqueue(current, work)?;
+        let answered = async {
+            let (result, begun) = answer.await.map_err(|gone| Fault::internal("hashing a password", gone))?;
+            if !current {
+                self.pace.hold(begun).await?;
+            }
+            result.map_err(|error| Fault::internal("hashing a password", error.to_string()))
+        };
+        tokio::time::timeout(self.settings.queue_wait, answered).await.unwrap_or_else(|_| Err(self.busy()))
+    }
+
+    /// Puts work into the queue; the answer says when it began.
+    fn enqueue<T: Send + 'static>(
+        &self,
+        current: bool,
+        work: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<(T, Instant)>, Fault> {
         let (reply, answer) = oneshot::channel();
-        let queue = Arc::clone(&self.queue);
+        let (queue, pace) = (Arc::clone(&self.queue), Arc::clone(&self.pace));
         {
             let mut state = self.queue.lock();
             if state.jobs.len() >= self.settings.queue_length {
-                return Err(busy());
+                return Err(self.busy());
             }
             state.jobs.push_back(Box::new(move |engine| {
                 if !reply.is_closed() {
                     queue.computed.fetch_add(1, Ordering::Relaxed);
+                    let begun = Instant::now();
+                    let result = work(engine);
+                    if current {
+                        pace.record(begun.elapsed());
+                    }
                     // The caller may leave during the computation; then nobody wants the answer.
-                    drop(reply.send(work(engine)));
+                    drop(reply.send((result, begun)));
                 }
             }));
         }
         self.queue.ready.notify_one();
-        match tokio::time::timeout(self.settings.queue_wait, answer).await {
-            Err(_) => Err(busy()),
-            Ok(Err(gone)) => Err(Fault::internal("hashing a password", gone)),
-            Ok(Ok(result)) => result.map_err(|error| Fault::internal("hashing a password", error.to_string())),
-        }
+        Ok(answer)
+    }
+
+    fn busy(&self) -> Fault {
+        Fault::Busy { retry_after: self.settings.queue_wait }
     }
 }
 
