@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -101,6 +102,9 @@ pub struct Server {
     /// How many seconds requests in flight may take when the server stops.
     #[serde(deserialize_with = "number")]
     pub shutdown_timeout: u64,
+    /// The networks of the proxies that are believed about where a request came from.
+    #[serde(deserialize_with = "list")]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Server {
@@ -112,6 +116,7 @@ impl Default for Server {
             request_timeout: 30,
             max_connections: 1000,
             shutdown_timeout: 25,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -463,7 +468,8 @@ impl Server {
         within("server.max_body", self.max_body as u64, 4 * 1024, 1024 * 1024)?;
         within("server.request_timeout", self.request_timeout, 1, 300)?;
         within("server.max_connections", self.max_connections as u64, 1, 1_000_000)?;
-        within("server.shutdown_timeout", self.shutdown_timeout, 0, 300)
+        within("server.shutdown_timeout", self.shutdown_timeout, 0, 300)?;
+        self.trusted_proxies.iter().try_for_each(check_network)
     }
 }
 
@@ -527,6 +533,16 @@ impl Passwords {
         }
         within("passwords.memory_kib", u64::from(self.memory_kib), u64::from(FLOOR.memory_kib), u64::MAX)?;
         within("passwords.iterations", u64::from(self.iterations), u64::from(FLOOR.iterations), u64::MAX)
+    }
+}
+
+/// Networks are compared with addresses in their shortest form, so an IPv4-mapped one would never match.
+fn check_network(network: &IpNet) -> Result<(), ConfigError> {
+    let refused = |reason| Err(ConfigError::new("server.trusted_proxies", format!("{network}: {reason}")));
+    match network {
+        _ if network.prefix_len() == 0 => refused("trusts everybody"),
+        IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => refused("must be written as IPv4"),
+        _ => Ok(()),
     }
 }
 

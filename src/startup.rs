@@ -174,8 +174,12 @@ pub async fn database(config: &Config) -> Result<DatabaseConnection, StartError>
 
 /// The limits of the edge.
 #[must_use]
-pub const fn edge(server: &config::Server) -> EdgeSettings {
-    EdgeSettings { max_body: server.max_body, request_timeout: Duration::from_secs(server.request_timeout) }
+pub fn edge(server: &config::Server) -> EdgeSettings {
+    EdgeSettings {
+        max_body: server.max_body,
+        request_timeout: Duration::from_secs(server.request_timeout),
+        trusted_proxies: server.trusted_proxies.clone(),
+    }
 }
 
 /// The bounds on connections.

@@ -5,7 +5,7 @@
 //! [`App`] in the request. A handler converts, calls one domain function, and converts.
 
 mod bearer;
-mod client;
+pub mod client;
 pub mod docs;
 pub mod document;
 mod json;

@@ -4,15 +4,18 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _};
+use ipnet::IpNet;
 use poem::{
-    Endpoint, Request, Response, Result,
+    Addr, Endpoint, Request, Response, Result,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use super::forwarded::Proxies;
 use crate::api::{
     self,
+    client::ClientAddress,
     problem::{self, Problem, ProblemCode},
 };
 
@@ -38,12 +41,14 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 /// The limits that can be configured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EdgeSettings {
     /// The most bytes of a body.
     pub max_body: usize,
     /// How long a request may take, its body included.
     pub request_timeout: Duration,
+    /// The networks of proxies that say where a request came from.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// The endpoint that stands before all others.
@@ -51,6 +56,7 @@ pub struct EdgeSettings {
 pub struct Edge<E> {
     inner: E,
     settings: EdgeSettings,
+    proxies: Proxies,
     methods: Vec<(String, Vec<Method>)>,
 }
 
@@ -58,7 +64,8 @@ impl<E> Edge<E> {
     /// Puts the edge around `inner`.
     pub fn new(inner: E, settings: EdgeSettings) -> Self {
         let methods = api::document::methods().into_iter().chain(api::docs::methods()).collect();
-        Self { inner, settings, methods }
+        let proxies = Proxies::new(settings.trusted_proxies.clone());
+        Self { inner, settings, proxies, methods }
     }
 
     /// The value of `Allow` for a path: the methods that it has, and HEAD wherever there is GET.
@@ -99,10 +106,19 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     /// Checks the limits, then calls the routes; a panic below costs this request alone.
     async fn guarded(&self, request: Request) -> Result<Response, Problem> {
         check_head(request.uri(), request.headers())?;
-        let request = self.with_whole_body(request).await?;
+        let mut request = self.with_whole_body(request).await?;
+        self.attach_client(&mut request);
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(outcome) => outcome.map_err(problem::of),
             Err(_) => Err(Problem::new(ProblemCode::Internal).caused_by("the handler panicked")),
+        }
+    }
+
+    /// Attaches the address of the client for whoever asks.
+    fn attach_client(&self, request: &mut Request) {
+        if let Addr::SocketAddr(peer) = request.remote_addr().0 {
+            let address = ClientAddress(self.proxies.client(peer.ip(), request.headers()));
+            request.set_data(address);
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod connections;
 mod edge;
+mod forwarded;
+mod seldom;
 
 use std::sync::Arc;
 

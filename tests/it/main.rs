@@ -12,6 +12,7 @@ mod config;
 mod conflicts;
 mod document;
 mod edge;
+mod forwarded;
 mod harness;
 mod hashing;
 mod interleavings;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         conflicts::trials(),
         document::trials(),
         edge::trials(),
+        forwarded::trials(),
         harness::trials(),
         hashing::trials(),
         interleavings::trials(),

@@ -1,0 +1,153 @@
+//! From which address a request comes: the peer's own, or what trusted proxies say.
+
+use serde_json::json;
+
+use crate::support::{TestApp, process::Deployment, process::Server};
+
+crate::trials![
+    forwarding_headers_of_strangers_are_ignored_s27,
+    nearest_untrusted_hop_counts_s27,
+    odd_spellings_are_one_address_s26,
+    disagreeing_headers_are_not_believed_s27,
+    ignored_headers_are_told_once_a_minute_s27,
+];
+
+/// Headers of a request, and the address that counts.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a str);
+
+/// Where a login with these headers came from.
+async fn seen(app: &TestApp, headers: &[(&str, &str)]) -> String {
+    let body = json!({ "username": "john", "password": "my_password" });
+    let login = headers.iter().fold(app.post("/login"), |call, (name, value)| call.header(name, value));
+    let answer = login.json(&body).send().await;
+    let token = answer.body["access_token"].as_str().unwrap().to_owned();
+    let sessions = app.get("/me/sessions").bearer(&token).send().await;
+    let items = sessions.body["items"].as_array().unwrap();
+    let current = items.iter().find(|item| item["current"] == true).unwrap();
+    current["address"].as_str().unwrap().to_owned()
+}
+
+async fn compare(app: &TestApp, cases: &[Case<'_>]) {
+    app.user("john", "my_password").await;
+    for (headers, expected) in cases {
+        assert_eq!(seen(app, headers).await, *expected, "{headers:?}");
+    }
+}
+
+async fn behind(networks: &'static [&'static str]) -> TestApp {
+    let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+    TestApp::builder().with(|config| config.server.trusted_proxies = networks).start().await
+}
+
+async fn forwarding_headers_of_strangers_are_ignored_s27() {
+    let cases: [Case<'_>; 4] = [
+        (&[("x-forwarded-for", "203.0.113.7")], "127.0.0.1"),
+        (&[("forwarded", "for=203.0.113.7")], "127.0.0.1"),
+        (&[("x-real-ip", "203.0.113.7")], "127.0.0.1"),
+        (&[("x-client-ip", "203.0.113.7"), ("true-client-ip", "203.0.113.7")], "127.0.0.1"),
+    ];
+    compare(&TestApp::new().await, &cases).await;
+    let elsewhere = behind(&["10.0.0.0/8", "128.0.0.0/1", "::1/128"]).await;
+    compare(&elsewhere, &cases).await;
+}
+
+async fn nearest_untrusted_hop_counts_s27() {
+    let app = behind(&["127.0.0.0/8", "10.0.0.0/8", "2001:db8:aa::/48"]).await;
+    compare(
+        &app,
+        &[
+            (&[], "127.0.0.1"),
+            (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
+            // What the client wrote itself stands on the left.
+            (&[("x-forwarded-for", "8.8.8.8, 203.0.113.7")], "203.0.113.7"),
+            (&[("x-forwarded-for", "127.0.0.1, 203.0.113.7")], "203.0.113.7"),
+            (&[("x-forwarded-for", "8.8.8.8,203.0.113.7 ,10.1.2.3")], "203.0.113.7"),
+            (&[("x-forwarded-for", "203.0.113.7, 10.1.2.3, 2001:db8:aa::1")], "203.0.113.7"),
+            (&[("x-forwarded-for", "8.8.8.8"), ("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
+            (&[("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "10.1.2.3")], "203.0.113.7"),
+            // All are proxies: the request began at the farthest.
+            (&[("x-forwarded-for", "10.9.9.9, 10.1.2.3")], "10.9.9.9"),
+            // Unreadable hops end the walk.
+            (&[("x-forwarded-for", "")], "127.0.0.1"),
+            (&[("x-forwarded-for", "unknown")], "127.0.0.1"),
+            (&[("x-forwarded-for", "203.0.113.7, unknown, 10.1.2.3")], "10.1.2.3"),
+            (&[("x-forwarded-for", "203.0.113.7,,10.1.2.3")], "10.1.2.3"),
+            (&[("x-forwarded-for", "203.0.113.7, \u{ff}"), ("x-forwarded-for", "10.1.2.3")], "10.1.2.3"),
+            (&[("x-forwarded-for", "for=203.0.113.7")], "127.0.0.1"),
+            (&[("x-forwarded-for", "203.0.113.999")], "127.0.0.1"),
+            (&[("x-forwarded-for", "0203.0.113.7")], "127.0.0.1"),
+            (&[("x-forwarded-for", "203.0.113.7:99999")], "127.0.0.1"),
+            (&[("x-forwarded-for", "localhost")], "127.0.0.1"),
+            (&[("x-real-ip", "203.0.113.7")], "127.0.0.1"),
+            (&[("forwarded", "for=203.0.113.7")], "203.0.113.7"),
+            (&[("forwarded", "For=203.0.113.7;proto=http;by=10.0.0.1")], "203.0.113.7"),
+            (&[("forwarded", "proto=https; for=203.0.113.7")], "203.0.113.7"),
+            (&[("forwarded", "for=8.8.8.8, for=203.0.113.7, for=10.1.2.3")], "203.0.113.7"),
+            (&[("forwarded", "for=8.8.8.8"), ("forwarded", "for=203.0.113.7")], "203.0.113.7"),
+            (&[("forwarded", "by=\"a,b;c\\\"d\";for=203.0.113.7")], "127.0.0.1"),
+            (&[("forwarded", "by=\"a,b;c\";for=203.0.113.7")], "203.0.113.7"),
+            (&[("forwarded", "for=unknown")], "127.0.0.1"),
+            (&[("forwarded", "for=203.0.113.7, for=_hidden, for=10.1.2.3")], "10.1.2.3"),
+            (&[("forwarded", "for=203.0.113.7;for=8.8.8.8")], "127.0.0.1"),
+            (&[("forwarded", "for = 203.0.113.7")], "127.0.0.1"),
+            (&[("forwarded", "203.0.113.7")], "127.0.0.1"),
+            (&[("forwarded", "proto=https")], "127.0.0.1"),
+            (&[("forwarded", "for=\"203.0.113.7")], "127.0.0.1"),
+            // An open quote of the client does not swallow what the proxy adds.
+            (&[("forwarded", "for=8.8.8.8;by=\", for=203.0.113.7")], "127.0.0.1"),
+            (&[("forwarded", "for=8.8.8.8;by=\", for=\"[2001:db8::7]\"")], "127.0.0.1"),
+            (&[("forwarded", "for=8.8.8.8;by=\""), ("forwarded", "for=203.0.113.7")], "203.0.113.7"),
+        ],
+    )
+    .await;
+}
+
+async fn odd_spellings_are_one_address_s26() {
+    let app = behind(&["127.0.0.0/8", "10.0.0.0/8"]).await;
+    compare(
+        &app,
+        &[
+            (&[("x-forwarded-for", "::ffff:203.0.113.7")], "203.0.113.7"),
+            (&[("x-forwarded-for", "[::ffff:cb00:7107]:80")], "203.0.113.7"),
+            (&[("x-forwarded-for", "203.0.113.7, ::ffff:10.1.2.3")], "203.0.113.7"),
+            (&[("x-forwarded-for", "203.0.113.7:4711")], "203.0.113.7"),
+            (&[("x-forwarded-for", "2001:DB8:0:0::07")], "2001:db8::7"),
+            (&[("x-forwarded-for", "[2001:db8::7]")], "2001:db8::7"),
+            (&[("x-forwarded-for", "[2001:db8::7]:4711")], "2001:db8::7"),
+            (&[("x-forwarded-for", "[203.0.113.7]")], "127.0.0.1"),
+            (&[("x-forwarded-for", "[2001:db8::7")], "127.0.0.1"),
+            (&[("x-forwarded-for", "fe80::1%eth0")], "127.0.0.1"),
+            (&[("x-forwarded-for", "[fe80::1%1]:80")], "127.0.0.1"),
+            (&[("forwarded", "for=\"203.0.113.7:4711\"")], "203.0.113.7"),
+            (&[("forwarded", "for=\"[2001:db8::7]:4711\"")], "2001:db8::7"),
+            (&[("forwarded", "for=\"[::ffff:203.0.113.7]\"")], "203.0.113.7"),
+        ],
+    )
+    .await;
+}
+
+async fn disagreeing_headers_are_not_believed_s27() {
+    let app = behind(&["127.0.0.0/8"]).await;
+    compare(
+        &app,
+        &[
+            (&[("forwarded", "for=203.0.113.7"), ("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
+            (&[("forwarded", "for=8.8.8.8"), ("x-forwarded-for", "203.0.113.7")], "127.0.0.1"),
+            (&[("forwarded", "for=203.0.113.7"), ("x-forwarded-for", "nonsense")], "127.0.0.1"),
+        ],
+    )
+    .await;
+}
+
+async fn ignored_headers_are_told_once_a_minute_s27() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    for number in 0..5 {
+        let call = server.call("GET", "/.well-known/jwks.json");
+        assert_eq!(call.header("x-forwarded-for", format!("203.0.113.{number}")).send().await.status, 200);
+    }
+    drop(server);
+    let log = deployment.logs();
+    assert_eq!(log.matches("VESTIBULE_SERVER__TRUSTED_PROXIES").count(), 1, "{log}");
+    assert!(log.contains("peer=127.0.0.1") && !log.contains("203.0.113."), "{log}");
+}
