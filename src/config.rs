@@ -96,6 +96,12 @@ pub struct Server {
     /// How many seconds a request may take, its body included.
     #[serde(deserialize_with = "number")]
     pub request_timeout: u64,
+    /// How many seconds the body of a request may take to arrive.
+    #[serde(deserialize_with = "number")]
+    pub body_timeout: u64,
+    /// After how many seconds without a request a connection is closed.
+    #[serde(deserialize_with = "number")]
+    pub idle_timeout: u64,
     /// How many connections are served at once.
     #[serde(deserialize_with = "number")]
     pub max_connections: usize,
@@ -114,6 +120,8 @@ impl Default for Server {
             public_url: "http://localhost:5000".to_owned(),
             max_body: 16 * 1024,
             request_timeout: 30,
+            body_timeout: 15,
+            idle_timeout: 60,
             max_connections: 1000,
             shutdown_timeout: 25,
             trusted_proxies: Vec::new(),
@@ -467,6 +475,8 @@ impl Server {
         }
         within("server.max_body", self.max_body as u64, 4 * 1024, 1024 * 1024)?;
         within("server.request_timeout", self.request_timeout, 1, 300)?;
+        within("server.body_timeout", self.body_timeout, 1, 300)?;
+        within("server.idle_timeout", self.idle_timeout, 1, 3600)?;
         within("server.max_connections", self.max_connections as u64, 1, 1_000_000)?;
         within("server.shutdown_timeout", self.shutdown_timeout, 0, 300)?;
         self.trusted_proxies.iter().try_for_each(check_network)

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Resource, getrlimit};
 use sea_orm::{DatabaseConnection, DbErr};
 use secrecy::ExposeSecret as _;
 
@@ -28,13 +29,21 @@ use crate::{
         throttle::{Rate, ThrottleSettings},
     },
     secret::{InvalidMasterKey, MasterKey},
-    server::{EdgeSettings, ServerSettings},
+    server::{Deadlines, EdgeSettings, ServerSettings},
 };
 
 /// The master key's file where nothing else is configured and the database is SQLite.
 const DEFAULT_KEY_FILE: &str = "vestibule.key";
 /// Passwords that may wait for each hashing thread.
 const QUEUED_PER_THREAD: usize = 4;
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to read an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Files that the process has open beside connections: listeners, timers, the log, random numbers, and some to spare.
+const OWN_FILES: u64 = 64;
+/// SQLite keeps the database, its log and its index open for each.
+const FILES_PER_DATABASE_CONNECTION: u64 = 3;
 
 /// Why the service cannot start, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -178,17 +187,39 @@ pub fn edge(server: &config::Server) -> EdgeSettings {
     EdgeSettings {
         max_body: server.max_body,
         request_timeout: Duration::from_secs(server.request_timeout),
+        body_timeout: Duration::from_secs(server.body_timeout),
         trusted_proxies: server.trusted_proxies.clone(),
     }
 }
 
 /// The bounds on connections.
 #[must_use]
-pub const fn connections(server: &config::Server) -> ServerSettings {
+pub fn connections(config: &Config) -> ServerSettings {
+    let server = &config.server;
     ServerSettings {
-        max_connections: server.max_connections,
+        max_connections: affordable(server.max_connections, config.database.max_connections),
         shutdown_timeout: Duration::from_secs(server.shutdown_timeout),
+        deadlines: Deadlines {
+            head: HEAD_TIMEOUT,
+            idle: Duration::from_secs(server.idle_timeout),
+            answer: ANSWER_TIMEOUT,
+        },
     }
+}
+
+/// The connections for which there are file descriptors, beside those that the process itself needs.
+fn affordable(wanted: usize, database_connections: u32) -> usize {
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
+    let own = OWN_FILES + FILES_PER_DATABASE_CONNECTION * u64::from(database_connections);
+    let most = usize::try_from(limit.saturating_sub(own)).unwrap_or(usize::MAX).max(1);
+    if wanted > most {
+        tracing::warn!(
+            "serving at most {most} connections at once, not {wanted} as server.max_connections \
+             (VESTIBULE_SERVER__MAX_CONNECTIONS) says: the process may open {limit} files (ulimit -n) and needs {own} \
+             itself"
+        );
+    }
+    wanted.min(most)
 }
 
 fn hashing(config: &Config) -> HashingSettings {

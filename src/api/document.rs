@@ -27,6 +27,7 @@ const TAGS: [Tag; 4] = [Tag::Login, Tag::Account, Tag::Sessions, Tag::Keys];
 
 /// The problems that any operation may answer, because they arise before or around it.
 const EVERYWHERE: &[ProblemCode] = &[
+    ProblemCode::BadFraming,
     ProblemCode::BodyTooLarge,
     ProblemCode::UriTooLong,
     ProblemCode::HeadersTooLarge,

@@ -60,6 +60,8 @@ macro_rules! codes {
 }
 
 codes! {
+    BadFraming = "bad_framing", BAD_REQUEST, "The request is not framed as HTTP requires",
+        "The head must name one host and say in one way how long the body is, and the body must be so (RFC 9112).";
     MalformedRequest = "malformed_request", BAD_REQUEST, "The body is not readable JSON",
         "The body must be one JSON object in UTF-8, without repeated members.";
     InvalidRequest = "invalid_request", BAD_REQUEST, "The request does not match its schema",

@@ -28,7 +28,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stop.clone()));
     let routes = server::routes(app, config.docs.enabled);
     let endpoint = server::endpoint(routes, startup::edge(&config.server));
-    server::serve(listeners, endpoint, startup::connections(&config.server), stop).await;
+    server::serve(listeners, endpoint, startup::connections(config), stop).await;
     jobs.await.map_err(|error| Failure::new(Failure::FAILED, error))?;
     say("Vestibule has stopped.\n")
 }

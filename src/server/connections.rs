@@ -1,34 +1,55 @@
 //! The accept loop: connections within bounds, from bind to graceful stop.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use poem::{
     Addr, Request, Response,
     endpoint::DynEndpoint,
-    http::uri::Scheme,
+    http::{HeaderValue, Version, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Above the edge's own limits, so that what those refuse is answered with a problem.
+use super::{
+    MAX_HEAD_BYTES,
+    framing::Framing,
+    seldom::Seldom,
+    watch::{self, Deadlines, Watch, Watched},
+};
+
+/// The most headers: above the edge's own limit, so that what that refuses is answered with a problem.
 const MAX_HEADERS: usize = 256;
-const MAX_HEAD_BYTES: u16 = u16::MAX;
 /// The most requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
+/// The most requests that a client may take back before they are served (rapid reset, CVE-2023-44487), and the most
+/// that are refused as malformed, before the connection ends. Both are what h2 recommends.
+const MAX_RESET_STREAMS: usize = 20;
+const MAX_REFUSED_STREAMS: usize = 1024;
+/// Bytes that a client may send before they are read: bodies here are small.
+const WINDOW: u32 = 64 * 1024;
+/// The most bytes of an answer that wait in memory for one stream.
+const SEND_BUFFER: usize = 64 * 1024;
+/// An HTTP/2 connection that is silent for so long is asked whether it is still there, and answers within the second.
+const PING_AFTER: Duration = Duration::from_secs(20);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// How long the loop waits after a failed accept, which mostly means that no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How connections are treated.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +58,8 @@ pub struct ServerSettings {
     pub max_connections: usize,
     /// How long requests in flight may take when the server stops.
     pub shutdown_timeout: Duration,
+    /// How long clients may take.
+    pub deadlines: Deadlines,
 }
 
 /// Listens on every address. With `lenient`, all but the first may be missing on this host.
@@ -72,11 +95,12 @@ pub async fn serve(
     let graceful = Arc::new(GracefulShutdown::new());
     let mut loops = JoinSet::new();
     for listener in listeners {
-        let (endpoint, places, graceful) = (Arc::clone(&endpoint), Arc::clone(&places), Arc::clone(&graceful));
+        let (places, graceful) = (Arc::clone(&places), Arc::clone(&graceful));
+        let connections = Connections { endpoint: Arc::clone(&endpoint), deadlines: settings.deadlines };
         let stop = stop.clone();
         loops.spawn(async move {
             tokio::select! {
-                () = accept(&listener, &endpoint, &places, &graceful) => {}
+                () = accept(&listener, &connections, &places, &graceful) => {}
                 () = stop.cancelled() => {}
             }
         });
@@ -92,71 +116,113 @@ pub async fn serve(
 
 async fn accept(
     listener: &TcpListener,
-    endpoint: &Arc<dyn DynEndpoint<Output = Response>>,
+    connections: &Connections,
     places: &Arc<Semaphore>,
     graceful: &GracefulShutdown,
 ) {
+    let failures = Seldom::default();
     loop {
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
-                let connection = graceful_connection(stream, peer, Arc::clone(endpoint), graceful);
+                let (connections, watcher) = (connections.clone(), graceful.watcher());
                 tokio::spawn(async move {
-                    connection.await;
+                    connections.run(stream, peer, watcher).await;
                     drop(place);
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                if let Some(times) = failures.count() {
+                    tracing::warn!(%error, times, "cannot accept a connection");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// One connection, as a future that ends with it.
-fn graceful_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// What every connection of a listener is served with.
+#[derive(Clone)]
+struct Connections {
     endpoint: Arc<dyn DynEndpoint<Output = Response>>,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + use<> {
-    let local = stream.local_addr().map_or_else(|_| Addr::default(), Addr::SocketAddr);
-    let nodelay = stream.set_nodelay(true);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let endpoint = Arc::clone(&endpoint);
-        let addresses = (LocalAddr(local.clone()), RemoteAddr(Addr::SocketAddr(peer)));
-        async move {
-            let request = Request::from((request, addresses.0, addresses.1, Scheme::HTTP));
-            // The edge turns every error into an answer; what is left here cannot fail.
-            let answer = endpoint.call(request).await.unwrap_or_else(poem::Error::into_response);
-            Ok::<_, std::convert::Infallible>(hyper::Response::from(answer))
-        }
-    });
-    let connection = builder().serve_connection(TokioIo::new(stream), service).into_owned();
-    let connection = graceful.watch(connection);
-    async move {
-        if let Err(error) = nodelay {
+    deadlines: Deadlines,
+}
+
+impl Connections {
+    /// One connection from its beginning to its end.
+    async fn run(self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+        let watch = Watch::new(self.deadlines);
+        if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "the connection delays small segments");
         }
-        if let Err(error) = connection.await {
-            tracing::debug!(error, "the connection broke");
+        let local = stream.local_addr().map_or_else(|_| Addr::default(), Addr::SocketAddr);
+        let addresses = (LocalAddr(local), RemoteAddr(Addr::SocketAddr(peer)));
+        let connection = self.speak(stream, addresses, Scheme::HTTP, &watch, watcher);
+        match watch.guard(connection).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(error, "the connection broke"),
+            None => tracing::debug!("the connection took too long"),
         }
+    }
+
+    /// Serves the requests of a stream of bytes.
+    fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        stream: S,
+        addresses: (LocalAddr, RemoteAddr),
+        scheme: Scheme,
+        watch: &Watch,
+        watcher: Watcher,
+    ) -> impl Future<Output = Result<(), BoxError>> + use<S> {
+        let io = TokioIo::new(Watched::new(stream, watch.clone()));
+        let requests = watch.clone();
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let (noted, framing) = requests.request();
+            let (endpoint, scheme) = (Arc::clone(&self.endpoint), scheme.clone());
+            let (local, remote) = addresses.clone();
+            answer(endpoint, request, (local, remote, scheme), noted, framing)
+        });
+        watcher.watch(builder().serve_connection(io, service).into_owned())
     }
 }
 
+/// Answers one request, and notes when the answer has been taken.
+async fn answer(
+    endpoint: Arc<dyn DynEndpoint<Output = Response>>,
+    mut request: hyper::Request<Incoming>,
+    (local, remote, scheme): (LocalAddr, RemoteAddr, Scheme),
+    noted: watch::Request,
+    framing: Framing,
+) -> Result<hyper::Response<watch::Answer>, Infallible> {
+    let one_by_one = request.version() < Version::HTTP_2;
+    if one_by_one {
+        request.extensions_mut().insert(framing);
+    }
+    let request = Request::from((request, local, remote, scheme));
+    // The edge turns every error into an answer; what is left here cannot fail.
+    let answer = endpoint.call(request).await.unwrap_or_else(poem::Error::into_response);
+    let mut answer = hyper::Response::from(answer);
+    if one_by_one && framing != Framing::Plain {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(answer.map(|body| noted.answer(body)))
+}
+
+/// Both protocols. Heads and idle connections are timed by [`Watch`], so hyper does not.
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD_BYTES.into());
+    builder.http1().header_read_timeout(None).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES.into());
     builder
         .http2()
         .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN)
         .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .max_local_error_reset_streams(MAX_REFUSED_STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(MAX_HEAD_BYTES.into());
     builder
 }

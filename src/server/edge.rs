@@ -12,7 +12,7 @@ use poem::{
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::forwarded::Proxies;
+use super::{forwarded::Proxies, framing::Framing};
 use crate::api::{
     self,
     client::ClientAddress,
@@ -47,6 +47,8 @@ pub struct EdgeSettings {
     pub max_body: usize,
     /// How long a request may take, its body included.
     pub request_timeout: Duration,
+    /// How long its body may take to arrive.
+    pub body_timeout: Duration,
     /// The networks of proxies that say where a request came from.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -105,8 +107,9 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
 impl<E: Endpoint<Output = Response>> Edge<E> {
     /// Checks the limits, then calls the routes; a panic below costs this request alone.
     async fn guarded(&self, request: Request) -> Result<Response, Problem> {
-        check_head(request.uri(), request.headers())?;
-        let mut request = self.with_whole_body(request).await?;
+        check_head(&request)?;
+        let arrived = tokio::time::timeout(self.settings.body_timeout, self.with_whole_body(request)).await;
+        let mut request = arrived.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)))?;
         self.attach_client(&mut request);
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(outcome) => outcome.map_err(problem::of),
@@ -122,17 +125,14 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         }
     }
 
-    /// Reads the body, whatever the method, up to the limit. One that breaks off is treated as missing: an operation
-    /// that needs a body says so, and the others never look. Of one that is too large some more is read and dropped,
+    /// Reads the body, whatever the method, up to the limit. Of one that is too large some more is read and dropped,
     /// because most clients look for an answer only when they have sent all.
     async fn with_whole_body(&self, mut request: Request) -> Result<Request, Problem> {
         let mut pieces = std::pin::pin!(request.take_body().into_bytes_stream());
         let (mut body, mut read) = (Vec::new(), 0_usize);
         while let Some(piece) = pieces.next().await {
-            let Ok(piece) = piece else {
-                body.clear();
-                break;
-            };
+            let piece = piece
+                .map_err(|error| Problem::new(ProblemCode::BadFraming).caused_by(format!("the body broke: {error}")))?;
             read = read.saturating_add(piece.len());
             if read <= self.settings.max_body {
                 body.extend_from_slice(&piece);
@@ -148,7 +148,14 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     }
 }
 
-fn check_head(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+fn check_head(request: &Request) -> Result<(), Problem> {
+    let (uri, headers) = (request.uri(), request.headers());
+    if let Some(Framing::Ambiguous(reason)) = request.extensions().get() {
+        return Err(Problem::new(ProblemCode::BadFraming).caused_by(*reason));
+    }
+    if !names_one_host(uri, headers) {
+        return Err(Problem::new(ProblemCode::BadFraming).caused_by("the target and the header name different hosts"));
+    }
     if uri.path_and_query().map_or(0, |text| text.as_str().len()) > MAX_URI {
         return Err(Problem::new(ProblemCode::UriTooLong));
     }
@@ -159,6 +166,15 @@ fn check_head(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Whether the target, where it is a whole URL, and the header say the same; there may be one of them alone.
+fn names_one_host(uri: &Uri, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (uri.authority(), hosts.next(), hosts.next()) {
+        (Some(target), Some(host), None) => host.as_bytes().eq_ignore_ascii_case(target.as_str().as_bytes()),
+        (_, _, more) => more.is_none(),
+    }
+}
+
 /// The answer of a problem; its cause is logged here, once, under the id that the client is told.
 fn refuse(problem: Problem, id: &str) -> Response {
     match (problem.code(), problem.cause()) {
@@ -166,7 +182,13 @@ fn refuse(problem: Problem, id: &str) -> Response {
         (code, Some(cause)) => tracing::warn!(cause, code = code.as_str(), "refused"),
         (_, None) => {}
     }
-    problem.into_answer(id)
+    let framed = problem.code() != ProblemCode::BadFraming;
+    let mut answer = problem.into_answer(id);
+    if !framed {
+        // Nobody knows what is behind it. HTTP/2 frames its requests itself, and hyper leaves this out there.
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 fn complete(headers: &mut HeaderMap, id: &str) {

@@ -3,7 +3,9 @@
 mod connections;
 mod edge;
 mod forwarded;
+mod framing;
 mod seldom;
+mod watch;
 
 use std::sync::Arc;
 
@@ -15,7 +17,12 @@ use poem_openapi::OpenApiService;
 
 pub use self::connections::{ServerSettings, bind, serve};
 pub use self::edge::{Edge, EdgeSettings};
+pub use self::watch::Deadlines;
 use crate::{api, domain::App};
+
+/// The most bytes of a head that are read at all: above the edge's own limits, so that what those refuse is answered
+/// with a problem.
+const MAX_HEAD_BYTES: u16 = u16::MAX;
 
 /// The operations of the document, and the documentation where `docs` says so.
 #[must_use]

@@ -15,6 +15,7 @@ use crate::support::{
 
 crate::trials![
     every_operation_refuses_what_is_too_large,
+    every_operation_refuses_two_hosts_s79,
     every_operation_survives_a_panic,
     every_operation_ends_in_time,
     every_token_is_asked_for_by_name,
@@ -70,6 +71,16 @@ async fn every_operation_refuses_what_is_too_large() {
         call(&path).header("x-large", vec![b'x'; 33 * 1024]).record().send().await.is_problem(431, "headers_too_large");
         let many = (0..100).fold(call(&path), |call, number| call.header(&format!("x-{number}"), "1"));
         many.send().await.is_problem(431, "headers_too_large");
+    }
+}
+
+async fn every_operation_refuses_two_hosts_s79() {
+    let app = TestApp::new().await;
+    for Walked { method, url, .. } in operations() {
+        let call = app.call(&method, &url).header("host", "vestibule").header("host", "other");
+        let answer = call.record().send().await;
+        answer.is_problem(400, "bad_framing");
+        assert_eq!(answer.header("connection"), "close");
     }
 }
 

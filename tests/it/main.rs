@@ -29,6 +29,8 @@ mod refresh;
 mod register;
 mod rows;
 mod sessions;
+mod slow;
+mod smuggling;
 mod support;
 mod surface;
 mod throttle;
@@ -71,6 +73,8 @@ fn main() -> ExitCode {
         sessions::trials(),
         surface::trials(),
         throttle::trials(),
+        slow::trials(),
+        smuggling::trials(),
         tidy::trials(),
         tokens::trials(),
         well_known::trials(),

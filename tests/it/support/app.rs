@@ -19,7 +19,8 @@ use vestibule::{
         session::Client,
     },
     secret::{MasterKey, Password},
-    server, startup,
+    server::{self, Deadlines},
+    startup,
 };
 
 use super::{
@@ -86,6 +87,7 @@ type Change = Box<dyn FnOnce(&mut Config) + Send>;
 pub(crate) struct Builder {
     changes: Vec<Change>,
     fault: Option<Fault>,
+    deadlines: Option<Deadlines>,
 }
 
 impl Builder {
@@ -117,6 +119,12 @@ impl Builder {
         self
     }
 
+    /// Gives clients other times than those that nobody can set.
+    pub(crate) fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = Some(deadlines);
+        self
+    }
+
     /// Starts it; boxed, so that the futures of the tests stay shallow.
     pub(crate) fn start(self) -> BoxFuture<'static, TestApp> {
         Box::pin(self.open())
@@ -131,11 +139,17 @@ impl Builder {
             change(&mut config);
         }
         config.validate().unwrap();
-        start(config, Arc::new(folder), Clock::frozen(START), self.fault).await
+        let differences = (self.fault, self.deadlines);
+        start(config, Arc::new(folder), Clock::frozen(START), differences).await
     }
 }
 
-async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, fault: Option<Fault>) -> TestApp {
+async fn start(
+    config: Config,
+    folder: Arc<TempDir>,
+    clock: Clock,
+    (fault, deadlines): (Option<Fault>, Option<Deadlines>),
+) -> TestApp {
     let app = Arc::new(startup::open(&config, clock).await.unwrap());
     let routes = server::routes(Arc::clone(&app), config.docs.enabled);
     let mut edge = startup::edge(&config.server);
@@ -150,7 +164,9 @@ async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, fault: Option
     let address = listeners.first().unwrap().local_addr().unwrap();
     let stop = CancellationToken::new();
     let endpoint = server::endpoint(routes, edge);
-    tokio::spawn(server::serve(listeners, endpoint, startup::connections(&config.server), stop.clone()));
+    let mut settings = startup::connections(&config);
+    settings.deadlines = deadlines.unwrap_or(settings.deadlines);
+    tokio::spawn(server::serve(listeners, endpoint, settings, stop.clone()));
     TestApp { app, config, address, folder, client: reqwest::Client::new(), stop }
 }
 
@@ -166,7 +182,7 @@ impl TestApp {
 
     /// Another instance of this service over the same database, with the same clock.
     pub(crate) fn another(&self) -> BoxFuture<'static, Self> {
-        Box::pin(start(self.config.clone(), Arc::clone(&self.folder), self.app.clock.clone(), None))
+        Box::pin(start(self.config.clone(), Arc::clone(&self.folder), self.app.clock.clone(), (None, None)))
     }
 
     /// Moves the service's clock.

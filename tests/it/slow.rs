@@ -1,0 +1,269 @@
+//! Clients that hold on to connections: each is dropped in time, and the others are served meanwhile. Also the limits
+//! of HTTP/2, and of open files.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use vestibule::server::Deadlines;
+
+use crate::support::{
+    TestApp,
+    process::{Deployment, Server},
+    rounds,
+};
+
+crate::trials![
+    slow_clients_are_dropped_while_others_are_served_s75,
+    answers_that_nobody_takes_are_dropped_s88,
+    floods_of_frames_end_their_connection_s88,
+    idle_http_2_connection_is_kept_and_then_closed_s88,
+    connections_stay_below_the_file_limit_t9,
+];
+
+/// Every deadline of a client in these tests.
+const DEADLINE: Duration = Duration::from_secs(1);
+/// By how much a busy machine may be late.
+const SLACK: Duration = Duration::from_secs(5);
+/// The pause between the bytes of a slow client: shorter than the deadline, which does not begin anew with each.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The largest answer of the service.
+const LARGE: &str = "/docs/swagger-ui-bundle.js";
+/// So many of it that no socket's buffers hold them.
+const ASK_FOR_MUCH: &str = "\
+GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\nGET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\n\
+GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\nGET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\n\
+GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\nGET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\n\
+GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\nGET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
+
+async fn impatient() -> TestApp {
+    let deadlines = Deadlines { head: DEADLINE, idle: DEADLINE, answer: DEADLINE };
+    let app = TestApp::builder().deadlines(deadlines).with(|config| {
+        config.server.body_timeout = 1;
+        config.server.max_connections = 15_000;
+    });
+    app.start().await
+}
+
+/// A client that takes its time: what it sends at once, and then bit by bit, over and over.
+#[derive(Clone, Copy)]
+struct Slow {
+    name: &'static str,
+    at_once: &'static str,
+    then: &'static str,
+    reads: bool,
+}
+
+const SLOW: [Slow; 8] = [
+    Slow { name: "silent", at_once: "", then: "", reads: true },
+    Slow { name: "half a preface", at_once: "PRI * HT", then: "", reads: true },
+    Slow { name: "slow preface", at_once: "", then: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", reads: true },
+    Slow { name: "preface alone", at_once: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", then: "", reads: true },
+    Slow { name: "slow head", at_once: "GET /me HTTP/1.1\r\nhost: a\r\n", then: "x-a: b\r\n", reads: true },
+    Slow {
+        name: "slow body",
+        at_once: "POST /login HTTP/1.1\r\nhost: a\r\ncontent-length: 9999\r\n\r\n",
+        then: "{",
+        reads: true,
+    },
+    Slow { name: "idle", at_once: "GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n", then: "", reads: true },
+    Slow { name: "slow reader", at_once: ASK_FOR_MUCH, then: "", reads: false },
+];
+
+impl Slow {
+    /// How long the service puts up with it.
+    async fn last(self, address: SocketAddr) -> Duration {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        let begun = Instant::now();
+        stream.write_all(self.at_once.as_bytes()).await.unwrap();
+        let mut bytes = self.then.bytes().cycle();
+        if !self.reads {
+            // What the system has buffered arrives in any case, so the end shows by what is missing.
+            sleep(DEADLINE + PAUSE).await;
+        }
+        let (mut buffer, mut last) = (vec![0; 65_536], Vec::new());
+        loop {
+            tokio::select! {
+                outcome = stream.read(&mut buffer) => match outcome {
+                    Ok(length @ 1..) => last = buffer[..length].to_vec(),
+                    Ok(0) | Err(_) => break,
+                },
+                () = sleep(PAUSE) => if let Some(byte) = bytes.next() && stream.write_all(&[byte]).await.is_err() {
+                    break;
+                },
+            }
+        }
+        let whole = String::from_utf8_lossy(&last).contains("not_found");
+        assert!(self.reads || !whole, "{}: everything was sent", self.name);
+        begun.elapsed()
+    }
+}
+
+/// The 99th percentile of a light request's time, over at least so many, for as long as `busy` says.
+async fn p99(app: &TestApp, least: usize, mut busy: impl FnMut() -> bool) -> Duration {
+    let mut times = Vec::new();
+    while times.len() < least || busy() {
+        let begun = Instant::now();
+        assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200, "served");
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    times[(times.len() * 99).div_ceil(100) - 1]
+}
+
+/// Also S78 and R22.
+async fn slow_clients_are_dropped_while_others_are_served_s75() {
+    let app = impatient().await;
+    let quiet = p99(&app, 300, || false).await;
+    let clients = rounds(200, 5000);
+    let mut attack = JoinSet::new();
+    for number in 0..clients {
+        let (slow, address) = (SLOW[number % SLOW.len()], app.address);
+        attack.spawn(async move { (slow.name, slow.last(address).await) });
+    }
+    let mut longest = BTreeMap::new();
+    let busy = || {
+        while let Some(ended) = attack.try_join_next() {
+            let (name, lasted) = ended.unwrap();
+            let longest = longest.entry(name).or_insert(Duration::ZERO);
+            *longest = lasted.max(*longest);
+        }
+        !attack.is_empty()
+    };
+    let under_attack = timeout(Duration::from_mins(2), p99(&app, 300, busy)).await.expect("all are dropped");
+    println!(
+        "edge: {clients} slow clients, p99 of /.well-known/jwks.json {quiet:.1?} quiet, {under_attack:.1?} under attack"
+    );
+    println!("edge: with a deadline of {DEADLINE:?} the last of them were dropped after {longest:.1?}");
+    for (name, lasted) in longest {
+        assert!(lasted < DEADLINE + DEADLINE + SLACK, "{name}: {lasted:?}");
+    }
+    assert!(under_attack <= 2 * quiet + Duration::from_millis(250), "{quiet:?}, under attack {under_attack:?}");
+}
+
+async fn answers_that_nobody_takes_are_dropped_s88() {
+    let app = impatient().await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().http2_initial_stream_window_size(16 * 1024);
+    let mut answer = client.build().unwrap().get(format!("http://{}{LARGE}", app.address)).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    sleep(DEADLINE + PAUSE).await;
+    let rest = async {
+        while answer.chunk().await?.is_some() {}
+        Ok::<_, reqwest::Error>(())
+    };
+    assert!(timeout(SLACK, rest).await.expect("the connection ends").is_err(), "everything was sent");
+}
+
+/// A frame of HTTP/2 (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// `GET http://a/`, as HPACK (RFC 7541) writes it.
+const GET: &[u8] = b"\x82\x86\x84\x41\x01a";
+/// `POST http://a/`.
+const POST: &[u8] = b"\x83\x86\x84\x41\x01a";
+
+/// Sends frames until the connection ends; how many were sent.
+async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>) -> u32 {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    stream.write_all(begin).await.unwrap();
+    let (mut input, mut output) = stream.into_split();
+    let mut sent = 0;
+    let writing = async {
+        while output.write_all(&next(sent)).await.is_ok() {
+            sent += 1;
+        }
+    };
+    let reading = async {
+        let mut buffer = [0; 4096];
+        while let Ok(1..) = input.read(&mut buffer).await {}
+    };
+    timeout(SLACK, async {
+        tokio::select! { () = writing => {}, () = reading => {} }
+    })
+    .await
+    .expect("it ends");
+    sent
+}
+
+/// Rapid reset (CVE-2023-44487), endless heads (CVE-2024-27316), empty frames (RUSTSEC-2026-0258).
+async fn floods_of_frames_end_their_connection_s88() {
+    let app = TestApp::new().await;
+    let stream = |number: u32| 2 * number + 1;
+    let resets = flood(app.address, &[], |number| {
+        let head = frame(HEADERS, END_HEADERS | END_STREAM, stream(number), GET);
+        [head, frame(RST_STREAM, 0, stream(number), &8_u32.to_be_bytes())].concat()
+    });
+    let resets = resets.await;
+    let head = frame(HEADERS, 0, 1, GET);
+    let endless = flood(app.address, &head, |_| frame(CONTINUATION, 0, 1, b"\x00\x03x-a\x01b")).await;
+    let head = frame(HEADERS, END_HEADERS, 1, POST);
+    let empty = flood(app.address, &head, |_| frame(DATA, 0, 1, &[])).await;
+    println!(
+        "edge: ended after {resets} resets, {endless} pieces of a head, {empty} empty frames, as far as they were sent"
+    );
+    assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
+}
+
+async fn idle_http_2_connection_is_kept_and_then_closed_s88() {
+    let app = impatient().await;
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
+    stream.write_all(&preface).await.unwrap();
+    let (mut buffer, begun) = ([0; 4096], Instant::now());
+    for number in [1, 3] {
+        stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, number, GET)).await.unwrap();
+        sleep(DEADLINE * 6 / 10).await;
+        assert!(stream.read(&mut buffer).await.unwrap() > 0, "the connection is kept");
+    }
+    while let Ok(1..) = timeout(SLACK, stream.read(&mut buffer)).await.expect("the connection is closed") {}
+    assert!(begun.elapsed() > DEADLINE * 3 / 2, "{:?}", begun.elapsed());
+}
+
+/// Also R23: with more clients than files the service goes on, and serves again when they leave.
+async fn connections_stay_below_the_file_limit_t9() {
+    let deployment = Deployment::new().await;
+    let usual = deployment.command();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 160 && exec \"$0\""]).arg(usual.get_program());
+    command.env_clear().current_dir(usual.get_current_dir().unwrap()).stdout(Stdio::piped());
+    command.envs(usual.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stderr(std::fs::File::create(usual.get_current_dir().unwrap().join("0.log")).unwrap());
+    let server = Server::start(command);
+    let address: SocketAddr = server.address().parse().unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..150 {
+        crowd.push(TcpStream::connect(address).await.unwrap());
+    }
+    drop(crowd);
+    let answer = timeout(SLACK, server.call("GET", "/.well-known/jwks.json").send()).await.expect("it recovers");
+    assert_eq!(answer.status, 200);
+    drop(server);
+    let log = deployment.logs();
+    for part in ["at most 66 connections", "not 1000", "server.max_connections", "160 files"] {
+        assert!(log.contains(part), "{part} in {log}");
+    }
+    assert!(!log.contains("cannot accept"), "{log}");
+}

@@ -1,0 +1,185 @@
+//! Requests that two servers might divide differently (S79): each is refused, its connection is closed, and what stands
+//! behind it is not answered. Bytes are written as they are, because no client sends these.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use crate::support::TestApp;
+
+crate::trials![
+    ambiguous_requests_are_refused_and_nothing_behind_them_s79,
+    broken_bodies_are_refused_and_nothing_behind_them_s79,
+    requests_behind_a_plain_one_are_answered,
+    requests_are_known_however_they_are_cut,
+    chunked_request_is_the_last_of_its_connection_s79,
+    half_a_head_behind_a_body_is_no_request_s79,
+];
+
+/// What an attacker wants to have answered.
+const SMUGGLED: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\r\n\r\n";
+/// Part of the answer to it.
+const CAUGHT: &str = "\"keys\"";
+
+/// Writes the pieces with pauses between them; what comes back until the connection is closed.
+async fn exchange(app: &TestApp, pieces: &[&[u8]]) -> String {
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    for (number, piece) in pieces.iter().enumerate() {
+        if number > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        // The service may have closed it already.
+        if stream.write_all(piece).await.is_err() {
+            break;
+        }
+    }
+    let mut answer = Vec::new();
+    let closed = timeout(Duration::from_secs(5), async {
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            answer.extend_from_slice(&buffer[..length]);
+        }
+    });
+    let text = pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect::<String>();
+    assert!(closed.await.is_ok(), "not closed after {text:?}: {:?}", String::from_utf8_lossy(&answer));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// How many answers there are.
+fn answers(text: &str) -> usize {
+    text.matches("HTTP/1.1 ").count()
+}
+
+async fn refuse(app: &TestApp, form: &str, request: &[u8]) {
+    let answer = exchange(app, &[&[request, SMUGGLED.as_bytes()].concat()]).await;
+    assert!(answers(&answer) <= 1 && !answer.contains(CAUGHT), "{form}: {answer}");
+    let refused = ["HTTP/1.1 400 ", "HTTP/1.1 505 "].iter().any(|begin| answer.starts_with(begin));
+    assert!(refused || answer.is_empty(), "{form}: {answer}");
+    assert!(answer.is_empty() || answer.contains("connection: close\r\n"), "{form}: {answer}");
+}
+
+async fn ambiguous_requests_are_refused_and_nothing_behind_them_s79() {
+    let app = TestApp::new().await;
+    let get = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\r\n";
+    let post = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nContent-Type: application/json\r\n";
+    for (form, begin, rest) in [
+        ("length, then coding", post, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("coding, then length", post, "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+        ("coding and no length", post, "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n"),
+        ("two different lengths", post, "Content-Length: 0\r\nContent-Length: 2\r\n\r\n"),
+        ("two equal lengths", post, "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}"),
+        ("two lengths in one line", post, "Content-Length: 2, 2\r\n\r\n{}"),
+        ("negative length", post, "Content-Length: -2\r\n\r\n{}"),
+        ("length with a sign", post, "Content-Length: +2\r\n\r\n{}"),
+        ("hexadecimal length", post, "Content-Length: 0x2\r\n\r\n{}"),
+        ("length with an underscore", post, "Content-Length: 0_2\r\n\r\n{}"),
+        ("empty length", post, "Content-Length: \r\n\r\n"),
+        ("length beyond 64 bits", post, "Content-Length: 18446744073709551618\r\n\r\n{}"),
+        ("folded header", get, "X-Folded: a\r\n b\r\n\r\n"),
+        ("folded coding", post, "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+        ("space before the colon", post, "Content-Length : 0\r\n\r\n"),
+        ("tab before the colon", post, "Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n"),
+        ("space before the name", get, " X-Odd: a\r\n\r\n"),
+        ("bare LF", get, "X-Odd: a\n\r\n"),
+        ("bare LF before the coding", post, "X-Odd: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("bare LF at the end", get, "\n"),
+        ("bare CR", get, "X-Odd: a\rTransfer-Encoding: chunked\r\n\r\n"),
+        ("NUL in a value", get, "X-Odd: a\0b\r\n\r\n"),
+        ("NUL in a name", get, "X-O\0dd: a\r\n\r\n"),
+        ("coding twice", post, "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("coding twice in one line", post, "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+        ("another coding first", post, "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        ("identity first", post, "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("coding with something behind", post, "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+        ("coding with something before", post, "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+        ("coding with a vertical tab", post, "Transfer-Encoding: \u{b}chunked\r\n\r\n0\r\n\r\n"),
+        ("quoted coding", post, "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+        ("no host", "GET /.well-known/jwks.json HTTP/1.1\r\n", "\r\n"),
+        ("two hosts", get, "Host: other\r\n\r\n"),
+        ("two equal hosts", get, "Host: vestibule\r\n\r\n"),
+        (
+            "another host in the target",
+            "GET http://other/.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\r\n",
+            "\r\n",
+        ),
+        ("control character in the path", "GET /.well-known\x01/jwks.json HTTP/1.1\r\nHost: vestibule\r\n", "\r\n"),
+        ("NUL in the path", "GET /.well-known\0/jwks.json HTTP/1.1\r\nHost: vestibule\r\n", "\r\n"),
+        ("space in the path", "GET /.well-known /jwks.json HTTP/1.1\r\nHost: vestibule\r\n", "\r\n"),
+        ("no version", "GET /.well-known/jwks.json\r\n", "\r\n"),
+        ("version 1.2", "GET /.well-known/jwks.json HTTP/1.2\r\nHost: vestibule\r\n", "\r\n"),
+        ("version 2.0", "GET /.well-known/jwks.json HTTP/2.0\r\nHost: vestibule\r\n", "\r\n"),
+        ("version with another letter", "GET /.well-known/jwks.json http/1.1\r\nHost: vestibule\r\n", "\r\n"),
+        ("coding in version 1.0", "POST /token/revoke HTTP/1.0\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ] {
+        refuse(&app, form, [begin, rest].concat().as_bytes()).await;
+    }
+}
+
+async fn broken_bodies_are_refused_and_nothing_behind_them_s79() {
+    let app = TestApp::new().await;
+    let post = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (form, body) in [
+        ("chunk beyond 64 bits", "10000000000000002\r\n{}\r\n0\r\n\r\n"),
+        ("chunk with a sign", "+2\r\n{}\r\n0\r\n\r\n"),
+        ("chunk with a prefix", "0x2\r\n{}\r\n0\r\n\r\n"),
+        ("chunk without a size", "\r\n{}\r\n0\r\n\r\n"),
+        ("chunk longer than it says", "2\r\n{}xx\r\n0\r\n\r\n"),
+        ("bare LF behind a size", "2\n{}\r\n0\r\n\r\n"),
+        ("bare LF behind a chunk", "2\r\n{}\n0\r\n\r\n"),
+        ("bare LF in an extension", "2;a\nb\r\n{}\r\n0\r\n\r\n"),
+    ] {
+        refuse(&app, form, [post, body].concat().as_bytes()).await;
+    }
+}
+
+/// A connection that goes on is closed here by the last request.
+const LAST: &str = "GET /nothing HTTP/1.1\r\nHost: vestibule\r\nConnection: close\r\n\r\n";
+
+async fn requests_behind_a_plain_one_are_answered() {
+    let app = TestApp::new().await;
+    let body = r#"{"refresh_token":"vst_r_unknown"}"#;
+    let post = format!(
+        "POST /token/revoke HTTP/1.1\r\nhOsT: vestibule\r\nContent-Type: application/json\r\nContent-Length: \t{} \r\n\r\n{body}",
+        body.len()
+    );
+    let whole = ["\r\n", SMUGGLED, &post, SMUGGLED, LAST].concat();
+    let answer = exchange(&app, &[whole.as_bytes()]).await;
+    let statuses = answer.lines().filter_map(|line| line.split("HTTP/1.1 ").nth(1)).map(|line| &line[..3]);
+    assert_eq!(statuses.collect::<Vec<_>>(), ["200", "204", "200", "404"], "{answer}");
+}
+
+async fn requests_are_known_however_they_are_cut() {
+    let app = TestApp::new().await;
+    let whole = [SMUGGLED, LAST].concat();
+    for size in [1, 2, 7, 30] {
+        let pieces = whole.as_bytes().chunks(size).collect::<Vec<_>>();
+        let answer = exchange(&app, &pieces).await;
+        assert_eq!((answers(&answer), answer.contains(CAUGHT)), (2, true), "{size}: {answer}");
+    }
+}
+
+async fn chunked_request_is_the_last_of_its_connection_s79() {
+    let app = TestApp::new().await;
+    for coding in ["chunked", "Chunked", "CHUNKED"] {
+        let head = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nContent-Type: application/json\r\n";
+        let body = "21\r\n{\"refresh_token\":\"vst_r_unknown\"}\r\n0\r\n\r\n";
+        let request = format!("{head}Transfer-Encoding: {coding}\r\n\r\n{body}{SMUGGLED}");
+        let answer = exchange(&app, &[request.as_bytes()]).await;
+        assert!(answer.starts_with("HTTP/1.1 204 ") && answers(&answer) == 1, "{answer}");
+    }
+}
+
+async fn half_a_head_behind_a_body_is_no_request_s79() {
+    let app = TestApp::new().await;
+    let post = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nContent-Length: 2\r\n\r\n{}";
+    let bad = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\nX-Odd: a\r\n\r\n";
+    let cut = bad.len() / 2;
+    let pieces = [[post, &bad[..cut]].concat(), bad[cut..].to_owned(), SMUGGLED.to_owned()];
+    let pieces = pieces.iter().map(String::as_bytes).collect::<Vec<_>>();
+    let answer = exchange(&app, &pieces).await;
+    assert!(answer.contains("bad_framing") && !answer.contains(CAUGHT), "{answer}");
+}
