@@ -111,6 +111,9 @@ pub struct Server {
     /// The networks of the proxies that are believed about where a request came from.
     #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<IpNet>,
+    /// The origins whose pages may call the service from a browser.
+    #[serde(deserialize_with = "list")]
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Server {
@@ -125,6 +128,7 @@ impl Default for Server {
             max_connections: 1000,
             shutdown_timeout: 25,
             trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -479,7 +483,8 @@ impl Server {
         within("server.idle_timeout", self.idle_timeout, 1, 3600)?;
         within("server.max_connections", self.max_connections as u64, 1, 1_000_000)?;
         within("server.shutdown_timeout", self.shutdown_timeout, 0, 300)?;
-        self.trusted_proxies.iter().try_for_each(check_network)
+        self.trusted_proxies.iter().try_for_each(check_network)?;
+        self.cors_origins.iter().try_for_each(|origin| check_origin(origin))
     }
 }
 
@@ -553,6 +558,18 @@ fn check_network(network: &IpNet) -> Result<(), ConfigError> {
         _ if network.prefix_len() == 0 => refused("trusts everybody"),
         IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => refused("must be written as IPv4"),
         _ => Ok(()),
+    }
+}
+
+/// Browsers write an origin in one way, and it is compared byte by byte.
+fn check_origin(text: &str) -> Result<(), ConfigError> {
+    let refused = |reason: String| Err(ConfigError::new("server.cors_origins", format!("{text:?} {reason}")));
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('*') => {
+            let usual = url.origin().ascii_serialization();
+            if usual == text { Ok(()) } else { refused(format!("must be written as {usual}")) }
+        }
+        _ => refused("is no origin such as https://app.example".to_owned()),
     }
 }
 

@@ -189,6 +189,8 @@ pub fn edge(server: &config::Server) -> EdgeSettings {
         request_timeout: Duration::from_secs(server.request_timeout),
         body_timeout: Duration::from_secs(server.body_timeout),
         trusted_proxies: server.trusted_proxies.clone(),
+        cors_origins: server.cors_origins.clone(),
+        https: server.public_url.starts_with("https:"),
     }
 }
 

@@ -12,7 +12,11 @@ use poem::{
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{forwarded::Proxies, framing::Framing};
+use super::{
+    cors::{self, Cors},
+    forwarded::Proxies,
+    framing::Framing,
+};
 use crate::api::{
     self,
     client::ClientAddress,
@@ -40,7 +44,10 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// The limits that can be configured.
+/// Browsers that have seen this speak https for a year (RFC 6797).
+const A_YEAR_OF_HTTPS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// What can be configured.
 #[derive(Clone, Debug)]
 pub struct EdgeSettings {
     /// The most bytes of a body.
@@ -51,6 +58,10 @@ pub struct EdgeSettings {
     pub body_timeout: Duration,
     /// The networks of proxies that say where a request came from.
     pub trusted_proxies: Vec<IpNet>,
+    /// The origins whose pages may call the service from a browser.
+    pub cors_origins: Vec<String>,
+    /// Whether clients reach the service by https alone.
+    pub https: bool,
 }
 
 /// The endpoint that stands before all others.
@@ -59,6 +70,7 @@ pub struct Edge<E> {
     inner: E,
     settings: EdgeSettings,
     proxies: Proxies,
+    cors: Cors,
     methods: Vec<(String, Vec<Method>)>,
 }
 
@@ -67,18 +79,19 @@ impl<E> Edge<E> {
     pub fn new(inner: E, settings: EdgeSettings) -> Self {
         let methods = api::document::methods().into_iter().chain(api::docs::methods()).collect();
         let proxies = Proxies::new(settings.trusted_proxies.clone());
-        Self { inner, settings, proxies, methods }
+        let cors = Cors::new(settings.cors_origins.clone());
+        Self { inner, settings, proxies, cors, methods }
     }
 
     /// The value of `Allow` for a path: the methods that it has, and HEAD wherever there is GET.
-    fn allow(&self, path: &str) -> HeaderValue {
-        let found = self.methods.iter().find(|(pattern, _)| matches(pattern, path));
-        let mut names = found.map_or_else(Vec::new, |(_, methods)| methods.iter().map(Method::as_str).collect());
+    fn allow(&self, path: &str) -> Option<HeaderValue> {
+        let (_, methods) = self.methods.iter().find(|(pattern, _)| matches(pattern, path))?;
+        let mut names = methods.iter().map(Method::as_str).collect::<Vec<_>>();
         if names.contains(&Method::GET.as_str()) {
             names.push(Method::HEAD.as_str());
         }
         names.sort_unstable();
-        HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
+        HeaderValue::from_str(&names.join(", ")).ok()
     }
 }
 
@@ -89,14 +102,18 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         let id = Uuid::new_v4().to_string();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let span = tracing::info_span!("request", %id, %method, path);
+        let origin = self.cors.origin(request.headers());
+        let asks = (cors::is_preflight(&request) && origin.is_some()).then(|| self.allow(&path)).flatten();
         let answer = async {
-            let outcome = tokio::time::timeout(self.settings.request_timeout, self.guarded(request)).await;
+            let outcome = tokio::time::timeout(self.settings.request_timeout, self.guarded(request, asks)).await;
             let outcome = outcome.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)));
             let mut answer = outcome.unwrap_or_else(|problem| refuse(problem, &id));
             if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
-                answer.headers_mut().insert(header::ALLOW, self.allow(&path));
+                let allow = self.allow(&path).unwrap_or(HeaderValue::from_static(""));
+                answer.headers_mut().insert(header::ALLOW, allow);
             }
-            complete(answer.headers_mut(), &id);
+            self.cors.complete(answer.headers_mut(), origin);
+            self.complete(answer.headers_mut(), &id);
             tracing::debug!(status = answer.status().as_u16(), "answered");
             answer
         };
@@ -106,14 +123,30 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
 
 impl<E: Endpoint<Output = Response>> Edge<E> {
     /// Checks the limits, then calls the routes; a panic below costs this request alone.
-    async fn guarded(&self, request: Request) -> Result<Response, Problem> {
+    async fn guarded(&self, request: Request, asks: Option<HeaderValue>) -> Result<Response, Problem> {
         check_head(&request)?;
+        if let Some(methods) = asks {
+            return Ok(cors::preflight(methods));
+        }
         let arrived = tokio::time::timeout(self.settings.body_timeout, self.with_whole_body(request)).await;
         let mut request = arrived.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)))?;
         self.attach_client(&mut request);
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(outcome) => outcome.map_err(problem::of),
             Err(_) => Err(Problem::new(ProblemCode::Internal).caused_by("the handler panicked")),
+        }
+    }
+
+    /// Adds the headers that all answers carry.
+    fn complete(&self, headers: &mut HeaderMap, id: &str) {
+        for (name, value) in ALWAYS {
+            headers.entry(name).or_insert(value);
+        }
+        if self.settings.https {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR_OF_HTTPS);
+        }
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert(REQUEST_ID, id);
         }
     }
 
@@ -189,15 +222,6 @@ fn refuse(problem: Problem, id: &str) -> Response {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
-}
-
-fn complete(headers: &mut HeaderMap, id: &str) {
-    for (name, value) in ALWAYS {
-        headers.entry(name).or_insert(value);
-    }
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
 }
 
 /// Whether a path fits a pattern of the document, in which `{name}` stands for one segment.

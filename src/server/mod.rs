@@ -1,6 +1,7 @@
 //! HTTP plumbing: routes, the edge around them, the accept loop.
 
 mod connections;
+mod cors;
 mod edge;
 mod forwarded;
 mod framing;

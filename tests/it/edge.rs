@@ -27,6 +27,7 @@ crate::trials![
     other_methods_are_405_with_allow,
     head_answers_wherever_get_does,
     every_answer_is_hardened,
+    https_is_asked_for_where_it_is_spoken_s83,
     http_2_is_served_in_the_clear,
     connections_beyond_the_cap_wait,
     stop_lets_requests_finish,
@@ -243,6 +244,17 @@ async fn every_answer_is_hardened() {
         assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
         assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
         assert!(answer.header("server").is_empty(), "{path}");
+    }
+}
+
+async fn https_is_asked_for_where_it_is_spoken_s83() {
+    for (url, expected) in [("https://login.example", "max-age=31536000"), ("http://login.example", "")] {
+        let app = TestApp::builder().with(|config| url.clone_into(&mut config.server.public_url)).start().await;
+        for path in ["/.well-known/jwks.json", "/me", "/nothing", "/login", "/docs"] {
+            let answer = app.get(path).send().await;
+            assert_eq!(answer.header("strict-transport-security"), expected, "{path}");
+            assert!(answer.status == 200 || answer.status >= 400, "{path} redirects");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod checks;
 mod cli;
 mod config;
 mod conflicts;
+mod cors;
 mod document;
 mod edge;
 mod forwarded;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         cli::trials(),
         config::trials(),
         conflicts::trials(),
+        cors::trials(),
         document::trials(),
         edge::trials(),
         forwarded::trials(),

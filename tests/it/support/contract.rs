@@ -13,7 +13,9 @@ use vestibule::api::document::document;
 use super::client::{Answer, Call};
 
 /// What HTTP itself and the hardening of every answer send beside the headers that are declared.
-const UNDECLARED: [&str; 8] = [
+const UNDECLARED: [&str; 12] = [
+    "access-control-allow-origin",
+    "access-control-expose-headers",
     "connection",
     "content-length",
     "content-security-policy",
@@ -21,6 +23,8 @@ const UNDECLARED: [&str; 8] = [
     "cross-origin-resource-policy",
     "date",
     "referrer-policy",
+    "strict-transport-security",
+    "vary",
     "x-content-type-options",
 ];
 
@@ -320,11 +324,15 @@ fn is_documentation(path: &str) -> bool {
     path == "/docs" || path.starts_with("/docs/") || path.starts_with("/openapi.")
 }
 
-/// What is outside the document: the documentation, unknown paths, other methods.
+/// What is outside the document: the documentation, unknown paths, other methods, questions of browsers.
 fn outside(call: &Call, path: &str, answer: &Answer) -> Result<(), String> {
     let place = format!("{} {path} -> {} {}", call.method, answer.status, answer.text);
     match answer.status {
         200 => require!(is_documentation(path), "undocumented: {place}"),
+        204 => {
+            let asks = call.method == "OPTIONS" && answer.headers.contains_key("access-control-allow-methods");
+            require!(asks && answer.text.is_empty(), "undocumented: {place}");
+        }
         404 | 405 | 413 | 414 | 431 => {
             if call.method != "HEAD" {
                 let kinds = compile(&json!({ "$ref": "#/components/schemas/Problem" }), &document().value);
