@@ -60,6 +60,8 @@ fn variable(key: &str) -> String {
 pub struct Config {
     /// The HTTP server.
     pub server: Server,
+    /// TLS without a proxy.
+    pub tls: Tls,
     /// The database.
     pub database: Database,
     /// The master key.
@@ -131,6 +133,16 @@ impl Default for Server {
             cors_origins: Vec::new(),
         }
     }
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The file of the certificate and those that lead from it to a root, in PEM.
+    pub certificate_file: Option<PathBuf>,
+    /// The file of its private key, in PEM.
+    pub key_file: Option<PathBuf>,
 }
 
 /// `[database]`
@@ -412,6 +424,7 @@ impl Config {
     /// The first setting that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.server.validate()?;
+        self.tls.validate(&self.server)?;
         self.database.validate()?;
         within("tokens.access_lifetime", self.tokens.access_lifetime, 30, 60 * 60)?;
         present("tokens.client_id", &self.tokens.client_id)?;
@@ -485,6 +498,20 @@ impl Server {
         within("server.shutdown_timeout", self.shutdown_timeout, 0, 300)?;
         self.trusted_proxies.iter().try_for_each(check_network)?;
         self.cors_origins.iter().try_for_each(|origin| check_origin(origin))
+    }
+}
+
+impl Tls {
+    fn validate(&self, server: &Server) -> Result<(), ConfigError> {
+        match (&self.certificate_file, &self.key_file) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(ConfigError::new("tls.certificate_file", "must be set where tls.key_file is")),
+            (Some(_), None) => Err(ConfigError::new("tls.key_file", "must be set where tls.certificate_file is")),
+            (Some(_), Some(_)) if server.public_url.starts_with("https:") => Ok(()),
+            (Some(_), Some(_)) => {
+                Err(ConfigError::new("server.public_url", "must begin with https: where tls.certificate_file is set"))
+            }
+        }
     }
 }
 

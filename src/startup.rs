@@ -5,7 +5,9 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process, thread,
+    process,
+    sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -29,7 +31,7 @@ use crate::{
         throttle::{Rate, ThrottleSettings},
     },
     secret::{InvalidMasterKey, MasterKey},
-    server::{Deadlines, EdgeSettings, ServerSettings},
+    server::{Deadlines, EdgeSettings, ServerSettings, Tls, TlsError, TlsFiles},
 };
 
 /// The master key's file where nothing else is configured and the database is SQLite.
@@ -100,6 +102,9 @@ pub enum StartError {
         "{0}; start with the master key that made them, or give up all sessions and tokens with `vestibule keys reset`"
     )]
     Keyring(KeyringError),
+    /// Certificate and key are unusable.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Something else failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -196,7 +201,7 @@ pub fn edge(server: &config::Server) -> EdgeSettings {
 
 /// The bounds on connections.
 #[must_use]
-pub fn connections(config: &Config) -> ServerSettings {
+pub fn connections(config: &Config, tls: Option<Arc<Tls>>) -> ServerSettings {
     let server = &config.server;
     ServerSettings {
         max_connections: affordable(server.max_connections, config.database.max_connections),
@@ -206,7 +211,18 @@ pub fn connections(config: &Config) -> ServerSettings {
             idle: Duration::from_secs(server.idle_timeout),
             answer: ANSWER_TIMEOUT,
         },
+        tls,
     }
+}
+
+/// The certificate, where there is one.
+///
+/// # Errors
+/// [`StartError::Tls`].
+pub fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
+    let files = config.tls.certificate_file.clone().zip(config.tls.key_file.clone());
+    let tls = files.map(|(certificate, key)| Tls::open(TlsFiles { certificate, key })).transpose()?;
+    Ok(tls.map(Arc::new))
 }
 
 /// The connections for which there are file descriptors, beside those that the process itself needs.

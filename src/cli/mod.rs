@@ -118,6 +118,7 @@ impl From<StartError> for Failure {
             | StartError::NoKeyFile(_)
             | StartError::LostMasterKey(_)
             | StartError::LooseKeyFile { .. }
+            | StartError::Tls(_)
             | StartError::Keyring(_) => Self::UNUSABLE,
         };
         Self::new(code, error)
@@ -190,6 +191,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             Command::Keys(command) => keys::run(&config, command).await,
             Command::Config(ConfigCommand::Check) => {
                 startup::check_master_key(&config)?;
+                startup::tls(&config)?;
                 say("The configuration can be used.\n")
             }
             Command::Serve | Command::Openapi { .. } => serve::run(&config).await,

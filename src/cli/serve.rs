@@ -12,6 +12,7 @@ use vestibule::{config::Config, jobs, server, startup};
 use super::{Failure, open, say};
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
+    let tls = startup::tls(config)?;
     let app = Arc::new(open(config).await?);
     let lenient = config.server.listens_by_default();
     let listeners = server::bind(&config.server.listen, lenient).await.map_err(|(address, error)| {
@@ -28,7 +29,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stop.clone()));
     let routes = server::routes(app, config.docs.enabled);
     let endpoint = server::endpoint(routes, startup::edge(&config.server));
-    server::serve(listeners, endpoint, startup::connections(config), stop).await;
+    server::serve(listeners, endpoint, startup::connections(config, tls), stop).await;
     jobs.await.map_err(|error| Failure::new(Failure::FAILED, error))?;
     say("Vestibule has stopped.\n")
 }

@@ -28,6 +28,7 @@ use super::{
     MAX_HEAD_BYTES,
     framing::Framing,
     seldom::Seldom,
+    tls::Tls,
     watch::{self, Deadlines, Watch, Watched},
 };
 
@@ -52,7 +53,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How connections are treated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerSettings {
     /// The most connections at once; more wait to be accepted.
     pub max_connections: usize,
@@ -60,6 +61,8 @@ pub struct ServerSettings {
     pub shutdown_timeout: Duration,
     /// How long clients may take.
     pub deadlines: Deadlines,
+    /// What the service proves itself with; without it, it speaks in the clear.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Listens on every address. With `lenient`, all but the first may be missing on this host.
@@ -96,11 +99,21 @@ pub async fn serve(
     let mut loops = JoinSet::new();
     for listener in listeners {
         let (places, graceful) = (Arc::clone(&places), Arc::clone(&graceful));
-        let connections = Connections { endpoint: Arc::clone(&endpoint), deadlines: settings.deadlines };
+        let (endpoint, tls) = (Arc::clone(&endpoint), settings.tls.clone());
+        let connections = Connections { endpoint, tls, deadlines: settings.deadlines };
         let stop = stop.clone();
         loops.spawn(async move {
             tokio::select! {
                 () = accept(&listener, &connections, &places, &graceful) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+    if let Some(tls) = settings.tls {
+        let stop = stop.clone();
+        loops.spawn(async move {
+            tokio::select! {
+                () = tls.keep_current() => {}
                 () = stop.cancelled() => {}
             }
         });
@@ -145,6 +158,7 @@ async fn accept(
 #[derive(Clone)]
 struct Connections {
     endpoint: Arc<dyn DynEndpoint<Output = Response>>,
+    tls: Option<Arc<Tls>>,
     deadlines: Deadlines,
 }
 
@@ -157,8 +171,16 @@ impl Connections {
         }
         let local = stream.local_addr().map_or_else(|_| Addr::default(), Addr::SocketAddr);
         let addresses = (LocalAddr(local), RemoteAddr(Addr::SocketAddr(peer)));
-        let connection = self.speak(stream, addresses, Scheme::HTTP, &watch, watcher);
-        match watch.guard(connection).await {
+        let outcome = match self.tls.clone() {
+            None => watch.guard(self.speak(stream, addresses, Scheme::HTTP, &watch, watcher)).await,
+            // The handshake takes its time from that of the first head.
+            Some(tls) => match watch.guard(tls.accept(stream)).await {
+                Some(Ok(stream)) => watch.guard(self.speak(stream, addresses, Scheme::HTTPS, &watch, watcher)).await,
+                Some(Err(error)) => Some(Err(error.into())),
+                None => None,
+            },
+        };
+        match outcome {
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::debug!(error, "the connection broke"),
             None => tracing::debug!("the connection took too long"),

@@ -212,6 +212,8 @@ fn names_one_host(uri: &Uri, headers: &HeaderMap) -> bool {
 fn refuse(problem: Problem, id: &str) -> Response {
     match (problem.code(), problem.cause()) {
         (ProblemCode::Internal, cause) => tracing::error!(cause, "failed"),
+        // Strangers cause these as often as they like.
+        (ProblemCode::BadFraming, cause) => tracing::debug!(cause, "refused"),
         (code, Some(cause)) => tracing::warn!(cause, code = code.as_str(), "refused"),
         (_, None) => {}
     }

@@ -6,6 +6,7 @@ mod edge;
 mod forwarded;
 mod framing;
 mod seldom;
+mod tls;
 mod watch;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use poem_openapi::OpenApiService;
 
 pub use self::connections::{ServerSettings, bind, serve};
 pub use self::edge::{Edge, EdgeSettings};
+pub use self::tls::{Tls, TlsError, TlsFiles};
 pub use self::watch::Deadlines;
 use crate::{api, domain::App};
 

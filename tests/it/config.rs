@@ -83,6 +83,8 @@ async fn every_bad_setting_is_named() {
         ("VESTIBULE_SERVER__CORS_ORIGINS", "https://b.example, https://App.example", "https://app.example"),
         ("VESTIBULE_SERVER__CORS_ORIGINS", "https://user@app.example", "server.cors_origins"),
         ("VESTIBULE_SERVER__COLOUR", "blue", "VESTIBULE_SERVER__COLOUR"),
+        ("VESTIBULE_TLS__CERTIFICATE_FILE", "chain.pem", "tls.key_file"),
+        ("VESTIBULE_TLS__KEY_FILE", "key.pem", "tls.certificate_file"),
         ("VESTIBULE_SREVER__LISTEN", "127.0.0.1:1", "srever"),
         ("VESTIBULE_DATABASE__URL", "oracle://x/y", "database.url"),
         ("VESTIBULE_DATABASE__URL", "sqlite://", "database.url"),

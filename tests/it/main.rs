@@ -36,6 +36,7 @@ mod support;
 mod surface;
 mod throttle;
 mod tidy;
+mod tls;
 mod tokens;
 mod well_known;
 
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         slow::trials(),
         smuggling::trials(),
         tidy::trials(),
+        tls::trials(),
         tokens::trials(),
         well_known::trials(),
     ];

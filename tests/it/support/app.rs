@@ -19,7 +19,7 @@ use vestibule::{
         session::Client,
     },
     secret::{MasterKey, Password},
-    server::{self, Deadlines},
+    server::{self, Deadlines, Tls},
     startup,
 };
 
@@ -76,6 +76,7 @@ pub(crate) struct TestApp {
     pub(crate) config: Config,
     pub(crate) address: SocketAddr,
     pub(crate) folder: Arc<TempDir>,
+    pub(crate) tls: Option<Arc<Tls>>,
     client: reqwest::Client,
     stop: CancellationToken,
 }
@@ -164,10 +165,11 @@ async fn start(
     let address = listeners.first().unwrap().local_addr().unwrap();
     let stop = CancellationToken::new();
     let endpoint = server::endpoint(routes, edge);
-    let mut settings = startup::connections(&config);
+    let tls = startup::tls(&config).unwrap();
+    let mut settings = startup::connections(&config, tls.clone());
     settings.deadlines = deadlines.unwrap_or(settings.deadlines);
     tokio::spawn(server::serve(listeners, endpoint, settings, stop.clone()));
-    TestApp { app, config, address, folder, client: reqwest::Client::new(), stop }
+    TestApp { app, config, address, folder, tls, client: reqwest::Client::new(), stop }
 }
 
 impl TestApp {
