@@ -16,6 +16,7 @@ use poem::{
     http::{HeaderValue, Version, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -44,6 +45,9 @@ const MAX_REFUSED_STREAMS: usize = 1024;
 const WINDOW: u32 = 64 * 1024;
 /// The most bytes of an answer that wait in memory for one stream.
 const SEND_BUFFER: usize = 64 * 1024;
+/// Bytes of answers that the system keeps for a connection whose client does not read (Linux keeps twice that). Left to
+/// itself it goes up to megabytes, and every connection may ask for them.
+const SOCKET_BUFFER: usize = 128 * 1024;
 /// An HTTP/2 connection that is silent for so long is asked whether it is still there, and answers within the second.
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
@@ -73,7 +77,11 @@ pub async fn bind(addresses: &[SocketAddr], lenient: bool) -> Result<Vec<TcpList
     let mut listeners = Vec::new();
     for &address in addresses {
         match TcpListener::bind(address).await {
-            Ok(listener) => listeners.push(listener),
+            Ok(listener) => {
+                // Connections inherit it.
+                set_socket_send_buffer_size(&listener, SOCKET_BUFFER).map_err(|error| (address, error.into()))?;
+                listeners.push(listener);
+            }
             Err(error) if lenient && !listeners.is_empty() && is_missing(&error) => {}
             Err(error) => return Err((address, error)),
         }
