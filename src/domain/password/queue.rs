@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::{
     Normalised,
     argon::{Cost, Engine, Stored},
-    pace::Pace,
+    pace::{Pace, Span},
 };
 use crate::{domain::fault::Fault, secret::PasswordHash};
 
@@ -104,9 +104,9 @@ impl Hashing {
         let dummy =
             Stored::dummy(settings.cost).ok_or_else(|| io::Error::other("the dummy password hash cannot be made"))?;
         let mut engine = Engine::new(settings.cost);
-        let begun = Instant::now();
-        engine.verify(b"", &dummy).map_err(|error| io::Error::other(error.to_string()))?;
-        let pace = Arc::new(Pace::new(begun.elapsed()));
+        let (result, first) = Span::of(|| engine.verify(b"", &dummy));
+        result.map_err(|error| io::Error::other(error.to_string()))?;
+        let pace = Arc::new(Pace::new(first));
         let queue = Arc::new(Queue::default());
         for number in 0..settings.threads {
             let queue = Arc::clone(&queue);
@@ -170,21 +170,21 @@ impl Hashing {
         let current = cost == self.settings.cost;
         let answer = self.enqueue(current, work)?;
         let answered = async {
-            let (result, begun) = answer.await.map_err(|gone| Fault::internal("hashing a password", gone))?;
+            let (result, hash) = answer.await.map_err(|gone| Fault::internal("hashing a password", gone))?;
             if !current {
-                self.pace.hold(begun).await?;
+                self.pace.hold(hash).await?;
             }
             result.map_err(|error| Fault::internal("hashing a password", error.to_string()))
         };
         tokio::time::timeout(self.settings.queue_wait, answered).await.unwrap_or_else(|_| Err(self.busy()))
     }
 
-    /// Puts work into the queue; the answer says when it began.
+    /// Puts work into the queue; the answer says how long it took.
     fn enqueue<T: Send + 'static>(
         &self,
         current: bool,
         work: impl FnOnce(&mut Engine) -> T + Send + 'static,
-    ) -> Result<oneshot::Receiver<(T, Instant)>, Fault> {
+    ) -> Result<oneshot::Receiver<(T, Span)>, Fault> {
         let (reply, answer) = oneshot::channel();
         let (queue, pace) = (Arc::clone(&self.queue), Arc::clone(&self.pace));
         {
@@ -195,13 +195,12 @@ impl Hashing {
             state.jobs.push_back(Box::new(move |engine| {
                 if !reply.is_closed() {
                     queue.computed.fetch_add(1, Ordering::Relaxed);
-                    let begun = Instant::now();
-                    let result = work(engine);
+                    let (result, hash) = Span::of(|| work(engine));
                     if current {
-                        pace.record(begun.elapsed());
+                        pace.record(hash);
                     }
                     // The caller may leave during the computation; then nobody wants the answer.
-                    drop(reply.send((result, begun)));
+                    drop(reply.send((result, hash)));
                 }
             }));
         }
