@@ -278,6 +278,12 @@ pub struct Throttle {
     /// For how many seconds it is closed, and failures are remembered.
     #[serde(deserialize_with = "number")]
     pub memory: u64,
+    /// The most known devices of an account.
+    #[serde(deserialize_with = "number")]
+    pub known_devices: u64,
+    /// For how many seconds a device is known after the last login from it.
+    #[serde(deserialize_with = "number")]
+    pub device_lifetime: u64,
 }
 
 impl Default for Throttle {
@@ -292,6 +298,8 @@ impl Default for Throttle {
             max_wait: 15 * 60,
             suspend_after: 100,
             memory: DAY,
+            known_devices: 20,
+            device_lifetime: 30 * DAY,
         }
     }
 }
@@ -555,7 +563,9 @@ impl Throttle {
             within(key, u64::from(count), 1, 1_000_000)?;
         }
         within("throttle.max_wait", self.max_wait, 1, 60 * 60)?;
-        within("throttle.memory", self.memory, self.max_wait, 30 * DAY)
+        within("throttle.memory", self.memory, self.max_wait, 30 * DAY)?;
+        within("throttle.known_devices", self.known_devices, 1, 100)?;
+        within("throttle.device_lifetime", self.device_lifetime, 60, 400 * DAY)
     }
 }
 

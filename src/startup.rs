@@ -155,7 +155,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
     })
 }
 
-/// The limits on tries; those that nobody needs to change stand here.
+/// The limits on tries.
 fn throttle(limits: &config::Throttle) -> ThrottleSettings {
     let per = |count: u32, span: Duration| Rate { burst: count, every: span / count };
     let minute = Duration::from_mins(1);
@@ -168,8 +168,8 @@ fn throttle(limits: &config::Throttle) -> ThrottleSettings {
         max_wait: Duration::from_secs(limits.max_wait),
         suspend_after: limits.suspend_after,
         memory: Duration::from_secs(limits.memory),
-        known_devices: 20,
-        device_lifetime: Duration::from_hours(30 * 24),
+        known_devices: limits.known_devices,
+        device_lifetime: Duration::from_secs(limits.device_lifetime),
     }
 }
 

@@ -36,8 +36,9 @@ pub(crate) fn note(trials: &[Trial], arguments: &Arguments, partial: bool) {
 
 /// The suites that `tests/run` knows.
 fn suites(script: &str) -> BTreeSet<String> {
-    let list = Regex::new(r"(?m)^suites=\(([^)]*)\)").unwrap();
-    list.captures(script).unwrap()[1].split_whitespace().map(ToOwned::to_owned).collect()
+    let lists = Regex::new(r"(?m)^(?:suites|by_name)=\(([^)]*)\)").unwrap();
+    let names = lists.captures_iter(script).flat_map(|list| list.extract::<1>().1[0].split_whitespace());
+    names.map(ToOwned::to_owned).collect()
 }
 
 /// What is wrong with the table of checks in a text.

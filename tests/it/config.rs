@@ -104,6 +104,8 @@ async fn every_bad_setting_is_named() {
         ("VESTIBULE_THROTTLE__FREE_FAILURES", "1000001", "throttle.free_failures"),
         ("VESTIBULE_THROTTLE__MAX_WAIT", "0", "throttle.max_wait"),
         ("VESTIBULE_THROTTLE__MEMORY", "899", "throttle.memory"),
+        ("VESTIBULE_THROTTLE__KNOWN_DEVICES", "101", "throttle.known_devices"),
+        ("VESTIBULE_THROTTLE__DEVICE_LIFETIME", "59", "throttle.device_lifetime"),
         ("VESTIBULE_SESSIONS__LIFETIME", "59", "sessions.lifetime"),
         ("VESTIBULE_SESSIONS__LIFETIME", "34560001", "sessions.lifetime"),
         ("VESTIBULE_SESSIONS__REFRESH_GRACE", "301", "sessions.refresh_grace"),

@@ -6,7 +6,8 @@
 //! new one simply takes longer.
 //!
 //! Only the rest is taken from another hash, and by the work done, not by the clock: on a busy machine the time of one
-//! hash differs much from that of the next, and the longer of two independent times would be longer than either.
+//! hash differs much from that of the next, and the longer of two independent times would be longer than either. A little
+//! remains there: what slows a machine down lasts longer than a hash, so the sum of two parts varies less than a whole.
 
 use std::{
     collections::VecDeque,
