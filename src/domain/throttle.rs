@@ -24,6 +24,8 @@ use crate::{clock::Timestamp, entity::throttle};
 
 /// What a try with another name than the address's last one takes out of the address's bucket.
 const NEW_NAME: u32 = 3;
+/// How far the clocks of two instances may differ.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
 /// How many expired throttles go in one transaction.
 const CLEAN_UP_BATCH: u64 = 500;
 
@@ -262,8 +264,10 @@ async fn store(transaction: &DatabaseTransaction, row: throttle::Model) -> Resul
 }
 
 fn after_more(until: Timestamp, rate: Rate, cost: u32, now: Timestamp) -> Result<Timestamp, Throttled> {
-    let until = until.max(now) + rate.every * cost;
-    let retry_after = until.since(now + rate.every * rate.burst);
+    let emptied = now + rate.every * rate.burst;
+    // A bucket that is emptier than empty was written by a clock that is ahead, and says nothing.
+    let until = if until > emptied + CLOCK_DIFFERENCE { now } else { until.max(now) } + rate.every * cost;
+    let retry_after = until.since(emptied);
     if retry_after.is_zero() { Ok(until) } else { Err(Throttled { retry_after }) }
 }
 

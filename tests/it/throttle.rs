@@ -39,6 +39,7 @@ crate::trials![
     storage_is_bounded_s31,
     full_queue_counts_no_failure,
     no_name_or_address_is_stored,
+    clock_that_was_ahead_holds_nobody_up,
 ];
 
 async fn limited() -> TestApp {
@@ -462,6 +463,17 @@ async fn full_queue_counts_no_failure() {
     for _ in 0..8 {
         app.post("/login").json(&body).send().await.is_problem(503, "busy");
     }
+}
+
+async fn clock_that_was_ahead_holds_nobody_up() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    for _ in 0..30 {
+        assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(2));
+    app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
 }
 
 async fn no_name_or_address_is_stored() {
