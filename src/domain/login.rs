@@ -54,7 +54,7 @@ impl From<AdmitError> for LoginError {
 }
 
 /// Signs in by password, the only place that does. Whatever the name, the same work comes in the same order: the
-/// look-up of what can be a name at all, one hash, and only then the account's state (OWASP ASVS 6.3.8).
+/// throttle, the look-up of what can be a name at all, one hash, and only then the account's state (OWASP ASVS 6.3.8).
 ///
 /// # Errors
 /// [`LoginError`].
