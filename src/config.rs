@@ -14,13 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use self::{
-    check::{check_network, check_origin, is_plain, present, within},
-    read::{flag, list, number, optional_number, text},
-};
-
+use self::read::{flag, list, number, optional_number, text};
 use crate::domain::{
-    name,
     password::{self, Cost, FLOOR},
     session,
 };
@@ -111,6 +106,9 @@ pub struct Server {
     /// How many connections are served at once.
     #[serde(deserialize_with = "number")]
     pub max_connections: usize,
+    /// How many seconds the server goes on after a SIGTERM while `/health/ready` sends others elsewhere.
+    #[serde(deserialize_with = "number")]
+    pub shutdown_delay: u64,
     /// How many seconds requests in flight may take when the server stops.
     #[serde(deserialize_with = "number")]
     pub shutdown_timeout: u64,
@@ -132,6 +130,7 @@ impl Default for Server {
             body_timeout: 15,
             idle_timeout: 60,
             max_connections: 1000,
+            shutdown_delay: 5,
             shutdown_timeout: 25,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
@@ -158,11 +157,14 @@ pub struct Database {
     /// How many connections the pool may hold.
     #[serde(deserialize_with = "number")]
     pub max_connections: u32,
+    /// For how many seconds a server that starts waits for a database that cannot be reached.
+    #[serde(deserialize_with = "number")]
+    pub start_timeout: u64,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "sqlite://vestibule.db".into(), max_connections: 10 }
+        Self { url: "sqlite://vestibule.db".into(), max_connections: 10, start_timeout: 60 }
     }
 }
 
@@ -429,34 +431,6 @@ impl Config {
         config.validate()?;
         Ok(config)
     }
-
-    /// Checks what types cannot say.
-    ///
-    /// # Errors
-    /// The first setting that cannot be used.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        self.server.validate()?;
-        self.tls.validate(&self.server)?;
-        self.database.validate()?;
-        within("tokens.access_lifetime", self.tokens.access_lifetime, 30, 60 * 60)?;
-        present("tokens.client_id", &self.tokens.client_id)?;
-        if let Some(audience) = &self.tokens.audience {
-            present("tokens.audience", audience)?;
-        }
-        within("sessions.lifetime", self.sessions.lifetime, 60, 400 * DAY)?;
-        within("sessions.idle_lifetime", self.sessions.idle_lifetime(), 60, self.sessions.lifetime)?;
-        within("sessions.refresh_grace", self.sessions.refresh_grace, 0, 300)?;
-        within("sessions.max_per_account", self.sessions.max_per_account, 1, session::MAX_PER_ACCOUNT)?;
-        self.throttle.validate()?;
-        for name in &self.registration.reserved_names {
-            name::Name::parse(name)
-                .map_err(|error| ConfigError::new("registration.reserved_names", format!("{name}: {error}")))?;
-        }
-        self.passwords.validate(self.server.is_loopback())?;
-        tracing_subscriber::EnvFilter::try_new(&self.log.filter)
-            .map(drop)
-            .map_err(|error| ConfigError::new("log.filter", error))
-    }
 }
 
 impl Server {
@@ -485,109 +459,5 @@ impl Server {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.listen.iter().all(|address| address.ip().is_loopback())
-    }
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        if self.listen.is_empty() {
-            return Err(ConfigError::new("server.listen", "names no address"));
-        }
-        let url = Url::parse(&self.public_url).map_err(|error| ConfigError::new("server.public_url", error))?;
-        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
-            let reason = "must be an http or https URL without user, query and fragment";
-            return Err(ConfigError::new("server.public_url", reason));
-        }
-        // The issuer is compared byte by byte, so it has one spelling.
-        let usual = url.as_str().trim_end_matches('/');
-        if usual != self.issuer() {
-            return Err(ConfigError::new("server.public_url", format!("must be written as {usual}")));
-        }
-        within("server.max_body", self.max_body as u64, 4 * 1024, 1024 * 1024)?;
-        within("server.request_timeout", self.request_timeout, 1, 300)?;
-        within("server.body_timeout", self.body_timeout, 1, 300)?;
-        within("server.idle_timeout", self.idle_timeout, 1, 3600)?;
-        within("server.max_connections", self.max_connections as u64, 1, 1_000_000)?;
-        within("server.shutdown_timeout", self.shutdown_timeout, 0, 300)?;
-        self.trusted_proxies.iter().try_for_each(check_network)?;
-        self.cors_origins.iter().try_for_each(|origin| check_origin(origin))
-    }
-}
-
-impl Tls {
-    fn validate(&self, server: &Server) -> Result<(), ConfigError> {
-        match (&self.certificate_file, &self.key_file) {
-            (None, None) => Ok(()),
-            (None, Some(_)) => Err(ConfigError::new("tls.certificate_file", "must be set where tls.key_file is")),
-            (Some(_), None) => Err(ConfigError::new("tls.key_file", "must be set where tls.certificate_file is")),
-            (Some(_), Some(_)) if server.public_url.starts_with("https:") => Ok(()),
-            (Some(_), Some(_)) => {
-                Err(ConfigError::new("server.public_url", "must begin with https: where tls.certificate_file is set"))
-            }
-        }
-    }
-}
-
-impl Database {
-    fn validate(&self) -> Result<(), ConfigError> {
-        let scheme = self.url.expose_secret().split(':').next().unwrap_or_default();
-        match scheme {
-            "sqlite" if !self.file().is_some_and(|file| is_plain(&file)) => Err(ConfigError::new(
-                "database.url",
-                "must name a file, without options and percent signs, as in sqlite://vestibule.db",
-            )),
-            "sqlite" => within("database.max_connections", u64::from(self.max_connections), 1, 1000),
-            "postgres" | "postgresql" | "mysql" => {
-                let url = Url::parse(self.url.expose_secret());
-                if !url.is_ok_and(|url| url.has_host() && url.path().len() > 1) {
-                    return Err(ConfigError::new("database.url", "must name a host and a database"));
-                }
-                within("database.max_connections", u64::from(self.max_connections), 1, 1000)
-            }
-            _ => Err(ConfigError::new("database.url", "must begin with sqlite:, postgres: or mysql:")),
-        }
-    }
-}
-
-impl Throttle {
-    fn validate(&self) -> Result<(), ConfigError> {
-        let counts = [
-            ("throttle.login_burst", self.login_burst),
-            ("throttle.logins_per_minute", self.logins_per_minute),
-            ("throttle.registrations_per_hour", self.registrations_per_hour),
-            ("throttle.refused_refreshes_per_minute", self.refused_refreshes_per_minute),
-            ("throttle.refreshes_per_minute", self.refreshes_per_minute),
-            ("throttle.free_failures", self.free_failures),
-            ("throttle.suspend_after", self.suspend_after),
-        ];
-        for (key, count) in counts {
-            within(key, u64::from(count), 1, 1_000_000)?;
-        }
-        within("throttle.max_wait", self.max_wait, 1, 60 * 60)?;
-        within("throttle.memory", self.memory, self.max_wait, 30 * DAY)?;
-        within("throttle.known_devices", self.known_devices, 1, 100)?;
-        within("throttle.device_lifetime", self.device_lifetime, 60, 400 * DAY)
-    }
-}
-
-impl Passwords {
-    fn validate(&self, loopback: bool) -> Result<(), ConfigError> {
-        within("passwords.min_length", self.min_length as u64, password::MIN_LENGTH as u64, 64)?;
-        within("passwords.queue_wait_ms", self.queue_wait_ms, 100, 30_000)?;
-        if let Some(threads) = self.threads {
-            within("passwords.threads", threads as u64, 1, 1024)?;
-        }
-        if let Some(length) = self.queue_length {
-            within("passwords.queue_length", length as u64, 1, 1_000_000)?;
-        }
-        self.cost().validate().map_err(|error| ConfigError::new("passwords.memory_kib", error))?;
-        if self.weak_hashing_for_tests {
-            return if loopback {
-                Ok(())
-            } else {
-                Err(ConfigError::new("passwords.weak_hashing_for_tests", "is refused unless server.listen is loopback"))
-            };
-        }
-        within("passwords.memory_kib", u64::from(self.memory_kib), u64::from(FLOOR.memory_kib), u64::MAX)?;
-        within("passwords.iterations", u64::from(self.iterations), u64::from(FLOOR.iterations), u64::MAX)
     }
 }

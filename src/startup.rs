@@ -8,11 +8,11 @@ use std::{
     process,
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Resource, getrlimit};
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::DbErr;
 use secrecy::ExposeSecret as _;
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
         keyring::{self, Keyring, KeyringError},
         name,
         password::{Hashing, HashingSettings, Policy},
+        pool::Pool,
         session::SessionSettings,
         throttle::{Rate, ThrottleSettings},
     },
@@ -38,6 +39,9 @@ use crate::{
 const DEFAULT_KEY_FILE: &str = "vestibule.key";
 /// Passwords that may wait for each hashing thread.
 const QUEUED_PER_THREAD: usize = 4;
+/// How soon the database is looked for again when it cannot be reached at start, and how far apart at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read an answer.
@@ -113,6 +117,18 @@ pub enum StartError {
     Hashing(io::Error),
 }
 
+impl StartError {
+    /// Whether the database may be there in a moment. What is wrong with a file stays wrong.
+    fn may_pass(&self, config: &Config) -> bool {
+        let (conflict, unavailable) = match self {
+            Self::Database { error, .. } => (database::is_held(error), database::is_out_of_reach(error)),
+            Self::Fault(Fault::Unavailable { .. }) => (true, true),
+            _ => (false, false),
+        };
+        conflict || (unavailable && config.database.file().is_none())
+    }
+}
+
 /// Opens everything that the rules work with: the master key, then the database, then the keys in it.
 ///
 /// # Errors
@@ -155,6 +171,27 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
     })
 }
 
+/// Opens everything as [`open`] does; waits as long as is configured for a database that cannot be reached or is held by
+/// others, and looks again at growing intervals.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn open_patiently(config: &Config, clock: &Clock) -> Result<App, StartError> {
+    let begun = Instant::now();
+    let patience = Duration::from_secs(config.database.start_timeout);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match open(config, clock.clone()).await {
+            Err(error) if error.may_pass(config) && begun.elapsed() + pause < patience => {
+                tracing::warn!(cause = %error, "waiting for the database; looking again in {} ms", pause.as_millis());
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// The limits on tries.
 fn throttle(limits: &config::Throttle) -> ThrottleSettings {
     let per = |count: u32, span: Duration| Rate { burst: count, every: span / count };
@@ -177,13 +214,13 @@ fn throttle(limits: &config::Throttle) -> ThrottleSettings {
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn database(config: &Config) -> Result<DatabaseConnection, StartError> {
+pub async fn database(config: &Config) -> Result<Pool, StartError> {
     if let Some(file) = config.database.file() {
         private_file(&file)?;
     }
     let failed = |error| StartError::Database { url: config.database.shown(), error };
     database::migrate(&config.database.url).await.map_err(failed)?;
-    database::connect(&config.database.url, config.database.max_connections).await.map_err(failed)
+    Pool::open(&config.database.url, config.database.max_connections).await.map_err(failed)
 }
 
 /// The limits of the edge.

@@ -1,19 +1,17 @@
 //! The security scheme: an access token in the `Authorization` header (RFC 6750 section 2.1).
 
-use std::sync::Arc;
-
-use poem::{Request, RequestBody, Result, http::header};
+use poem::{FromRequest as _, Request, RequestBody, Result, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::problem::{Problem, ProblemCode};
+use super::{
+    problem::{Problem, ProblemCode},
+    state::State,
+};
 use crate::{
-    domain::{
-        App,
-        session::{self, AuthenticateError, Caller},
-    },
+    domain::session::{self, AuthenticateError, Caller},
     secret::AccessToken,
 };
 
@@ -21,8 +19,7 @@ use crate::{
 pub(super) const SCHEME: &str = "access_token";
 
 /// The problems of an operation that needs a token.
-pub(super) const CODES: &[ProblemCode] =
-    &[ProblemCode::MissingToken, ProblemCode::InvalidToken, ProblemCode::Unavailable];
+pub(super) const CODES: &[ProblemCode] = &[ProblemCode::MissingToken, ProblemCode::InvalidToken];
 
 /// Whoever presents a valid access token. As the first argument of an operation it is checked before the body is read.
 pub(super) struct Bearer(pub(super) Caller);
@@ -59,10 +56,8 @@ impl<'a> ApiExtractor<'a> for Bearer {
         _: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
         let token = presented(request)?;
-        let app = request
-            .data::<Arc<App>>()
-            .ok_or_else(|| Problem::new(ProblemCode::Internal).caused_by("the request carries no state"))?;
-        let caller = session::authenticate(app, &token).await.map_err(Problem::from)?;
+        let app = State::from_request_without_body(request).await?;
+        let caller = session::authenticate(&app, &token).await.map_err(Problem::from)?;
         Ok(Self(caller))
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use poem::{endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
-    ContactObject, LicenseObject, OpenApi, OpenApiService,
+    ContactObject, LicenseObject, OpenApi, OpenApiService, Tags as _,
     registry::{MetaApi, MetaOperation, Registry},
 };
 use serde_json::{Map, Value, json};
@@ -16,14 +16,14 @@ use serde_json::{Map, Value, json};
 use super::{
     Apis, Tag, bearer, json,
     problem::{self, ProblemCode},
-    refused, schema,
+    refused, schema, state,
 };
 
 /// The version of OpenAPI that every client generator in use accepts.
 const OPENAPI: &str = "3.0.3";
 
 /// The order of the groups of operations.
-const TAGS: [Tag; 4] = [Tag::Login, Tag::Account, Tag::Sessions, Tag::Keys];
+const TAGS: [Tag; 5] = [Tag::Login, Tag::Account, Tag::Sessions, Tag::Keys, Tag::Health];
 
 /// The problems that any operation may answer, because they arise before or around it.
 const EVERYWHERE: &[ProblemCode] = &[
@@ -149,12 +149,14 @@ fn operations(apis: &mut [MetaApi]) -> impl Iterator<Item = &mut MetaOperation> 
     apis.iter_mut().flat_map(|api| &mut api.paths).flat_map(|path| &mut path.operations)
 }
 
-/// Every code that an operation may answer: its own, those of reading its body and its token, and those of any.
+/// Every code that an operation may answer: its own, those of reading its body and its token, those of what it works
+/// with, and those of any.
 fn codes(operation: &MetaOperation) -> BTreeSet<ProblemCode> {
     let own = operation.responses.responses.iter().filter_map(refused::code);
     let body = if operation.request.is_some() { json::CODES } else { &[] };
     let token = if operation.security.is_empty() { &[] } else { bearer::CODES };
-    own.chain([body, token, EVERYWHERE].into_iter().flatten().copied()).collect()
+    let state = if operation.tags.contains(&Tag::Health.name()) { &[] } else { state::CODES };
+    own.chain([body, token, state, EVERYWHERE].into_iter().flatten().copied()).collect()
 }
 
 fn finish(document: &mut Value) {
@@ -178,7 +180,6 @@ fn finish(document: &mut Value) {
 }
 
 fn order_tags(document: &mut Value) {
-    use poem_openapi::Tags as _;
     if let Some(tags) = document["tags"].as_array_mut() {
         tags.sort_by_key(|tag| TAGS.iter().position(|known| tag["name"] == known.name()));
     }

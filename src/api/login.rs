@@ -3,11 +3,12 @@
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    State, Tag,
+    Tag,
     client::ClientInfo,
     json::Json,
     problem::{Problem, ProblemCode},
     refused::{Refusal, Refused},
+    state::State,
     token::TokenResponse,
     types::{LoginName, LoginPassword},
 };
@@ -42,7 +43,7 @@ impl LoginApi {
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
-        app: State<'_>,
+        app: State,
         client: ClientInfo,
         body: Json<LoginRequest>,
     ) -> Result<LoginResponse, Refused<LoginError>> {

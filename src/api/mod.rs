@@ -8,6 +8,7 @@ mod bearer;
 pub mod client;
 pub mod docs;
 pub mod document;
+mod health;
 mod json;
 mod login;
 mod me;
@@ -17,16 +18,12 @@ mod refused;
 mod register;
 mod schema;
 mod session;
+mod state;
 mod token;
 mod types;
 mod well_known;
 
-use std::sync::Arc;
-
-use poem::web::Data;
 use poem_openapi::Tags;
-
-use crate::domain::App;
 
 /// Every API of the service: what is listed here is routed, documented and tested.
 pub(crate) type Apis = (
@@ -37,6 +34,7 @@ pub(crate) type Apis = (
     password::PasswordApi,
     session::SessionApi,
     well_known::WellKnownApi,
+    health::HealthApi,
 );
 
 /// One of each.
@@ -49,11 +47,9 @@ pub(crate) fn apis() -> Apis {
         password::PasswordApi,
         session::SessionApi,
         well_known::WellKnownApi,
+        health::HealthApi,
     )
 }
-
-/// The shared state, as handlers receive it.
-type State<'a> = Data<&'a Arc<App>>;
 
 /// The groups of operations; [`document`] puts them in this order.
 #[derive(Tags)]
@@ -66,4 +62,6 @@ enum Tag {
     Sessions,
     /// What other services need to verify access tokens.
     Keys,
+    /// Whether the service runs, and whether to send it requests.
+    Health,
 }

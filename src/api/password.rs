@@ -3,12 +3,13 @@
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    State, Tag,
+    Tag,
     bearer::Bearer,
     client::ClientInfo,
     json::Json,
     problem::{FieldError, Problem, ProblemCode},
     refused::{Refusal, Refused},
+    state::State,
     types::{LoginPassword, NewPassword},
 };
 use crate::domain::{
@@ -45,7 +46,7 @@ impl PasswordApi {
     async fn change(
         &self,
         caller: Bearer,
-        app: State<'_>,
+        app: State,
         client: ClientInfo,
         body: Json<ChangePasswordRequest>,
     ) -> Result<ChangePasswordResponse, Refused<ChangePasswordError>> {

@@ -96,8 +96,11 @@ codes! {
         "The service failed; its log tells the operator more under this request_id.";
     Busy = "busy", SERVICE_UNAVAILABLE, "The service is busy",
         "Too many passwords are being checked at this moment. Try again after Retry-After seconds.";
+    NotReady = "not_ready", SERVICE_UNAVAILABLE, "The service is not ready",
+        "Requests should go to another instance. Try again after Retry-After seconds.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service is unavailable",
-        "The service's database cannot be used now. Try again after Retry-After seconds.";
+        "The service's database cannot be used now. What was asked for may have been done or not; it is safe to try \
+         again after Retry-After seconds.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, "The request took too long",
         "The request was not finished in time. Try again after Retry-After seconds.";
 }
@@ -115,7 +118,9 @@ impl ProblemCode {
         match self {
             Self::InvalidToken => Some((header::WWW_AUTHENTICATE, CHALLENGE_INVALID)),
             Self::InvalidCredentials | Self::MissingToken => Some((header::WWW_AUTHENTICATE, CHALLENGE)),
-            Self::TooManyRequests | Self::Busy | Self::Unavailable | Self::TimedOut => Some((header::RETRY_AFTER, "1")),
+            Self::TooManyRequests | Self::Busy | Self::NotReady | Self::Unavailable | Self::TimedOut => {
+                Some((header::RETRY_AFTER, "1"))
+            }
             _ => None,
         }
     }

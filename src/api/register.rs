@@ -3,13 +3,14 @@
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    State, Tag,
+    Tag,
     client::ClientInfo,
     json::Json,
     me::UserResponse,
     password::rejected,
     problem::{Problem, ProblemCode},
     refused::{Refusal, Refused},
+    state::State,
     types::{NewPassword, Username},
 };
 use crate::domain::account::{self, RegisterError};
@@ -48,7 +49,7 @@ impl RegisterApi {
     #[oai(path = "/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
-        app: State<'_>,
+        app: State,
         client: ClientInfo,
         body: Json<RegisterRequest>,
     ) -> Result<RegisterResponse, Refused<RegisterError>> {

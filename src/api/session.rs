@@ -3,11 +3,12 @@
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 
 use super::{
-    State, Tag,
+    Tag,
     bearer::Bearer,
     json::Json,
     problem::{Problem, ProblemCode},
     refused::{Refusal, Refused},
+    state::State,
     types::{Instant, SessionIdText},
 };
 use crate::domain::{
@@ -70,7 +71,7 @@ impl SessionApi {
     /// Ends the session of the access token. From the next request on, neither this token nor the session's refresh
     /// token is accepted here; services that verify tokens by themselves accept the access token until it expires.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: Bearer, app: State<'_>) -> Result<LogoutResponse, Refused<Fault>> {
+    async fn logout(&self, caller: Bearer, app: State) -> Result<LogoutResponse, Refused<Fault>> {
         session::log_out(&app, &caller.0).await?;
         Ok(LogoutResponse::SignedOut)
     }
@@ -80,7 +81,7 @@ impl SessionApi {
     /// Answers where the account is signed in: at most 100 sessions, one for each login that has not ended. One login
     /// more ends the oldest.
     #[oai(path = "/me/sessions", method = "get", operation_id = "listSessions")]
-    async fn list(&self, caller: Bearer, app: State<'_>) -> Result<SessionsAnswer, Refused<Fault>> {
+    async fn list(&self, caller: Bearer, app: State) -> Result<SessionsAnswer, Refused<Fault>> {
         let items = session::list(&app, &caller.0).await?.into_iter().map(SessionResponse::from).collect();
         Ok(SessionsAnswer::Sessions(Json(SessionsResponse { items })))
     }
@@ -89,7 +90,7 @@ impl SessionApi {
     ///
     /// Ends all sessions of the account but the one of the access token.
     #[oai(path = "/me/sessions", method = "delete", operation_id = "endOtherSessions")]
-    async fn end_others(&self, caller: Bearer, app: State<'_>) -> Result<EndResponse, Refused<Fault>> {
+    async fn end_others(&self, caller: Bearer, app: State) -> Result<EndResponse, Refused<Fault>> {
         session::end_others(&app, &caller.0).await?;
         Ok(EndResponse::Ended)
     }
@@ -102,7 +103,7 @@ impl SessionApi {
     async fn end_one(
         &self,
         caller: Bearer,
-        app: State<'_>,
+        app: State,
         /// The session's identifier, as the list of sessions has it.
         session_id: Path<SessionIdText>,
     ) -> Result<EndResponse, Refused<EndError>> {

@@ -3,11 +3,12 @@
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    State, Tag,
+    Tag,
     client::ClientInfo,
     json::Json,
     problem::{Problem, ProblemCode},
     refused::{Refusal, Refused},
+    state::State,
     types::{AccessTokenText, NewRefreshToken, RefreshTokenText},
 };
 use crate::domain::{
@@ -68,7 +69,7 @@ impl TokenApi {
     #[oai(path = "/token/refresh", method = "post", operation_id = "refreshToken")]
     async fn refresh(
         &self,
-        app: State<'_>,
+        app: State,
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
     ) -> Result<RefreshResponse, Refused<RefreshError>> {
@@ -81,7 +82,7 @@ impl TokenApi {
     /// Ends the session of a refresh token; the access token is not needed and may have expired. What is no token of a
     /// live session gets the same answer (RFC 7009).
     #[oai(path = "/token/revoke", method = "post", operation_id = "revokeToken")]
-    async fn revoke(&self, app: State<'_>, body: Json<RefreshTokenRequest>) -> Result<RevokeResponse, Refused<Fault>> {
+    async fn revoke(&self, app: State, body: Json<RefreshTokenRequest>) -> Result<RevokeResponse, Refused<Fault>> {
         token::revoke(&app, &body.0.refresh_token.0).await?;
         Ok(RevokeResponse::Revoked)
     }

@@ -2,7 +2,7 @@
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::{State, Tag, json::Json};
+use super::{Tag, json::Json, state::State};
 use crate::domain::keyring;
 
 /// For how many seconds verifiers may keep the keys.
@@ -57,7 +57,7 @@ impl WellKnownApi {
     /// token's `kid`, check `iss`, `aud`, `exp` and `typ` (`at+jwt`), and fetch the keys again when a `kid` is unknown.
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
-    async fn jwks(&self, app: State<'_>) -> JwksAnswer {
+    async fn jwks(&self, app: State) -> JwksAnswer {
         let keys = keyring::published(&app).iter().cloned().map(JwkResponse::from).collect();
         JwksAnswer::Keys(Json(JwksResponse { keys }), format!("public, max-age={MAX_AGE}"))
     }

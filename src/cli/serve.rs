@@ -1,19 +1,24 @@
 //! `vestibule serve`
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tokio_util::sync::CancellationToken;
-use vestibule::{config::Config, jobs, server, startup};
+use vestibule::{
+    clock::Clock,
+    config::Config,
+    domain::service::Service,
+    jobs,
+    server::{self, Shutdown},
+    startup,
+};
 
-use super::{Failure, open, say};
+use super::{Failure, say};
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let tls = startup::tls(config)?;
-    let app = Arc::new(open(config).await?);
     let lenient = config.server.listens_by_default();
     let listeners = server::bind(&config.server.listen, lenient).await.map_err(|(address, error)| {
         let reason = format!(
@@ -22,27 +27,46 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         );
         Failure::new(Failure::FAILED, reason)
     })?;
-    let stop = CancellationToken::new();
-    stop_on_signal(stop.clone())?;
     let bound = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-    say(&welcome(config, &bound))?;
-    let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stop.clone()));
-    let routes = server::routes(app, config.docs.enabled);
+    let service = Arc::new(Service::default());
+    let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
+    stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
+    let routes = server::routes(Arc::clone(&service), config.docs.enabled);
     let endpoint = server::endpoint(routes, startup::edge(&config.server));
-    server::serve(listeners, endpoint, startup::connections(config, tls), stop).await;
-    jobs.await.map_err(|error| Failure::new(Failure::FAILED, error))?;
+    let connections = startup::connections(config, tls);
+    let serving = tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));
+    let opened = tokio::select! {
+        opened = startup::open_patiently(config, &Clock::System) => Some(Arc::new(opened?)),
+        () = shutdown.stop.cancelled() => None,
+    };
+    if let Some(app) = opened {
+        service.serve(Arc::clone(&app));
+        say(&welcome(config, &bound))?;
+        jobs::run(app, shutdown.stop).await;
+    }
+    serving.await.map_err(|error| Failure::new(Failure::FAILED, error))?;
     say("Vestibule has stopped.\n")
 }
 
-fn stop_on_signal(stop: CancellationToken) -> Result<(), Failure> {
+/// At SIGTERM the server says for `delay` that it is leaving, and stops then. At a second signal, or when a person
+/// interrupts it, it stops at once.
+fn stop_on_signal(shutdown: Shutdown, delay: Duration) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        let patient = tokio::select! {
+            _ = interrupt.recv() => false,
+            _ = terminate.recv() => true,
+        };
+        shutdown.leaving.cancel();
+        if patient {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
         }
-        stop.cancel();
+        shutdown.stop.cancel();
     });
     Ok(())
 }

@@ -8,21 +8,24 @@ use sea_orm::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    AssertSqlSafe, Executor as _,
+    AssertSqlSafe, Executor as _, MySql,
+    pool::PoolOptions,
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::transaction::{begin_write, is_conflict};
+use super::transaction::{begin_write, is_conflict, is_unavailable};
 
-/// How long a request waits for a connection before it is answered 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long work waits for a connection, or for a new one to be made.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The same on SQLite, whose connections are only kept by work that will end.
+const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for another writer.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often and how far apart opening an SQLite file is tried again, where SQLite itself does not wait.
 const SQLITE_BUSY_TRIES: u32 = 250;
 const SQLITE_BUSY_PAUSE: Duration = Duration::from_millis(20);
-/// How long one statement may take on PostgreSQL and MariaDB.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one statement may take on PostgreSQL and MariaDB, so that one that was left does not go on for long.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a statement waits for a lock on PostgreSQL, MySQL and MariaDB, so that a row that somebody holds does not
 /// hold all connections.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -32,14 +35,23 @@ const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 const MIGRATION_LOCK_NUMBER: i64 = 0x7665_7374_6962;
 const MIGRATION_LOCK_NAME: &str = "vestibule_migration";
 
-/// Opens a pool of at most `max_connections` to the database at `url`; a missing SQLite file is created.
+/// A pool of at most `max_connections` to the database at `url`, without bounds on what is done with it: for what runs
+/// before and beside the rules. A missing SQLite file is created.
 ///
 /// # Errors
 /// The database's, when it cannot be reached.
-#[expect(clippy::disallowed_methods, reason = "the one place that opens the database")]
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = options(url, max_connections);
+    options.map_sqlx_mysql_pool_opts(limited);
+    open(options).await
+}
+
+/// What all connections to the database at `url` have in common, but for [`limited`].
+pub(super) fn options(url: &SecretString, max_connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url.expose_secret());
-    options.max_connections(max_connections).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false).map_sqlx_sqlite_opts(
+    let sqlite = url.expose_secret().starts_with("sqlite");
+    let acquire_timeout = if sqlite { SQLITE_ACQUIRE_TIMEOUT } else { ACQUIRE_TIMEOUT };
+    options.max_connections(max_connections).acquire_timeout(acquire_timeout).sqlx_logging(false).map_sqlx_sqlite_opts(
         |sqlite| {
             sqlite
                 .create_if_missing(true)
@@ -54,13 +66,21 @@ pub async fn connect(url: &SecretString, max_connections: u32) -> Result<Databas
         let lock_timeout = LOCK_TIMEOUT.as_millis().to_string();
         options.map_sqlx_postgres_opts(move |postgres| postgres.options([("lock_timeout", &lock_timeout)]));
     }
-    options.map_sqlx_mysql_pool_opts(|pool| {
-        pool.after_connect(|connection, _| {
-            let limits = mysql_limits(LOCK_TIMEOUT, STATEMENT_TIMEOUT);
-            Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(drop) })
-        })
-    });
-    let mut tries = if url.expose_secret().starts_with("sqlite") { SQLITE_BUSY_TRIES } else { 0 };
+    options
+}
+
+/// Bounds the statements of each connection to MySQL and MariaDB.
+pub(super) fn limited(pool: PoolOptions<MySql>) -> PoolOptions<MySql> {
+    pool.after_connect(|connection, _| {
+        let limits = mysql_limits(LOCK_TIMEOUT, STATEMENT_TIMEOUT);
+        Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(drop) })
+    })
+}
+
+/// Opens a pool, which has then reached the database.
+#[expect(clippy::disallowed_methods, reason = "the one place that opens the database")]
+pub(super) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    let mut tries = if options.get_url().starts_with("sqlite") { SQLITE_BUSY_TRIES } else { 0 };
     loop {
         match Database::connect(options.clone()).await {
             // Whoever opens a new SQLite file switches it to WAL, and for that moment SQLite lets nobody wait.
@@ -132,4 +152,16 @@ where
         return Ok(());
     }
     Migrator::up(connection, None).await
+}
+
+/// Whether the database was only held by others for too long.
+#[must_use]
+pub fn is_held(error: &DbErr) -> bool {
+    is_conflict(error)
+}
+
+/// Whether the database could not be reached, or has no time or no room.
+#[must_use]
+pub fn is_out_of_reach(error: &DbErr) -> bool {
+    is_unavailable(error)
 }

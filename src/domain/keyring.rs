@@ -11,12 +11,13 @@ use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey,
     jwk::{AlgorithmParameters, Jwk},
 };
-use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait};
+use sea_orm::{ActiveValue::Set, EntityTrait};
 use zeroize::Zeroizing;
 
 use super::{
     App,
     fault::{Doing as _, Fault, is_unique_violation},
+    pool::Pool,
     seal::{self, BrokenSeal},
     transaction::write,
 };
@@ -133,7 +134,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`]. With keys that do not open, nothing is made in their place: a new issuer key would silently
     /// void every token and let whoever took the database impersonate the service.
-    pub async fn open(db: &DatabaseConnection, master: &MasterKey, clock: &Clock) -> Result<Self, KeyringError> {
+    pub async fn open(db: &Pool, master: &MasterKey, clock: &Clock) -> Result<Self, KeyringError> {
         let signing = opened(db, master, clock, Purpose::Signing, SigningKey::read).await?;
         let published = signing.iter().map(|(_, key)| key.published.clone()).collect();
         let refresh = opened(db, master, clock, Purpose::Refresh, read_mac_key).await?;
@@ -200,7 +201,7 @@ pub fn published(app: &App) -> &[PublicKey] {
 ///
 /// # Errors
 /// The database's.
-pub async fn is_sealed(db: &DatabaseConnection) -> Result<bool, Fault> {
+pub async fn is_sealed(db: &Pool) -> Result<bool, Fault> {
     Ok(sealed_key::Entity::find().one(db).await.doing("reading the keys")?.is_some())
 }
 
@@ -208,7 +209,7 @@ pub async fn is_sealed(db: &DatabaseConnection) -> Result<bool, Fault> {
 ///
 /// # Errors
 /// The database's; then nothing has changed.
-pub async fn reset(db: &DatabaseConnection) -> Result<(), Fault> {
+pub async fn reset(db: &Pool) -> Result<(), Fault> {
     let doing = "resetting the keys";
     write(db, doing, |transaction| async move {
         session::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
@@ -220,7 +221,7 @@ pub async fn reset(db: &DatabaseConnection) -> Result<(), Fault> {
 
 /// The keys of a purpose with their identifiers, the newest last; the first one is made where there is none.
 async fn opened<K>(
-    db: &DatabaseConnection,
+    db: &Pool,
     master: &MasterKey,
     clock: &Clock,
     purpose: Purpose,
@@ -240,12 +241,7 @@ async fn opened<K>(
 }
 
 /// Makes the first key of a purpose. Should another instance be faster, its key counts.
-async fn make_first(
-    db: &DatabaseConnection,
-    master: &MasterKey,
-    now: Timestamp,
-    purpose: Purpose,
-) -> Result<(), KeyringError> {
+async fn make_first(db: &Pool, master: &MasterKey, now: Timestamp, purpose: Purpose) -> Result<(), KeyringError> {
     let id = KeyId::random();
     let plain = match purpose {
         Purpose::Signing => SigningKey::generate()?,

@@ -15,22 +15,22 @@ pub mod keyring;
 pub mod login;
 pub mod name;
 pub mod password;
+pub mod pool;
 pub mod refresh_token;
 mod seal;
+pub mod service;
 pub mod session;
 pub mod throttle;
 pub mod token;
 mod transaction;
-
-use sea_orm::DatabaseConnection;
 
 use crate::clock::Clock;
 
 /// What the rules work with. Plain data: built once at start, shared by every request.
 #[derive(Debug)]
 pub struct App {
-    /// The pool of connections.
-    pub db: DatabaseConnection,
+    /// The database.
+    pub db: pool::Pool,
     /// Tells the time.
     pub clock: Clock,
     /// Signs and verifies.

@@ -8,7 +8,10 @@ use sea_orm::{
 };
 use tokio::time::Instant;
 
-use super::fault::{Doing as _, Fault};
+use super::{
+    fault::{Doing as _, Fault},
+    pool::Pool,
+};
 
 /// How often a transaction is tried at most, the first time included.
 const TRIES: u32 = 6;
@@ -21,15 +24,19 @@ const PAUSE: Duration = Duration::from_millis(10);
 const SQLITE_BUSY: [i32; 2] = [5, 6];
 /// PostgreSQL's SQLSTATEs for a serialization failure, a deadlock, and a lock that was not to be had in time.
 const POSTGRES_CONFLICT: [&str; 3] = ["40001", "40P01", "55P03"];
-/// PostgreSQL's SQLSTATEs for a statement that took too long, a server that stops or has stopped, and one that has too
-/// many connections.
-const POSTGRES_UNAVAILABLE: [&str; 5] = ["57014", "57P01", "57P02", "57P03", "53300"];
+/// SQLite's primary result codes for a file that cannot be written, read or opened now, or that has no room to grow.
+const SQLITE_UNAVAILABLE: [i32; 4] = [8, 10, 13, 14];
+/// PostgreSQL's SQLSTATEs for a server that is read-only, has no room, memory or connection left, a statement that took
+/// too long, and a server that stops, has stopped or is not ready.
+const POSTGRES_UNAVAILABLE: [&str; 9] =
+    ["25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "57P05"];
 /// The error numbers of MySQL and MariaDB for a row that changed under a snapshot, a lock that was not to be had in
 /// time, and a deadlock; Galera reports a failed certification as a deadlock too.
 const MYSQL_CONFLICT: [u16; 3] = [1020, 1205, 1213];
-/// The error numbers of MySQL and MariaDB for too many connections, a server that stops, a statement that was
-/// interrupted, a connection that was killed, and a statement that took too long.
-const MYSQL_UNAVAILABLE: [u16; 5] = [1040, 1053, 1317, 1927, 1969];
+/// The error numbers of MySQL and MariaDB for a file that cannot be written, a full disk or table, too many connections,
+/// a node that has left its cluster, a server that stops or is read-only, a statement that was interrupted or took too
+/// long, and a connection that was killed.
+const MYSQL_UNAVAILABLE: [u16; 12] = [3, 1021, 1026, 1040, 1047, 1053, 1114, 1290, 1317, 1836, 1927, 1969];
 
 /// Runs `work` in a transaction and commits it. When the database undid all of it because another writer was in the
 /// way, it is run again, so `work` must have no effect outside the transaction.
@@ -37,9 +44,21 @@ const MYSQL_UNAVAILABLE: [u16; 5] = [1040, 1053, 1317, 1927, 1969];
 /// # Errors
 /// Those of `work`, after which nothing has changed. The database's, for which `doing` says what was being done.
 pub(crate) async fn write<T, E, W>(
-    db: &DatabaseConnection,
+    pool: &Pool,
     doing: &'static str,
     work: impl Fn(Arc<DatabaseTransaction>) -> W,
+) -> Result<T, E>
+where
+    E: Error + From<Fault> + 'static,
+    W: Future<Output = Result<T, E>>,
+{
+    pool.bounded(repeated(pool, doing, &work)).await.doing(doing)?
+}
+
+async fn repeated<T, E, W>(
+    pool: &Pool,
+    doing: &'static str,
+    work: &impl Fn(Arc<DatabaseTransaction>) -> W,
 ) -> Result<T, E>
 where
     E: Error + From<Fault> + 'static,
@@ -48,7 +67,7 @@ where
     let begun = Instant::now();
     let mut pause = PAUSE;
     for _ in 1..TRIES {
-        match once(db, doing, &work).await {
+        match once(pool, doing, work).await {
             Err(error) if met_conflict(&error) && begun.elapsed() < PATIENCE => {
                 tracing::debug!(doing, %error, "another writer was in the way");
                 tokio::time::sleep(pause).await;
@@ -57,15 +76,16 @@ where
             outcome => return outcome,
         }
     }
-    once(db, doing, &work).await
+    once(pool, doing, work).await
 }
 
 async fn once<T, E: From<Fault>, W: Future<Output = Result<T, E>>>(
-    db: &DatabaseConnection,
+    pool: &Pool,
     doing: &'static str,
     work: &impl Fn(Arc<DatabaseTransaction>) -> W,
 ) -> Result<T, E> {
-    let transaction = Arc::new(begin_write(db).await.doing(doing)?);
+    let _turn = pool.turn().await;
+    let transaction = Arc::new(begin_write(pool.connections()).await.doing(doing)?);
     let value = work(Arc::clone(&transaction)).await?;
     let whole =
         Arc::into_inner(transaction).ok_or_else(|| Fault::internal(doing, "the transaction is still in use"))?;
@@ -113,7 +133,7 @@ pub(super) fn is_unavailable(error: &DbErr) -> bool {
     match refusal(error) {
         Some(Refusal::Postgres(code)) => POSTGRES_UNAVAILABLE.contains(&code),
         Some(Refusal::MySql(number)) => MYSQL_UNAVAILABLE.contains(&number),
-        Some(Refusal::Sqlite(_)) => false,
+        Some(Refusal::Sqlite(code)) => SQLITE_UNAVAILABLE.contains(&(code & 0xff)),
         None => match error {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
             DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {

@@ -95,20 +95,31 @@ fn is_missing(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
-/// Serves until `stop` is cancelled, then lets requests in flight finish.
+/// How a server is asked to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// Cancelled first: from now on each answer over HTTP/1 ends its connection, so that clients go elsewhere.
+    pub leaving: CancellationToken,
+    /// Cancelled then: no connection is accepted any more.
+    pub stop: CancellationToken,
+}
+
+/// Serves until it is asked to stop, then lets requests in flight finish.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     endpoint: Arc<dyn DynEndpoint<Output = Response>>,
     settings: ServerSettings,
-    stop: CancellationToken,
+    shutdown: Shutdown,
 ) {
+    let stop = shutdown.stop;
     let places = Arc::new(Semaphore::new(settings.max_connections));
     let graceful = Arc::new(GracefulShutdown::new());
     let mut loops = JoinSet::new();
     for listener in listeners {
         let (places, graceful) = (Arc::clone(&places), Arc::clone(&graceful));
         let (endpoint, tls) = (Arc::clone(&endpoint), settings.tls.clone());
-        let connections = Connections { endpoint, tls, deadlines: settings.deadlines };
+        let leaving = shutdown.leaving.clone();
+        let connections = Connections { endpoint, tls, deadlines: settings.deadlines, leaving };
         let stop = stop.clone();
         loops.spawn(async move {
             tokio::select! {
@@ -168,6 +179,7 @@ struct Connections {
     endpoint: Arc<dyn DynEndpoint<Output = Response>>,
     tls: Option<Arc<Tls>>,
     deadlines: Deadlines,
+    leaving: CancellationToken,
 }
 
 impl Connections {
@@ -208,34 +220,34 @@ impl Connections {
         let requests = watch.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (noted, framing) = requests.request();
-            let (endpoint, scheme) = (Arc::clone(&self.endpoint), scheme.clone());
+            let (connections, scheme) = (self.clone(), scheme.clone());
             let (local, remote) = addresses.clone();
-            answer(endpoint, request, (local, remote, scheme), noted, framing)
+            async move { connections.answer(request, (local, remote, scheme), noted, framing).await }
         });
         watcher.watch(builder().serve_connection(io, service).into_owned())
     }
-}
 
-/// Answers one request, and notes when the answer has been taken.
-async fn answer(
-    endpoint: Arc<dyn DynEndpoint<Output = Response>>,
-    mut request: hyper::Request<Incoming>,
-    (local, remote, scheme): (LocalAddr, RemoteAddr, Scheme),
-    noted: watch::Request,
-    framing: Framing,
-) -> Result<hyper::Response<watch::Answer>, Infallible> {
-    let one_by_one = request.version() < Version::HTTP_2;
-    if one_by_one {
-        request.extensions_mut().insert(framing);
+    /// Answers one request, and notes when the answer has been taken.
+    async fn answer(
+        &self,
+        mut request: hyper::Request<Incoming>,
+        (local, remote, scheme): (LocalAddr, RemoteAddr, Scheme),
+        noted: watch::Request,
+        framing: Framing,
+    ) -> Result<hyper::Response<watch::Answer>, Infallible> {
+        let one_by_one = request.version() < Version::HTTP_2;
+        if one_by_one {
+            request.extensions_mut().insert(framing);
+        }
+        let request = Request::from((request, local, remote, scheme));
+        // The edge turns every error into an answer; what is left here cannot fail.
+        let answer = self.endpoint.call(request).await.unwrap_or_else(poem::Error::into_response);
+        let mut answer = hyper::Response::from(answer);
+        if one_by_one && (framing != Framing::Plain || self.leaving.is_cancelled()) {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(answer.map(|body| noted.answer(body)))
     }
-    let request = Request::from((request, local, remote, scheme));
-    // The edge turns every error into an answer; what is left here cannot fail.
-    let answer = endpoint.call(request).await.unwrap_or_else(poem::Error::into_response);
-    let mut answer = hyper::Response::from(answer);
-    if one_by_one && framing != Framing::Plain {
-        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(answer.map(|body| noted.answer(body)))
 }
 
 /// Both protocols. Heads and idle connections are timed by [`Watch`], so hyper does not.

@@ -17,11 +17,11 @@ use poem::{
 };
 use poem_openapi::OpenApiService;
 
-pub use self::connections::{ServerSettings, bind, serve};
+pub use self::connections::{ServerSettings, Shutdown, bind, serve};
 pub use self::edge::{Edge, EdgeSettings};
 pub use self::tls::{Tls, TlsError, TlsFiles};
 pub use self::watch::Deadlines;
-use crate::{api, domain::App};
+use crate::{api, domain::service::Service};
 
 /// The most bytes of a head that are read at all: above the edge's own limits, so that what those refuse is answered
 /// with a problem.
@@ -29,11 +29,11 @@ const MAX_HEAD_BYTES: u16 = u16::MAX;
 
 /// The operations of the document, and the documentation where `docs` says so.
 #[must_use]
-pub fn routes(app: Arc<App>, docs: bool) -> BoxEndpoint<'static> {
-    let service = OpenApiService::new(api::apis(), "Vestibule", env!("CARGO_PKG_VERSION"));
-    let routes = Route::new().nest("/", service);
+pub fn routes(service: Arc<Service>, docs: bool) -> BoxEndpoint<'static> {
+    let operations = OpenApiService::new(api::apis(), "Vestibule", env!("CARGO_PKG_VERSION"));
+    let routes = Route::new().nest("/", operations);
     let routes = if docs { api::docs::add_to(routes) } else { routes };
-    routes.data(app).map_to_response().boxed()
+    routes.data(service).map_to_response().boxed()
 }
 
 /// What answers every request: `routes` behind the edge.

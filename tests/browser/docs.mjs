@@ -14,6 +14,7 @@ const TAGS = {
   Account: ["register", "getMe", "changePassword"],
   Sessions: ["logout", "listSessions", "endOtherSessions", "endSession"],
   Keys: ["getJwks"],
+  Health: ["getLiveness", "getReadiness"],
 };
 const USER = { username: "john", password: "my_password" };
 const NEW_PASSWORD = "a better password";

@@ -138,12 +138,14 @@ async fn every_operation_with_a_body_reads_it_strictly() {
 }
 
 async fn every_operation_without_its_database_is_503() {
-    for operation in operations().iter().filter(|operation| operation.codes.contains("unavailable")) {
+    let in_memory = |operation: &&Walked| operation.id == "getJwks";
+    let unavailable = |operation: &&Walked| operation.codes.contains("unavailable");
+    for operation in operations().iter().filter(unavailable).filter(|operation| !in_memory(operation)) {
         let app = TestApp::new().await;
         app.user("jane", "my_password").await;
         let tokens = app.sign_in("jane", "my_password").await;
-        app.app.db.clone().close().await.unwrap();
-        call_by(&app, operation, &tokens).record().send().await.is_problem(503, "unavailable");
+        app.app.db.close().await.unwrap();
+        call_by(&app, operation, &tokens).send().await.is_problem(503, "unavailable");
     }
 }
 

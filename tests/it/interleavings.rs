@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 use serde_json::json;
 use vestibule::domain::{
     account::{self, ChangePasswordError},
@@ -163,7 +163,7 @@ async fn token_that_was_current_when_it_came_ends_nothing() {
 }
 
 /// How many statements wait for a lock on PostgreSQL.
-async fn waiting(db: &DatabaseConnection) -> i64 {
+async fn waiting(db: &impl ConnectionTrait) -> i64 {
     let statement = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND \
                      datname = current_database()";
     let row = db.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, statement)).await;

@@ -230,7 +230,7 @@ async fn lost_table_is_a_problem_without_details() {
 
 async fn closed_database_is_503() {
     let app = TestApp::new().await;
-    app.app.db.clone().close().await.unwrap();
+    app.app.db.close().await.unwrap();
     let answer = app.post("/login").json(&json!({ "username": "john", "password": "my_password" })).send().await;
     answer.is_problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), "1");

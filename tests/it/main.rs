@@ -16,6 +16,7 @@ mod edge;
 mod forwarded;
 mod harness;
 mod hashing;
+mod health;
 mod interleavings;
 mod keys;
 mod login;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         forwarded::trials(),
         harness::trials(),
         hashing::trials(),
+        health::trials(),
         interleavings::trials(),
         keys::trials(),
         login::trials(),

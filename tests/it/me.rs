@@ -110,6 +110,6 @@ async fn closed_database_is_503() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     let token = app.token("john", "my_password").await;
-    app.app.db.clone().close().await.unwrap();
+    app.app.db.close().await.unwrap();
     app.get("/me").bearer(&token).send().await.is_problem(503, "unavailable");
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{DatabaseBackend, EntityTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
 use serde_json::json;
 use vestibule::{
     entity::{audit_event, session},

@@ -201,7 +201,7 @@ async fn full_queue_is_503() {
 
 async fn closed_database_is_503() {
     let app = TestApp::new().await;
-    app.app.db.clone().close().await.unwrap();
+    app.app.db.close().await.unwrap();
     let body = json!({ "username": "john", "password": "my_password" });
     app.post("/register").json(&body).send().await.is_problem(503, "unavailable");
 }

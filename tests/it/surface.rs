@@ -73,7 +73,7 @@ const fn needs_token(own: &'static str, foreign: &'static str) -> [&'static str;
 
 /// The table: a row for each operation of the document. The body bears the caller's own name, password and refresh
 /// token; the path names a session of the caller's, or for [`Kind::OtherUser`] somebody else's.
-const TABLE: [Row; 11] = [
+const TABLE: [Row; 13] = [
     ("login", [WRONG, "200", "200", WRONG, "200", "200", "200", WRONG]),
     ("refreshToken", [INVALID, "200", "200", INVALID, INVALID, "200", "200", INVALID]),
     ("revokeToken", ["204"; KINDS.len()]),
@@ -85,6 +85,8 @@ const TABLE: [Row; 11] = [
     ("endOtherSessions", needs_token("204", "204")),
     ("endSession", needs_token("204", UNKNOWN)),
     ("getJwks", ["200"; KINDS.len()]),
+    ("getLiveness", ["200"; KINDS.len()]),
+    ("getReadiness", ["200"; KINDS.len()]),
 ];
 
 /// What is wrong with a table: sentences that say what to do.

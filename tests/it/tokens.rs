@@ -206,7 +206,7 @@ async fn one_token_has_one_spelling() {
 async fn key_identifiers_are_only_looked_up_s53() {
     let bench = Bench::new().await;
     // Nothing but memory is asked: a database that is gone would make another answer.
-    bench.app.app.db.clone().close().await.unwrap();
+    bench.app.app.db.close().await.unwrap();
     bench.app.get("/me").bearer(&bench.token).send().await.is_problem(503, "unavailable");
     let long = "a".repeat(10_000);
     let unknown = "00000000-0000-4000-8000-000000000000";

@@ -36,6 +36,6 @@ async fn keys_are_public_parts_only_and_may_be_kept() {
 
 async fn keys_outlive_the_database() {
     let app = TestApp::new().await;
-    app.app.db.clone().close().await.unwrap();
+    app.app.db.close().await.unwrap();
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
 }

@@ -7,7 +7,6 @@ use poem::{Endpoint, EndpointExt as _, Request, Response, endpoint::BoxEndpoint}
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 use vestibule::{
     clock::{Clock, Timestamp},
     config::{self, Config},
@@ -16,10 +15,11 @@ use vestibule::{
         account::Account,
         login::{self, Attempt},
         name::Name,
+        service::Service,
         session::Client,
     },
     secret::{MasterKey, Password},
-    server::{self, Deadlines, Tls},
+    server::{self, Deadlines, Shutdown, Tls},
     startup,
 };
 
@@ -51,6 +51,8 @@ pub(crate) enum Fault {
     Panic,
     /// No handler ever answers.
     Stall,
+    /// The service has not reached its database yet.
+    Starting,
 }
 
 /// The tokens of a login.
@@ -78,7 +80,7 @@ pub(crate) struct TestApp {
     pub(crate) folder: Arc<TempDir>,
     pub(crate) tls: Option<Arc<Tls>>,
     client: reqwest::Client,
-    stop: CancellationToken,
+    shutdown: Shutdown,
 }
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
@@ -152,24 +154,28 @@ async fn start(
     (fault, deadlines): (Option<Fault>, Option<Deadlines>),
 ) -> TestApp {
     let app = Arc::new(startup::open(&config, clock).await.unwrap());
-    let routes = server::routes(Arc::clone(&app), config.docs.enabled);
+    let service = match fault {
+        Some(Fault::Starting) => Arc::new(Service::default()),
+        _ => Arc::new(Service::serving(Arc::clone(&app))),
+    };
+    let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
+    let routes = server::routes(service, config.docs.enabled);
     let mut edge = startup::edge(&config.server);
     let routes = match fault {
-        Some(fault) => {
+        Some(fault @ (Fault::Panic | Fault::Stall)) => {
             edge.request_timeout = Duration::from_millis(200);
             Broken { routes, fault }.boxed()
         }
-        None => routes,
+        Some(Fault::Starting) | None => routes,
     };
     let listeners = server::bind(&config.server.listen, false).await.unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
-    let stop = CancellationToken::new();
     let endpoint = server::endpoint(routes, edge);
     let tls = startup::tls(&config).unwrap();
     let mut settings = startup::connections(&config, tls.clone());
     settings.deadlines = deadlines.unwrap_or(settings.deadlines);
-    tokio::spawn(server::serve(listeners, endpoint, settings, stop.clone()));
-    TestApp { app, config, address, folder, tls, client: reqwest::Client::new(), stop }
+    tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
+    TestApp { app, config, address, folder, tls, client: reqwest::Client::new(), shutdown }
 }
 
 impl TestApp {
@@ -192,9 +198,14 @@ impl TestApp {
         self.app.clock.advance(Duration::from_secs(seconds));
     }
 
+    /// Tells the server that it is about to stop.
+    pub(crate) fn leave(&self) {
+        self.shutdown.leaving.cancel();
+    }
+
     /// Asks the server to stop.
     pub(crate) fn stop(&self) {
-        self.stop.cancel();
+        self.shutdown.stop.cancel();
     }
 
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
@@ -284,7 +295,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.shutdown.stop.cancel();
     }
 }
 
@@ -345,6 +356,7 @@ impl Endpoint for Broken {
             _ if missing => answer,
             Fault::Panic => panic!("{PLANTED}"),
             Fault::Stall => std::future::pending().await,
+            Fault::Starting => answer,
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn vestibule(folder: &TempDir) -> Command {
     command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
         .env("VESTIBULE_SERVER__LISTEN", "127.0.0.1:0")
+        .env("VESTIBULE_SERVER__SHUTDOWN_DELAY", "0")
         .env("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true")
         .env("VESTIBULE_PASSWORDS__MEMORY_KIB", "64")
         .env("VESTIBULE_PASSWORDS__ITERATIONS", "1");

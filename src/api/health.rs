@@ -1,0 +1,77 @@
+//! `/health`: for whatever runs the service or stands before it.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+
+use super::{
+    Tag,
+    json::Json,
+    problem::{Problem, ProblemCode},
+    refused::{Refusal, Refused},
+};
+use crate::domain::service::{NotReady, Service};
+
+pub(crate) struct HealthApi;
+
+/// How the service is.
+#[derive(Object)]
+struct HealthResponse {
+    /// `live` or `ready`: what was asked for.
+    status: String,
+}
+
+impl HealthResponse {
+    fn new(status: &str) -> Json<Self> {
+        Json(Self { status: status.to_owned() })
+    }
+}
+
+#[derive(ApiResponse)]
+enum LiveResponse {
+    /// The process runs and answers.
+    #[oai(status = 200)]
+    Live(Json<HealthResponse>),
+}
+
+#[derive(ApiResponse)]
+enum ReadyResponse {
+    /// Requests may be sent here.
+    #[oai(status = 200)]
+    Ready(Json<HealthResponse>),
+}
+
+#[OpenApi(tag = "Tag::Health")]
+impl HealthApi {
+    /// See whether the process runs
+    ///
+    /// Answers as long as the process does, whatever its database is doing. Whoever restarts what does not answer should
+    /// ask here.
+    #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
+    #[expect(clippy::unused_async, reason = "handlers are async")]
+    async fn live(&self) -> LiveResponse {
+        LiveResponse::Live(HealthResponse::new("live"))
+    }
+
+    /// See whether requests should come here
+    ///
+    /// Answers 503 while the service starts, when it cannot use its database, and from the moment it is asked to stop.
+    /// Whoever spreads requests over several instances should ask here.
+    #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
+    async fn ready(&self, service: Data<&Arc<Service>>) -> Result<ReadyResponse, Refused<NotReady>> {
+        service.ready().await?;
+        Ok(ReadyResponse::Ready(HealthResponse::new("ready")))
+    }
+}
+
+impl Refusal for NotReady {
+    const CODES: &'static [ProblemCode] = &[ProblemCode::NotReady];
+}
+
+impl From<NotReady> for Problem {
+    /// The cause is left out: those who ask do so again and again, and whatever fails for it says so in the log.
+    fn from(reason: NotReady) -> Self {
+        Self::new(ProblemCode::NotReady).with_detail(reason.to_string())
+    }
+}

@@ -1,0 +1,186 @@
+//! The pool: the database as the rules use it. Whatever happens to the database, each unit of work ends in time.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+    prelude::async_trait::async_trait,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{Connection, pool::PoolOptions};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::database;
+
+/// How long a unit of work may take on PostgreSQL, MySQL and MariaDB: one read, or one transaction with the times that it
+/// is tried again.
+const NETWORK_BOUND: Duration = Duration::from_millis(2500);
+/// How long it may take on SQLite: half a second more than SQLite waits for a writer in another process.
+const SQLITE_BOUND: Duration = Duration::from_millis(5500);
+/// How long connections that are given back are looked at after work was abandoned.
+const WATCHED: Duration = Duration::from_secs(1);
+/// How long one of them may take to answer.
+const PROOF: Duration = Duration::from_millis(500);
+
+/// A bounded number of connections to the database, and bounds on what is done with them.
+#[derive(Debug)]
+pub struct Pool {
+    db: DatabaseConnection,
+    bound: Duration,
+    /// SQLite has one writer at a time. Those of this process queue here, first come first served: SQLite's own waiting
+    /// is by sleeping and looking again, and each that waits there keeps a connection from those that read.
+    writer: Option<Semaphore>,
+    abandoned: Arc<Abandoned>,
+}
+
+/// When work was last left before its end.
+#[derive(Debug, Default)]
+struct Abandoned {
+    overran: Last,
+    cancelled: Last,
+}
+
+#[derive(Debug, Default)]
+struct Last(Mutex<Option<Instant>>);
+
+impl Last {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is_recent(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last.elapsed() < WATCHED)
+    }
+}
+
+impl Abandoned {
+    /// Whether a connection that is given back may be used again. One whose work overran is closed, and so are those that
+    /// come back at the same moment: they cannot be told apart. One whose caller left has to answer first.
+    async fn spares<C: Connection>(&self, connection: &mut C) -> bool {
+        if self.overran.is_recent() {
+            return false;
+        }
+        !self.cancelled.is_recent()
+            || tokio::time::timeout(PROOF, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+    }
+}
+
+/// Notes that work was left before its end, unless it has ended.
+struct Unit<'a> {
+    abandoned: &'a Abandoned,
+    ended: bool,
+}
+
+impl Drop for Unit<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.abandoned.cancelled.note();
+        }
+    }
+}
+
+impl Pool {
+    /// Opens at most `max_connections` to the database at `url`; a missing SQLite file is created.
+    ///
+    /// # Errors
+    /// The database's, when it cannot be reached.
+    pub async fn open(url: &SecretString, max_connections: u32) -> Result<Self, DbErr> {
+        let sqlite = url.expose_secret().starts_with("sqlite");
+        let abandoned = Arc::new(Abandoned::default());
+        let mut options = database::options(url, max_connections);
+        let seen = Arc::clone(&abandoned);
+        options.map_sqlx_postgres_pool_opts(move |pool| watched(pool, &seen));
+        let seen = Arc::clone(&abandoned);
+        options.map_sqlx_mysql_pool_opts(move |pool| watched(database::limited(pool), &seen));
+        Ok(Self {
+            db: database::open(options).await?,
+            bound: if sqlite { SQLITE_BOUND } else { NETWORK_BOUND },
+            writer: sqlite.then(|| Semaphore::new(1)),
+            abandoned,
+        })
+    }
+
+    /// Makes sure that the database answers.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn answers(&self) -> Result<(), DbErr> {
+        self.bounded(self.db.ping()).await?
+    }
+
+    /// Closes all connections; what uses the pool from now on finds the database unavailable.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.db.clone().close().await
+    }
+
+    /// The connections themselves, for work that is bounded as a whole.
+    pub(super) const fn connections(&self) -> &DatabaseConnection {
+        &self.db
+    }
+
+    /// This writer's turn, where there is one at a time.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        match &self.writer {
+            Some(writer) => writer.acquire().await.ok(),
+            None => None,
+        }
+    }
+
+    /// Runs a unit of work, or leaves it when its time is over. A write that is left may have been done or not.
+    pub(super) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
+        // Declared before the work, so that it is noted before the work gives its connection back.
+        let mut unit = Unit { abandoned: &self.abandoned, ended: false };
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            value = &mut work => {
+                unit.ended = true;
+                Ok(value)
+            }
+            () = tokio::time::sleep(self.bound) => {
+                self.abandoned.overran.note();
+                let reason = format!("the database did not answer within {} ms", self.bound.as_millis());
+                Err(DbErr::Conn(RuntimeErr::Internal(reason)))
+            }
+        }
+    }
+}
+
+/// Looks at each connection that is given back.
+fn watched<D: sqlx::Database>(pool: PoolOptions<D>, abandoned: &Arc<Abandoned>) -> PoolOptions<D> {
+    let abandoned = Arc::clone(abandoned);
+    pool.after_release(move |connection, _| {
+        let abandoned = Arc::clone(&abandoned);
+        Box::pin(async move { Ok(abandoned.spares(connection).await) })
+    })
+}
+
+/// Each statement outside a transaction is a unit of work.
+#[async_trait]
+impl ConnectionTrait for Pool {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        self.db.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.bounded(self.db.execute_raw(statement)).await?
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.bounded(self.db.execute_unprepared(sql)).await?
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.bounded(self.db.query_one_raw(statement)).await?
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.bounded(self.db.query_all_raw(statement)).await?
+    }
+}

@@ -1,0 +1,67 @@
+//! `/health`, and the service before it serves and while it leaves.
+
+use crate::support::{Fault, TestApp, contract::operations};
+
+crate::trials![
+    service_is_live_and_ready,
+    starting_service_is_live_and_refuses_the_rest,
+    lost_database_is_told,
+    leaving_service_serves_and_sends_clients_elsewhere,
+];
+
+async fn service_is_live_and_ready() {
+    let app = TestApp::new().await;
+    for (path, status) in [("/health/live", "live"), ("/health/ready", "ready")] {
+        let answer = app.get(path).record().send().await;
+        assert_eq!((answer.status, answer.body["status"].as_str()), (200, Some(status)));
+    }
+}
+
+async fn starting_service_is_live_and_refuses_the_rest() {
+    let app = TestApp::builder().fault(Fault::Starting).start().await;
+    assert_eq!(app.get("/health/live").send().await.status, 200);
+    let answer = app.get("/health/ready").record().send().await;
+    answer.is_problem(503, "not_ready");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert!(answer.body["detail"].as_str().unwrap().contains("starting"), "{answer:?}");
+    for path in ["/docs", "/openapi.json", "/openapi.yaml"] {
+        assert_eq!(app.get(path).send().await.status, 200, "{path}");
+    }
+    for operation in operations().iter().filter(|operation| operation.codes.contains("unavailable")) {
+        let mut call = app.call(&operation.method, &operation.url);
+        if let Some(body) = &operation.example {
+            call = call.json(body);
+        }
+        if operation.wants_token {
+            call = call.bearer("any");
+        }
+        let answer = call.record().send().await;
+        answer.is_problem(503, "unavailable");
+        assert_eq!(answer.header("retry-after"), "1", "{}", operation.id);
+    }
+}
+
+async fn lost_database_is_told() {
+    let app = TestApp::new().await;
+    app.app.db.close().await.unwrap();
+    let answer = app.get("/health/ready").send().await;
+    answer.is_problem(503, "not_ready");
+    assert!(answer.body["detail"].as_str().unwrap().contains("database"), "{answer:?}");
+    for path in ["/health/live", "/.well-known/jwks.json", "/docs", "/openapi.json"] {
+        assert_eq!(app.get(path).send().await.status, 200, "{path}");
+    }
+}
+
+async fn leaving_service_serves_and_sends_clients_elsewhere() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    assert_eq!(app.get("/.well-known/jwks.json").send().await.header("connection"), "");
+    app.leave();
+    let answer = app.get("/health/ready").send().await;
+    answer.is_problem(503, "not_ready");
+    assert!(answer.body["detail"].as_str().unwrap().contains("stop"), "{answer:?}");
+    assert_eq!(app.get("/health/live").send().await.status, 200);
+    let tokens = app.sign_in("john", "my_password").await;
+    assert!(app.knows(&tokens.access).await);
+    assert_eq!(app.get("/.well-known/jwks.json").send().await.header("connection"), "close");
+}
