@@ -12,7 +12,7 @@ use std::{
 };
 
 use http_body_util::combinators::BoxBody;
-use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::body::{Body, Buf, Bytes, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
@@ -150,7 +150,7 @@ impl State {
     }
 }
 
-/// A request that is being served; dropped when the answer has been handed over or nobody wants it any more.
+/// A request that is being served; dropped when its answer has been taken or nobody wants it any more.
 #[derive(Debug)]
 pub(super) struct Request {
     watch: Watch,
@@ -166,7 +166,7 @@ impl Request {
         state.answers.insert(number, Instant::now());
         drop(state);
         self.answer = Some(number);
-        Answer { body, _request: self }
+        Answer { body, request: Arc::new(self) }
     }
 }
 
@@ -180,15 +180,17 @@ impl Drop for Request {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: BoxBody<Bytes, io::Error>,
-    _request: Request,
+    request: Arc<Request>,
 }
 
 impl Body for Answer {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Piece>>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let piece = |bytes| Piece { bytes, _request: Arc::clone(&self.request) };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -197,6 +199,28 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A piece of it. h2 asks for the next one long before the client lets it send this one, and keeps what it has; so the
+/// request lasts as long as its pieces.
+#[derive(Debug)]
+pub(super) struct Piece {
+    bytes: Bytes,
+    _request: Arc<Request>,
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
     }
 }
 

@@ -25,6 +25,7 @@ use crate::support::{
 crate::trials![
     slow_clients_are_dropped_while_others_are_served_s75,
     answers_that_nobody_takes_are_dropped_s88,
+    answers_that_nobody_takes_are_dropped_beside_others_s88,
     floods_of_frames_end_their_connection_s88,
     idle_http_2_connection_is_kept_and_then_closed_s88,
     connections_stay_below_the_file_limit_t9,
@@ -185,6 +186,8 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// `GET http://a/`, as HPACK (RFC 7541) writes it.
 const GET: &[u8] = b"\x82\x86\x84\x41\x01a";
+/// `HEAD http://a/`.
+const HEAD: &[u8] = b"\x02\x04HEAD\x86\x84\x41\x01a";
 /// `POST http://a/`.
 const POST: &[u8] = b"\x83\x86\x84\x41\x01a";
 
@@ -230,6 +233,32 @@ async fn floods_of_frames_end_their_connection_s88() {
         "edge: ended after {resets} resets, {endless} pieces of a head, {empty} empty frames, as far as they were sent"
     );
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
+}
+
+/// The client takes the first bytes of one answer, and goes on to ask for others.
+async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
+    let app = impatient().await;
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    // SETTINGS_INITIAL_WINDOW_SIZE is 16.
+    let settings = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 16]);
+    let unread = frame(HEADERS, END_HEADERS | END_STREAM, 1, GET);
+    stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*settings, &*unread].concat()).await.unwrap();
+    let (mut input, mut output) = stream.into_split();
+    let writing = async {
+        let mut number = 3;
+        while output.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, number, HEAD)).await.is_ok() {
+            number += 2;
+            sleep(PAUSE).await;
+        }
+    };
+    let reading = async {
+        let mut buffer = [0; 4096];
+        while let Ok(1..) = input.read(&mut buffer).await {}
+    };
+    let ended = timeout(SLACK, async {
+        tokio::select! { () = writing => {}, () = reading => {} }
+    });
+    assert!(ended.await.is_ok(), "the connection is kept");
 }
 
 async fn idle_http_2_connection_is_kept_and_then_closed_s88() {
