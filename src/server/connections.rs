@@ -59,7 +59,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// How connections are treated.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// The most connections at once; more wait to be accepted.
+    /// The most connections at once; more wait until one of them ends.
     pub max_connections: usize,
     /// How long requests in flight may take when the server stops.
     pub shutdown_timeout: Duration,
@@ -154,9 +154,10 @@ async fn accept(
 ) {
     let failures = Seldom::default();
     loop {
-        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                // Not before: a listener that nobody calls must not keep a place from the others.
+                let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
                 let (connections, watcher) = (connections.clone(), graceful.watcher());
                 tokio::spawn(async move {
                     connections.run(stream, peer, watcher).await;

@@ -29,6 +29,7 @@ crate::trials![
     floods_of_frames_end_their_connection_s88,
     idle_http_2_connection_is_kept_and_then_closed_s88,
     connections_stay_below_the_file_limit_t9,
+    idle_listener_takes_no_place,
 ];
 
 /// Every deadline of a client in these tests.
@@ -300,4 +301,19 @@ async fn connections_stay_below_the_file_limit_t9() {
         assert!(log.contains(part), "{part} in {log}");
     }
     assert!(!log.contains("cannot accept"), "{log}");
+}
+
+async fn idle_listener_takes_no_place() {
+    let deployment = Deployment::new().await;
+    let mut command = deployment.command();
+    command.env("VESTIBULE_SERVER__LISTEN", "127.0.0.1:0,127.0.0.2:0").env("VESTIBULE_SERVER__MAX_CONNECTIONS", "1");
+    let server = Server::start(command);
+    let line = server.welcome.lines().find(|line| line.contains("listens on")).unwrap();
+    for address in line.trim().trim_start_matches("listens on").split(',') {
+        let mut stream = TcpStream::connect(address.trim()).await.unwrap();
+        stream.write_all(b"GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        let ended = timeout(SLACK, stream.read_to_string(&mut answer)).await;
+        assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 404 "), "{address} is not served: {answer}");
+    }
 }
