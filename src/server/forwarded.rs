@@ -104,7 +104,8 @@ fn elements(line: &str) -> Vec<Option<IpAddr>> {
 /// The address that an element names by exactly one `for`.
 fn element(text: &str) -> Option<IpAddr> {
     let mut found = None;
-    for pair in split(text, ';')? {
+    // Empty pairs are allowed there.
+    for pair in split(text, ';')?.into_iter().filter(|pair| !pair.trim().is_empty()) {
         let (name, value) = pair.trim().split_once('=')?;
         let value = unquoted(value)?;
         if name.eq_ignore_ascii_case("for") && found.replace(address(value)?).is_some() {
