@@ -1,6 +1,7 @@
 //! From which address a request comes: the peer's own, or what trusted proxies say.
 
 use serde_json::json;
+use vestibule::config::{Config, Passwords};
 
 use crate::support::{TestApp, process::Deployment, process::Server};
 
@@ -8,6 +9,7 @@ crate::trials![
     forwarding_headers_of_strangers_are_ignored_s27,
     nearest_untrusted_hop_counts_s27,
     odd_spellings_are_one_address_s26,
+    mapped_peers_are_known_by_their_network_s26,
     disagreeing_headers_are_not_believed_s27,
     ignored_headers_are_told_once_a_minute_s27,
 ];
@@ -127,6 +129,22 @@ async fn odd_spellings_are_one_address_s26() {
         ],
     )
     .await;
+}
+
+/// On a socket for both families, IPv4 peers have IPv6 addresses.
+async fn mapped_peers_are_known_by_their_network_s26() {
+    let address = "[::ffff:127.0.0.1]:0".parse().unwrap();
+    if std::net::TcpListener::bind::<std::net::SocketAddr>(address).is_err() {
+        return println!("forwarded: this host has no IPv6");
+    }
+    let change = move |config: &mut Config| {
+        config.server.listen = vec![address];
+        // Weak hashing is for loopback alone, and this does not look like it.
+        config.passwords = Passwords::default();
+        config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    };
+    let app = TestApp::builder().with(change).start().await;
+    compare(&app, &[(&[], "127.0.0.1"), (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7")]).await;
 }
 
 async fn disagreeing_headers_are_not_believed_s27() {
