@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, ops::RangeInclusive, sync::OnceLock};
 
 use libtest_mimic::{Arguments, Trial};
 use regex::Regex;
-use vestibule::config::Config;
+use vestibule::{config::Config, startup};
 
 crate::trials![
     every_check_is_tested_or_says_what_it_waits_for,
@@ -121,6 +121,8 @@ async fn numbers_of_the_texts_are_the_defaults_s121() {
     for (variable, default) in [
         ("SERVER__MAX_BODY", server.max_body.to_string()),
         ("SERVER__REQUEST_TIMEOUT", server.request_timeout.to_string()),
+        ("SERVER__BODY_TIMEOUT", server.body_timeout.to_string()),
+        ("SERVER__IDLE_TIMEOUT", server.idle_timeout.to_string()),
         ("SERVER__MAX_CONNECTIONS", server.max_connections.to_string()),
         ("SERVER__SHUTDOWN_TIMEOUT", server.shutdown_timeout.to_string()),
         ("DATABASE__MAX_CONNECTIONS", config.database.max_connections.to_string()),
@@ -142,8 +144,15 @@ async fn numbers_of_the_texts_are_the_defaults_s121() {
     let (idle, lifetime, grace) = (sessions.idle_lifetime() / day, sessions.lifetime / day, sessions.refresh_grace);
     let words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
     let access = words[usize::try_from(config.tokens.access_lifetime / 60).unwrap()];
+    let deadlines = startup::connections(&config, None).deadlines;
+    let [head, taken, kept] = [deadlines.head, deadlines.answer, deadlines.idle].map(|time| time.as_secs());
+    let (body, request) = (server.body_timeout, server.request_timeout);
     let security = read("SECURITY.md");
     for said in [
+        format!(
+            "{head} seconds for a head (and the handshake, and whatever comes before a protocol is known), {body} for a \
+             body, {request} for a request, {taken} for an answer that is not read, {kept} without a request"
+        ),
         format!("ends {idle} days after its last refresh and {lifetime} days after its login"),
         format!("accept one until it expires, {access} minutes after it was made"),
         format!("within the grace ({grace} seconds)"),
@@ -151,6 +160,10 @@ async fn numbers_of_the_texts_are_the_defaults_s121() {
         assert!(security.contains(&said), "SECURITY.md does not say: {said}");
     }
     for said in [
+        format!(
+            "the head of a request has {head} seconds, TLS handshake included, its body {body}, an answer that is not \
+             read {taken}, and a connection without a request {kept}"
+        ),
         format!("valid for {access} minutes"),
         format!("after {idle} days without a refresh, after {lifetime} days whatever happens"),
         format!("for {grace} seconds, as long as that one has not been used"),

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -24,12 +25,16 @@ use crate::support::{
 
 crate::trials![
     slow_clients_are_dropped_while_others_are_served_s75,
+    every_deadline_counts_by_itself_s75,
     answers_that_nobody_takes_are_dropped_s88,
     answers_that_nobody_takes_are_dropped_beside_others_s88,
     floods_of_frames_end_their_connection_s88,
     idle_http_2_connection_is_kept_and_then_closed_s88,
     connections_stay_below_the_file_limit_t9,
+    failing_accepts_are_paused_t9,
     idle_listener_takes_no_place,
+    stop_waits_only_so_long_t10,
+    http_2_announces_its_bounds_s88,
 ];
 
 /// Every deadline of a client in these tests.
@@ -159,6 +164,49 @@ async fn slow_clients_are_dropped_while_others_are_served_s75() {
     assert!(under_attack <= 2 * quiet + Duration::from_millis(250), "{quiet:?}, under attack {under_attack:?}");
 }
 
+/// The others are so long that they would not end a connection within the test.
+async fn every_deadline_counts_by_itself_s75() {
+    const FIRST: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
+    const BEGUN: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n";
+    let long = Duration::from_mins(1);
+    let patient = Deadlines { head: long, idle: long, answer: long };
+    let heads = Deadlines { head: DEADLINE, ..patient };
+    let pings = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
+    for (name, deadlines, begin, then, reads) in [
+        ("slow head of a second request", heads, FIRST, b"G".as_slice(), true),
+        ("half a head behind a request", heads, &[FIRST, BEGUN].concat(), b"", true),
+        ("nothing behind a request", Deadlines { idle: DEADLINE, ..patient }, FIRST, b"", true),
+        ("unread answers without bodies", Deadlines { answer: DEADLINE, ..patient }, &pings, &PING.repeat(100), false),
+    ] {
+        let app = TestApp::builder().deadlines(deadlines).start().await;
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let (mut input, mut output) = socket.connect(app.address).await.unwrap().into_split();
+        output.write_all(begin).await.unwrap();
+        let writing = async {
+            while !then.is_empty() && output.write_all(then).await.is_ok() {
+                if reads {
+                    sleep(PAUSE).await;
+                }
+            }
+            if then.is_empty() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let reading = async {
+            let mut buffer = [0; 4096];
+            while reads && matches!(input.read(&mut buffer).await, Ok(1..)) {}
+            if !reads {
+                std::future::pending::<()>().await;
+            }
+        };
+        let ended = timeout(SLACK, async {
+            tokio::select! { () = writing => {}, () = reading => {} }
+        });
+        assert!(ended.await.is_ok(), "{name}: the connection is kept");
+    }
+}
+
 async fn answers_that_nobody_takes_are_dropped_s88() {
     let app = impatient().await;
     let client = reqwest::Client::builder().http2_prior_knowledge().http2_initial_stream_window_size(16 * 1024);
@@ -185,6 +233,8 @@ const SETTINGS: u8 = 4;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
+/// A frame that is answered.
+const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0anything";
 /// `GET http://a/`, as HPACK (RFC 7541) writes it.
 const GET: &[u8] = b"\x82\x86\x84\x41\x01a";
 /// `HEAD http://a/`.
@@ -316,4 +366,60 @@ async fn idle_listener_takes_no_place() {
         let ended = timeout(SLACK, stream.read_to_string(&mut answer)).await;
         assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 404 "), "{address} is not served: {answer}");
     }
+}
+
+/// Where no file is free, the loop tries again ten times a second and no more, and serves when one is.
+async fn failing_accepts_are_paused_t9() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    assert_eq!(server.call("GET", "/nothing").send().await.status, 404);
+    let usual = getrlimit(Resource::Nofile);
+    let limit = |current| prlimit(Some(server.id()), Resource::Nofile, Rlimit { current, ..usual }).unwrap();
+    limit(Some(3));
+    let begun = worked(&server);
+    let waiting = TcpStream::connect(server.address()).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    let spent = worked(&server) - begun;
+    limit(usual.current);
+    drop(waiting);
+    let fresh = reqwest::get(format!("http://{}/.well-known/jwks.json", server.address()));
+    assert_eq!(timeout(SLACK, fresh).await.expect("it recovers").unwrap().status(), 200);
+    drop(server);
+    assert!(spent < 100, "{spent} of 200 hundredths of a second were spent");
+    assert_eq!(deployment.logs().matches("cannot accept a connection").count(), 1, "{}", deployment.logs());
+}
+
+/// The processor time of a process, in hundredths of a second (proc(5)).
+fn worked(server: &Server) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let fields = text.rsplit(") ").next().unwrap().split(' ');
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+async fn stop_waits_only_so_long_t10() {
+    let deployment = Deployment::new().await;
+    let mut command = deployment.command();
+    command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", "1");
+    let server = Server::start(command);
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let head = b"POST /login HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    assert!(stream.read(&mut [0; 100]).await.unwrap() > 0, "the request is being served");
+    server.stop();
+    assert!(deployment.logs().contains("they took longer than server.shutdown_timeout"));
+}
+
+async fn http_2_announces_its_bounds_s88() {
+    let app = TestApp::new().await;
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    let mut settings = vec![0; usize::from(head[2])];
+    stream.read_exact(&mut settings).await.unwrap();
+    let settings = settings.chunks(6).map(|pair| (pair[1], u32::from_be_bytes(pair[2..].try_into().unwrap())));
+    let settings = settings.collect::<BTreeMap<_, _>>();
+    // The most streams, the window of each, and the bytes of a head (RFC 9113 section 6.5.2).
+    assert_eq!([3, 4, 6].map(|name| settings.get(&name).copied()), [Some(100), Some(65_536), Some(65_535)]);
 }

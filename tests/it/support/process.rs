@@ -8,6 +8,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use rustix::process::Pid;
 use sea_orm::DatabaseConnection;
 use tempfile::TempDir;
 
@@ -68,6 +69,10 @@ impl Server {
         Call::new(self.client.clone(), self.address().parse().unwrap(), method, path)
     }
 
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Ends it at once, without asking.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -76,8 +81,7 @@ impl Server {
 
     /// Stops it by SIGTERM; what it printed after the welcome's last usual line.
     pub(crate) fn stop(mut self) -> String {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(self.id(), rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
