@@ -1,6 +1,6 @@
 //! Known devices: network addresses from which an account has signed in with its password.
 
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait, sea_query::OnConflict};
 
 use super::{
     App,
@@ -16,7 +16,7 @@ const BATCH: u64 = 500;
 
 /// The keyed hash of an account and the client's network.
 pub(super) fn of(app: &App, name: &str, client: &Client) -> String {
-    // A name has no line break.
+    // A network has no line break, whatever a name has.
     app.keyring.pseudonym("device", &[name, "\n", &throttle::network(client.address)].concat())
 }
 
@@ -44,11 +44,15 @@ pub(super) async fn remember(
     let doing = "remembering a device";
     let row =
         known_device::ActiveModel { device: Set(device.to_owned()), user_id: Set(owner), last_login_at: Set(now) };
-    if known_device::Entity::find_by_id(device).one(transaction).await.doing(doing)?.is_some() {
-        row.update(transaction).await.doing(doing)?;
-        return Ok(());
-    }
-    known_device::Entity::insert(row).exec_without_returning(transaction).await.doing(doing)?;
+    known_device::Entity::insert(row)
+        .on_conflict(
+            OnConflict::column(known_device::Column::Device)
+                .update_column(known_device::Column::LastLoginAt)
+                .to_owned(),
+        )
+        .exec_without_returning(transaction)
+        .await
+        .doing(doing)?;
     let older = known_device::Entity::older_of(owner, settings.known_devices, BATCH).all(transaction).await;
     let older = older.doing(doing)?;
     if !older.is_empty() {
@@ -72,7 +76,7 @@ pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
         let unused = known_device::Entity::unused(since, BATCH).all(&app.db).await.doing(doing)?;
         let devices = &unused.into_iter().map(|row| row.device).collect::<Vec<_>>();
         removed += write(&app.db, doing, |transaction| async move {
-            known_device::Entity::forget(devices.iter().cloned()).exec(&*transaction).await.doing(doing)
+            known_device::Entity::forget_unused(devices.iter().cloned(), since).exec(&*transaction).await.doing(doing)
         })
         .await?
         .rows_affected;

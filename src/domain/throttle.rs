@@ -241,10 +241,9 @@ fn account(app: &App, name: &str) -> String {
 async fn locked(transaction: &DatabaseTransaction, subject: &str, now: Timestamp) -> Result<throttle::Model, Fault> {
     let doing = "reading a throttle";
     let fresh = throttle::Model { subject: subject.to_owned(), failures: 0, until: now, last: None, expires_at: now };
+    // Where there is a row, it is changed to what it is, which locks it: nobody can remove it before it is read.
     throttle::Entity::insert(fresh.clone().into_active_model())
-        .on_conflict(
-            OnConflict::column(throttle::Column::Subject).do_nothing_on([throttle::Column::Subject]).to_owned(),
-        )
+        .on_conflict(OnConflict::column(throttle::Column::Subject).update_column(throttle::Column::Subject).to_owned())
         .exec_without_returning(transaction)
         .await
         .doing(doing)?;

@@ -50,6 +50,12 @@ impl Entity {
         Self::delete_many().filter(COLUMN.device.is_in(devices))
     }
 
+    /// Forgets those of these devices from which nobody has signed in since.
+    #[must_use]
+    pub fn forget_unused(devices: impl IntoIterator<Item = String>, since: Timestamp) -> DeleteMany<Self> {
+        Self::forget(devices).filter(Column::LastLoginAt.lte(since))
+    }
+
     /// Forgets every device of an account.
     #[must_use]
     pub fn forget_all_of(owner: UserId) -> DeleteMany<Self> {

@@ -23,6 +23,8 @@ crate::trials![
     login_loses_against_what_happens_while_it_hashes,
     ended_session_sets_no_password_s13,
     renewed_session_is_not_cleared_away,
+    device_that_is_used_again_is_not_cleared_away,
+    device_that_is_cleared_away_meanwhile_is_remembered,
     token_that_was_current_when_it_came_ends_nothing,
     session_of_a_login_before_is_ended_in_every_isolation_level,
     held_row_hurts_its_account_only,
@@ -135,6 +137,44 @@ async fn renewed_session_is_not_cleared_away() {
     let (removed, ()) = join(clean_up::run(&app.app), held).await;
     assert_eq!(removed.unwrap().sessions, 0);
     assert!(app.knows(&tokens.access).await);
+}
+
+async fn device_that_is_used_again_is_not_cleared_away() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    app.token("john", "my_password").await;
+    app.advance(30 * 24 * 60 * 60);
+    let holder = Holder { db: database::connect(&app.config.database.url, 1).await.unwrap() };
+    holder.sql("BEGIN").await;
+    holder.sql("UPDATE known_device SET last_login_at = last_login_at + 60000000").await;
+    let held = async {
+        // The clean-up has found the device by now, and waits for its row.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        holder.commit().await;
+    };
+    let (removed, ()) = join(clean_up::run(&app.app), held).await;
+    assert_eq!(removed.unwrap().devices, 0);
+    assert_eq!(app.count("known_device").await, 1);
+}
+
+async fn device_that_is_cleared_away_meanwhile_is_remembered() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    app.token("john", "my_password").await;
+    let holder = Holder { db: database::connect(&app.config.database.url, 1).await.unwrap() };
+    let held = async {
+        holder.sql("BEGIN").await;
+        holder.sql("DELETE FROM known_device").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        holder.commit().await;
+    };
+    let login = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        login::with_password(&app.app, attempt("john", "my_password")).await
+    };
+    let (outcome, ()) = join(login, held).await;
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(app.count("known_device").await, 1);
 }
 
 async fn token_that_was_current_when_it_came_ends_nothing() {

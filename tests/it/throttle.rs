@@ -2,12 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
-use sea_orm::EntityTrait as _;
+use futures_util::future::{join, join_all};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
 use serde_json::json;
 use vestibule::{
     domain::{
-        account, clean_up,
+        account, clean_up, database,
         login::{self, Attempt, LoginError},
         session::Client,
         token::{self, RefreshError},
@@ -40,6 +40,7 @@ crate::trials![
     full_queue_counts_no_failure,
     no_name_or_address_is_stored,
     clock_that_was_ahead_holds_nobody_up,
+    throttle_that_goes_meanwhile_is_made_anew,
 ];
 
 async fn limited() -> TestApp {
@@ -463,6 +464,31 @@ async fn full_queue_counts_no_failure() {
     for _ in 0..8 {
         app.post("/login").json(&body).send().await.is_problem(503, "busy");
     }
+}
+
+/// Somebody else signs in, or clears expired rows away, while a try waits for the row of its throttle.
+async fn throttle_that_goes_meanwhile_is_made_anew() {
+    let app = limited().await;
+    if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
+        // It has one writer at a time.
+        return;
+    }
+    app.user("john", "my_password").await;
+    assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+    let other = database::connect(&app.config.database.url, 1).await.unwrap();
+    let held = async {
+        other.execute_unprepared("BEGIN").await.unwrap();
+        other.execute_unprepared("SELECT subject FROM throttle FOR UPDATE").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        other.execute_unprepared("DELETE FROM throttle").await.unwrap();
+        other.execute_unprepared("COMMIT").await.unwrap();
+    };
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        sign_in(&app, "john", "wrong", address(1)).await
+    };
+    assert_eq!(join(held, meanwhile).await.1, Ok(false));
+    assert_eq!(app.count("throttle").await, 2);
 }
 
 async fn clock_that_was_ahead_holds_nobody_up() {
