@@ -246,8 +246,11 @@ pub async fn change_password(
     new: &Password,
 ) -> Result<(), ChangePasswordError> {
     let now = app.clock.now();
+    let new = Normalised::new(new);
+    // Before the current one is looked at, so that a new one that is refused counts as no failure.
+    app.passwords.check(&new, &name_of(&caller.account)?)?;
     let (seen, admitted) = &login::confirm(app, caller.account.id, current, client, now).await?;
-    let hash = &hash_new(app, &name_of(&caller.account)?, new).await??;
+    let hash = &login::unless_busy(app, admitted, now, app.hashing.hash(new).await).await?;
     let doing = "changing a password";
     write(&app.db, doing, |transaction| async move {
         let mut row = login::unchanged(&transaction, seen).await?.into_active_model();

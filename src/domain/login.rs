@@ -114,17 +114,25 @@ async fn checked(
     now: Timestamp,
 ) -> Result<(user::Model, bool), LoginError> {
     let phc = found.as_ref().map(|user| &user.password_hash);
-    let verdict = match app.hashing.verify(Normalised::new(password), phc).await {
-        Err(busy @ Fault::Busy { .. }) => {
-            throttle::withdraw(app, admitted, now).await?;
-            return Err(busy.into());
-        }
-        other => other?,
-    };
+    let verdict = app.hashing.verify(Normalised::new(password), phc).await;
+    let verdict = unless_busy(app, admitted, now, verdict).await?;
     match (found, verdict) {
         (Some(user), Verdict::Right { outdated }) if user.state == user::State::Active => Ok((user, outdated)),
         _ => Err(LoginError::InvalidCredentials),
     }
+}
+
+/// What came of hashing. Where nothing did, because too much was waiting, the try is taken back.
+pub(super) async fn unless_busy<T>(
+    app: &App,
+    admitted: &Admitted,
+    now: Timestamp,
+    outcome: Result<T, Fault>,
+) -> Result<T, Fault> {
+    if let Err(Fault::Busy { .. }) = outcome {
+        throttle::withdraw(app, admitted, now).await?;
+    }
+    outcome
 }
 
 /// 128 bits from the random generator.

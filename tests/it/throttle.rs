@@ -38,6 +38,7 @@ crate::trials![
     spraying_is_stopped_earlier_s30,
     storage_is_bounded_s31,
     full_queue_counts_no_failure,
+    refused_new_password_is_no_failure,
     no_name_or_address_is_stored,
     clock_that_was_ahead_holds_nobody_up,
     throttle_that_goes_meanwhile_is_made_anew,
@@ -463,6 +464,17 @@ async fn full_queue_counts_no_failure() {
     let body = json!({ "username": "john", "password": "my_password" });
     for _ in 0..8 {
         app.post("/login").json(&body).send().await.is_problem(503, "busy");
+    }
+}
+
+async fn refused_new_password_is_no_failure() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    for _ in 0..8 {
+        let body = json!({ "current_password": "my_password", "new_password": "password1" });
+        let answer = app.post("/me/password").bearer(&tokens.access).json(&body).send().await;
+        answer.is_problem(422, "password_rejected");
     }
 }
 
