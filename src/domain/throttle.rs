@@ -299,14 +299,26 @@ fn count_failure(
     suspends: bool,
     now: Timestamp,
 ) -> Result<(), Throttled> {
-    if now < row.until {
-        return Err(Throttled { retry_after: row.until.since(now) });
+    let retry_after = left(row, settings, suspends, now);
+    if !retry_after.is_zero() {
+        return Err(Throttled { retry_after });
     }
     row.failures += 1;
     let suspended = suspends && row.failures >= i64::from(settings.suspend_after);
     row.until = now + if suspended { settings.memory } else { wait(row.failures, settings) };
     row.expires_at = now + settings.memory;
     Ok(())
+}
+
+/// What is left of the wait that a row's failures cause.
+fn left(row: &throttle::Model, settings: &ThrottleSettings, suspends: bool, now: Timestamp) -> Duration {
+    let left = row.until.since(now);
+    if suspends && row.failures >= i64::from(settings.suspend_after) {
+        return left;
+    }
+    let whole = wait(row.failures, settings);
+    // More than the whole of it was written by a clock that is ahead, and says nothing.
+    if whole.is_zero() || left > whole + CLOCK_DIFFERENCE { Duration::ZERO } else { left }
 }
 
 /// How long the next try waits after so many failures in a row: not at all, then 1, 2, 4 … seconds.

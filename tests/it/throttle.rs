@@ -41,6 +41,7 @@ crate::trials![
     refused_new_password_is_no_failure,
     no_name_or_address_is_stored,
     clock_that_was_ahead_holds_nobody_up,
+    clocks_that_differ_a_little_make_no_wait,
     throttle_that_goes_meanwhile_is_made_anew,
 ];
 
@@ -503,6 +504,16 @@ async fn throttle_that_goes_meanwhile_is_made_anew() {
     assert_eq!(app.count("throttle").await, 2);
 }
 
+async fn clocks_that_differ_a_little_make_no_wait() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    for _ in 0..4 {
+        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+        app.sql("UPDATE throttle SET until = until + 4000000 WHERE failures > 0").await;
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+}
+
 async fn clock_that_was_ahead_holds_nobody_up() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -512,6 +523,9 @@ async fn clock_that_was_ahead_holds_nobody_up() {
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(2));
     app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    free_failures(&app, "john", 10).await;
+    app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
+    assert_eq!(sign_in(&app, "john", "my_password", address(100)).await, Ok(true));
 }
 
 async fn no_name_or_address_is_stored() {
