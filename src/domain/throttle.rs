@@ -89,6 +89,10 @@ pub(super) struct Admitted {
     cost: u32,
     /// Of the account, or of its known device.
     failures: String,
+    /// How many those are, this one included.
+    count: i64,
+    /// Until when the failures before this one made it wait.
+    waited_until: Timestamp,
     /// The keyed hash of account and address.
     device: String,
 }
@@ -112,10 +116,12 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Timestamp
         let known = device::is_known(&*transaction, device, settings, now).await?;
         let failures = if known { subject(app, "device", device) } else { account(app, name) };
         let mut row = locked(&transaction, &failures, now).await?;
+        let waited_until = row.until;
         count_failure(&mut row, settings, !known, now)?;
+        let count = row.failures;
         store(&transaction, bucket).await?;
         store(&transaction, row).await?;
-        Ok(Admitted { address: address.clone(), cost, failures, device: device.clone() })
+        Ok(Admitted { address: address.clone(), cost, failures, count, waited_until, device: device.clone() })
     })
     .await
 }
@@ -146,8 +152,11 @@ pub(super) async fn withdraw(app: &App, admitted: &Admitted, now: Timestamp) -> 
     write(&app.db, "taking back a try to sign in", |transaction| async move {
         give_back(app, &transaction, admitted, 0, now).await?;
         let mut row = locked(&transaction, &admitted.failures, now).await?;
+        let alone = row.failures == admitted.count;
         row.failures = (row.failures - 1).max(0);
-        row.until = row.until.min(now + wait(row.failures, &app.throttle));
+        // Whoever has waited need not wait again.
+        let until = if alone { admitted.waited_until } else { now + wait(row.failures, &app.throttle) };
+        row.until = row.until.min(until);
         store(&transaction, row).await
     })
     .await

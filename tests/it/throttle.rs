@@ -38,6 +38,7 @@ crate::trials![
     spraying_is_stopped_earlier_s30,
     storage_is_bounded_s31,
     full_queue_counts_no_failure,
+    full_queue_brings_no_wait_back,
     refused_new_password_is_no_failure,
     no_name_or_address_is_stored,
     clock_that_was_ahead_holds_nobody_up,
@@ -464,6 +465,22 @@ async fn full_queue_counts_no_failure() {
     app.fill_queue().await;
     let body = json!({ "username": "john", "password": "my_password" });
     for _ in 0..8 {
+        app.post("/login").json(&body).send().await.is_problem(503, "busy");
+    }
+}
+
+async fn full_queue_brings_no_wait_back() {
+    let few = |config: &mut vestibule::config::Config| config.throttle.free_failures = 2;
+    let app = TestApp::builder().usual_limits().slow_hashing().with(few).start().await;
+    app.user("john", "my_password").await;
+    for _ in 0..2 {
+        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(1));
+    app.advance(1);
+    app.fill_queue().await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    for _ in 0..3 {
         app.post("/login").json(&body).send().await.is_problem(503, "busy");
     }
 }
