@@ -111,10 +111,16 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Timestamp
     write(&app.db, doing, |transaction| async move {
         let mut bucket = locked(&transaction, address, now).await?;
         let cost = if bucket.last.as_ref() == Some(tag) { 1 } else { NEW_NAME };
-        take(&mut bucket, settings.logins, cost, now)?;
+        let taken = take(&mut bucket, settings.logins, cost, now);
         bucket.last = Some(tag.clone());
         let known = device::is_known(&*transaction, device, settings, now).await?;
         let failures = if known { subject(app, "device", device) } else { account(app, name) };
+        if let Err(Throttled { retry_after }) = taken {
+            // Both must let the next try through.
+            let row = throttle::Entity::by_subject(&failures).one(&*transaction).await.doing(doing)?;
+            let other = row.map_or(Duration::ZERO, |row| left(&row, settings, !known, now));
+            return Err(Throttled { retry_after: retry_after.max(other) }.into());
+        }
         let mut row = locked(&transaction, &failures, now).await?;
         let waited_until = row.until;
         count_failure(&mut row, settings, !known, now)?;

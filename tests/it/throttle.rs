@@ -39,6 +39,7 @@ crate::trials![
     storage_is_bounded_s31,
     full_queue_counts_no_failure,
     full_queue_brings_no_wait_back,
+    longest_wait_is_told_s21,
     refused_new_password_is_no_failure,
     no_name_or_address_is_stored,
     clock_that_was_ahead_holds_nobody_up,
@@ -483,6 +484,24 @@ async fn full_queue_brings_no_wait_back() {
     for _ in 0..3 {
         app.post("/login").json(&body).send().await.is_problem(503, "busy");
     }
+}
+
+async fn longest_wait_is_told_s21() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let mut wait = free_failures(&app, "john", 0).await.1;
+    for number in 0..4 {
+        app.advance(wait);
+        assert_eq!(sign_in(&app, "john", "wrong", address(100 + number)).await, Ok(false));
+        wait = sign_in(&app, "john", "wrong", address(200)).await.unwrap_err();
+    }
+    for number in 0..10 {
+        assert_eq!(sign_in(&app, &format!("name{number}"), "wrong", address(1)).await, Ok(false));
+    }
+    assert_eq!(sign_in(&app, "more", "wrong", address(1)).await, Err(6), "the address's wait");
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(16), "and the longer one of the account");
+    app.advance(16);
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
 }
 
 async fn refused_new_password_is_no_failure() {
