@@ -2,7 +2,7 @@
 //!
 //! One file a resource, each with its `XxxApi`, its requests and answers, and the problems of its operations. The API
 //! structs hold no state, so the document can be printed without configuration or database; handlers find the
-//! [`App`] in the request. A handler converts, calls one domain function, and converts.
+//! `App` in the request. A handler converts, calls one domain function, and converts.
 
 mod bearer;
 pub mod client;

@@ -1,13 +1,28 @@
 //! `/health`, and the service before it serves and while it leaves.
 
-use crate::support::{Fault, TestApp, contract::operations};
+use std::{io::Read as _, net::TcpListener, time::Duration};
+
+use tempfile::TempDir;
+
+use crate::support::{
+    Fault, TestApp,
+    app::write_key,
+    contract::operations,
+    process::{get, vestibule},
+};
 
 crate::trials![
     service_is_live_and_ready,
     starting_service_is_live_and_refuses_the_rest,
     lost_database_is_told,
     leaving_service_serves_and_sends_clients_elsewhere,
+    server_waits_for_its_database_and_tells_which,
 ];
+
+/// A port of this host on which nobody listens.
+fn unused_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
 
 async fn service_is_live_and_ready() {
     let app = TestApp::new().await;
@@ -64,4 +79,31 @@ async fn leaving_service_serves_and_sends_clients_elsewhere() {
     let tokens = app.sign_in("john", "my_password").await;
     assert!(app.knows(&tokens.access).await);
     assert_eq!(app.get("/.well-known/jwks.json").send().await.header("connection"), "close");
+}
+
+async fn server_waits_for_its_database_and_tells_which() {
+    let folder = TempDir::new().unwrap();
+    write_key(&folder);
+    let (port, gone) = (unused_port(), unused_port());
+    let mut server = vestibule(&folder)
+        .env("VESTIBULE_SERVER__LISTEN", format!("127.0.0.1:{port}"))
+        .env("VESTIBULE_DATABASE__URL", format!("postgres://john:canary-secret@127.0.0.1:{gone}/accounts"))
+        .env("VESTIBULE_DATABASE__START_TIMEOUT", "3")
+        .env("VESTIBULE_KEYS__MASTER_KEY_FILE", "vestibule.key")
+        .spawn()
+        .unwrap();
+    let address = ([127, 0, 0, 1], port).into();
+    while tokio::net::TcpStream::connect(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(get(address, "/health/live").send().await.status, 200);
+    get(address, "/health/ready").send().await.is_problem(503, "not_ready");
+    get(address, "/.well-known/jwks.json").send().await.is_problem(503, "unavailable");
+    assert_eq!(server.wait().unwrap().code(), Some(1));
+    let mut log = String::new();
+    server.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("waiting for the database"), "{log}");
+    let reason = log.lines().last().unwrap();
+    assert!(reason.contains("vestibule: database.url") && reason.contains("127.0.0.1/accounts"), "{reason}");
+    assert!(!log.contains("canary-secret"), "{log}");
 }

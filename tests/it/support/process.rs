@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, Read as _},
+    net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -36,6 +37,11 @@ pub(crate) fn vestibule(folder: &TempDir) -> Command {
         command.env(format!("VESTIBULE_THROTTLE__{limit}"), "1000000");
     }
     command
+}
+
+/// A GET of whatever listens at `address`.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Call {
+    Call::new(reqwest::Client::new(), address, reqwest::Method::GET, path)
 }
 
 /// A running server.
