@@ -24,6 +24,7 @@ crate::trials![
     ended_session_sets_no_password_s13,
     renewed_session_is_not_cleared_away,
     device_that_is_used_again_is_not_cleared_away,
+    throttle_that_counts_again_is_not_cleared_away,
     device_that_is_cleared_away_meanwhile_is_remembered,
     token_that_was_current_when_it_came_ends_nothing,
     session_of_a_login_before_is_ended_in_every_isolation_level,
@@ -155,6 +156,21 @@ async fn device_that_is_used_again_is_not_cleared_away() {
     let (removed, ()) = join(clean_up::run(&app.app), held).await;
     assert_eq!(removed.unwrap().devices, 0);
     assert_eq!(app.count("known_device").await, 1);
+}
+
+async fn throttle_that_counts_again_is_not_cleared_away() {
+    let app = TestApp::new().await;
+    assert!(login::with_password(&app.app, attempt("john", "my_password")).await.is_err());
+    app.advance(24 * 60 * 60);
+    let holder = Holder { db: database::connect(&app.config.database.url, 1).await.unwrap() };
+    holder.sql("BEGIN").await;
+    holder.sql("UPDATE throttle SET expires_at = expires_at + 172800000000").await;
+    let held = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        holder.commit().await;
+    };
+    let (removed, ()) = join(clean_up::run(&app.app), held).await;
+    assert_eq!(removed.unwrap().throttles, 0);
 }
 
 async fn device_that_is_cleared_away_meanwhile_is_remembered() {

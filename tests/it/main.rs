@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod conflicts;
 mod cors;
+mod devices;
 mod document;
 mod edge;
 mod forwarded;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         config::trials(),
         conflicts::trials(),
         cors::trials(),
+        devices::trials(),
         document::trials(),
         edge::trials(),
         forwarded::trials(),

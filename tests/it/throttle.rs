@@ -47,12 +47,12 @@ crate::trials![
     throttle_that_goes_meanwhile_is_made_anew,
 ];
 
-async fn limited() -> TestApp {
+pub(crate) async fn limited() -> TestApp {
     TestApp::builder().usual_limits().with(|config| config.passwords.queue_length = Some(1000)).start().await
 }
 
 /// The `number`th of many addresses.
-fn address(number: usize) -> IpAddr {
+pub(crate) fn address(number: usize) -> IpAddr {
     let number = u32::try_from(number).unwrap();
     IpAddr::from((0x0a00_0000 + number).to_be_bytes())
 }
@@ -63,7 +63,7 @@ fn whole_seconds(span: Duration) -> u64 {
 }
 
 /// What came of a try to sign in: whether it succeeded, or after how many seconds to come back.
-async fn sign_in(app: &TestApp, name: &str, password: &str, from: IpAddr) -> Result<bool, u64> {
+pub(crate) async fn sign_in(app: &TestApp, name: &str, password: &str, from: IpAddr) -> Result<bool, u64> {
     let client = Client { address: from, user_agent: None };
     let attempt = Attempt { username: name.to_owned(), password: password.to_owned().into(), client };
     match login::with_password(&app.app, attempt).await {
@@ -152,11 +152,16 @@ async fn refreshes_of_one_session_are_limited() {
     assert_eq!(refused.header("retry-after"), "1");
     Tokens::of(&app.refresh(&other.refresh).await);
     app.advance(1);
-    Tokens::of(&app.refresh(&tokens.refresh).await);
+    tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
+    app.advance(60 * 60);
+    for _ in 0..60 {
+        tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
+    }
+    app.refresh(&tokens.refresh).await.is_problem(429, "too_many_requests");
 }
 
 /// The failures that are let through without a pause, each from another address, and the wait after them.
-async fn free_failures(app: &TestApp, name: &str, first: usize) -> (usize, u64) {
+pub(crate) async fn free_failures(app: &TestApp, name: &str, first: usize) -> (usize, u64) {
     for number in 0..200 {
         match sign_in(app, name, "wrong", address(first + number)).await {
             Ok(success) => assert!(!success),

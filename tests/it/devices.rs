@@ -1,0 +1,99 @@
+//! Known devices: what becomes known, for how long, and what a failure there leads to.
+
+use serde_json::json;
+use vestibule::domain::account;
+
+use crate::{
+    support::TestApp,
+    throttle::{address, free_failures, limited, sign_in},
+};
+
+crate::trials![
+    known_device_is_never_closed,
+    device_stays_known_while_it_is_used,
+    own_new_password_keeps_the_own_device_only,
+    each_failure_is_remembered_for_a_day,
+    disabled_account_forgets_no_failures,
+    change_of_password_counts_under_the_canonical_name,
+    withdrawn_tries_cost_the_address_nothing,
+];
+
+async fn known_device_is_never_closed() {
+    let app = TestApp::builder().usual_limits().with(|config| config.throttle.suspend_after = 5).start().await;
+    app.user("john", "my_password").await;
+    let home = address(1);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+    assert_eq!(free_failures(&app, "john", 10).await, (5, 24 * 60 * 60));
+    for _ in 0..5 {
+        assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false));
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Err(1));
+}
+
+async fn device_stays_known_while_it_is_used() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    for _ in 0..3 {
+        assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+        app.advance(29 * 24 * 60 * 60);
+    }
+    free_failures(&app, "john", 10).await;
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+}
+
+async fn own_new_password_keeps_the_own_device_only() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    let tokens = app.sign_in("john", "my_password").await;
+    assert_eq!(app.count("known_device").await, 2);
+    let body = json!({ "current_password": "my_password", "new_password": "a better password" });
+    assert_eq!(app.post("/me/password").bearer(&tokens.access).json(&body).send().await.status, 204);
+    free_failures(&app, "john", 10).await;
+    assert_eq!(sign_in(&app, "john", "a better password", address(1)).await, Err(1));
+    app.token("john", "a better password").await;
+}
+
+async fn each_failure_is_remembered_for_a_day() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    free_failures(&app, "john", 10).await;
+    for wait in [2, 4] {
+        app.advance(23 * 60 * 60);
+        assert_eq!(sign_in(&app, "john", "wrong", address(100 + wait)).await, Ok(false));
+        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Err(wait as u64));
+    }
+}
+
+async fn disabled_account_forgets_no_failures() {
+    let app = limited().await;
+    let john = app.user("john", "my_password").await;
+    account::disable(&app.app, john.id).await.unwrap();
+    for number in 0..5 {
+        assert_eq!(sign_in(&app, "john", "my_password", address(number)).await, Ok(false));
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", address(5)).await, Err(1));
+}
+
+async fn change_of_password_counts_under_the_canonical_name() {
+    let app = limited().await;
+    app.user("John", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    let body = json!({ "current_password": "wrong", "new_password": "a better password" });
+    for _ in 0..5 {
+        let answer = app.post("/me/password").bearer(&tokens.access).json(&body).send().await;
+        answer.is_problem(401, "invalid_credentials");
+    }
+    let login = json!({ "username": "john", "password": "my_password" });
+    app.post("/login").json(&login).send().await.is_problem(429, "too_many_requests");
+}
+
+async fn withdrawn_tries_cost_the_address_nothing() {
+    let few = |config: &mut vestibule::config::Config| config.throttle.login_burst = 12;
+    let app = TestApp::builder().usual_limits().slow_hashing().with(few).start().await;
+    app.fill_queue().await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    for _ in 0..12 {
+        app.post("/login").json(&body).send().await.is_problem(503, "busy");
+    }
+}
