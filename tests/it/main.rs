@@ -27,6 +27,7 @@ mod me;
 mod names;
 mod password;
 mod payloads;
+mod pool;
 mod races;
 mod refresh;
 mod register;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         names::trials(),
         password::trials(),
         payloads::trials(),
+        pool::trials(),
         races::trials(),
         refresh::trials(),
         register::trials(),
