@@ -15,6 +15,8 @@ use sqlx::{
 
 use super::transaction::{begin_write, is_conflict, is_unavailable};
 
+/// How long a connection may take to be made where no request waits for it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long work waits for a connection, or for a new one to be made.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same on SQLite, whose connections are only kept by work that will end.
@@ -42,7 +44,7 @@ const MIGRATION_LOCK_NAME: &str = "vestibule_migration";
 /// The database's, when it cannot be reached.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = options(url, max_connections);
-    options.map_sqlx_mysql_pool_opts(limited);
+    options.acquire_timeout(CONNECT_TIMEOUT).map_sqlx_mysql_pool_opts(limited);
     open(options).await
 }
 

@@ -153,7 +153,7 @@ async fn start(
     clock: Clock,
     (fault, deadlines): (Option<Fault>, Option<Deadlines>),
 ) -> TestApp {
-    let app = Arc::new(startup::open(&config, clock).await.unwrap());
+    let app = Arc::new(startup::open_patiently(&config, &clock).await.unwrap());
     let service = match fault {
         Some(Fault::Starting) => Arc::new(Service::default()),
         _ => Arc::new(Service::serving(Arc::clone(&app))),
