@@ -18,7 +18,7 @@ use super::transaction::{begin_write, is_conflict, is_unavailable};
 /// How long a connection may take to be made where no request waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long work waits for a connection, or for a new one to be made.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same on SQLite, whose connections are only kept by work that will end.
 const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for another writer.

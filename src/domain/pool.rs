@@ -1,6 +1,7 @@
 //! The pool: the database as the rules use it. Whatever happens to the database, each unit of work ends in time.
 
 use std::{
+    cell::Cell,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::database;
 
 /// How long a unit of work may take on PostgreSQL, MySQL and MariaDB: one read, or one transaction with the times that it
-/// is tried again.
+/// is tried again; also all units of a request together.
 const NETWORK_BOUND: Duration = Duration::from_millis(2500);
 /// How long it may take on SQLite: half a second more than SQLite waits for a writer in another process.
 const SQLITE_BOUND: Duration = Duration::from_millis(5500);
@@ -24,6 +25,16 @@ const SQLITE_BOUND: Duration = Duration::from_millis(5500);
 const WATCHED: Duration = Duration::from_secs(1);
 /// How long one of them may take to answer.
 const PROOF: Duration = Duration::from_millis(500);
+
+tokio::task_local! {
+    /// How long the request that is being served has waited for the database so far.
+    static WAITED: Cell<Duration>;
+}
+
+/// Runs the work of one request: all its units together wait for the database no longer than one of them may.
+pub async fn as_one_request<F: Future>(work: F) -> F::Output {
+    WAITED.scope(Cell::new(Duration::ZERO), work).await
+}
 
 /// A bounded number of connections to the database, and bounds on what is done with them.
 #[derive(Debug)]
@@ -137,15 +148,19 @@ impl Pool {
         // Declared before the work, so that it is noted before the work gives its connection back.
         let mut unit = Unit { abandoned: &self.abandoned, ended: false };
         let mut work = std::pin::pin!(work);
+        let begun = Instant::now();
+        let left = WAITED.try_with(|waited| self.bound.saturating_sub(waited.get())).unwrap_or(self.bound);
         tokio::select! {
             biased;
             value = &mut work => {
                 unit.ended = true;
+                // Outside a request nobody waits.
+                let _ = WAITED.try_with(|waited| waited.set(waited.get() + begun.elapsed()));
                 Ok(value)
             }
-            () = tokio::time::sleep(self.bound) => {
+            () = tokio::time::sleep(left) => {
                 self.abandoned.overran.note();
-                let reason = format!("the database did not answer within {} ms", self.bound.as_millis());
+                let reason = format!("the database did not answer within {} ms", left.as_millis());
                 Err(DbErr::Conn(RuntimeErr::Internal(reason)))
             }
         }

@@ -17,10 +17,13 @@ use super::{
     forwarded::Proxies,
     framing::Framing,
 };
-use crate::api::{
-    self,
-    client::ClientAddress,
-    problem::{self, Problem, ProblemCode},
+use crate::{
+    api::{
+        self,
+        client::ClientAddress,
+        problem::{self, Problem, ProblemCode},
+    },
+    domain::pool,
 };
 
 /// The most bytes of path and query.
@@ -131,7 +134,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let arrived = tokio::time::timeout(self.settings.body_timeout, self.with_whole_body(request)).await;
         let mut request = arrived.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)))?;
         self.attach_client(&mut request);
-        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+        match AssertUnwindSafe(pool::as_one_request(self.inner.call(request))).catch_unwind().await {
             Ok(outcome) => outcome.map_err(problem::of),
             Err(_) => Err(Problem::new(ProblemCode::Internal).caused_by("the handler panicked")),
         }

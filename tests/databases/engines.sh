@@ -7,19 +7,20 @@
 # shellcheck source=tests/databases/mariadb.sh
 . tests/databases/mariadb.sh
 
-# on ENGINE URL [FILTER...]: the integration tests, each with a database of its own; without a URL on SQLite.
+# on ENGINE URL FOLDER [FILTER...]: the integration tests, each with a database of its own; without a URL on SQLite. Those
+# that end the server find in its folder how it is started.
 on() {
-  local engine=$1 url=$2
-  shift 2
+  local engine=$1 url=$2 folder=$3
+  shift 3
   echo "-- $engine"
-  env ${url:+"TEST_DATABASE=$url"} cargo test --locked --test it -- "$@" || suite_failed=1
+  env ${url:+"TEST_DATABASE=$url" "TEST_DATABASE_FOLDER=$folder"} cargo test --locked --test it -- "$@" || suite_failed=1
 }
 
 # on_each_server [FILTER...]: the integration tests on PostgreSQL and on MariaDB.
 on_each_server() {
   if has_postgres; then
     check "PostgreSQL starts" start_postgres "$scratch/postgres"
-    on PostgreSQL "$postgres_url" "$@"
+    on PostgreSQL "$postgres_url" "$postgres_folder" "$@"
     check "PostgreSQL stops" stop_postgres
   else
     skip "PostgreSQL" "Debian's package postgresql is needed"
@@ -27,7 +28,7 @@ on_each_server() {
   if has_mariadb; then
     trap 'stop_mariadb; clean_up' EXIT
     check "MariaDB starts" start_mariadb "$scratch/mariadb"
-    on MariaDB "$mariadb_url" "$@"
+    on MariaDB "$mariadb_url" "$mariadb_folder" "$@"
     check "MariaDB stops" stop_mariadb
   else
     skip "MariaDB" "Debian's package mariadb-server is needed"
@@ -36,6 +37,6 @@ on_each_server() {
 
 # on_each_engine [FILTER...]: the same, and on SQLite.
 on_each_engine() {
-  on SQLite "" "$@"
+  on SQLite "" "" "$@"
   on_each_server "$@"
 }

@@ -3,8 +3,6 @@
 # shellcheck source=tests/databases/servers.sh
 . tests/databases/servers.sh
 
-mariadb_pid=
-
 # has_mariadb: sees to it that the server's programs are there.
 has_mariadb() {
   find_mariadb && return
@@ -15,7 +13,8 @@ find_mariadb() {
   has mariadbd && has mariadb-install-db && has mariadb
 }
 
-# start_mariadb FOLDER: starts a server on a free port of 127.0.0.1; sets `$mariadb_url`, without a database's name.
+# start_mariadb FOLDER: starts a server on a free port of 127.0.0.1; sets `$mariadb_url`, without a database's
+# name, and `$mariadb_folder`.
 start_mariadb() {
   local folder=$1 port password
   mkdir -p "$folder"
@@ -30,15 +29,15 @@ start_mariadb() {
     cat "$folder/install.log" >&2
     return 1
   }
-  on_free_port "$folder/mariadb.log" run_mariadb mariadb_answers || return
-  mariadb_pid=$database_pid
+  mariadb_folder=$folder
+  on_free_port "$folder" run_mariadb mariadb_answers || return
   mariadb_url=mysql://vestibule:$password@127.0.0.1:$port
 }
 
 run_mariadb() {
   cd "$folder" && as_ordinary_user mariadbd --no-defaults --datadir="$folder/data" --port="$1" \
     --bind-address=127.0.0.1 --skip-name-resolve --socket="$folder/socket" --pid-file="$folder/pid" --skip-log-bin \
-    --innodb-flush-log-at-trx-commit=0 --max-connections=500 --init-file="$folder/users.sql"
+    --innodb-flush-log-at-trx-commit="${mariadb_flush:-0}" --max-connections=500 --init-file="$folder/users.sql"
 }
 
 # It answers once it lets its user in.
@@ -47,6 +46,5 @@ mariadb_answers() {
 }
 
 stop_mariadb() {
-  [ -n "$mariadb_pid" ] && kill "$mariadb_pid" 2>/dev/null && wait "$mariadb_pid"
-  mariadb_pid=
+  stop_server_in "${mariadb_folder:-}" TERM
 }

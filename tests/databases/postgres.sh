@@ -3,8 +3,6 @@
 # shellcheck source=tests/databases/servers.sh
 . tests/databases/servers.sh
 
-postgres_pid=
-
 # has_postgres: sees to it that the server's programs are there and sets `$postgres_bin` to their folder.
 has_postgres() {
   find_postgres && return
@@ -21,7 +19,8 @@ find_postgres() {
   return 1
 }
 
-# start_postgres FOLDER: starts a server with an empty database on a free port of 127.0.0.1; sets `$postgres_url`.
+# start_postgres FOLDER: starts a server with an empty database on a free port of 127.0.0.1; sets `$postgres_url`
+# and `$postgres_folder`.
 start_postgres() {
   local folder=$1 port password
   mkdir -p "$folder"
@@ -36,8 +35,8 @@ start_postgres() {
   }
   # A server that is asked to stop waits for its clients unless it is interrupted, so it is not among `$started`.
   trap 'stop_postgres; clean_up' EXIT
-  on_free_port "$folder/postgres.log" run_postgres postgres_answers || return
-  postgres_pid=$database_pid
+  postgres_folder=$folder
+  on_free_port "$folder" run_postgres postgres_answers || return
   postgres_url=postgres://vestibule:$password@127.0.0.1:$port/postgres
 }
 
@@ -51,6 +50,5 @@ postgres_answers() {
 }
 
 stop_postgres() {
-  [ -n "$postgres_pid" ] && kill -INT "$postgres_pid" 2>/dev/null && wait "$postgres_pid"
-  postgres_pid=
+  stop_server_in "${postgres_folder:-}" INT
 }

@@ -8,19 +8,47 @@ as_ordinary_user() {
   exec "$@"
 }
 
-# on_free_port LOG START ANSWERS: runs `START PORT` in the background, with a port that nobody has, until `ANSWERS PORT`
-# succeeds; sets `$port` and `$database_pid`.
+# on_free_port FOLDER RUN ANSWERS: runs `RUN PORT` in the background, with a port that nobody has, until `ANSWERS PORT`
+# succeeds; sets `$port`. The folder's server.pid says which process it is; server.start starts it again, for tests that
+# end it, which note its new process there.
 on_free_port() {
-  local log=$1 start=$2 answers=$3
+  local folder=$1 run=$2 answers=$3 log=$1/server.log
   for _ in $(seq 20); do
     port=$((20000 + RANDOM % 10000))
-    "$start" "$port" >"$log" 2>&1 &
+    "$run" "$port" >"$log" 2>&1 &
     database_pid=$!
-    answers_in_time "$answers" "$port" && return
+    if answers_in_time "$answers" "$port"; then
+      echo "$database_pid" >"$folder/server.pid"
+      restart_script "$run" >"$folder/server.start"
+      chmod 700 "$folder/server.start"
+      return
+    fi
     grep -q 'Address already in use' "$log" || break
   done
   kill "$database_pid" 2>/dev/null && wait "$database_pid"
   cat "$log" >&2
+  return 1
+}
+
+# restart_script RUN: prints a program that becomes the server which now runs.
+restart_script() {
+  printf '#!/usr/bin/env bash\ncd %q && . tests/databases/engines.sh\n' "$root"
+  printf 'folder=%q postgres_bin=%q mariadb_flush=%q\n' "$folder" "${postgres_bin:-}" "${mariadb_flush:-}"
+  printf '%q %q >>%q 2>&1\n' "$1" "$port" "$folder/server.log"
+}
+
+# stop_server_in FOLDER SIGNAL: ends the server that was started there, or by a test in its place, and waits until it has.
+stop_server_in() {
+  local pid
+  pid=$(cat "$1/server.pid" 2>/dev/null) || return 0
+  rm "$1/server.pid"
+  kill "-$2" "$pid" || return
+  for _ in $(seq 300); do
+    # A child of this shell stays until it is waited for.
+    wait "$pid" 2>/dev/null
+    kill -0 "$pid" 2>/dev/null || return 0
+    sleep 0.1
+  done
   return 1
 }
 

@@ -1,6 +1,6 @@
 //! `/health`, and the service before it serves and while it leaves.
 
-use std::{io::Read as _, net::TcpListener, time::Duration};
+use std::{io::Read as _, time::Duration};
 
 use tempfile::TempDir;
 
@@ -8,7 +8,7 @@ use crate::support::{
     Fault, TestApp,
     app::write_key,
     contract::operations,
-    process::{get, vestibule},
+    process::{Remote, unused_port, vestibule},
 };
 
 crate::trials![
@@ -18,11 +18,6 @@ crate::trials![
     leaving_service_serves_and_sends_clients_elsewhere,
     server_waits_for_its_database_and_tells_which,
 ];
-
-/// A port of this host on which nobody listens.
-fn unused_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 async fn service_is_live_and_ready() {
     let app = TestApp::new().await;
@@ -92,13 +87,13 @@ async fn server_waits_for_its_database_and_tells_which() {
         .env("VESTIBULE_KEYS__MASTER_KEY_FILE", "vestibule.key")
         .spawn()
         .unwrap();
-    let address = ([127, 0, 0, 1], port).into();
-    while tokio::net::TcpStream::connect(address).await.is_err() {
+    let remote = Remote::new(([127, 0, 0, 1], port).into());
+    while tokio::net::TcpStream::connect(remote.address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(get(address, "/health/live").send().await.status, 200);
-    get(address, "/health/ready").send().await.is_problem(503, "not_ready");
-    get(address, "/.well-known/jwks.json").send().await.is_problem(503, "unavailable");
+    assert_eq!(remote.get("/health/live").send().await.status, 200);
+    remote.get("/health/ready").send().await.is_problem(503, "not_ready");
+    remote.get("/.well-known/jwks.json").send().await.is_problem(503, "unavailable");
     assert_eq!(server.wait().unwrap().code(), Some(1));
     let mut log = String::new();
     server.stderr.take().unwrap().read_to_string(&mut log).unwrap();

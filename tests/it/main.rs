@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accounts;
+mod chaos;
 mod checks;
 mod cli;
 mod config;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let trials = [
         accounts::trials(),
+        chaos::trials(),
         checks::trials(),
         cli::trials(),
         config::trials(),

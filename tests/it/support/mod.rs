@@ -4,6 +4,8 @@ pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod contract;
 pub(crate) mod database;
+pub(crate) mod engine;
+pub(crate) mod figures;
 pub(crate) mod forge;
 pub(crate) mod ledger;
 pub(crate) mod process;
@@ -34,7 +36,7 @@ pub(crate) fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> 
 macro_rules! trials {
     ($($test:ident),* $(,)?) => {
         pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
-            let file = module_path!().rsplit("::").next().unwrap_or_default();
+            let (_, file) = module_path!().split_once("::").unwrap_or_default();
             vec![$($crate::support::trial(&format!("{file}::{}", stringify!($test)), $test)),*]
         }
     };

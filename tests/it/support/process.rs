@@ -1,9 +1,11 @@
 //! The service as its operators run it: processes, one or several over one database.
 
 use std::{
+    env,
+    ffi::OsString,
     fs::{self, File},
     io::{BufRead as _, BufReader, Read as _},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -15,9 +17,15 @@ use tempfile::TempDir;
 
 use super::{app::write_key, client::Call, database};
 
+/// The binary: the one that was built with the tests, unless `TEST_BINARY` names another.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
+fn binary() -> OsString {
+    env::var_os("TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into())
+}
+
 /// The binary, with settings for tests, in a folder of its own.
 pub(crate) fn vestibule(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    let mut command = Command::new(binary());
     command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
         .env("VESTIBULE_SERVER__LISTEN", "127.0.0.1:0")
@@ -39,9 +47,32 @@ pub(crate) fn vestibule(folder: &TempDir) -> Command {
     command
 }
 
-/// A GET of whatever listens at `address`.
-pub(crate) fn get(address: SocketAddr, path: &str) -> Call {
-    Call::new(reqwest::Client::new(), address, reqwest::Method::GET, path)
+/// A client of whatever listens at an address.
+#[derive(Clone)]
+pub(crate) struct Remote {
+    pub(crate) address: SocketAddr,
+    client: reqwest::Client,
+}
+
+impl Remote {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, client: reqwest::Client::new() }
+    }
+
+    /// A request, whose answer is held against the document.
+    pub(crate) fn call(&self, method: &str, path: &str) -> Call {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        Call::new(self.client.clone(), self.address, method, path)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+}
+
+/// A port of this host on which nobody listens.
+pub(crate) fn unused_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A running server.
@@ -49,7 +80,7 @@ pub(crate) struct Server {
     pub(crate) welcome: String,
     child: Child,
     output: BufReader<ChildStdout>,
-    client: reqwest::Client,
+    remote: Remote,
 }
 
 impl Server {
@@ -61,18 +92,23 @@ impl Server {
         while !welcome.contains("first user") {
             assert!(output.read_line(&mut welcome).unwrap() > 0, "the server ended: {welcome}");
         }
-        Self { welcome, child, output, client: reqwest::Client::new() }
+        let line = welcome.lines().find(|line| line.contains("listens on")).unwrap();
+        let address = line.split_whitespace().last().unwrap().parse().unwrap();
+        Self { welcome, child, output, remote: Remote::new(address) }
     }
 
     pub(crate) fn address(&self) -> String {
-        let line = self.welcome.lines().find(|line| line.contains("listens on")).unwrap();
-        line.split_whitespace().last().unwrap().to_owned()
+        self.remote.address.to_string()
+    }
+
+    /// A client of it, which may outlive it.
+    pub(crate) fn remote(&self) -> Remote {
+        self.remote.clone()
     }
 
     /// A request, whose answer is held against the document.
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
-        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        Call::new(self.client.clone(), self.address().parse().unwrap(), method, path)
+        self.remote.call(method, path)
     }
 
     pub(crate) fn id(&self) -> Pid {
@@ -108,6 +144,7 @@ pub(crate) struct Deployment {
     pub(crate) url: String,
     folder: TempDir,
     started: AtomicUsize,
+    port: u16,
 }
 
 impl Deployment {
@@ -115,7 +152,12 @@ impl Deployment {
     pub(crate) async fn new() -> Self {
         let folder = TempDir::new().unwrap();
         write_key(&folder);
-        Self { url: database::create_empty(&folder).await, folder, started: AtomicUsize::new(0) }
+        Self { url: database::create_empty(&folder).await, folder, started: AtomicUsize::new(0), port: 0 }
+    }
+
+    /// Lets its servers listen on one port, one after the other.
+    pub(crate) fn on_one_port(self) -> Self {
+        Self { port: unused_port(), ..self }
     }
 
     /// The binary over this database, which logs to a file.
@@ -123,12 +165,19 @@ impl Deployment {
         let log = format!("{}.log", self.started.fetch_add(1, Ordering::Relaxed));
         let mut command = vestibule(&self.folder);
         command
+            .env("VESTIBULE_SERVER__LISTEN", format!("127.0.0.1:{}", self.port))
             .env("VESTIBULE_DATABASE__URL", &self.url)
             .env("VESTIBULE_KEYS__MASTER_KEY_FILE", "vestibule.key")
             .env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", "1000")
             .env("VESTIBULE_PASSWORDS__QUEUE_WAIT_MS", "30000")
             .stderr(File::create(self.folder.path().join(log)).unwrap());
         command
+    }
+
+    /// A client of its one port.
+    pub(crate) fn remote(&self) -> Remote {
+        assert_ne!(self.port, 0, "its servers listen on one port");
+        Remote::new(([127, 0, 0, 1], self.port).into())
     }
 
     /// Several servers, started at the same moment.

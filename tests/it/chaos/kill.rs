@@ -1,0 +1,153 @@
+//! Processes that end at any moment, without a warning.
+
+use std::{
+    collections::HashSet,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, EntityTrait as _, Statement};
+use serde_json::json;
+use tokio::time::sleep;
+use vestibule::entity::{session, user};
+
+use super::{
+    owner::Tally,
+    some_of,
+    traffic::{Owners, ready},
+};
+use crate::support::{
+    engine::Engine,
+    figures::Figures,
+    process::{Deployment, Remote, Server},
+    rounds,
+};
+
+crate::trials![service_is_killed_r1, database_is_killed_r1, service_is_killed_while_it_migrates_r10];
+
+const OWNERS: usize = 16;
+/// When a process is killed after the load has begun: at the earliest, and how much later at most.
+const EARLIEST: Duration = Duration::from_millis(200);
+const LATER: Duration = Duration::from_millis(800);
+
+/// What the database itself finds wrong with its files, and rows that belong to nothing.
+async fn damage(rows: &DatabaseConnection) -> Option<String> {
+    let users: HashSet<_> = user::Entity::find().all(rows).await.unwrap().iter().map(|user| user.id).collect();
+    let sessions = session::Entity::find().all(rows).await.unwrap();
+    if let Some(orphan) = sessions.iter().find(|session| !users.contains(&session.user_id)) {
+        return Some(format!("{orphan:?} is nobody's"));
+    }
+    let (statement, column, good) = match rows.get_database_backend() {
+        DatabaseBackend::Sqlite => ("PRAGMA integrity_check", "integrity_check", "ok"),
+        DatabaseBackend::Postgres => return None,
+        _ => ("CHECK TABLE `user`, session, throttle, known_device, job, audit_event", "Msg_text", "OK"),
+    };
+    let statement = Statement::from_string(rows.get_database_backend(), statement);
+    let found = rows.query_all_raw(statement).await.unwrap();
+    let texts = found.iter().map(|row| row.try_get::<String>("", column).unwrap());
+    texts.into_iter().find(|text| text != good)
+}
+
+async fn service_is_killed_r1() {
+    let deployment = Deployment::new().await.on_one_port();
+    let (number, mut tally, mut recovery) = (rounds(5, 100), Tally::default(), Duration::ZERO);
+    let mut server = Server::start(deployment.command());
+    for round in 0..number {
+        let owners = Owners::start(&server.remote(), &format!("round{round}of"), OWNERS);
+        sleep(EARLIEST + some_of(LATER)).await;
+        server.kill();
+        let begun = Instant::now();
+        server = Server::start(deployment.command());
+        recovery = recovery.max(ready(&server.remote(), begun).await);
+        tally.add(owners.look_back(&server.remote()).await);
+    }
+    server.stop();
+    let damage = damage(&deployment.rows().await).await;
+    tell("R1", "kill -9 of the service under load", number, &tally, recovery);
+    tally.holds();
+    assert_eq!(damage, None);
+}
+
+async fn database_is_killed_r1() {
+    let Some(engine) = Engine::find() else { return };
+    let deployment = Deployment::new().await.on_one_port();
+    let (number, mut tally, mut recovery) = (rounds(5, 100), Tally::default(), Duration::ZERO);
+    let server = Server::start(deployment.command());
+    let remote = server.remote();
+    for round in 0..number {
+        let owners = Owners::start(&remote, &format!("round{round}of"), OWNERS);
+        sleep(EARLIEST + some_of(LATER)).await;
+        engine.kill();
+        let begun = Instant::now();
+        engine.start();
+        recovery = recovery.max(ready(&remote, begun).await);
+        tally.add(owners.look_back(&remote).await);
+    }
+    server.stop();
+    let damage = damage(&deployment.rows().await).await;
+    tell("R1", "kill -9 of the database under load", number, &tally, recovery);
+    tally.holds();
+    assert_eq!(tally.others(&[200, 201, 204, 401, 409, 503]), [0; 0], "answers while the database was down");
+    assert_eq!(damage, None);
+}
+
+/// Adds a row about processes that were killed.
+fn tell(id: &'static str, scenario: &'static str, rounds: usize, tally: &Tally, recovery: Duration) {
+    let figures = Figures {
+        id,
+        scenario,
+        rounds,
+        acknowledged: Some(tally.acknowledged),
+        lost: Some(tally.lost.len()),
+        half_written: Some(tally.half_written.len()),
+        wrongful: Some(tally.wrongful.len()),
+        worst_503: tally.worst_503(),
+        recovery: Some(recovery),
+        more: format!("{OWNERS} clients"),
+    };
+    figures.tell();
+}
+
+/// Registers and signs in.
+async fn works(remote: &Remote) {
+    let body = json!({ "username": "john", "password": "my_password" });
+    for (path, status) in [("/register", 201), ("/login", 200)] {
+        let answer = remote.call("POST", path).json(&body).send().await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+}
+
+/// Starts on an empty database that are killed at some moment; each next one must finish what was begun.
+async fn service_is_killed_while_it_migrates_r10() {
+    let whole = {
+        let deployment = Deployment::new().await;
+        let begun = Instant::now();
+        Server::start(deployment.command()).stop();
+        begun.elapsed()
+    };
+    let (number, mut recovery, mut before) = (rounds(5, 50), Duration::ZERO, 0);
+    for _ in 0..number {
+        let deployment = Deployment::new().await;
+        let mut starting = deployment.command().stdout(Stdio::null()).spawn().unwrap();
+        sleep(some_of(whole)).await;
+        starting.kill().unwrap();
+        starting.wait().unwrap();
+        let rows = deployment.rows().await;
+        before += usize::from(user::Entity::find().one(&rows).await.is_err());
+        rows.close().await.unwrap();
+        let begun = Instant::now();
+        let server = Server::start(deployment.command());
+        recovery = recovery.max(ready(&server.remote(), begun).await);
+        works(&server.remote()).await;
+    }
+    Figures {
+        id: "R10",
+        scenario: "kill -9 while it migrates",
+        rounds: number,
+        half_written: Some(0),
+        recovery: Some(recovery),
+        more: format!("{before} killed before the first table was there; no repair by hand"),
+        ..Figures::default()
+    }
+    .tell();
+}

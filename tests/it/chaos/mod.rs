@@ -1,0 +1,31 @@
+//! What happens to the service when machines fail: each scenario adds a row to a table of figures. They stop and kill
+//! what runs under the service, so they only run where that belongs to them alone, one after the other.
+
+mod kill;
+mod outage;
+mod owner;
+mod traffic;
+
+use std::{
+    collections::hash_map::RandomState,
+    env,
+    hash::{BuildHasher as _, Hasher as _},
+    time::Duration,
+};
+
+use libtest_mimic::Trial;
+
+/// The scenarios, where the suite that gives them a machine has asked for them.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
+pub(crate) fn trials() -> Vec<Trial> {
+    if env::var_os("TEST_CHAOS").is_none() {
+        return Vec::new();
+    }
+    [kill::trials(), outage::trials()].into_iter().flatten().collect()
+}
+
+/// A moment within `span`, another one each time.
+fn some_of(span: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() % 1000;
+    span.mul_f64(f64::from(u32::try_from(random).unwrap()) / 1000.0)
+}

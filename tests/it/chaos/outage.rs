@@ -1,0 +1,267 @@
+//! Databases that are away, hang, are held by others, or fail in one place.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::traffic::{Owners, Readers, p99, ready};
+use crate::support::{
+    app::Tokens,
+    client::Answer,
+    engine::Engine,
+    figures::Figures,
+    process::{Deployment, Remote, Server},
+    rounds,
+};
+
+crate::trials![
+    database_is_down_at_start_r2,
+    database_vanishes_and_returns_r3,
+    database_hangs_r4,
+    failing_look_ups_let_nobody_in_r5,
+    database_is_held_for_a_moment_r6,
+    database_is_held_for_long_r6,
+];
+
+const OWNERS: usize = 16;
+/// How long a refusal may take: on a network, and on SQLite, which waits for other processes longer.
+const NETWORK_LIMIT: Duration = Duration::from_secs(3);
+const SQLITE_LIMIT: Duration = Duration::from_secs(6);
+/// How soon the service works again when its database does.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
+/// What may be answered while the database fails.
+const ANSWERS: [u16; 6] = [200, 201, 204, 401, 409, 503];
+
+/// How long a database fails.
+fn outage() -> Duration {
+    Duration::from_secs(rounds(4, 30) as u64)
+}
+
+async fn database_is_down_at_start_r2() {
+    let Some(engine) = Engine::find() else { return };
+    let number = rounds(2, 5);
+    let mut recovery = Duration::ZERO;
+    for _ in 0..number {
+        let deployment = Deployment::new().await.on_one_port();
+        engine.kill();
+        let mut server = deployment.command().stdout(Stdio::null()).spawn().unwrap();
+        let remote = deployment.remote();
+        while remote.get("/health/live").try_send().await.is_err() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(rounds(3, 20) as u64) {
+            assert_eq!(remote.get("/health/live").send().await.status, 200);
+            assert_eq!(remote.get("/health/ready").send().await.status, 503);
+            sleep(Duration::from_millis(100)).await;
+        }
+        let begun = Instant::now();
+        engine.start();
+        recovery = recovery.max(ready(&remote, begun).await);
+        assert_eq!(register(&remote, "john").await.status, 201);
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+    let figures = Figures {
+        id: "R2",
+        scenario: "database down at start",
+        rounds: number,
+        recovery: Some(recovery),
+        more: "the database's own start included".to_owned(),
+        ..Figures::default()
+    };
+    figures.tell();
+    assert!(recovery < RECOVERY_LIMIT + Duration::from_secs(2), "looked for at most two seconds apart: {recovery:?}");
+}
+
+/// What is done to the database, and how it is undone.
+struct Outage {
+    id: &'static str,
+    scenario: &'static str,
+    begin: fn(&Engine),
+    end: fn(&Engine),
+}
+
+async fn database_vanishes_and_returns_r3() {
+    let outage = Outage { id: "R3", scenario: "database vanishes", begin: Engine::kill, end: Engine::start };
+    goes_on_without_a_database(outage).await;
+}
+
+async fn database_hangs_r4() {
+    let outage = Outage { id: "R4", scenario: "database hangs (SIGSTOP)", begin: Engine::pause, end: Engine::resume };
+    goes_on_without_a_database(outage).await;
+}
+
+async fn goes_on_without_a_database(Outage { id, scenario, begin, end }: Outage) {
+    let Some(engine) = Engine::find() else { return };
+    let deployment = Deployment::new().await.on_one_port();
+    let server = Server::start(deployment.command());
+    let remote = server.remote();
+    let readers = Readers::start(&remote);
+    let owners = Owners::start(&remote, "owner", OWNERS);
+    sleep(Duration::from_secs(1)).await;
+    let failing = Instant::now();
+    begin(&engine);
+    sleep(outage()).await;
+    assert_eq!(remote.get("/health/ready").send().await.status, 503);
+    let mended = Instant::now();
+    end(&engine);
+    let recovery = ready(&remote, mended).await;
+    sleep(Duration::from_secs(1)).await;
+    let tally = owners.look_back(&remote).await;
+    let cheap = readers.end().await;
+    let refusals = tally.seen.iter().filter(|seen| seen.status == Some(503));
+    let first = refusals.clone().map(|seen| seen.at + seen.took).min().map(|at| at.duration_since(failing));
+    let last = refusals.clone().map(|seen| seen.at + seen.took).max().map(|at| at.saturating_duration_since(mended));
+    let late = tally.late;
+    let figures = Figures {
+        id,
+        scenario,
+        rounds: 1,
+        acknowledged: Some(tally.acknowledged),
+        lost: Some(tally.lost.len()),
+        half_written: Some(tally.half_written.len()),
+        wrongful: Some(tally.wrongful.len()),
+        worst_503: tally.worst_503(),
+        recovery: last.max(Some(recovery)),
+        more: format!(
+            "{} s; first 503 after {:.2} s; {} cheap requests, 0 failed, p99 {:.1} ms; {late} sessions lost with an answer",
+            outage().as_secs(),
+            first.unwrap_or_default().as_secs_f64(),
+            cheap.len(),
+            p99(cheap).as_secs_f64() * 1000.0,
+        ),
+    };
+    figures.tell();
+    tally.holds();
+    assert_eq!(tally.others(&ANSWERS), [0; 0]);
+    assert!(tally.seen.iter().all(|seen| seen.status.is_some()), "every request is answered");
+    assert!(first.is_some_and(|first| first < NETWORK_LIMIT), "{first:?}");
+    assert!(figures.worst_503.is_some_and(|worst| worst < NETWORK_LIMIT), "{:?}", figures.worst_503);
+    assert!(figures.recovery.is_some_and(|recovery| recovery < RECOVERY_LIMIT), "{:?}", figures.recovery);
+    server.stop();
+}
+
+async fn register(remote: &Remote, name: &str) -> Answer {
+    let body = json!({ "username": name, "password": "my_password" });
+    remote.call("POST", "/register").json(&body).send().await
+}
+
+async fn log_in(remote: &Remote, password: &str) -> Answer {
+    remote.call("POST", "/login").json(&json!({ "username": "john", "password": password })).send().await
+}
+
+async fn refresh(remote: &Remote, token: &str) -> Answer {
+    remote.call("POST", "/token/refresh").json(&json!({ "refresh_token": token })).send().await
+}
+
+/// Each table that is asked before somebody is let in goes missing while the right and the wrong ones knock.
+async fn failing_look_ups_let_nobody_in_r5() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    let remote = server.remote();
+    let rows = deployment.rows().await;
+    let mysql = rows.get_database_backend() == DatabaseBackend::MySql;
+    let quoted = |name: &str| if mysql { format!("`{name}`") } else { format!("\"{name}\"") };
+    register(&remote, "john").await;
+    let (number, mut tries, mut wrongful) = (rounds(3, 30), 0, Vec::new());
+    for _ in 0..number {
+        for table in ["throttle", "known_device", "session", "user"] {
+            let kept = Tokens::of(&log_in(&remote, "my_password").await);
+            let ended = Tokens::of(&log_in(&remote, "my_password").await);
+            assert_eq!(remote.call("POST", "/logout").bearer(&ended.access).send().await.status, 204);
+            let rename = |from: &str, to: &str| format!("ALTER TABLE {} RENAME TO {}", quoted(from), quoted(to));
+            rows.execute_unprepared(&rename(table, "gone")).await.unwrap();
+            let mut answers = vec![
+                ("a wrong password", log_in(&remote, "not the password").await),
+                ("an ended session", remote.get("/me").bearer(&ended.access).send().await),
+                ("its refresh token", refresh(&remote, &ended.refresh).await),
+            ];
+            // What cannot be counted or looked up is refused as well.
+            answers.push(if table == "session" {
+                ("a live session", remote.get("/me").bearer(&kept.access).send().await)
+            } else {
+                ("the right password", log_in(&remote, "my_password").await)
+            });
+            rows.execute_unprepared(&rename("gone", table)).await.unwrap();
+            tries += answers.len();
+            let let_in = answers.into_iter().filter(|(_, answer)| answer.status < 400);
+            wrongful.extend(let_in.map(|(who, answer)| format!("{who} without {table}: {answer:?}")));
+            assert!(remote.get("/me").bearer(&kept.access).send().await.status == 200, "it is the table alone");
+        }
+    }
+    let figures = Figures {
+        id: "R5",
+        scenario: "a look-up fails",
+        rounds: number,
+        wrongful: Some(wrongful.len()),
+        more: format!("{tries} tries without the table of throttles, devices, sessions or users"),
+        ..Figures::default()
+    };
+    figures.tell();
+    assert_eq!(wrongful, [""; 0]);
+    server.stop();
+}
+
+async fn database_is_held_for_a_moment_r6() {
+    // On a network a row that is locked is waited for no longer than a second.
+    let held = if Engine::find().is_none() { Duration::from_secs(3) } else { Duration::from_millis(500) };
+    let (figures, failed) = held_by_another("R6", "held by another writer for a moment", held).await;
+    figures.tell();
+    assert_eq!(failed, 0, "refused");
+}
+
+async fn database_is_held_for_long_r6() {
+    let held = Duration::from_secs(rounds(8, 30) as u64);
+    let (figures, failed) = held_by_another("R6", "held by another writer for long", held).await;
+    figures.tell();
+    let limit = if Engine::find().is_none() { SQLITE_LIMIT } else { NETWORK_LIMIT };
+    assert!(failed > 0 && figures.worst_503.is_some_and(|worst| worst < limit), "{:?}", figures.worst_503);
+}
+
+/// Holds everything that is written to, under load; how many requests were refused.
+async fn held_by_another(id: &'static str, scenario: &'static str, time: Duration) -> (Figures, usize) {
+    let deployment = Deployment::new().await.on_one_port();
+    let server = Server::start(deployment.command());
+    let remote = server.remote();
+    let rows = deployment.rows().await;
+    let (hold, release) = match rows.get_database_backend() {
+        DatabaseBackend::Sqlite => ("BEGIN EXCLUSIVE", "COMMIT"),
+        DatabaseBackend::Postgres => ("BEGIN; LOCK TABLE \"user\", session, throttle IN EXCLUSIVE MODE", "COMMIT"),
+        _ => ("LOCK TABLES `user` READ, session READ, throttle READ", "UNLOCK TABLES"),
+    };
+    let readers = Readers::start(&remote);
+    let owners = Owners::start(&remote, "owner", OWNERS);
+    sleep(Duration::from_secs(1)).await;
+    rows.execute_unprepared(hold).await.unwrap();
+    sleep(time).await;
+    rows.execute_unprepared(release).await.unwrap();
+    let released = Instant::now();
+    sleep(Duration::from_millis(500)).await;
+    let tally = owners.look_back(&remote).await;
+    readers.end().await;
+    let refusals: Vec<_> = tally.seen.iter().filter(|seen| seen.status == Some(503)).collect();
+    let last = refusals.iter().map(|seen| seen.at + seen.took).max();
+    let figures = Figures {
+        id,
+        scenario,
+        rounds: 1,
+        acknowledged: Some(tally.acknowledged),
+        lost: Some(tally.lost.len()),
+        half_written: Some(tally.half_written.len()),
+        wrongful: Some(tally.wrongful.len()),
+        worst_503: tally.worst_503(),
+        recovery: last.map(|last| last.saturating_duration_since(released)),
+        more: format!("{:.1} s; {} of {} requests refused", time.as_secs_f64(), refusals.len(), tally.seen.len()),
+    };
+    tally.holds();
+    assert_eq!(tally.others(&ANSWERS), [0; 0]);
+    assert!(tally.seen.iter().all(|seen| seen.status.is_some()), "every request is answered");
+    server.stop();
+    (figures, refusals.len())
+}

@@ -1,0 +1,111 @@
+//! Load in the background, while something happens to the machine.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use tokio::{task::JoinHandle, time::sleep};
+
+use super::owner::{Owner, Tally};
+use crate::support::process::Remote;
+
+/// What goes on without a database.
+const CHEAP: [&str; 4] = ["/.well-known/jwks.json", "/health/live", "/docs", "/openapi.json"];
+/// The pause of a client between two requests.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long a service may take to get ready.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Owners of accounts who use them.
+pub(super) struct Owners {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<Owner>>,
+}
+
+impl Owners {
+    /// So many, whose names begin with `prefix`.
+    pub(super) fn start(remote: &Remote, prefix: &str, number: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let tasks = (0..number).map(|number| {
+            let mut owner = Owner::new(format!("{prefix}{number}"));
+            let (remote, stop) = (remote.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    owner.step(&remote).await;
+                    sleep(PAUSE).await;
+                }
+                owner
+            })
+        });
+        Self { tasks: tasks.collect(), stop }
+    }
+
+    /// Lets each of them look back at what was acknowledged, now that the service runs; what came of it all.
+    pub(super) async fn look_back(self, remote: &Remote) -> Tally {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut owners: Vec<_> = join_all(self.tasks).await.into_iter().map(|owner| owner.unwrap()).collect();
+        join_all(owners.iter_mut().map(|owner| owner.look_back(remote))).await;
+        let mut tally = Tally::default();
+        for owner in owners {
+            tally.add(owner.tally);
+        }
+        tally
+    }
+}
+
+/// Clients of what needs no database.
+pub(super) struct Readers {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<Vec<Duration>>>,
+}
+
+impl Readers {
+    pub(super) fn start(remote: &Remote) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let tasks = CHEAP.map(|path| {
+            let (remote, stop) = (remote.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut times = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let begun = Instant::now();
+                    let answer = remote.get(path).send().await;
+                    assert_eq!(answer.status, 200, "{path} needs no database: {answer:?}");
+                    times.push(begun.elapsed());
+                    sleep(PAUSE).await;
+                }
+                times
+            })
+        });
+        Self { tasks: tasks.into(), stop }
+    }
+
+    /// How long each request took; all were served.
+    pub(super) async fn end(self) -> Vec<Duration> {
+        self.stop.store(true, Ordering::Relaxed);
+        join_all(self.tasks).await.into_iter().flat_map(|times| times.unwrap()).collect()
+    }
+}
+
+/// The 99th percentile.
+pub(super) fn p99(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    let place = (times.len() * 99).div_ceil(100).saturating_sub(1);
+    times.get(place).copied().unwrap_or_default()
+}
+
+/// Waits until the service says that it is ready; how long after `since` that was.
+pub(super) async fn ready(remote: &Remote, since: Instant) -> Duration {
+    loop {
+        let answer = remote.get("/health/ready").try_send().await;
+        if answer.is_ok_and(|answer| answer.status == 200) {
+            return since.elapsed();
+        }
+        assert!(since.elapsed() < PATIENCE, "the service does not get ready");
+        sleep(PAUSE).await;
+    }
+}

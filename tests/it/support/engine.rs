@@ -1,0 +1,88 @@
+//! The database server under the tests, for those that stop it, hang it or kill it. It belongs to them alone then.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use super::database::server;
+
+/// How long the server may take to end or to answer again.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A database server. In the folder that `TEST_DATABASE_FOLDER` names, `server.pid` says which process it is, and
+/// `server.start` starts it again on the same port.
+pub(crate) struct Engine {
+    folder: PathBuf,
+}
+
+impl Engine {
+    /// The server; none where the database is a file.
+    #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
+    pub(crate) fn find() -> Option<Self> {
+        server()?;
+        Some(Self { folder: env::var_os("TEST_DATABASE_FOLDER").expect("the suite says where its server is").into() })
+    }
+
+    fn main(&self) -> Pid {
+        let text = fs::read_to_string(self.folder.join("server.pid")).unwrap();
+        Pid::from_raw(text.trim().parse().unwrap()).unwrap()
+    }
+
+    /// The server's first process and all that come from it.
+    fn processes(&self) -> Vec<Pid> {
+        let main = self.main();
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", main.as_raw_pid()));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        std::iter::once(main).chain(children).collect()
+    }
+
+    fn signal(&self, signal: Signal) {
+        for process in self.processes() {
+            // A child may have ended meanwhile.
+            let _ = kill_process(process, signal);
+        }
+    }
+
+    /// Makes it hang: connections stay open, and nothing answers.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Ends all of its processes at once, without asking.
+    pub(crate) fn kill(&self) {
+        let processes = self.processes();
+        self.signal(Signal::KILL);
+        let begun = Instant::now();
+        while processes.iter().any(|process| is_there(*process)) {
+            assert!(begun.elapsed() < PATIENCE, "the database server does not end");
+            sleep(PAUSE);
+        }
+    }
+
+    /// Starts it again; it answers a little later.
+    pub(crate) fn start(&self) {
+        let mut command = Command::new(self.folder.join("server.start"));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        fs::write(self.folder.join("server.pid"), child.id().to_string()).unwrap();
+        // PostgreSQL does not start while a process of its number is there, be it one that has ended unnoticed.
+        thread::spawn(move || child.wait());
+    }
+}
+
+/// Whether a process runs; one that only waits for its parent to notice does not.
+fn is_there(process: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_pid())).unwrap_or_default();
+    test_kill_process(process).is_ok() && !status.contains("State:\tZ")
+}
