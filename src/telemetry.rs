@@ -15,7 +15,8 @@ fn tells_secrets(target: &str) -> bool {
 /// Starts logging as configured, but for what tells secrets; a second call changes nothing.
 pub fn start(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Told about a line that cannot be written, it would panic over the same full disk, in the middle of a request.
+    let lines = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr);
     let discreet = filter_fn(|metadata| !tells_secrets(metadata.target()));
     let started = match log.format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).finish().with(discreet).try_init(),

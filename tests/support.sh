@@ -7,6 +7,7 @@ root=$PWD
 suite=
 suite_failed=0
 scratch=
+volume=
 started=()
 
 # begin NAME: a temporary folder `$scratch` for the suite, and the clean-up at its end.
@@ -22,7 +23,13 @@ clean_up() {
   for pid in "${started[@]}"; do
     kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
   done
+  [ -z "$volume" ] || umount "$volume"
   rm -rf "$scratch"
+}
+
+# small_volume SIZE: mounts a volume in memory that can be filled; sets `$volume`.
+small_volume() {
+  mkdir "$scratch/volume" && mount -t tmpfs -o "size=$1,mode=755" tmpfs "$scratch/volume" && volume=$scratch/volume
 }
 
 # check TEST COMMAND...: runs the command as one test; its output is shown when it fails.

@@ -11,7 +11,7 @@ use sea_orm::{
     prelude::async_trait::async_trait,
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::{Connection, pool::PoolOptions};
+use sqlx::{Connection, Sqlite, SqliteConnection, pool::PoolOptions};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::database;
@@ -21,7 +21,7 @@ use super::database;
 const NETWORK_BOUND: Duration = Duration::from_millis(2500);
 /// How long it may take on SQLite: half a second more than SQLite waits for a writer in another process.
 const SQLITE_BOUND: Duration = Duration::from_millis(5500);
-/// How long connections that are given back are looked at after work was abandoned.
+/// How long after there was reason to doubt them connections that are given back are looked at.
 const WATCHED: Duration = Duration::from_secs(1);
 /// How long one of them may take to answer.
 const PROOF: Duration = Duration::from_millis(500);
@@ -44,13 +44,16 @@ pub struct Pool {
     /// SQLite has one writer at a time. Those of this process queue here, first come first served: SQLite's own waiting
     /// is by sleeping and looking again, and each that waits there keeps a connection from those that read.
     writer: Option<Semaphore>,
-    abandoned: Arc<Abandoned>,
+    doubts: Arc<Doubts>,
 }
 
-/// When work was last left before its end.
+/// When connections last came back in a state that nobody knows.
 #[derive(Debug, Default)]
-struct Abandoned {
-    overran: Last,
+struct Doubts {
+    /// Work overran, or the database refused it for a reason that may be the connection's: it is to a file or a server
+    /// that takes no writes.
+    failed: Last,
+    /// Whoever waited for the work left.
     cancelled: Last,
 }
 
@@ -67,28 +70,38 @@ impl Last {
     }
 }
 
-impl Abandoned {
-    /// Whether a connection that is given back may be used again. One whose work overran is closed, and so are those that
+impl Doubts {
+    /// Whether a connection that is given back may be used again. One whose work failed is closed, and so are those that
     /// come back at the same moment: they cannot be told apart. One whose caller left has to answer first.
-    async fn spares<C: Connection>(&self, connection: &mut C) -> bool {
-        if self.overran.is_recent() {
+    async fn spare<C: Connection>(&self, connection: &mut C) -> bool {
+        if self.failed.is_recent() {
             return false;
         }
-        !self.cancelled.is_recent()
-            || tokio::time::timeout(PROOF, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+        !self.cancelled.is_recent() || answers(connection).await
     }
+
+    /// The same on SQLite. When it has no room it undoes a transaction by itself, about which sqlx is not told: it would
+    /// begin the next one inside of the last, and hold the database when that fails.
+    async fn spare_sqlite(&self, connection: &mut SqliteConnection) -> bool {
+        // What was asked for before, a rollback too, is done before it answers.
+        !self.failed.is_recent() && answers(connection).await && !connection.is_in_transaction()
+    }
+}
+
+async fn answers<C: Connection>(connection: &mut C) -> bool {
+    tokio::time::timeout(PROOF, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
 }
 
 /// Notes that work was left before its end, unless it has ended.
 struct Unit<'a> {
-    abandoned: &'a Abandoned,
+    doubts: &'a Doubts,
     ended: bool,
 }
 
 impl Drop for Unit<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.abandoned.cancelled.note();
+            self.doubts.cancelled.note();
         }
     }
 }
@@ -100,17 +113,19 @@ impl Pool {
     /// The database's, when it cannot be reached.
     pub async fn open(url: &SecretString, max_connections: u32) -> Result<Self, DbErr> {
         let sqlite = url.expose_secret().starts_with("sqlite");
-        let abandoned = Arc::new(Abandoned::default());
+        let doubts = Arc::new(Doubts::default());
         let mut options = database::options(url, max_connections);
-        let seen = Arc::clone(&abandoned);
+        let seen = Arc::clone(&doubts);
         options.map_sqlx_postgres_pool_opts(move |pool| watched(pool, &seen));
-        let seen = Arc::clone(&abandoned);
+        let seen = Arc::clone(&doubts);
         options.map_sqlx_mysql_pool_opts(move |pool| watched(database::limited(pool), &seen));
+        let seen = Arc::clone(&doubts);
+        options.map_sqlx_sqlite_pool_opts(move |pool| watched_sqlite(pool, &seen));
         Ok(Self {
             db: database::open(options).await?,
             bound: if sqlite { SQLITE_BOUND } else { NETWORK_BOUND },
             writer: sqlite.then(|| Semaphore::new(1)),
-            abandoned,
+            doubts,
         })
     }
 
@@ -143,10 +158,15 @@ impl Pool {
         }
     }
 
+    /// Closes the connections that are given back now: what has just failed may fail on them only.
+    pub(super) fn distrust(&self) {
+        self.doubts.failed.note();
+    }
+
     /// Runs a unit of work, or leaves it when its time is over. A write that is left may have been done or not.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
         // Declared before the work, so that it is noted before the work gives its connection back.
-        let mut unit = Unit { abandoned: &self.abandoned, ended: false };
+        let mut unit = Unit { doubts: &self.doubts, ended: false };
         let mut work = std::pin::pin!(work);
         let begun = Instant::now();
         let left = WAITED.try_with(|waited| self.bound.saturating_sub(waited.get())).unwrap_or(self.bound);
@@ -159,7 +179,7 @@ impl Pool {
                 Ok(value)
             }
             () = tokio::time::sleep(left) => {
-                self.abandoned.overran.note();
+                self.distrust();
                 let reason = format!("the database did not answer within {} ms", left.as_millis());
                 Err(DbErr::Conn(RuntimeErr::Internal(reason)))
             }
@@ -168,11 +188,19 @@ impl Pool {
 }
 
 /// Looks at each connection that is given back.
-fn watched<D: sqlx::Database>(pool: PoolOptions<D>, abandoned: &Arc<Abandoned>) -> PoolOptions<D> {
-    let abandoned = Arc::clone(abandoned);
+fn watched<D: sqlx::Database>(pool: PoolOptions<D>, doubts: &Arc<Doubts>) -> PoolOptions<D> {
+    let doubts = Arc::clone(doubts);
     pool.after_release(move |connection, _| {
-        let abandoned = Arc::clone(&abandoned);
-        Box::pin(async move { Ok(abandoned.spares(connection).await) })
+        let doubts = Arc::clone(&doubts);
+        Box::pin(async move { Ok(doubts.spare(connection).await) })
+    })
+}
+
+fn watched_sqlite(pool: PoolOptions<Sqlite>, doubts: &Arc<Doubts>) -> PoolOptions<Sqlite> {
+    let doubts = Arc::clone(doubts);
+    pool.after_release(move |connection, _| {
+        let doubts = Arc::clone(&doubts);
+        Box::pin(async move { Ok(doubts.spare_sqlite(connection).await) })
     })
 }
 

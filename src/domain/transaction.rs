@@ -52,7 +52,11 @@ where
     E: Error + From<Fault> + 'static,
     W: Future<Output = Result<T, E>>,
 {
-    pool.bounded(repeated(pool, doing, &work)).await.doing(doing)?
+    let outcome = pool.bounded(repeated(pool, doing, &work)).await.doing(doing)?;
+    if outcome.as_ref().is_err_and(|error| stems_from(error, is_unavailable)) {
+        pool.distrust();
+    }
+    outcome
 }
 
 async fn repeated<T, E, W>(
@@ -68,7 +72,7 @@ where
     let mut pause = PAUSE;
     for _ in 1..TRIES {
         match once(pool, doing, work).await {
-            Err(error) if met_conflict(&error) && begun.elapsed() < PATIENCE => {
+            Err(error) if stems_from(&error, is_conflict) && begun.elapsed() < PATIENCE => {
                 tracing::debug!(doing, %error, "another writer was in the way");
                 tokio::time::sleep(pause).await;
                 pause *= 2;
@@ -107,10 +111,11 @@ pub(super) async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTrans
     .await
 }
 
-fn met_conflict(error: &(dyn Error + 'static)) -> bool {
+/// Whether the database's error beneath another one is of a kind.
+fn stems_from(error: &(dyn Error + 'static), kind: fn(&DbErr) -> bool) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.downcast_ref().is_some_and(is_conflict) {
+        if error.downcast_ref().is_some_and(kind) {
             return true;
         }
         cause = error.source();

@@ -19,7 +19,7 @@ on() {
 # on_each_server [FILTER...]: the integration tests on PostgreSQL and on MariaDB.
 on_each_server() {
   if has_postgres; then
-    check "PostgreSQL starts" start_postgres "$scratch/postgres"
+    check "PostgreSQL starts" start_postgres "${volume:-$scratch}/postgres"
     on PostgreSQL "$postgres_url" "$postgres_folder" "$@"
     check "PostgreSQL stops" stop_postgres
   else
@@ -27,7 +27,7 @@ on_each_server() {
   fi
   if has_mariadb; then
     trap 'stop_mariadb; clean_up' EXIT
-    check "MariaDB starts" start_mariadb "$scratch/mariadb"
+    check "MariaDB starts" start_mariadb "${volume:-$scratch}/mariadb"
     on MariaDB "$mariadb_url" "$mariadb_folder" "$@"
     check "MariaDB stops" stop_mariadb
   else

@@ -16,12 +16,15 @@ find_mariadb() {
 # start_mariadb FOLDER: starts a server on a free port of 127.0.0.1; sets `$mariadb_url`, without a database's
 # name, and `$mariadb_folder`.
 start_mariadb() {
-  local folder=$1 port password
+  local folder=$1 port password user
   mkdir -p "$folder"
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   # The server reads one statement a line.
-  printf '%s\n' "CREATE USER vestibule@'127.0.0.1' IDENTIFIED BY '$password';" \
-    "GRANT ALL ON *.* TO vestibule@'127.0.0.1';" >"$folder/users.sql"
+  for user in vestibule operator; do
+    printf '%s\n' "CREATE USER $user@'127.0.0.1' IDENTIFIED BY '$password';" "GRANT ALL ON *.* TO $user@'127.0.0.1';"
+  done >"$folder/users.sql"
+  # As on a server that somebody else runs: one that is read-only takes no writes.
+  echo "REVOKE READ_ONLY ADMIN ON *.* FROM vestibule@'127.0.0.1';" >>"$folder/users.sql"
   chmod 600 "$folder/users.sql"
   [ "$(id -u)" != 0 ] || chown -R nobody:nogroup "$folder"
   (cd "$folder" && as_ordinary_user mariadb-install-db --no-defaults --datadir="$folder/data" \

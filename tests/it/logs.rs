@@ -1,6 +1,8 @@
 //! What a running server logs when it is told to log everything: no secret, and one record for each event, whatever
 //! clients send. The numbers are those of the security checks that a test covers.
 
+use std::fs::File;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
@@ -10,7 +12,11 @@ use crate::support::{
     process::{Deployment, Server},
 };
 
-crate::trials![no_secret_is_logged_at_any_level_s69_s112, records_stay_one_line_each_s115];
+crate::trials![
+    no_secret_is_logged_at_any_level_s69_s112,
+    records_stay_one_line_each_s115,
+    log_that_cannot_be_written_costs_no_request,
+];
 
 /// A password that stands nowhere else.
 const PASSWORD: &str = "canary-5f0b2c of a password";
@@ -135,4 +141,15 @@ async fn records_stay_one_line_each_s115() {
         }
         assert!(logs.matches("answered").count() >= 7, "{logs}");
     }
+}
+
+async fn log_that_cannot_be_written_costs_no_request() {
+    let deployment = Deployment::new().await;
+    let mut command = deployment.command();
+    command.env("VESTIBULE_LOG__FILTER", "trace").stderr(File::options().write(true).open("/dev/full").unwrap());
+    let server = Server::start(command);
+    for _ in 0..3 {
+        assert_eq!(server.call("GET", "/health/ready").send().await.status, 200);
+    }
+    server.stop();
 }

@@ -9,7 +9,11 @@ use vestibule::domain::database;
 
 use crate::support::TestApp;
 
-crate::trials![overdue_work_is_left_and_its_connection_closed, waiting_writers_hold_no_reader_up];
+crate::trials![
+    overdue_work_is_left_and_its_connection_closed,
+    full_database_is_not_held_by_what_failed,
+    waiting_writers_hold_no_reader_up,
+];
 
 /// The only connection's identifier, as the database knows it.
 async fn connection(app: &TestApp, statement: &str) -> i64 {
@@ -34,6 +38,34 @@ async fn overdue_work_is_left_and_its_connection_closed() {
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert!(error.to_string().contains("did not answer within 2500 ms"), "{error}");
     assert_ne!(connection(&app, id).await, before, "not even one that answers a moment later");
+}
+
+async fn full_database_is_not_held_by_what_failed() {
+    let app = TestApp::builder().with(|config| config.database.max_connections = 1).start().await;
+    if app.app.db.get_database_backend() != DatabaseBackend::Sqlite {
+        // Others need a disk that is full.
+        return;
+    }
+    let body = json!({ "username": "john", "password": "my_password" });
+    assert_eq!(app.post("/register").json(&body).send().await.status, 201);
+    // As many pages as there are, which holds for this connection alone.
+    app.sql("PRAGMA max_page_count = 1").await;
+    let mut refused = 0;
+    for number in 0..100 {
+        let body = json!({ "username": format!("{number}{}", "x".repeat(55)), "password": "my_password" });
+        let answer = app.post("/register").json(&body).send().await;
+        if answer.status == 503 {
+            answer.is_problem(503, "unavailable");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0, "the database was full");
+    let other = database::connect(&app.config.database.url, 1).await.unwrap();
+    let begun = Instant::now();
+    other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "nobody held it");
+    other.execute_unprepared("COMMIT").await.unwrap();
+    assert_eq!(app.post("/login").json(&body).send().await.status, 200);
 }
 
 async fn waiting_writers_hold_no_reader_up() {

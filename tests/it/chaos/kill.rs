@@ -31,7 +31,7 @@ const EARLIEST: Duration = Duration::from_millis(200);
 const LATER: Duration = Duration::from_millis(800);
 
 /// What the database itself finds wrong with its files, and rows that belong to nothing.
-async fn damage(rows: &DatabaseConnection) -> Option<String> {
+pub(super) async fn damage(rows: &DatabaseConnection) -> Option<String> {
     let users: HashSet<_> = user::Entity::find().all(rows).await.unwrap().iter().map(|user| user.id).collect();
     let sessions = session::Entity::find().all(rows).await.unwrap();
     if let Some(orphan) = sessions.iter().find(|session| !users.contains(&session.user_id)) {

@@ -1,6 +1,7 @@
 //! What happens to the service when machines fail: each scenario adds a row to a table of figures. They stop and kill
 //! what runs under the service, so they only run where that belongs to them alone, one after the other.
 
+mod disk;
 mod kill;
 mod outage;
 mod owner;
@@ -21,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     if env::var_os("TEST_CHAOS").is_none() {
         return Vec::new();
     }
-    [kill::trials(), outage::trials()].into_iter().flatten().collect()
+    [disk::trials(), kill::trials(), outage::trials()].into_iter().flatten().collect()
 }
 
 /// A moment within `span`, another one each time.

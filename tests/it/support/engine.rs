@@ -44,6 +44,11 @@ impl Engine {
         std::iter::once(main).chain(children).collect()
     }
 
+    /// Whether it has not ended by itself.
+    pub(crate) fn runs(&self) -> bool {
+        is_there(self.main())
+    }
+
     fn signal(&self, signal: Signal) {
         for process in self.processes() {
             // A child may have ended meanwhile.

@@ -7,6 +7,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -25,7 +26,10 @@ fn binary() -> OsString {
 
 /// The binary, with settings for tests, in a folder of its own.
 pub(crate) fn vestibule(folder: &TempDir) -> Command {
-    let mut command = Command::new(binary());
+    settled(Command::new(binary()), folder)
+}
+
+fn settled(mut command: Command, folder: &TempDir) -> Command {
     command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
         .env("VESTIBULE_SERVER__LISTEN", "127.0.0.1:0")
@@ -150,7 +154,15 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// One whose database is still empty.
     pub(crate) async fn new() -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::within(TempDir::new().unwrap()).await
+    }
+
+    /// The same, with all its files on a volume.
+    pub(crate) async fn new_in(volume: &Path) -> Self {
+        Self::within(TempDir::new_in(volume).unwrap()).await
+    }
+
+    async fn within(folder: TempDir) -> Self {
         write_key(&folder);
         Self { url: database::create_empty(&folder).await, folder, started: AtomicUsize::new(0), port: 0 }
     }
@@ -162,8 +174,18 @@ impl Deployment {
 
     /// The binary over this database, which logs to a file.
     pub(crate) fn command(&self) -> Command {
+        self.over_this(vestibule(&self.folder))
+    }
+
+    /// The same, bound by the modes of files even where the tests run as root.
+    pub(crate) fn command_under_file_modes(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(binary());
+        self.over_this(settled(command, &self.folder))
+    }
+
+    fn over_this(&self, mut command: Command) -> Command {
         let log = format!("{}.log", self.started.fetch_add(1, Ordering::Relaxed));
-        let mut command = vestibule(&self.folder);
         command
             .env("VESTIBULE_SERVER__LISTEN", format!("127.0.0.1:{}", self.port))
             .env("VESTIBULE_DATABASE__URL", &self.url)

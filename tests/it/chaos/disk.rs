@@ -1,0 +1,203 @@
+//! Disks that are full, and files and databases that can only be read.
+
+use std::{
+    env,
+    fs::{self, File, Permissions},
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection};
+use tokio::time::sleep;
+use vestibule::domain::database;
+
+use super::{
+    owner::Tally,
+    traffic::{Owners, Readers, ready},
+};
+use crate::support::{
+    engine::Engine,
+    figures::Figures,
+    process::{Deployment, Server},
+    rounds,
+};
+
+crate::trials![disk_is_full_r8, database_can_only_be_read_r8, file_can_only_be_read_r8];
+
+const OWNERS: usize = 16;
+const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the disk is full or the database is read-only.
+fn outage() -> Duration {
+    Duration::from_secs(rounds(4, 30) as u64)
+}
+
+/// The small volume on which the database lies.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
+fn volume() -> PathBuf {
+    env::var_os("TEST_VOLUME").expect("the suite says where its small volume is").into()
+}
+
+/// A file that leaves no room for anything else.
+struct Ballast(PathBuf);
+
+impl Ballast {
+    fn fill(volume: &Path) -> Self {
+        let path = volume.join("ballast");
+        let mut file = File::create(&path).unwrap();
+        let block = vec![0; 1 << 20];
+        while file.write_all(&block).is_ok() {}
+        while file.write_all(&[0]).is_ok() {}
+        Self(path)
+    }
+}
+
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+/// Uses up what the database has set aside, so that it needs the disk from now on.
+async fn stuff(rows: &DatabaseConnection) {
+    let insert = format!("INSERT INTO stuffing VALUES ('{}')", "x".repeat(100_000));
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(10) {
+        match tokio::time::timeout(Duration::from_secs(2), rows.execute_unprepared(&insert)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+    panic!("the disk is not full");
+}
+
+/// Adds the row of an outage, and asserts what must hold in each.
+fn tell(scenario: &'static str, tally: &Tally, recovery: Duration, more: String) {
+    let refused = tally.seen.iter().filter(|seen| seen.status == Some(503)).count();
+    let figures = Figures {
+        id: "R8",
+        scenario,
+        rounds: 1,
+        acknowledged: Some(tally.acknowledged),
+        lost: Some(tally.lost.len()),
+        half_written: Some(tally.half_written.len()),
+        wrongful: Some(tally.wrongful.len()),
+        worst_503: tally.worst_503(),
+        recovery: Some(recovery),
+        more,
+    };
+    figures.tell();
+    tally.holds();
+    assert!(refused > 0, "it was noticed");
+    assert_eq!(tally.others(&[200, 201, 204, 401, 409, 503]), [0; 0]);
+    assert!(tally.seen.iter().all(|seen| seen.status.is_some()), "every request is answered");
+    assert!(recovery < RECOVERY_LIMIT, "{recovery:?}");
+}
+
+/// When the last request was refused, after that moment.
+fn last_refusal(tally: &Tally, since: Instant) -> Duration {
+    let refusals = tally.seen.iter().filter(|seen| seen.status == Some(503)).map(|seen| seen.at + seen.took);
+    refusals.max().map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
+}
+
+async fn disk_is_full_r8() {
+    let volume = volume();
+    let deployment = Deployment::new_in(&volume).await.on_one_port();
+    let server = Server::start(deployment.command());
+    let remote = server.remote();
+    let rows = deployment.rows().await;
+    let mysql = rows.get_database_backend() == DatabaseBackend::MySql;
+    let text = if mysql { "MEDIUMTEXT" } else { "TEXT" };
+    rows.execute_unprepared(&format!("CREATE TABLE stuffing (line {text})")).await.unwrap();
+    let readers = Readers::start(&remote);
+    let owners = Owners::start(&remote, "owner", OWNERS);
+    sleep(Duration::from_secs(1)).await;
+    let ballast = Ballast::fill(&volume);
+    stuff(&rows).await;
+    sleep(outage()).await;
+    drop(ballast);
+    let mended = Instant::now();
+    if let Some(engine) = Engine::find()
+        && !engine.runs()
+    {
+        // PostgreSQL gives up when it has no room for its log; whoever makes room starts it again.
+        engine.start();
+    }
+    ready(&remote, mended).await;
+    sleep(Duration::from_secs(1)).await;
+    let tally = owners.look_back(&remote).await;
+    readers.end().await;
+    server.stop();
+    let damage = super::kill::damage(&deployment.rows().await).await;
+    let recovery = last_refusal(&tally, mended);
+    tell("disk full", &tally, recovery, format!("{} s; the database finds no damage", outage().as_secs()));
+    assert_eq!(damage, None);
+}
+
+/// A server that takes no writes, as one does that has become a replica.
+async fn database_can_only_be_read_r8() {
+    if Engine::find().is_none() {
+        return;
+    }
+    let deployment = Deployment::new().await.on_one_port();
+    let server = Server::start(deployment.command());
+    let remote = server.remote();
+    // On PostgreSQL the usual one may do anything.
+    let operator = deployment.url.replace("mysql://vestibule:", "mysql://operator:");
+    let operator = database::connect(&operator.into(), 1).await.unwrap();
+    let postgres = operator.get_database_backend() == DatabaseBackend::Postgres;
+    let set = |on: bool| match (postgres, on) {
+        (true, true) => "ALTER SYSTEM SET default_transaction_read_only = on",
+        (true, false) => "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only",
+        (false, true) => "SET GLOBAL read_only = ON",
+        (false, false) => "SET GLOBAL read_only = OFF",
+    };
+    let switch = async |on: bool| {
+        for statement in set(on).split("; ") {
+            operator.execute_unprepared(statement).await.unwrap();
+        }
+        if postgres {
+            operator.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+        }
+    };
+    let readers = Readers::start(&remote);
+    let owners = Owners::start(&remote, "owner", OWNERS);
+    sleep(Duration::from_secs(1)).await;
+    switch(true).await;
+    sleep(outage()).await;
+    let mended = Instant::now();
+    switch(false).await;
+    sleep(Duration::from_secs(2)).await;
+    let tally = owners.look_back(&remote).await;
+    readers.end().await;
+    let recovery = last_refusal(&tally, mended);
+    tell("database read-only", &tally, recovery, format!("{} s", outage().as_secs()));
+    server.stop();
+}
+
+/// Its own process may not write to the file any more: connections from now on only read.
+async fn file_can_only_be_read_r8() {
+    if Engine::find().is_some() {
+        return;
+    }
+    let deployment = Deployment::new().await.on_one_port();
+    let server = Server::start(deployment.command_under_file_modes());
+    let remote = server.remote();
+    let file = PathBuf::from(deployment.url.trim_start_matches("sqlite://"));
+    let files = ["", "-wal", "-shm"].map(|end| file.with_file_name(format!("vestibule.db{end}")));
+    let allow = |mode| files.iter().for_each(|file| fs::set_permissions(file, Permissions::from_mode(mode)).unwrap());
+    let readers = Readers::start(&remote);
+    allow(0o400);
+    let owners = Owners::start(&remote, "owner", OWNERS);
+    sleep(outage()).await;
+    let mended = Instant::now();
+    allow(0o600);
+    sleep(Duration::from_secs(2)).await;
+    let tally = owners.look_back(&remote).await;
+    readers.end().await;
+    let recovery = last_refusal(&tally, mended);
+    tell("file read-only", &tally, recovery, format!("{} s", outage().as_secs()));
+    server.stop();
+}
