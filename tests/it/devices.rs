@@ -1,7 +1,10 @@
 //! Known devices: what becomes known, for how long, and what a failure there leads to.
 
 use serde_json::json;
-use vestibule::domain::account;
+use vestibule::{
+    domain::{account, clean_up},
+    secret::Password,
+};
 
 use crate::{
     support::TestApp,
@@ -9,14 +12,30 @@ use crate::{
 };
 
 crate::trials![
+    known_device_is_limited_by_itself,
     known_device_is_never_closed,
     device_stays_known_while_it_is_used,
+    devices_are_bounded_and_forgotten_in_time,
+    devices_are_forgotten_with_the_password,
     own_new_password_keeps_the_own_device_only,
     each_failure_is_remembered_for_a_day,
     disabled_account_forgets_no_failures,
     change_of_password_counts_under_the_canonical_name,
-    withdrawn_tries_cost_the_address_nothing,
 ];
+
+async fn known_device_is_limited_by_itself() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let home = address(1);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+    for _ in 0..5 {
+        assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false));
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Err(1), "it is never unlimited");
+    assert_eq!(sign_in(&app, "john", "my_password", address(2)).await, Ok(true), "elsewhere nothing is counted");
+    app.advance(1);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+}
 
 async fn known_device_is_never_closed() {
     let app = TestApp::builder().usual_limits().with(|config| config.throttle.suspend_after = 5).start().await;
@@ -39,6 +58,38 @@ async fn device_stays_known_while_it_is_used() {
     }
     free_failures(&app, "john", 10).await;
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+}
+
+async fn devices_are_bounded_and_forgotten_in_time() {
+    let app = limited().await;
+    let john = app.user("john", "my_password").await;
+    for number in 0..25 {
+        assert_eq!(sign_in(&app, "john", "my_password", address(number)).await, Ok(true));
+        app.advance(1);
+    }
+    assert_eq!(app.count("known_device").await, 20);
+    free_failures(&app, "john", 100).await;
+    assert!(sign_in(&app, "john", "my_password", address(4)).await.is_err(), "the one used least lately");
+    assert_eq!(sign_in(&app, "john", "my_password", address(5)).await, Ok(true));
+    app.advance(30 * 24 * 60 * 60);
+    free_failures(&app, "john", 200).await;
+    assert!(sign_in(&app, "john", "my_password", address(24)).await.is_err(), "after 30 days");
+    assert_eq!(clean_up::run(&app.app).await.unwrap().devices, 20);
+    account::delete(&app.app, john.id).await.unwrap();
+    assert_eq!(app.count("known_device").await, 0);
+}
+
+async fn devices_are_forgotten_with_the_password() {
+    let app = limited().await;
+    let john = app.user("john", "my_password").await;
+    let home = address(1);
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+    free_failures(&app, "john", 10).await;
+    assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false), "known");
+    account::set_password(&app.app, &john, &Password::from("another one".to_owned())).await.unwrap();
+    assert_eq!(sign_in(&app, "john", "another one", home).await, Err(1), "known no more");
+    assert_eq!(app.count("known_device").await, 0);
+    account::delete(&app.app, john.id).await.unwrap();
 }
 
 async fn own_new_password_keeps_the_own_device_only() {
@@ -86,14 +137,4 @@ async fn change_of_password_counts_under_the_canonical_name() {
     }
     let login = json!({ "username": "john", "password": "my_password" });
     app.post("/login").json(&login).send().await.is_problem(429, "too_many_requests");
-}
-
-async fn withdrawn_tries_cost_the_address_nothing() {
-    let few = |config: &mut vestibule::config::Config| config.throttle.login_burst = 12;
-    let app = TestApp::builder().usual_limits().slow_hashing().with(few).start().await;
-    app.fill_queue().await;
-    let body = json!({ "username": "john", "password": "my_password" });
-    for _ in 0..12 {
-        app.post("/login").json(&body).send().await.is_problem(503, "busy");
-    }
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accounts;
+mod busy;
 mod chaos;
 mod checks;
 mod cli;
@@ -39,6 +40,7 @@ mod smuggling;
 mod support;
 mod surface;
 mod throttle;
+mod throttle_rows;
 mod tidy;
 mod tls;
 mod tokens;
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let trials = [
         accounts::trials(),
+        busy::trials(),
         chaos::trials(),
         checks::trials(),
         cli::trials(),
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         sessions::trials(),
         surface::trials(),
         throttle::trials(),
+        throttle_rows::trials(),
         slow::trials(),
         smuggling::trials(),
         tidy::trials(),

@@ -1,21 +1,16 @@
 //! Throttles: what is let through, and what is not. The numbers are those of the security checks that a test covers.
 
-use std::{fs, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use futures_util::future::{join, join_all};
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
+use futures_util::future::join_all;
 use serde_json::json;
-use vestibule::{
-    domain::{
-        account, clean_up, database,
-        login::{self, Attempt, LoginError},
-        session::Client,
-        token::{self, RefreshError},
-    },
-    secret::Password,
+use vestibule::domain::{
+    account,
+    login::{self, Attempt, LoginError},
+    session::Client,
 };
 
-use crate::support::{TestApp, app::Tokens, rounds};
+use crate::support::{TestApp, app::Tokens};
 
 crate::trials![
     addresses_are_limited_and_told_when_to_return_s21,
@@ -26,9 +21,6 @@ crate::trials![
     account_is_closed_to_unknown_devices_at_a_hundred_failures_s22,
     success_forgets_failures,
     attacker_cannot_hold_a_victim_out_s23,
-    known_device_is_limited_by_itself,
-    devices_are_forgotten_with_the_password,
-    devices_are_bounded_and_forgotten_in_time,
     parallel_tries_are_all_counted_s24,
     limits_hold_across_instances_s25,
     one_network_is_one_address_s26,
@@ -36,15 +28,8 @@ crate::trials![
     unknown_names_are_limited_like_known_ones_s19,
     every_way_to_check_a_password_is_limited_s29,
     spraying_is_stopped_earlier_s30,
-    storage_is_bounded_s31,
-    full_queue_counts_no_failure,
-    full_queue_brings_no_wait_back,
     longest_wait_is_told_s21,
     refused_new_password_is_no_failure,
-    no_name_or_address_is_stored,
-    clock_that_was_ahead_holds_nobody_up,
-    clocks_that_differ_a_little_make_no_wait,
-    throttle_that_goes_meanwhile_is_made_anew,
 ];
 
 pub(crate) async fn limited() -> TestApp {
@@ -263,52 +248,6 @@ async fn attacker_cannot_hold_a_victim_out_s23() {
     assert!(refused > 1750, "{refused}");
 }
 
-async fn known_device_is_limited_by_itself() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    let home = address(1);
-    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
-    for _ in 0..5 {
-        assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false));
-    }
-    assert_eq!(sign_in(&app, "john", "my_password", home).await, Err(1), "it is never unlimited");
-    assert_eq!(sign_in(&app, "john", "my_password", address(2)).await, Ok(true), "elsewhere nothing is counted");
-    app.advance(1);
-    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
-}
-
-async fn devices_are_forgotten_with_the_password() {
-    let app = limited().await;
-    let john = app.user("john", "my_password").await;
-    let home = address(1);
-    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
-    free_failures(&app, "john", 10).await;
-    assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false), "known");
-    account::set_password(&app.app, &john, &Password::from("another one".to_owned())).await.unwrap();
-    assert_eq!(sign_in(&app, "john", "another one", home).await, Err(1), "known no more");
-    assert_eq!(app.count("known_device").await, 0);
-    account::delete(&app.app, john.id).await.unwrap();
-}
-
-async fn devices_are_bounded_and_forgotten_in_time() {
-    let app = limited().await;
-    let john = app.user("john", "my_password").await;
-    for number in 0..25 {
-        assert_eq!(sign_in(&app, "john", "my_password", address(number)).await, Ok(true));
-        app.advance(1);
-    }
-    assert_eq!(app.count("known_device").await, 20);
-    free_failures(&app, "john", 100).await;
-    assert!(sign_in(&app, "john", "my_password", address(4)).await.is_err(), "the one used least lately");
-    assert_eq!(sign_in(&app, "john", "my_password", address(5)).await, Ok(true));
-    app.advance(30 * 24 * 60 * 60);
-    free_failures(&app, "john", 200).await;
-    assert!(sign_in(&app, "john", "my_password", address(24)).await.is_err(), "after 30 days");
-    assert_eq!(clean_up::run(&app.app).await.unwrap().devices, 20);
-    account::delete(&app.app, john.id).await.unwrap();
-    assert_eq!(app.count("known_device").await, 0);
-}
-
 async fn parallel_tries_are_all_counted_s24() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -448,61 +387,6 @@ async fn account_is_free(app: &TestApp) {
     app.sql("UPDATE throttle SET failures = 0, until = 0, expires_at = 0 WHERE failures > 0").await;
 }
 
-/// The memory of this process, as the system tells it.
-fn resident() -> String {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.map_or("untold", str::trim).to_owned()
-}
-
-async fn storage_is_bounded_s31() {
-    let app = limited().await;
-    let number = rounds(2_000, 500_000);
-    let mut early = String::new();
-    for batch in 0..number / 100 {
-        if batch == number / 1_000 {
-            early = resident();
-        }
-        let tries = (0..100).map(|place| {
-            let (app, number) = (&app, 100 * batch + place);
-            async move { sign_in(app, &format!("name{number}"), "wrong", address(number)).await }
-        });
-        assert!(join_all(tries).await.iter().all(Result::is_ok));
-    }
-    let rows = 2 * number as u64;
-    println!("throttle: {number} names and as many addresses, memory {early} early on, {} at the end", resident());
-    assert_eq!(app.count("throttle").await.unsigned_abs(), rows);
-    app.advance(24 * 60 * 60);
-    assert_eq!(clean_up::run(&app.app).await.unwrap().throttles, rows);
-    assert_eq!(app.count("throttle").await, 0);
-}
-
-async fn full_queue_counts_no_failure() {
-    let app = TestApp::builder().usual_limits().slow_hashing().start().await;
-    app.user("john", "my_password").await;
-    app.fill_queue().await;
-    let body = json!({ "username": "john", "password": "my_password" });
-    for _ in 0..8 {
-        app.post("/login").json(&body).send().await.is_problem(503, "busy");
-    }
-}
-
-async fn full_queue_brings_no_wait_back() {
-    let few = |config: &mut vestibule::config::Config| config.throttle.free_failures = 2;
-    let app = TestApp::builder().usual_limits().slow_hashing().with(few).start().await;
-    app.user("john", "my_password").await;
-    for _ in 0..2 {
-        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
-    }
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(1));
-    app.advance(1);
-    app.fill_queue().await;
-    let body = json!({ "username": "john", "password": "my_password" });
-    for _ in 0..3 {
-        app.post("/login").json(&body).send().await.is_problem(503, "busy");
-    }
-}
-
 async fn longest_wait_is_told_s21() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -530,71 +414,4 @@ async fn refused_new_password_is_no_failure() {
         let answer = app.post("/me/password").bearer(&tokens.access).json(&body).send().await;
         answer.is_problem(422, "password_rejected");
     }
-}
-
-/// Somebody else signs in, or clears expired rows away, while a try waits for the row of its throttle.
-async fn throttle_that_goes_meanwhile_is_made_anew() {
-    let app = limited().await;
-    if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
-        // It has one writer at a time.
-        return;
-    }
-    app.user("john", "my_password").await;
-    assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
-    let other = database::connect(&app.config.database.url, 1).await.unwrap();
-    let held = async {
-        other.execute_unprepared("BEGIN").await.unwrap();
-        other.execute_unprepared("SELECT subject FROM throttle FOR UPDATE").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        other.execute_unprepared("DELETE FROM throttle").await.unwrap();
-        other.execute_unprepared("COMMIT").await.unwrap();
-    };
-    let meanwhile = async {
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        sign_in(&app, "john", "wrong", address(1)).await
-    };
-    assert_eq!(join(held, meanwhile).await.1, Ok(false));
-    assert_eq!(app.count("throttle").await, 2);
-}
-
-async fn clocks_that_differ_a_little_make_no_wait() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    for _ in 0..4 {
-        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
-        app.sql("UPDATE throttle SET until = until + 4000000 WHERE failures > 0").await;
-    }
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
-}
-
-async fn clock_that_was_ahead_holds_nobody_up() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    for _ in 0..30 {
-        assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
-    }
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(2));
-    app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
-    free_failures(&app, "john", 10).await;
-    app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
-    assert_eq!(sign_in(&app, "john", "my_password", address(100)).await, Ok(true));
-}
-
-async fn no_name_or_address_is_stored() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    let client = Client { address: address(77), user_agent: None };
-    assert_eq!(sign_in(&app, "john", "my_password", client.address).await, Ok(true));
-    assert_eq!(sign_in(&app, "john", "wrong", address(78)).await, Ok(false));
-    let refused = token::refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
-    assert!(matches!(refused, Err(RefreshError::InvalidToken)));
-    let rows = vestibule::entity::throttle::Entity::find().all(&app.app.db).await.unwrap();
-    let devices = vestibule::entity::known_device::Entity::find().all(&app.app.db).await.unwrap();
-    assert!(rows.len() > 2 && devices.len() == 1);
-    let hash = regex::Regex::new("^[A-Za-z0-9_-]{43}$").unwrap();
-    for row in rows {
-        assert!(hash.is_match(&row.subject) && row.last.is_none_or(|last| hash.is_match(&last)));
-    }
-    assert!(hash.is_match(&devices[0].device));
 }

@@ -1,0 +1,123 @@
+//! The rows of throttles: what is in them, how many there are, and what other writers and other clocks do to them.
+
+use std::{fs, time::Duration};
+
+use futures_util::future::{join, join_all};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
+use vestibule::{
+    domain::{
+        clean_up, database,
+        session::Client,
+        token::{self, RefreshError},
+    },
+    entity::{known_device, throttle},
+};
+
+use crate::{
+    support::rounds,
+    throttle::{address, free_failures, limited, sign_in},
+};
+
+crate::trials![
+    storage_is_bounded_s31,
+    no_name_or_address_is_stored,
+    throttle_that_goes_meanwhile_is_made_anew,
+    clocks_that_differ_a_little_make_no_wait,
+    clock_that_was_ahead_holds_nobody_up,
+];
+
+/// The memory of this process, as the system tells it.
+fn resident() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.map_or("untold", str::trim).to_owned()
+}
+
+async fn storage_is_bounded_s31() {
+    let app = limited().await;
+    let number = rounds(2_000, 500_000);
+    let mut early = String::new();
+    for batch in 0..number / 100 {
+        if batch == number / 1_000 {
+            early = resident();
+        }
+        let tries = (0..100).map(|place| {
+            let (app, number) = (&app, 100 * batch + place);
+            async move { sign_in(app, &format!("name{number}"), "wrong", address(number)).await }
+        });
+        assert!(join_all(tries).await.iter().all(Result::is_ok));
+    }
+    let rows = 2 * number as u64;
+    println!("throttle: {number} names and as many addresses, memory {early} early on, {} at the end", resident());
+    assert_eq!(app.count("throttle").await.unsigned_abs(), rows);
+    app.advance(24 * 60 * 60);
+    assert_eq!(clean_up::run(&app.app).await.unwrap().throttles, rows);
+    assert_eq!(app.count("throttle").await, 0);
+}
+
+async fn no_name_or_address_is_stored() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    let client = Client { address: address(77), user_agent: None };
+    assert_eq!(sign_in(&app, "john", "my_password", client.address).await, Ok(true));
+    assert_eq!(sign_in(&app, "john", "wrong", address(78)).await, Ok(false));
+    let refused = token::refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
+    assert!(matches!(refused, Err(RefreshError::InvalidToken)));
+    let rows = throttle::Entity::find().all(&app.app.db).await.unwrap();
+    let devices = known_device::Entity::find().all(&app.app.db).await.unwrap();
+    assert!(rows.len() > 2 && devices.len() == 1);
+    let hash = regex::Regex::new("^[A-Za-z0-9_-]{43}$").unwrap();
+    for row in rows {
+        assert!(hash.is_match(&row.subject) && row.last.is_none_or(|last| hash.is_match(&last)));
+    }
+    assert!(hash.is_match(&devices[0].device));
+}
+
+/// Somebody else signs in, or clears expired rows away, while a try waits for the row of its throttle.
+async fn throttle_that_goes_meanwhile_is_made_anew() {
+    let app = limited().await;
+    if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
+        // It has one writer at a time.
+        return;
+    }
+    app.user("john", "my_password").await;
+    assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+    let other = database::connect(&app.config.database.url, 1).await.unwrap();
+    let held = async {
+        other.execute_unprepared("BEGIN").await.unwrap();
+        other.execute_unprepared("SELECT subject FROM throttle FOR UPDATE").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        other.execute_unprepared("DELETE FROM throttle").await.unwrap();
+        other.execute_unprepared("COMMIT").await.unwrap();
+    };
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        sign_in(&app, "john", "wrong", address(1)).await
+    };
+    assert_eq!(join(held, meanwhile).await.1, Ok(false));
+    assert_eq!(app.count("throttle").await, 2);
+}
+
+async fn clocks_that_differ_a_little_make_no_wait() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    for _ in 0..4 {
+        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+        app.sql("UPDATE throttle SET until = until + 4000000 WHERE failures > 0").await;
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+}
+
+async fn clock_that_was_ahead_holds_nobody_up() {
+    let app = limited().await;
+    app.user("john", "my_password").await;
+    for _ in 0..30 {
+        assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    }
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(2));
+    app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
+    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    free_failures(&app, "john", 10).await;
+    app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
+    assert_eq!(sign_in(&app, "john", "my_password", address(100)).await, Ok(true));
+}
