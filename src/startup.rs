@@ -121,7 +121,7 @@ impl StartError {
     /// Whether the database may be there in a moment. What is wrong with a file stays wrong.
     fn may_pass(&self, config: &Config) -> bool {
         let (conflict, unavailable) = match self {
-            Self::Database { error, .. } => (database::is_held(error), database::is_out_of_reach(error)),
+            Self::Database { error, .. } => (database::is_conflict(error), database::is_unavailable(error)),
             Self::Fault(Fault::Unavailable { .. }) => (true, true),
             _ => (false, false),
         };

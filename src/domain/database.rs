@@ -13,7 +13,8 @@ use sqlx::{
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::transaction::{begin_write, is_conflict, is_unavailable};
+use super::transaction::begin_write;
+pub use super::transaction::{is_conflict, is_unavailable};
 
 /// How long a connection may take to be made where no request waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -154,16 +155,4 @@ where
         return Ok(());
     }
     Migrator::up(connection, None).await
-}
-
-/// Whether the database was only held by others for too long.
-#[must_use]
-pub fn is_held(error: &DbErr) -> bool {
-    is_conflict(error)
-}
-
-/// Whether the database could not be reached, or has no time or no room.
-#[must_use]
-pub fn is_out_of_reach(error: &DbErr) -> bool {
-    is_unavailable(error)
 }

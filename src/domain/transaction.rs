@@ -124,7 +124,8 @@ fn stems_from(error: &(dyn Error + 'static), kind: fn(&DbErr) -> bool) -> bool {
 }
 
 /// Whether the database refused, and undid the transaction, only because of what others were doing at the same time.
-pub(super) fn is_conflict(error: &DbErr) -> bool {
+#[must_use]
+pub fn is_conflict(error: &DbErr) -> bool {
     match refusal(error) {
         Some(Refusal::Postgres(code)) => POSTGRES_CONFLICT.contains(&code),
         Some(Refusal::MySql(number)) => MYSQL_CONFLICT.contains(&number),
@@ -134,7 +135,8 @@ pub(super) fn is_conflict(error: &DbErr) -> bool {
 }
 
 /// Whether the database could not be reached, went away, or had no time: a later try may be served.
-pub(super) fn is_unavailable(error: &DbErr) -> bool {
+#[must_use]
+pub fn is_unavailable(error: &DbErr) -> bool {
     match refusal(error) {
         Some(Refusal::Postgres(code)) => POSTGRES_UNAVAILABLE.contains(&code),
         Some(Refusal::MySql(number)) => MYSQL_UNAVAILABLE.contains(&number),
