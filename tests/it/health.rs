@@ -5,7 +5,7 @@ use std::{io::Read as _, time::Duration};
 use tempfile::TempDir;
 
 use crate::support::{
-    Fault, TestApp,
+    TestApp,
     app::write_key,
     contract::operations,
     process::{Remote, unused_port, vestibule},
@@ -28,7 +28,7 @@ async fn service_is_live_and_ready() {
 }
 
 async fn starting_service_is_live_and_refuses_the_rest() {
-    let app = TestApp::builder().fault(Fault::Starting).start().await;
+    let app = TestApp::builder().starting().start().await;
     assert_eq!(app.get("/health/live").send().await.status, 200);
     let answer = app.get("/health/ready").record().send().await;
     answer.is_problem(503, "not_ready");

@@ -44,15 +44,13 @@ pub(crate) fn keep_planted_panics_quiet() {
     }));
 }
 
-/// Faults that no request can cause.
+/// Faults of handlers that no request can cause.
 #[derive(Clone, Copy)]
 pub(crate) enum Fault {
     /// Every handler panics.
     Panic,
     /// No handler ever answers.
     Stall,
-    /// The service has not reached its database yet.
-    Starting,
 }
 
 /// The tokens of a login.
@@ -89,7 +87,14 @@ type Change = Box<dyn FnOnce(&mut Config) + Send>;
 #[derive(Default)]
 pub(crate) struct Builder {
     changes: Vec<Change>,
+    differences: Differences,
+}
+
+/// What differs beside the configuration.
+#[derive(Default)]
+struct Differences {
     fault: Option<Fault>,
+    starting: bool,
     deadlines: Option<Deadlines>,
 }
 
@@ -118,13 +123,19 @@ impl Builder {
 
     /// Puts a fault in the place of every handler.
     pub(crate) fn fault(mut self, fault: Fault) -> Self {
-        self.fault = Some(fault);
+        self.differences.fault = Some(fault);
+        self
+    }
+
+    /// Holds it in the stage before it has reached its database.
+    pub(crate) fn starting(mut self) -> Self {
+        self.differences.starting = true;
         self
     }
 
     /// Gives clients other times than those that nobody can set.
     pub(crate) fn deadlines(mut self, deadlines: Deadlines) -> Self {
-        self.deadlines = Some(deadlines);
+        self.differences.deadlines = Some(deadlines);
         self
     }
 
@@ -142,31 +153,23 @@ impl Builder {
             change(&mut config);
         }
         config.validate().unwrap();
-        let differences = (self.fault, self.deadlines);
-        start(config, Arc::new(folder), Clock::frozen(START), differences).await
+        start(config, Arc::new(folder), Clock::frozen(START), self.differences).await
     }
 }
 
-async fn start(
-    config: Config,
-    folder: Arc<TempDir>,
-    clock: Clock,
-    (fault, deadlines): (Option<Fault>, Option<Deadlines>),
-) -> TestApp {
+async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: Differences) -> TestApp {
+    let Differences { fault, starting, deadlines } = differences;
     let app = Arc::new(startup::open_patiently(&config, &clock).await.unwrap());
-    let service = match fault {
-        Some(Fault::Starting) => Arc::new(Service::default()),
-        _ => Arc::new(Service::serving(Arc::clone(&app))),
-    };
+    let service = Arc::new(if starting { Service::default() } else { Service::serving(Arc::clone(&app)) });
     let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
     let routes = server::routes(service, config.docs.enabled);
     let mut edge = startup::edge(&config.server);
     let routes = match fault {
-        Some(fault @ (Fault::Panic | Fault::Stall)) => {
+        Some(fault) => {
             edge.request_timeout = Duration::from_millis(200);
             Broken { routes, fault }.boxed()
         }
-        Some(Fault::Starting) | None => routes,
+        None => routes,
     };
     let listeners = server::bind(&config.server.listen, false).await.unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
@@ -190,7 +193,7 @@ impl TestApp {
 
     /// Another instance of this service over the same database, with the same clock.
     pub(crate) fn another(&self) -> BoxFuture<'static, Self> {
-        Box::pin(start(self.config.clone(), Arc::clone(&self.folder), self.app.clock.clone(), (None, None)))
+        Box::pin(start(self.config.clone(), Arc::clone(&self.folder), self.app.clock.clone(), Differences::default()))
     }
 
     /// Moves the service's clock.
@@ -352,11 +355,12 @@ impl Endpoint for Broken {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let answer = self.routes.call(request).await;
         let missing = answer.as_ref().err().is_some_and(|error| matches!(error.status().as_u16(), 404 | 405));
+        if missing {
+            return answer;
+        }
         match self.fault {
-            _ if missing => answer,
             Fault::Panic => panic!("{PLANTED}"),
             Fault::Stall => std::future::pending().await,
-            Fault::Starting => answer,
         }
     }
 }
