@@ -1,16 +1,25 @@
 //! The table of security checks in SECURITY.md: none is left out, and what it says to be tested is tested by tests that
-//! run.
+//! run. And the figures of the texts: each is the default of the code.
 
-use std::{collections::BTreeSet, fs, ops::RangeInclusive, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    ops::RangeInclusive,
+    sync::OnceLock,
+};
 
 use libtest_mimic::{Arguments, Trial};
 use regex::Regex;
-use vestibule::{config::Config, startup};
+use vestibule::{
+    config::{Config, Throttle},
+    startup,
+};
 
 crate::trials![
     every_check_is_tested_or_says_what_it_waits_for,
     planted_faults_of_the_table_are_found,
     numbers_of_the_texts_are_the_defaults_s121,
+    planted_wrong_numbers_are_found,
 ];
 
 /// The checks that the table has to name.
@@ -113,53 +122,65 @@ async fn planted_faults_of_the_table_are_found() {
     assert!(faults(&text, &other, &suites).join("\n").contains("S1: no test"), "a test that does not run");
 }
 
-/// The numbers in texts for people, where a default stands behind them.
-async fn numbers_of_the_texts_are_the_defaults_s121() {
-    let config = Config::default();
-    let (server, sessions, passwords) = (&config.server, &config.sessions, &config.passwords);
-    let readme = read("README.md");
-    for (variable, default) in [
+const DAY: u64 = 24 * 60 * 60;
+
+/// How often `unit` is in `seconds`, which is a whole number of times.
+#[track_caller]
+fn whole(seconds: u64, unit: u64) -> u64 {
+    assert_eq!(seconds % unit, 0, "{seconds} s");
+    seconds / unit
+}
+
+/// The settings whose default is a number, as the README's table has them.
+fn defaults(config: &Config) -> BTreeMap<String, String> {
+    let Config { server, sessions, passwords, throttle, .. } = config;
+    let defaults = [
         ("SERVER__MAX_BODY", server.max_body.to_string()),
         ("SERVER__REQUEST_TIMEOUT", server.request_timeout.to_string()),
         ("SERVER__BODY_TIMEOUT", server.body_timeout.to_string()),
         ("SERVER__IDLE_TIMEOUT", server.idle_timeout.to_string()),
         ("SERVER__MAX_CONNECTIONS", server.max_connections.to_string()),
+        ("SERVER__SHUTDOWN_DELAY", server.shutdown_delay.to_string()),
         ("SERVER__SHUTDOWN_TIMEOUT", server.shutdown_timeout.to_string()),
         ("DATABASE__MAX_CONNECTIONS", config.database.max_connections.to_string()),
+        ("DATABASE__START_TIMEOUT", config.database.start_timeout.to_string()),
         ("TOKENS__ACCESS_LIFETIME", config.tokens.access_lifetime.to_string()),
         ("SESSIONS__LIFETIME", sessions.lifetime.to_string()),
         ("SESSIONS__IDLE_LIFETIME", sessions.idle_lifetime().to_string()),
         ("SESSIONS__REFRESH_GRACE", sessions.refresh_grace.to_string()),
         ("SESSIONS__MAX_PER_ACCOUNT", sessions.max_per_account.to_string()),
+        ("THROTTLE__LOGIN_BURST", throttle.login_burst.to_string()),
+        ("THROTTLE__LOGINS_PER_MINUTE", throttle.logins_per_minute.to_string()),
+        ("THROTTLE__REGISTRATIONS_PER_HOUR", throttle.registrations_per_hour.to_string()),
+        ("THROTTLE__REFUSED_REFRESHES_PER_MINUTE", throttle.refused_refreshes_per_minute.to_string()),
+        ("THROTTLE__REFRESHES_PER_MINUTE", throttle.refreshes_per_minute.to_string()),
+        ("THROTTLE__FREE_FAILURES", throttle.free_failures.to_string()),
+        ("THROTTLE__MAX_WAIT", throttle.max_wait.to_string()),
+        ("THROTTLE__SUSPEND_AFTER", throttle.suspend_after.to_string()),
+        ("THROTTLE__MEMORY", throttle.memory.to_string()),
+        ("THROTTLE__KNOWN_DEVICES", throttle.known_devices.to_string()),
+        ("THROTTLE__DEVICE_LIFETIME", throttle.device_lifetime.to_string()),
         ("PASSWORDS__MIN_LENGTH", passwords.min_length.to_string()),
         ("PASSWORDS__MEMORY_KIB", passwords.memory_kib.to_string()),
         ("PASSWORDS__ITERATIONS", passwords.iterations.to_string()),
         ("PASSWORDS__PARALLELISM", passwords.parallelism.to_string()),
         ("PASSWORDS__QUEUE_WAIT_MS", passwords.queue_wait_ms.to_string()),
-    ] {
-        let row = format!("| `VESTIBULE_{variable}` | `{default}`");
-        assert!(readme.contains(&row), "the README does not say {row}");
-    }
-    let day = 24 * 60 * 60;
-    let (idle, lifetime, grace) = (sessions.idle_lifetime() / day, sessions.lifetime / day, sessions.refresh_grace);
+    ];
+    defaults.map(|(variable, default)| (variable.to_owned(), default)).into()
+}
+
+/// What the README and SECURITY.md say with figures in it, where a default stands behind them.
+fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
+    let Config { server, sessions, passwords, throttle, .. } = config;
+    let grace = sessions.refresh_grace;
+    let [idle, lifetime] = [sessions.idle_lifetime(), sessions.lifetime].map(|seconds| whole(seconds, DAY));
     let words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
-    let access = words[usize::try_from(config.tokens.access_lifetime / 60).unwrap()];
-    let deadlines = startup::connections(&config, None).deadlines;
+    let access = words[usize::try_from(whole(config.tokens.access_lifetime, 60)).unwrap()];
+    let deadlines = startup::connections(config, None).deadlines;
     let [head, taken, kept] = [deadlines.head, deadlines.answer, deadlines.idle].map(|time| time.as_secs());
     let (body, request) = (server.body_timeout, server.request_timeout);
-    let security = read("SECURITY.md");
-    for said in [
-        format!(
-            "{head} seconds for a head (and the handshake, and whatever comes before a protocol is known), {body} for a \
-             body, {request} for a request, {taken} for an answer that is not read, {kept} without a request"
-        ),
-        format!("ends {idle} days after its last refresh and {lifetime} days after its login"),
-        format!("accept one until it expires, {access} minutes after it was made"),
-        format!("within the grace ({grace} seconds)"),
-    ] {
-        assert!(security.contains(&said), "SECURITY.md does not say: {said}");
-    }
-    for said in [
+    let (known, devices) = (whole(throttle.device_lifetime, DAY), throttle.known_devices);
+    let readme = vec![
         format!(
             "the head of a request has {head} seconds, TLS handshake included, its body {body}, an answer that is not \
              read {taken}, and a connection without a request {kept}"
@@ -168,7 +189,89 @@ async fn numbers_of_the_texts_are_the_defaults_s121() {
         format!("after {idle} days without a refresh, after {lifetime} days whatever happens"),
         format!("for {grace} seconds, as long as that one has not been used"),
         format!("argon2id ({} MiB, {} passes)", passwords.memory_kib / 1024, passwords.iterations),
+        format!("in the last {known} days ({devices} of them at most"),
+    ];
+    let mut security = vec![
+        format!(
+            "{head} seconds for a head (and the handshake, and whatever comes before a protocol is known), {body} for a \
+             body, {request} for a request, {taken} for an answer that is not read, {kept} without a request"
+        ),
+        format!("ends {idle} days after its last refresh and {lifetime} days after its login"),
+        format!("accept one until it expires, {access} minutes after it was made"),
+        format!("within the grace ({grace} seconds)"),
+        format!("in the last {known} days, {devices} of them at most"),
+    ];
+    security.extend(throttles(throttle));
+    (readme, security)
+}
+
+/// The rows of SECURITY.md's table of what is counted, in which a day is a day and no number.
+fn throttles(throttle: &Throttle) -> Vec<String> {
+    let Throttle { login_burst, logins_per_minute, registrations_per_hour, free_failures, suspend_after, .. } =
+        throttle;
+    let (refused, refreshes) = (throttle.refused_refreshes_per_minute, throttle.refreshes_per_minute);
+    let longest = whole(throttle.max_wait, 60);
+    assert_eq!(throttle.memory, DAY);
+    vec![
+        format!("| {login_burst} at once, {logins_per_minute} a minute; a try with another name"),
+        format!(
+            "| {free_failures} at once, then after 1, 2, 4 … seconds, at most {longest} minutes; at {suspend_after} the \
+             account is closed to unknown devices for a day"
+        ),
+        format!(
+            "| registrations from one address | {registrations_per_hour} at once, {registrations_per_hour} an hour |"
+        ),
+        format!("| refused refresh tokens from one address | {refused} at once, {refused} a minute;"),
+        format!("| refreshes of one session | {refreshes} at once, {refreshes} a minute;"),
+    ]
+}
+
+/// Which figures of the texts are not the defaults.
+fn untrue(readme: &str, security: &str) -> Vec<String> {
+    let config = Config::default();
+    let row = Regex::new(r"(?m)^\| `VESTIBULE_(\w+)` \| `(\d+)`").unwrap();
+    let shown: BTreeMap<_, _> = row.captures_iter(readme).map(|row| (row[1].to_owned(), row[2].to_owned())).collect();
+    let defaults = defaults(&config);
+    let mut untrue = Vec::new();
+    for variable in shown.keys().chain(defaults.keys()).collect::<BTreeSet<_>>() {
+        let (shown, default) = (shown.get(variable), defaults.get(variable));
+        if shown != default {
+            untrue.push(format!("{variable}: the README shows {shown:?}, the default is {default:?}"));
+        }
+    }
+    let (of_readme, of_security) = sentences(&config);
+    for (file, text, sentences) in [("README.md", readme, of_readme), ("SECURITY.md", security, of_security)] {
+        let missing = sentences.into_iter().filter(|sentence| !text.contains(sentence));
+        untrue.extend(missing.map(|sentence| format!("{file} does not say: {sentence}")));
+    }
+    untrue
+}
+
+/// The numbers in texts for people.
+async fn numbers_of_the_texts_are_the_defaults_s121() {
+    let untrue = untrue(&read("README.md"), &read("SECURITY.md"));
+    assert!(untrue.is_empty(), "{}", untrue.join("\n"));
+}
+
+async fn planted_wrong_numbers_are_found() {
+    let (readme, security) = (read("README.md"), read("SECURITY.md"));
+    for (right, wrong) in [
+        ("`VESTIBULE_SERVER__SHUTDOWN_DELAY` | `5`", "`VESTIBULE_SERVER__SHUTDOWN_DELAY` | `50`"),
+        ("`VESTIBULE_THROTTLE__MEMORY` | `86400`", "`VESTIBULE_THROTTLE__MEMORY` | a day"),
+        ("| `VESTIBULE_PASSWORDS__THREADS` | the number of cores", "| `VESTIBULE_PASSWORDS__THREADS` | `2`"),
+        ("(20 of them at most", "(30 of them at most"),
     ] {
-        assert!(readme.contains(&said), "the README does not say: {said}");
+        assert!(readme.contains(right), "{right}");
+        assert_eq!(untrue(&readme.replace(right, wrong), &security).len(), 1, "{wrong}");
+    }
+    for (right, wrong) in [
+        ("| 30 at once, 30 a minute; a try", "| 30 at once, 31 a minute; a try"),
+        ("at most 15 minutes", "at most 16 minutes"),
+        ("at 100 the account", "at 10 the account"),
+        ("| 20 at once, 20 an hour", "| 21 at once, 20 an hour"),
+        ("days, 20 of them", "days, 21 of them"),
+    ] {
+        assert!(security.contains(right), "{right}");
+        assert_eq!(untrue(&readme, &security.replace(right, wrong)).len(), 1, "{wrong}");
     }
 }
