@@ -32,15 +32,19 @@ crate::trials![
     lost_connection_is_503,
 ];
 
-/// Another connection, which holds all locks of an account until it commits.
+/// Another connection, which holds locks until it commits.
 struct Holder {
     db: DatabaseConnection,
 }
 
 impl Holder {
+    async fn idle(app: &TestApp) -> Self {
+        Self { db: database::connect(&app.config.database.url, 1).await.unwrap() }
+    }
+
+    /// One that holds all locks of an account.
     async fn new(app: &TestApp) -> Self {
-        let db = database::connect(&app.config.database.url, 1).await.unwrap();
-        let holder = Self { db };
+        let holder = Self::idle(app).await;
         if holder.db.get_database_backend() == DatabaseBackend::Sqlite {
             holder.sql("BEGIN IMMEDIATE").await;
         } else {
@@ -48,6 +52,14 @@ impl Holder {
             holder.sql("SELECT id FROM session FOR UPDATE").await;
             holder.sql("SELECT id FROM \"user\" FOR UPDATE").await;
         }
+        holder
+    }
+
+    /// One that holds what a statement locks.
+    async fn of(app: &TestApp, statement: &str) -> Self {
+        let holder = Self::idle(app).await;
+        holder.sql("BEGIN").await;
+        holder.sql(statement).await;
         holder
     }
 
@@ -59,6 +71,12 @@ impl Holder {
 
     async fn commit(self) {
         self.sql("COMMIT").await;
+    }
+
+    /// Commits once those that need a row have found it and wait for it.
+    async fn commit_later(self) {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.commit().await;
     }
 }
 
@@ -145,15 +163,8 @@ async fn device_that_is_used_again_is_not_cleared_away() {
     app.user("john", "my_password").await;
     app.token("john", "my_password").await;
     app.advance(30 * 24 * 60 * 60);
-    let holder = Holder { db: database::connect(&app.config.database.url, 1).await.unwrap() };
-    holder.sql("BEGIN").await;
-    holder.sql("UPDATE known_device SET last_login_at = last_login_at + 60000000").await;
-    let held = async {
-        // The clean-up has found the device by now, and waits for its row.
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        holder.commit().await;
-    };
-    let (removed, ()) = join(clean_up::run(&app.app), held).await;
+    let holder = Holder::of(&app, "UPDATE known_device SET last_login_at = last_login_at + 60000000").await;
+    let (removed, ()) = join(clean_up::run(&app.app), holder.commit_later()).await;
     assert_eq!(removed.unwrap().devices, 0);
     assert_eq!(app.count("known_device").await, 1);
 }
@@ -162,14 +173,8 @@ async fn throttle_that_counts_again_is_not_cleared_away() {
     let app = TestApp::new().await;
     assert!(login::with_password(&app.app, attempt("john", "my_password")).await.is_err());
     app.advance(24 * 60 * 60);
-    let holder = Holder { db: database::connect(&app.config.database.url, 1).await.unwrap() };
-    holder.sql("BEGIN").await;
-    holder.sql("UPDATE throttle SET expires_at = expires_at + 172800000000").await;
-    let held = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        holder.commit().await;
-    };
-    let (removed, ()) = join(clean_up::run(&app.app), held).await;
+    let holder = Holder::of(&app, "UPDATE throttle SET expires_at = expires_at + 172800000000").await;
+    let (removed, ()) = join(clean_up::run(&app.app), holder.commit_later()).await;
     assert_eq!(removed.unwrap().throttles, 0);
 }
 
@@ -177,18 +182,9 @@ async fn device_that_is_cleared_away_meanwhile_is_remembered() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     app.token("john", "my_password").await;
-    let holder = Holder { db: database::connect(&app.config.database.url, 1).await.unwrap() };
-    let held = async {
-        holder.sql("BEGIN").await;
-        holder.sql("DELETE FROM known_device").await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        holder.commit().await;
-    };
-    let login = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        login::with_password(&app.app, attempt("john", "my_password")).await
-    };
-    let (outcome, ()) = join(login, held).await;
+    let holder = Holder::of(&app, "DELETE FROM known_device").await;
+    let login = login::with_password(&app.app, attempt("john", "my_password"));
+    let (outcome, ()) = join(login, holder.commit_later()).await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!(app.count("known_device").await, 1);
 }
@@ -273,9 +269,7 @@ async fn held_row_hurts_its_account_only() {
         holder.commit().await;
         return;
     }
-    let holder = Holder { db: database::connect(&app.config.database.url, 1).await.unwrap() };
-    holder.sql("BEGIN").await;
-    holder.sql("SELECT id FROM \"user\" WHERE username = 'john' FOR UPDATE").await;
+    let holder = Holder::of(&app, "SELECT id FROM \"user\" WHERE username = 'john' FOR UPDATE").await;
     let body = json!({ "username": "john", "password": "my_password" });
     let logins = futures_util::future::join_all((0..4).map(|_| app.post("/login").json(&body).send()));
     let others = async {

@@ -11,7 +11,7 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpSocket, TcpStream},
+    net::{TcpSocket, TcpStream, tcp::OwnedReadHalf},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -43,6 +43,8 @@ const DEADLINE: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_secs(14);
 /// The pause between the bytes of a slow client: shorter than the deadline, which does not begin anew with each.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How a client begins HTTP/2 (RFC 9113 section 3.4).
+const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The largest answer of the service.
 const LARGE: &str = "/docs/swagger-ui-bundle.js";
 
@@ -67,8 +69,8 @@ struct Slow {
 const SLOW: [Slow; 8] = [
     Slow { name: "silent", at_once: "", then: "", reads: true },
     Slow { name: "half a preface", at_once: "PRI * HT", then: "", reads: true },
-    Slow { name: "slow preface", at_once: "", then: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", reads: true },
-    Slow { name: "preface alone", at_once: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", then: "", reads: true },
+    Slow { name: "slow preface", at_once: "", then: PREFACE, reads: true },
+    Slow { name: "preface alone", at_once: PREFACE, then: "", reads: true },
     Slow { name: "slow head", at_once: "GET /me HTTP/1.1\r\nhost: a\r\n", then: "x-a: b\r\n", reads: true },
     Slow {
         name: "slow body",
@@ -164,6 +166,20 @@ async fn slow_clients_are_dropped_while_others_are_served_s75() {
     assert!(under_attack <= 2 * quiet + Duration::from_millis(250), "{quiet:?}, under attack {under_attack:?}");
 }
 
+/// Whether the connection ends in time for whoever writes to it, or for whoever reads from it.
+async fn ends(writing: impl Future<Output = ()>, reading: impl Future<Output = ()>) -> bool {
+    let either = async {
+        tokio::select! { () = writing => {}, () = reading => {} }
+    };
+    timeout(SLACK, either).await.is_ok()
+}
+
+/// Reads until the connection ends.
+async fn read_all(input: &mut OwnedReadHalf) {
+    let mut buffer = [0; 4096];
+    while let Ok(1..) = input.read(&mut buffer).await {}
+}
+
 /// The others are so long that they would not end a connection within the test.
 async fn every_deadline_counts_by_itself_s75() {
     const FIRST: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -171,7 +187,7 @@ async fn every_deadline_counts_by_itself_s75() {
     let long = Duration::from_mins(1);
     let patient = Deadlines { head: long, idle: long, answer: long };
     let heads = Deadlines { head: DEADLINE, ..patient };
-    let pings = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
+    let pings = greeting(&[]);
     for (name, deadlines, begin, then, reads) in [
         ("slow head of a second request", heads, FIRST, b"G".as_slice(), true),
         ("half a head behind a request", heads, &[FIRST, BEGUN].concat(), b"", true),
@@ -194,16 +210,13 @@ async fn every_deadline_counts_by_itself_s75() {
             }
         };
         let reading = async {
-            let mut buffer = [0; 4096];
-            while reads && matches!(input.read(&mut buffer).await, Ok(1..)) {}
-            if !reads {
+            if reads {
+                read_all(&mut input).await;
+            } else {
                 std::future::pending::<()>().await;
             }
         };
-        let ended = timeout(SLACK, async {
-            tokio::select! { () = writing => {}, () = reading => {} }
-        });
-        assert!(ended.await.is_ok(), "{name}: the connection is kept");
+        assert!(ends(writing, reading).await, "{name}: the connection is kept");
     }
 }
 
@@ -226,6 +239,11 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
+/// The preface, and the settings that follow it.
+fn greeting(settings: &[u8]) -> Vec<u8> {
+    [PREFACE.as_bytes(), &frame(SETTINGS, 0, 0, settings)].concat()
+}
+
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -245,8 +263,7 @@ const POST: &[u8] = b"\x83\x86\x84\x41\x01a";
 /// Sends frames until the connection ends; how many were sent.
 async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>) -> u32 {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    stream.write_all(&greeting(&[])).await.unwrap();
     stream.write_all(begin).await.unwrap();
     let (mut input, mut output) = stream.into_split();
     let mut sent = 0;
@@ -255,15 +272,7 @@ async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>)
             sent += 1;
         }
     };
-    let reading = async {
-        let mut buffer = [0; 4096];
-        while let Ok(1..) = input.read(&mut buffer).await {}
-    };
-    timeout(SLACK, async {
-        tokio::select! { () = writing => {}, () = reading => {} }
-    })
-    .await
-    .expect("it ends");
+    assert!(ends(writing, read_all(&mut input)).await, "the connection is kept");
     sent
 }
 
@@ -291,9 +300,9 @@ async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
     let app = impatient().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     // SETTINGS_INITIAL_WINDOW_SIZE is 16.
-    let settings = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 16]);
+    let greeting = greeting(&[0, 4, 0, 0, 0, 16]);
     let unread = frame(HEADERS, END_HEADERS | END_STREAM, 1, GET);
-    stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*settings, &*unread].concat()).await.unwrap();
+    stream.write_all(&[greeting, unread].concat()).await.unwrap();
     let (mut input, mut output) = stream.into_split();
     let writing = async {
         let mut number = 3;
@@ -302,21 +311,13 @@ async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
             sleep(PAUSE).await;
         }
     };
-    let reading = async {
-        let mut buffer = [0; 4096];
-        while let Ok(1..) = input.read(&mut buffer).await {}
-    };
-    let ended = timeout(SLACK, async {
-        tokio::select! { () = writing => {}, () = reading => {} }
-    });
-    assert!(ended.await.is_ok(), "the connection is kept");
+    assert!(ends(writing, read_all(&mut input)).await, "the connection is kept");
 }
 
 async fn idle_http_2_connection_is_kept_and_then_closed_s88() {
     let app = impatient().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
-    stream.write_all(&preface).await.unwrap();
+    stream.write_all(&greeting(&[])).await.unwrap();
     let (mut buffer, begun) = ([0; 4096], Instant::now());
     for number in [1, 3] {
         stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, number, GET)).await.unwrap();
@@ -412,8 +413,7 @@ async fn stop_waits_only_so_long_t10() {
 async fn http_2_announces_its_bounds_s88() {
     let app = TestApp::new().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    stream.write_all(&greeting(&[])).await.unwrap();
     let mut head = [0; 9];
     stream.read_exact(&mut head).await.unwrap();
     let mut settings = vec![0; usize::from(head[2])];
