@@ -15,7 +15,10 @@ use vestibule::{
 };
 
 use crate::{
-    support::{TestApp, app::attempt},
+    support::{
+        TestApp,
+        app::{attempt, slow_hashing},
+    },
     throttle::{address, sign_in},
 };
 
@@ -23,6 +26,7 @@ crate::trials![
     full_queue_counts_no_failure,
     full_queue_brings_no_wait_back,
     full_queue_takes_no_wait_of_later_failures_away,
+    full_queue_at_the_new_password_changes_nothing,
     withdrawn_tries_cost_the_address_nothing,
 ];
 
@@ -80,6 +84,40 @@ async fn full_queue_takes_no_wait_of_later_failures_away() {
         sign_in(&app, "john", "my_password", address(2)).await.is_err(),
         "three have failed, the last one just now"
     );
+}
+
+/// The current password is right by then.
+async fn full_queue_at_the_new_password_changes_nothing() {
+    let few = |config: &mut Config| config.throttle.free_failures = 2;
+    let app = TestApp::builder().usual_limits().with(few).start().await;
+    app.user("john", "my_password").await;
+    app.user("jane", "my_password").await;
+    // So that hers occupies the thread for longer than his answer is held back.
+    let dear = format!("$argon2id$v=19$m=262144,t=12,p=1${}${}", "A".repeat(22), "A".repeat(43));
+    app.sql(&format!("UPDATE \"user\" SET password_hash = '{dear}' WHERE username = 'jane'")).await;
+    let slow = |config: &mut Config| {
+        slow_hashing(config);
+        config.passwords.iterations = 4;
+    };
+    let slow = app.another_with(slow).await;
+    let tokens = app.sign_in("john", "my_password").await;
+    let elsewhere = app.sign_in("john", "my_password").await;
+    let body = json!({ "current_password": "my_password", "new_password": "a better password" });
+    let change = slow.post("/me/password").bearer(&tokens.access).json(&body).send();
+    let meanwhile = async {
+        // His hash costs less than a new one would, so the answer is held back for as long as that would take.
+        while slow.app.hashing.computed() == 0 {
+            tokio::task::yield_now().await;
+        }
+        slow.fill_queue_with("jane").await;
+    };
+    let (answer, ()) = join(change, meanwhile).await;
+    answer.is_problem(503, "busy");
+    assert_eq!(slow.app.hashing.computed(), 2, "his current password and hers");
+    assert!(app.knows(&elsewhere.access).await);
+    let wrong = json!({ "username": "john", "password": "a better password" });
+    app.post("/login").json(&wrong).send().await.is_problem(401, "invalid_credentials");
+    app.token("john", "my_password").await;
 }
 
 async fn withdrawn_tries_cost_the_address_nothing() {

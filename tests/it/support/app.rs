@@ -107,13 +107,7 @@ impl Builder {
 
     /// One thread that hashes so slowly that a second password has to wait, and a third finds the queue full.
     pub(crate) fn slow_hashing(self) -> Self {
-        self.with(|config| {
-            config.passwords.threads = Some(1);
-            config.passwords.queue_length = Some(1);
-            config.passwords.queue_wait_ms = 30_000;
-            config.passwords.memory_kib = 262_144;
-            config.passwords.iterations = 8;
-        })
+        self.with(slow_hashing)
     }
 
     /// With the limits that a service has unless somebody changes them.
@@ -193,7 +187,14 @@ impl TestApp {
 
     /// Another instance of this service over the same database, with the same clock.
     pub(crate) fn another(&self) -> BoxFuture<'static, Self> {
-        Box::pin(start(self.config.clone(), Arc::clone(&self.folder), self.app.clock.clone(), Differences::default()))
+        self.another_with(|_| {})
+    }
+
+    /// Another one whose configuration differs.
+    pub(crate) fn another_with(&self, change: impl FnOnce(&mut Config)) -> BoxFuture<'static, Self> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        Box::pin(start(config, Arc::clone(&self.folder), self.app.clock.clone(), Differences::default()))
     }
 
     /// Moves the service's clock.
@@ -257,10 +258,15 @@ impl TestApp {
 
     /// Occupies the hashing thread and the one place in the queue of a service with slow hashing.
     pub(crate) async fn fill_queue(&self) {
+        self.fill_queue_with("nobody").await;
+    }
+
+    /// The same with logins of this account.
+    pub(crate) async fn fill_queue_with(&self, name: &'static str) {
         let hashing = &self.app.hashing;
         let login = || {
             let app = Arc::clone(&self.app);
-            tokio::spawn(async move { login::with_password(&app, attempt("nobody", "my_password")).await })
+            tokio::spawn(async move { login::with_password(&app, attempt(name, "my_password")).await })
         };
         let before = hashing.computed();
         login();
@@ -326,6 +332,15 @@ pub(crate) fn config_in(folder: &TempDir) -> Config {
     config.passwords.memory_kib = 64;
     config.passwords.iterations = 1;
     config
+}
+
+/// One thread that hashes slowly, and a queue with one place.
+pub(crate) fn slow_hashing(config: &mut Config) {
+    config.passwords.threads = Some(1);
+    config.passwords.queue_length = Some(1);
+    config.passwords.queue_wait_ms = 30_000;
+    config.passwords.memory_kib = 262_144;
+    config.passwords.iterations = 8;
 }
 
 /// Limits that no test meets unless it is about them.
