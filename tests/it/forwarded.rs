@@ -6,8 +6,8 @@ use vestibule::config::{Config, Passwords};
 use crate::support::{TestApp, process::Deployment, process::Server};
 
 crate::trials![
-    forwarding_headers_of_strangers_are_ignored_s27,
-    nearest_untrusted_hop_counts_s27,
+    forwarding_headers_of_strangers_are_ignored_s27_t4,
+    nearest_untrusted_hop_counts_s27_t4,
     odd_spellings_are_one_address_s26,
     mapped_peers_are_known_by_their_network_s26,
     disagreeing_headers_are_not_believed_s27,
@@ -41,7 +41,7 @@ async fn behind(networks: &'static [&'static str]) -> TestApp {
     TestApp::builder().with(|config| config.server.trusted_proxies = networks).start().await
 }
 
-async fn forwarding_headers_of_strangers_are_ignored_s27() {
+async fn forwarding_headers_of_strangers_are_ignored_s27_t4() {
     let cases: [Case<'_>; 4] = [
         (&[("x-forwarded-for", "203.0.113.7")], "127.0.0.1"),
         (&[("forwarded", "for=203.0.113.7")], "127.0.0.1"),
@@ -53,7 +53,7 @@ async fn forwarding_headers_of_strangers_are_ignored_s27() {
     compare(&elsewhere, &cases).await;
 }
 
-async fn nearest_untrusted_hop_counts_s27() {
+async fn nearest_untrusted_hop_counts_s27_t4() {
     let app = behind(&["127.0.0.0/8", "10.0.0.0/8", "2001:db8:aa::/48"]).await;
     compare(
         &app,

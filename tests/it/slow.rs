@@ -24,17 +24,17 @@ use crate::support::{
 };
 
 crate::trials![
-    slow_clients_are_dropped_while_others_are_served_s75,
-    every_deadline_counts_by_itself_s75,
+    slow_clients_are_dropped_while_others_are_served_s75_t5,
+    every_deadline_counts_by_itself_s75_t5,
     answers_that_nobody_takes_are_dropped_s88,
     answers_that_nobody_takes_are_dropped_beside_others_s88,
-    floods_of_frames_end_their_connection_s88,
+    floods_of_frames_end_their_connection_s88_t8,
     idle_http_2_connection_is_kept_and_then_closed_s88,
     connections_stay_below_the_file_limit_t9,
     failing_accepts_are_paused_t9,
     idle_listener_takes_no_place,
     stop_waits_only_so_long_t10,
-    http_2_announces_its_bounds_s88,
+    http_2_announces_its_bounds_s88_t8,
 ];
 
 /// Every deadline of a client in these tests.
@@ -127,7 +127,7 @@ async fn p99(app: &TestApp, least: usize, mut busy: impl FnMut() -> bool) -> Dur
 }
 
 /// Also S78 and R22.
-async fn slow_clients_are_dropped_while_others_are_served_s75() {
+async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
     let app = impatient().await;
     let quiet = p99(&app, 300, || false).await;
     let clients = rounds(200, 5000);
@@ -181,7 +181,7 @@ async fn read_all(input: &mut OwnedReadHalf) {
 }
 
 /// The others are so long that they would not end a connection within the test.
-async fn every_deadline_counts_by_itself_s75() {
+async fn every_deadline_counts_by_itself_s75_t5() {
     const FIRST: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
     const BEGUN: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n";
     let long = Duration::from_mins(1);
@@ -277,7 +277,7 @@ async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>)
 }
 
 /// Rapid reset (CVE-2023-44487), endless heads (CVE-2024-27316), empty frames (RUSTSEC-2026-0258).
-async fn floods_of_frames_end_their_connection_s88() {
+async fn floods_of_frames_end_their_connection_s88_t8() {
     let app = TestApp::new().await;
     let stream = |number: u32| 2 * number + 1;
     let resets = flood(app.address, &[], |number| {
@@ -410,7 +410,7 @@ async fn stop_waits_only_so_long_t10() {
     assert!(deployment.logs().contains("they took longer than server.shutdown_timeout"));
 }
 
-async fn http_2_announces_its_bounds_s88() {
+async fn http_2_announces_its_bounds_s88_t8() {
     let app = TestApp::new().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     stream.write_all(&greeting(&[])).await.unwrap();
