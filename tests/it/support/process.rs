@@ -177,10 +177,10 @@ impl Deployment {
         self.over_this(vestibule(&self.folder))
     }
 
-    /// The same, bound by the modes of files even where the tests run as root.
-    pub(crate) fn command_under_file_modes(&self) -> Command {
-        let mut command = Command::new("setpriv");
-        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(binary());
+    /// The same, started by another program, which is given the binary's path as its last argument.
+    pub(crate) fn command_by(&self, program: &[&str]) -> Command {
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(binary());
         self.over_this(settled(command, &self.folder))
     }
 
