@@ -22,7 +22,7 @@ use crate::{
         App,
         access_token::TokenSettings,
         account::RegistrationSettings,
-        database,
+        database::{self, MigrateError},
         fault::Fault,
         keyring::{self, Keyring, KeyringError},
         name,
@@ -100,6 +100,17 @@ pub enum StartError {
         url: String,
         /// Why.
         error: DbErr,
+    },
+    /// The database belongs to a newer version.
+    #[error(
+        "database.url (VESTIBULE_DATABASE__URL): {url}: {error}, and this is {}; start that version, or restore the \
+         backup from before it", env!("CARGO_PKG_VERSION")
+    )]
+    NewerSchema {
+        /// The database, as it may be shown.
+        url: String,
+        /// What has changed it.
+        error: MigrateError,
     },
     /// The keys do not open.
     #[error(
@@ -219,7 +230,10 @@ pub async fn database(config: &Config) -> Result<Pool, StartError> {
         private_file(&file)?;
     }
     let failed = |error| StartError::Database { url: config.database.shown(), error };
-    database::migrate(&config.database.url).await.map_err(failed)?;
+    database::migrate(&config.database.url).await.map_err(|error| match error {
+        MigrateError::Database(error) => failed(error),
+        error @ MigrateError::Newer(_) => StartError::NewerSchema { url: config.database.shown(), error },
+    })?;
     Pool::open(&config.database.url, config.database.max_connections).await.map_err(failed)
 }
 

@@ -119,6 +119,7 @@ impl From<StartError> for Failure {
             | StartError::LostMasterKey(_)
             | StartError::LooseKeyFile { .. }
             | StartError::Tls(_)
+            | StartError::NewerSchema { .. }
             | StartError::Keyring(_) => Self::UNUSABLE,
         };
         Self::new(code, error)

@@ -19,7 +19,7 @@ pub use super::transaction::{is_conflict, is_unavailable};
 /// How long a connection may take to be made where no request waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long work waits for a connection, or for a new one to be made.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same on SQLite, whose connections are only kept by work that will end.
 const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for another writer.
@@ -103,12 +103,23 @@ fn mysql_limits(lock: Duration, statement: Duration) -> String {
     format!("SET SESSION innodb_lock_wait_timeout = {lock} /*M!100100 , max_statement_time = {statement} */")
 }
 
+/// Why the schema is not this build's.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A newer version has been here. What it changed may have another meaning for this one.
+    #[error("a newer version of Vestibule has changed the schema ({0})")]
+    Newer(String),
+    /// The database's.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
 /// Brings the schema to this build's. Of several instances that start at once one migrates and the others wait: the
 /// lock is held on the very connection that migrates, so that it goes with the connection when an instance dies.
 ///
 /// # Errors
-/// The database's, or that the lock was not to be had within a minute.
-pub async fn migrate(url: &SecretString) -> Result<(), DbErr> {
+/// [`MigrateError`]; the database's also when the lock was not to be had within a minute.
+pub async fn migrate(url: &SecretString) -> Result<(), MigrateError> {
     let db = connect(url, 1).await?;
     let outcome = match db.get_database_backend() {
         DatabaseBackend::Sqlite => migrate_sqlite(&db).await,
@@ -124,13 +135,13 @@ pub async fn migrate(url: &SecretString) -> Result<(), DbErr> {
     outcome
 }
 
-async fn migrate_sqlite(db: &DatabaseConnection) -> Result<(), DbErr> {
+async fn migrate_sqlite(db: &DatabaseConnection) -> Result<(), MigrateError> {
     let transaction = begin_write(db).await?;
     up(&transaction).await?;
-    transaction.commit().await
+    Ok(transaction.commit().await?)
 }
 
-async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), DbErr> {
+async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), MigrateError> {
     let seconds = MIGRATION_LOCK_TIMEOUT.as_secs();
     db.execute_unprepared(&mysql_limits(MIGRATION_LOCK_TIMEOUT, Duration::ZERO)).await?;
     let statement = format!("SELECT GET_LOCK('{MIGRATION_LOCK_NAME}', {seconds}) AS granted");
@@ -140,19 +151,24 @@ async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), DbErr> {
         None => None,
     };
     if granted != Some(1) {
-        return Err(DbErr::Migration("another instance has been migrating for a minute".to_owned()));
+        return Err(DbErr::Migration("another instance has been migrating for a minute".to_owned()).into());
     }
     up(db).await
 }
 
 /// Runs the migrations that are still to be run; says nothing where there are none.
-async fn up<'c, C>(connection: &'c C) -> Result<(), DbErr>
+async fn up<'c, C>(connection: &'c C) -> Result<(), MigrateError>
 where
     C: ConnectionTrait,
     &'c C: IntoDatabaseExecutor<'c>,
 {
+    let known = Migrator::migrations();
+    let done = Migrator::get_migration_models(connection).await?;
+    if let Some(newer) = done.into_iter().find(|done| known.iter().all(|known| known.name() != done.version)) {
+        return Err(MigrateError::Newer(newer.version));
+    }
     if Migrator::get_pending_migrations(connection).await?.is_empty() {
         return Ok(());
     }
-    Migrator::up(connection, None).await
+    Ok(Migrator::up(connection, None).await?)
 }

@@ -6,6 +6,7 @@ mod kill;
 mod outage;
 mod owner;
 mod traffic;
+mod upgrade;
 
 use std::{
     collections::hash_map::RandomState,
@@ -22,7 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     if env::var_os("TEST_CHAOS").is_none() {
         return Vec::new();
     }
-    [disk::trials(), kill::trials(), outage::trials()].into_iter().flatten().collect()
+    [disk::trials(), kill::trials(), outage::trials(), upgrade::trials()].into_iter().flatten().collect()
 }
 
 /// A moment within `span`, another one each time.
