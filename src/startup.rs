@@ -117,6 +117,9 @@ pub enum StartError {
         "{0}; start with the master key that made them, or give up all sessions and tokens with `vestibule keys reset`"
     )]
     Keyring(KeyringError),
+    /// A key is gone.
+    #[error("{0}; restore the database's backup, or give up all sessions and tokens with `vestibule keys reset`")]
+    LostKey(KeyringError),
     /// Certificate and key are unusable.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -149,6 +152,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
     let db = database(config).await?;
     let keyring = Keyring::open(&db, &master, &clock).await.map_err(|error| match error {
         KeyringError::Fault(fault) => StartError::Fault(fault),
+        lost @ KeyringError::Lost(_) => StartError::LostKey(lost),
         other => StartError::Keyring(other),
     })?;
     Ok(App {

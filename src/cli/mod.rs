@@ -118,6 +118,7 @@ impl From<StartError> for Failure {
             | StartError::NoKeyFile(_)
             | StartError::LostMasterKey(_)
             | StartError::LooseKeyFile { .. }
+            | StartError::LostKey(_)
             | StartError::Tls(_)
             | StartError::NewerSchema { .. }
             | StartError::Keyring(_) => Self::UNUSABLE,

@@ -24,8 +24,9 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     entity::{
+        known_device,
         sealed_key::{self, Purpose},
-        session,
+        session, throttle,
     },
     ids::KeyId,
     secret::MasterKey,
@@ -40,6 +41,9 @@ pub enum KeyringError {
     /// A row opens, but what is in it is not a key.
     #[error("the stored key {0} is damaged")]
     Damaged(KeyId),
+    /// There is no row, but there is what needs its key.
+    #[error("the database has lost its {0} key")]
+    Lost(&'static str),
     /// The database, or the random generator.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -132,7 +136,7 @@ impl Keyring {
     /// Opens every key of the database; where a purpose has none yet, its first one is made.
     ///
     /// # Errors
-    /// [`KeyringError`]. With keys that do not open, nothing is made in their place: a new issuer key would silently
+    /// [`KeyringError`]. Nothing is made in the place of keys that do not open or are lost: a new issuer key would silently
     /// void every token and let whoever took the database impersonate the service.
     pub async fn open(db: &Pool, master: &MasterKey, clock: &Clock) -> Result<Self, KeyringError> {
         let signing = opened(db, master, clock, Purpose::Signing, SigningKey::read).await?;
@@ -205,7 +209,8 @@ pub async fn is_sealed(db: &Pool) -> Result<bool, Fault> {
     Ok(sealed_key::Entity::find().one(db).await.doing("reading the keys")?.is_some())
 }
 
-/// Removes every key and every session, after which a new master key can take over; accounts stay.
+/// Removes every key and what was made with them, sessions, throttles and known devices, after which a new master key can
+/// take over; accounts stay.
 ///
 /// # Errors
 /// The database's; then nothing has changed.
@@ -213,6 +218,8 @@ pub async fn reset(db: &Pool) -> Result<(), Fault> {
     let doing = "resetting the keys";
     write(db, doing, |transaction| async move {
         session::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
+        throttle::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
+        known_device::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
         sealed_key::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
         Ok(())
     })
@@ -230,14 +237,31 @@ async fn opened<K>(
     let stored = async || sealed_key::Entity::keys_of(purpose).all(db).await.doing("reading the keys");
     let mut rows = stored().await?;
     if rows.is_empty() {
-        make_first(db, master, clock.now(), purpose).await?;
+        let missed = is_missed(db, purpose).await?;
+        if !missed {
+            make_first(db, master, clock.now(), purpose).await?;
+        }
         rows = stored().await?;
+        // Where another instance has just started for the first time, it is there by now.
+        if missed && rows.is_empty() {
+            return Err(KeyringError::Lost(purpose_name(purpose)));
+        }
     }
     let open = |row: sealed_key::Model| {
         let plain = seal::open(master, purpose_name(purpose), row.id, &row.sealed)?;
         Ok((row.id, read(&row, &plain)?))
     };
     rows.into_iter().map(open).collect()
+}
+
+/// Whether a key of this purpose must have been there. The signing key is the first that a database gets.
+async fn is_missed(db: &Pool, purpose: Purpose) -> Result<bool, Fault> {
+    let doing = "looking for what a key has made";
+    Ok(match purpose {
+        Purpose::Signing => is_sealed(db).await? || session::Entity::renewable().one(db).await.doing(doing)?.is_some(),
+        Purpose::Refresh => session::Entity::renewable().one(db).await.doing(doing)?.is_some(),
+        Purpose::Pseudonym => throttle::Entity::find().one(db).await.doing(doing)?.is_some(),
+    })
 }
 
 /// Makes the first key of a purpose. Should another instance be faster, its key counts.

@@ -43,6 +43,12 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
+    /// Those that have refresh tokens, as all have that were begun since there are such tokens.
+    #[must_use]
+    pub fn renewable() -> Select<Self> {
+        Self::find().filter(COLUMN.counter.gt(0))
+    }
+
     /// This session, if it is still live at `now`.
     #[must_use]
     pub fn by_id_live(id: SessionId, now: Timestamp) -> Select<Self> {

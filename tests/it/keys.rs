@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
 use tempfile::TempDir;
 use vestibule::{
     clock::Clock,
@@ -26,6 +26,8 @@ crate::trials![
     lost_master_key_is_refused,
     other_master_key_is_refused,
     damaged_seal_is_refused,
+    lost_key_is_refused_and_not_replaced,
+    signing_key_is_not_replaced_even_where_nobody_is_signed_in,
     loose_key_file_is_refused,
     weak_and_malformed_keys_are_refused,
     network_databases_need_a_key,
@@ -116,6 +118,34 @@ async fn damaged_seal_is_refused() {
     start(&app.config).await.unwrap();
 }
 
+async fn lost_key_is_refused_and_not_replaced() {
+    for (purpose, name) in
+        [(Purpose::Signing, "signing"), (Purpose::Refresh, "refresh"), (Purpose::Pseudonym, "pseudonym")]
+    {
+        let app = TestApp::new().await;
+        app.user("john", "my_password").await;
+        let tokens = app.sign_in("john", "my_password").await;
+        let key = stored(&app, purpose).await;
+        sealed_key::Entity::delete_by_id(key.id).exec(&app.app.db).await.unwrap();
+        let refusal = start(&app.config).await.unwrap_err();
+        assert!(matches!(refusal, StartError::LostKey(_)), "{refusal}");
+        let text = refusal.to_string();
+        assert!([name, "backup", "vestibule keys reset"].iter().all(|part| text.contains(part)), "{text}");
+        assert!(sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().is_none(), "none in its place");
+        key.into_active_model().insert(&app.app.db).await.unwrap();
+        assert!(app.another().await.knows(&tokens.access).await, "all is well with the old one");
+    }
+}
+
+async fn signing_key_is_not_replaced_even_where_nobody_is_signed_in() {
+    let app = TestApp::new().await;
+    let key = stored(&app, Purpose::Signing).await;
+    sealed_key::Entity::delete_by_id(key.id).exec(&app.app.db).await.unwrap();
+    assert!(matches!(start(&app.config).await, Err(StartError::LostKey(_))));
+    keyring::reset(&app.app.db).await.unwrap();
+    start(&app.config).await.unwrap();
+}
+
 async fn store(app: &TestApp, key: &sealed_key::Model, sealed: Vec<u8>) {
     let row = sealed_key::ActiveModel { id: Set(key.id), sealed: Set(sealed), ..Default::default() };
     row.update(&app.app.db).await.unwrap();
@@ -165,6 +195,7 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     app.token("john", "my_password").await;
+    assert!(app.count("throttle").await > 0);
     write_key(&app.folder);
     keyring::reset(&app.app.db).await.unwrap();
     assert_eq!((app.count("user").await, app.count("session").await, app.count("sealed_key").await), (1, 0, 0));

@@ -1,6 +1,7 @@
 //! What happens to the service when machines fail: each scenario adds a row to a table of figures. They stop and kill
 //! what runs under the service, so they only run where that belongs to them alone, one after the other.
 
+mod damage;
 mod disk;
 mod kill;
 mod outage;
@@ -23,11 +24,19 @@ pub(crate) fn trials() -> Vec<Trial> {
     if env::var_os("TEST_CHAOS").is_none() {
         return Vec::new();
     }
-    [disk::trials(), kill::trials(), outage::trials(), upgrade::trials()].into_iter().flatten().collect()
+    [damage::trials(), disk::trials(), kill::trials(), outage::trials(), upgrade::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// A number below `limit`, another one each time.
+fn some_number(limit: usize) -> usize {
+    let random = RandomState::new().build_hasher().finish();
+    usize::try_from(random % u64::try_from(limit).unwrap()).unwrap()
 }
 
 /// A moment within `span`, another one each time.
 fn some_of(span: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() % 1000;
-    span.mul_f64(f64::from(u32::try_from(random).unwrap()) / 1000.0)
+    Duration::from_micros(u64::try_from(some_number(usize::try_from(span.as_micros()).unwrap())).unwrap())
 }

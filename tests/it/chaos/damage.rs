@@ -1,0 +1,177 @@
+//! Rows and keys that are not what the service has written.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, EntityTrait as _};
+use serde_json::json;
+use vestibule::entity::sealed_key;
+
+use super::some_number;
+use crate::support::{
+    app::Tokens,
+    client::Answer,
+    figures::Figures,
+    process::{Deployment, Remote, Server},
+    rounds,
+};
+
+crate::trials![damaged_key_stops_the_start_r27, damaged_row_hurts_its_account_only_r28];
+
+/// A refusal at start that no wait would mend.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
+/// How long an answer about a damaged row may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// One letter of the master key, or one bit of a key that it seals, at another place each time.
+async fn damaged_key_stops_the_start_r27() {
+    let number = rounds(10, 100);
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    sign_up(&server.remote(), "john").await;
+    server.stop();
+    let rows = deployment.rows().await;
+    let keys = sealed_key::Entity::find().all(&rows).await.unwrap();
+    let mut slowest = Duration::ZERO;
+    for round in 0..number {
+        let place = round % (keys.len() + 1);
+        if let Some(key) = keys.get(place) {
+            let mut damaged = key.clone();
+            let bit = some_number(damaged.sealed.len() * 8);
+            damaged.sealed[bit / 8] ^= 1 << (bit % 8);
+            store(&rows, damaged).await;
+        } else {
+            let mut text = deployment.master_key().into_bytes();
+            let letter = some_number(text.len());
+            text[letter] = if text[letter] == b'A' { b'B' } else { b'A' };
+            deployment.with_master_key(&text, || slowest = slowest.max(refused_start(&deployment)));
+            continue;
+        }
+        slowest = slowest.max(refused_start(&deployment));
+        store(&rows, keys[place].clone()).await;
+    }
+    let server = Server::start(deployment.command());
+    assert_eq!(log_in(&server.remote(), "john").await.status, 200, "all is well with the old ones");
+    assert_eq!(sealed_key::Entity::find().all(&rows).await.unwrap(), keys, "none was made in their place");
+    let figures = Figures {
+        id: "R27",
+        scenario: "a damaged master, signing, refresh or pseudonym key",
+        rounds: number,
+        wrongful: Some(0),
+        more: format!("each start refused with exit code 6, the slowest after {:.2} s", slowest.as_secs_f64()),
+        ..Figures::default()
+    };
+    figures.tell();
+}
+
+async fn store(rows: &DatabaseConnection, key: sealed_key::Model) {
+    use sea_orm::{ActiveModelTrait as _, IntoActiveModel as _};
+    key.into_active_model().reset_all().update(rows).await.unwrap();
+}
+
+/// Starts the service, which must refuse; how long that took.
+fn refused_start(deployment: &Deployment) -> Duration {
+    let begun = Instant::now();
+    let status = deployment.command().status().unwrap();
+    let took = begun.elapsed();
+    assert_eq!(status.code(), Some(6), "{}", deployment.logs());
+    assert!(took < REFUSAL_LIMIT, "{took:?}");
+    took
+}
+
+/// What is set in a row, and of which table.
+const DAMAGES: [(&str, &str); 20] = [
+    ("user", "password_hash = ''"),
+    ("user", "password_hash = 'my_password'"),
+    ("user", "password_hash = '$argon2id$'"),
+    (
+        "user",
+        "password_hash = '$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'",
+    ),
+    (
+        "user",
+        "password_hash = '$argon2id$v=19$m=64,t=4294967295,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'",
+    ),
+    (
+        "user",
+        "password_hash = '$argon2id$v=19$m=64,t=1,p=16777215$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'",
+    ),
+    (
+        "user",
+        "password_hash = '$argon2d$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'",
+    ),
+    ("user", "password_hash = '$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW'"),
+    ("user", "password_hash = '$argon2id$v=19$m=64,t=1,p=1$$'"),
+    ("user", "state = 'odd'"),
+    ("user", "state = ''"),
+    ("user", "username = ''"),
+    ("user", "username_canonical = ''"),
+    ("user", "created_at = -9223372036854775808"),
+    ("user", "password_changed_at = 9223372036854775807"),
+    ("session", "counter = -9223372036854775808"),
+    ("session", "counter = 9223372036854775807"),
+    ("session", "rotated_at = 9223372036854775807, created_at = -1"),
+    ("session", "refreshes_until = 9223372036854775807"),
+    ("session", "idle_expires_at = 9223372036854775807, expires_at = -9223372036854775808"),
+];
+
+async fn damaged_row_hurts_its_account_only_r28() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    let remote = server.remote();
+    let rows = deployment.rows().await;
+    let quote = if rows.get_database_backend() == DatabaseBackend::MySql { '`' } else { '"' };
+    let bystander = sign_up(&remote, "jane").await;
+    let (mut slowest, mut statuses) = (Duration::ZERO, std::collections::BTreeMap::<u16, usize>::new());
+    for (number, (table, change)) in DAMAGES.into_iter().enumerate() {
+        let name = format!("john{number}");
+        let tokens = sign_up(&remote, &name).await;
+        let whose = format!("(SELECT id FROM {quote}user{quote} WHERE username_canonical = '{name}')");
+        let which =
+            if table == "user" { format!("username_canonical = '{name}'") } else { format!("user_id = {whose}") };
+        let damaged =
+            rows.execute_unprepared(&format!("UPDATE {quote}{table}{quote} SET {change} WHERE {which}")).await;
+        assert_eq!(damaged.unwrap().rows_affected(), 1, "{change}");
+        let refresh = json!({ "refresh_token": tokens.refresh });
+        let change_password = json!({ "current_password": "my_password", "new_password": "another_password" });
+        for call in [
+            remote.call("GET", "/me").bearer(&tokens.access),
+            remote.call("GET", "/me/sessions").bearer(&tokens.access),
+            remote.call("POST", "/token/refresh").json(&refresh),
+            remote.call("POST", "/me/password").bearer(&tokens.access).json(&change_password),
+            remote.call("POST", "/login").json(&json!({ "username": name, "password": "my_password" })),
+        ] {
+            let begun = Instant::now();
+            // Held against the document like any other answer.
+            let answer = call.send().await;
+            slowest = slowest.max(begun.elapsed());
+            *statuses.entry(answer.status).or_default() += 1;
+        }
+        if change.starts_with("password_hash") {
+            let answer = log_in(&remote, &name).await;
+            assert_ne!(answer.status, 200, "{change}: {answer:?}");
+        }
+        assert_eq!(remote.get("/me").bearer(&bystander.access).send().await.status, 200, "{change}");
+        assert_eq!(log_in(&remote, "jane").await.status, 200, "{change}");
+    }
+    assert!(slowest < ANSWER_LIMIT, "a damaged hash is not computed: {slowest:?}");
+    let figures = Figures {
+        id: "R28",
+        scenario: "damaged rows of accounts and sessions",
+        rounds: DAMAGES.len(),
+        wrongful: Some(0),
+        more: format!("answers {statuses:?}, the slowest after {:.2} s; others unaffected", slowest.as_secs_f64()),
+        ..Figures::default()
+    };
+    figures.tell();
+    server.stop();
+}
+
+async fn sign_up(remote: &Remote, name: &str) -> Tokens {
+    let body = json!({ "username": name, "password": "my_password" });
+    assert_eq!(remote.call("POST", "/register").json(&body).send().await.status, 201);
+    Tokens::of(&log_in(remote, name).await)
+}
+
+async fn log_in(remote: &Remote, name: &str) -> Answer {
+    remote.call("POST", "/login").json(&json!({ "username": name, "password": "my_password" })).send().await
+}
