@@ -16,11 +16,13 @@ on() {
   env ${url:+"TEST_DATABASE=$url" "TEST_DATABASE_FOLDER=$folder"} cargo test --locked --test it -- "$@" || suite_failed=1
 }
 
-# on_each_server [FILTER...]: the integration tests on PostgreSQL and on MariaDB.
+# on_each_server COMMAND [ARGUMENT...]: runs `COMMAND ENGINE URL FOLDER ARGUMENT...` with PostgreSQL and with MariaDB.
 on_each_server() {
+  local command=$1
+  shift
   if has_postgres; then
     check "PostgreSQL starts" start_postgres "${volume:-$scratch}/postgres"
-    on PostgreSQL "$postgres_url" "$postgres_folder" "$@"
+    "$command" PostgreSQL "$postgres_url" "$postgres_folder" "$@"
     check "PostgreSQL stops" stop_postgres
   else
     skip "PostgreSQL" "Debian's package postgresql is needed"
@@ -28,15 +30,15 @@ on_each_server() {
   if has_mariadb; then
     trap 'stop_mariadb; clean_up' EXIT
     check "MariaDB starts" start_mariadb "${volume:-$scratch}/mariadb"
-    on MariaDB "$mariadb_url" "$mariadb_folder" "$@"
+    "$command" MariaDB "$mariadb_url" "$mariadb_folder" "$@"
     check "MariaDB stops" stop_mariadb
   else
     skip "MariaDB" "Debian's package mariadb-server is needed"
   fi
 }
 
-# on_each_engine [FILTER...]: the same, and on SQLite.
+# on_each_engine COMMAND [ARGUMENT...]: the same, and with SQLite, which has neither URL nor folder.
 on_each_engine() {
-  on SQLite "" "" "$@"
+  "$1" SQLite "" "" "${@:2}"
   on_each_server "$@"
 }

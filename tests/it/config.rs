@@ -8,6 +8,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::support::figures::Figures;
+
 crate::trials![
     settings_come_from_file_and_environment,
     every_bad_setting_is_named,
@@ -125,6 +127,15 @@ async fn every_bad_setting_is_named() {
     for (name, value, key) in cases {
         refused(&check(&[(name, value)], None), &[key]);
     }
+    let figures = Figures {
+        id: "R26",
+        scenario: "a bad setting",
+        rounds: cases.len(),
+        wrongful: Some(0),
+        more: "each refused with exit code 6 within a second, the setting named".to_owned(),
+        ..Figures::default()
+    };
+    figures.tell();
 }
 
 async fn bad_files_are_refused() {

@@ -1,5 +1,5 @@
-//! Races between two running instances over one database. Each prints a line with its figures; the numbers are those of
-//! the security checks that a test covers.
+//! Races between two running instances over one database. Each adds a row to the table of figures; the numbers are those
+//! of the security checks that a test covers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use vestibule::entity::{audit_event, session, user};
 use crate::support::{
     app::Tokens,
     client::Answer,
-    database::engine,
+    figures::Figures,
     process::{Deployment, Server},
     rounds,
 };
@@ -28,9 +28,9 @@ crate::trials![
 
 const CALLERS: usize = 50;
 
-/// Prints the figures of a race.
-fn tell(race: &str, figures: &str) {
-    println!("race: {race}, {}: {figures}", engine());
+/// Adds the figures of a race to the table.
+fn tell(id: &'static str, scenario: &'static str, rounds: usize, wrongful: Option<usize>, more: String) {
+    Figures { id, scenario, rounds, wrongful, more, ..Figures::default() }.tell();
 }
 
 async fn register(server: &Server, name: &str) -> Answer {
@@ -78,10 +78,8 @@ async fn one_token_has_one_successor_s36() {
         let logout = servers[0].call("POST", "/logout").bearer(&Tokens::of(&next).access).send().await;
         assert_eq!(logout.status, 204);
     }
-    tell(
-        "refresh",
-        &format!("{number} rounds of {CALLERS} callers, {winners} successors, {forced_logouts} forced logouts"),
-    );
+    let more = format!("{CALLERS} callers; {winners} successors, {forced_logouts} forced logouts");
+    tell("R15", "parallel refreshes of one token", number, None, more);
     assert_eq!((winners, forced_logouts), (number, 0));
     assert_eq!(audit_event::Entity::find().count(&rows).await.unwrap(), 0);
 }
@@ -109,7 +107,8 @@ async fn replay_ends_the_session_after_a_crash_s34_s38() {
         assert!(events.iter().all(|event| event.kind == audit_event::Kind::RefreshTokenReused));
     }
     let replays = number * CALLERS;
-    tell("replay after kill -9", &format!("{replays} replays, {accepted} accepted, {survivors} sessions survived"));
+    let more = format!("{replays} replays, {survivors} sessions survived");
+    tell("R15", "replays of an old token after kill -9", number, Some(accepted), more);
     assert_eq!((accepted, survivors), (0, 0));
 }
 
@@ -138,7 +137,7 @@ async fn sessions_end_while_they_are_renewed_s40() {
         }
         assert!(knows(&servers[1], &kept).await);
     }
-    tell("ending beside renewing", &format!("{number} rounds, answers {statuses:?}, {survivors} sessions survived"));
+    tell("R15", "sessions ended while they are renewed", number, Some(survivors), format!("answers {statuses:?}"));
     assert!(statuses.keys().all(|status| matches!(status, 200 | 204 | 401)), "{statuses:?}");
     assert_eq!(survivors, 0);
 }
@@ -156,7 +155,8 @@ async fn one_name_has_one_owner() {
             *statuses.entry(answer.status).or_default() += 1;
         }
     }
-    tell("registration", &format!("{number} rounds of 64 callers, {winners} winners, answers {statuses:?}"));
+    let more = format!("64 callers, four spellings; {winners} winners, answers {statuses:?}");
+    tell("R13", "parallel registrations of one name", number, None, more);
     assert!(statuses.keys().all(|status| matches!(status, 201 | 409)), "{statuses:?}");
     assert_eq!(winners, number);
     assert_eq!(user::Entity::find().count(&rows).await.unwrap(), number as u64);
@@ -182,7 +182,8 @@ async fn five_instances_start_at_once_on_an_empty_database() {
         let deployment = Deployment::new().await;
         assert_eq!(start_five(&deployment, "john").await, 1, "one of them migrates");
     }
-    tell("start on an empty database", &format!("{number} rounds of 5 instances, {number} migrations, 0 failures"));
+    let more = format!("{number} migrations, 0 failures");
+    tell("R9", "five instances start at once on an empty database", number, None, more);
 }
 
 async fn five_instances_start_at_once_on_the_schema_before() {
@@ -210,5 +211,6 @@ async fn five_instances_start_at_once_on_the_schema_before() {
         let sessions = session::Entity::find().all(&rows).await.unwrap();
         assert_eq!(sessions.iter().filter(|session| session.counter == 0).count(), 1, "the old session is still there");
     }
-    tell("start on the schema before", &format!("{number} rounds of 5 instances, {number} migrations, 0 failures"));
+    let more = format!("{number} migrations, 0 failures");
+    tell("R9", "five instances start at once on an older schema", number, None, more);
 }
