@@ -202,7 +202,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
 }
 
 async fn open(config: &Config) -> Result<App, Failure> {
-    Ok(startup::open(config, Clock::System).await?)
+    Ok(startup::open(config, Clock::system()).await?)
 }
 
 /// Prints to standard output; a reader that has gone is no failure.

@@ -35,8 +35,9 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let endpoint = server::endpoint(routes, startup::edge(&config.server));
     let connections = startup::connections(config, tls);
     let serving = tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));
+    let clock = Clock::system();
     let opened = tokio::select! {
-        opened = startup::open_patiently(config, &Clock::System) => Some(Arc::new(opened?)),
+        opened = startup::open_patiently(config, &clock) => Some(Arc::new(opened?)),
         () = shutdown.stop.cancelled() => None,
     };
     if let Some(app) = opened {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{fault::Fault, keyring::Keyring};
 use crate::{
-    clock::Timestamp,
+    clock::{Reading, TOLERANCE},
     ids::{KeyId, SessionId, UserId},
     secret::AccessToken,
 };
@@ -20,8 +20,8 @@ use crate::{
 const TYPE: &str = "at+jwt";
 /// No token of ours is longer, in bytes.
 const MAX_LENGTH: usize = 8 * 1024;
-/// How far the clocks of two instances may differ, in seconds.
-const LEEWAY: i64 = 5;
+/// The tolerance in seconds, as claims have them.
+const LEEWAY: i64 = TOLERANCE.as_secs().cast_signed();
 
 /// What every access token of this service says.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ pub(super) fn issue(
     keyring: &Keyring,
     settings: &TokenSettings,
     bearer: Bearer,
-    now: Timestamp,
+    now: Reading,
     lifetime: Duration,
 ) -> Result<AccessToken, Fault> {
     let (algorithm, kid, key) =
@@ -94,9 +94,9 @@ pub(super) fn issue(
         sub: bearer.user.to_string(),
         aud: settings.audience.clone(),
         client_id: settings.client_id.clone(),
-        exp: (now + lifetime).seconds(),
-        nbf: now.seconds(),
-        iat: now.seconds(),
+        exp: (now.date + lifetime).seconds(),
+        nbf: now.date.seconds(),
+        iat: now.date.seconds(),
         jti: Uuid::new_v4().to_string(),
         sid: bearer.session.to_string(),
     };
@@ -113,7 +113,7 @@ pub(super) fn verify(
     keyring: &Keyring,
     settings: &TokenSettings,
     token: &AccessToken,
-    now: Timestamp,
+    now: Reading,
 ) -> Result<Bearer, InvalidToken> {
     let token = token.expose();
     if token.len() > MAX_LENGTH {
@@ -135,13 +135,13 @@ pub(super) fn verify(
     }
 }
 
-fn check(claims: &Claims, settings: &TokenSettings, now: Timestamp) -> Result<Bearer, InvalidToken> {
-    let now = now.seconds();
+fn check(claims: &Claims, settings: &TokenSettings, now: Reading) -> Result<Bearer, InvalidToken> {
+    let date = now.date.seconds();
     let ours =
         claims.iss == settings.issuer && claims.aud == settings.audience && claims.client_id == settings.client_id;
-    let timely = claims.exp > now.saturating_sub(LEEWAY)
-        && claims.nbf <= now.saturating_add(LEEWAY)
-        && claims.iat <= now.saturating_add(LEEWAY);
+    let timely = claims.exp > date.saturating_sub(LEEWAY)
+        && claims.nbf <= date.saturating_add(LEEWAY)
+        && claims.iat <= date.saturating_add(LEEWAY);
     // No token of ours was made before 1970.
     let dated = claims.iat >= 0 && claims.nbf >= 0;
     if !ours || !timely || !dated || claims.jti.is_empty() {

@@ -134,7 +134,7 @@ pub async fn register(app: &App, name: &Name, password: &Password, client: &Clie
     if !app.registration.open {
         return Err(RegisterError::Closed);
     }
-    throttle::pass(app, client, "register", app.throttle.registrations, app.clock.now()).await?;
+    throttle::pass(app, client, "register", app.throttle.registrations, app.clock.steady()).await?;
     if name.is_reserved(&app.registration.reserved_names) {
         return Err(RegisterError::UsernameTaken);
     }
@@ -245,22 +245,22 @@ pub async fn change_password(
     current: &Password,
     new: &Password,
 ) -> Result<(), ChangePasswordError> {
-    let now = app.clock.now();
+    let now = app.clock.read();
     let new = Normalised::new(new);
     // Before the current one is looked at, so that a new one that is refused counts as no failure.
     app.passwords.check(&new, &name_of(&caller.account)?)?;
-    let (seen, admitted) = &login::confirm(app, caller.account.id, current, client, now).await?;
-    let hash = &login::unless_busy(app, admitted, now, app.hashing.hash(new).await).await?;
+    let (seen, admitted) = &login::confirm(app, caller.account.id, current, client, now.moment).await?;
+    let hash = &login::unless_busy(app, admitted, now.moment, app.hashing.hash(new).await).await?;
     let doing = "changing a password";
     write(&app.db, doing, |transaction| async move {
         let mut row = login::unchanged(&transaction, seen).await?.into_active_model();
-        let own = session::Entity::by_id_live(caller.session, now).lock_exclusive().one(&*transaction).await;
+        let own = session::Entity::by_id_live(caller.session, now.moment).lock_exclusive().one(&*transaction).await;
         own.doing(doing)?.ok_or(ChangePasswordError::InvalidToken)?;
         row.password_hash = Set(hash.clone());
-        row.password_changed_at = Set(now);
+        row.password_changed_at = Set(now.date);
         row.update(&*transaction).await.doing(doing)?;
         device::forget_all(&transaction, seen.id).await?;
-        throttle::succeed(app, &transaction, admitted, seen.id, now).await?;
+        throttle::succeed(app, &transaction, admitted, seen.id, now.moment).await?;
         let others = session::Entity::end_others_of(caller.account.id, caller.session);
         others.exec(&*transaction).await.doing(doing)?;
         Ok(())

@@ -9,7 +9,7 @@ use super::{
     throttle::{self, ThrottleSettings},
     transaction::write,
 };
-use crate::{clock::Timestamp, entity::known_device, ids::UserId};
+use crate::{clock::Moment, entity::known_device, ids::UserId};
 
 /// How many devices go in one statement.
 const BATCH: u64 = 500;
@@ -25,7 +25,7 @@ pub(super) async fn is_known(
     connection: &impl ConnectionTrait,
     device: &str,
     settings: &ThrottleSettings,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<bool, Fault> {
     let since = now.before(settings.device_lifetime);
     let found = known_device::Entity::by_device(device, since).one(connection).await;
@@ -39,7 +39,7 @@ pub(super) async fn remember(
     device: &str,
     owner: UserId,
     settings: &ThrottleSettings,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<(), Fault> {
     let doing = "remembering a device";
     let row =
@@ -69,7 +69,7 @@ pub(super) async fn forget_all(transaction: &DatabaseTransaction, owner: UserId)
 
 /// Removes the devices that are no longer known; answers how many.
 pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
-    let since = app.clock.now().before(app.throttle.device_lifetime);
+    let since = app.clock.steady().before(app.throttle.device_lifetime);
     let doing = "clearing unused devices away";
     let mut removed = 0;
     loop {

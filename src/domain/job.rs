@@ -17,7 +17,7 @@ use crate::entity::job;
 /// # Errors
 /// The database's.
 pub(super) async fn take(app: &App, name: &str, every: Duration) -> Result<bool, Fault> {
-    let now = app.clock.now();
+    let now = app.clock.steady();
     let doing = "taking a job";
     write(&app.db, doing, |transaction| async move {
         let postponed = job::Entity::postpone(name, now, now + every).exec(&*transaction).await.doing(doing)?;

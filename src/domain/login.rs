@@ -13,7 +13,7 @@ use super::{
     transaction::write,
 };
 use crate::{
-    clock::Timestamp,
+    clock::Moment,
     entity::user,
     ids::UserId,
     secret::{Password, PasswordHash, SessionSecret},
@@ -59,16 +59,16 @@ impl From<AdmitError> for LoginError {
 /// # Errors
 /// [`LoginError`].
 pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, LoginError> {
-    let now = app.clock.now();
+    let now = app.clock.read();
     let name = name::canonical(&attempt.username);
     // What can be no name is counted as it was sent.
     let subject = name.as_deref().unwrap_or(&attempt.username);
-    let admitted = throttle::admit(app, &attempt.client, subject, now).await?;
+    let admitted = throttle::admit(app, &attempt.client, subject, now.moment).await?;
     let found = match &name {
         Some(name) => user::Entity::by_canonical_name(name).one(&app.db).await.doing("finding an account")?,
         None => None,
     };
-    let (user, outdated) = checked(app, found, &attempt.password, &admitted, now).await?;
+    let (user, outdated) = checked(app, found, &attempt.password, &admitted, now.moment).await?;
     let renewed = if outdated { renew(app, &attempt.password).await } else { None };
     let secret = &new_secret()?;
     let (user, renewed, client, admitted) = (&user, &renewed, &attempt.client, &admitted);
@@ -79,7 +79,7 @@ pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, Log
             row.password_hash = Set(hash.clone());
             row.update(&*transaction).await.doing("renewing a password hash")?;
         }
-        throttle::succeed(app, &transaction, admitted, user.id, now).await?;
+        throttle::succeed(app, &transaction, admitted, user.id, now.moment).await?;
         Ok::<_, LoginError>(session::open(&app.sessions, &transaction, user.id, client, secret, now).await?)
     })
     .await?;
@@ -96,7 +96,7 @@ pub(super) async fn confirm(
     account: UserId,
     password: &Password,
     client: &Client,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<(user::Model, Admitted), LoginError> {
     let found = user::Entity::by_id(account).one(&app.db).await.doing("finding an account")?;
     let user = found.ok_or(LoginError::InvalidCredentials)?;
@@ -111,7 +111,7 @@ async fn checked(
     found: Option<user::Model>,
     password: &Password,
     admitted: &Admitted,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<(user::Model, bool), LoginError> {
     let phc = found.as_ref().map(|user| &user.password_hash);
     let verdict = app.hashing.verify(Normalised::new(password), phc).await;
@@ -126,7 +126,7 @@ async fn checked(
 pub(super) async fn unless_busy<T>(
     app: &App,
     admitted: &Admitted,
-    now: Timestamp,
+    now: Moment,
     outcome: Result<T, Fault>,
 ) -> Result<T, Fault> {
     if let Err(Fault::Busy { .. }) = outcome {

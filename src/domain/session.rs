@@ -13,7 +13,7 @@ use super::{
     transaction::write,
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Moment, Reading, Timestamp},
     entity::{session, user},
     ids::{SessionId, UserId},
     secret::{AccessToken, SecretDigest, SessionSecret},
@@ -115,10 +115,10 @@ pub enum EndError {
 /// # Errors
 /// [`AuthenticateError`].
 pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, AuthenticateError> {
-    let now = app.clock.now();
+    let now = app.clock.read();
     let bearer = access_token::verify(&app.keyring, &app.tokens, token, now);
     let Bearer { user, session } = bearer.map_err(|_| AuthenticateError::InvalidToken)?;
-    let found = live(app, session, now).await?;
+    let found = live(app, session, now.moment).await?;
     let (_, owner) = found.filter(|(_, owner)| owner.id == user).ok_or(AuthenticateError::InvalidToken)?;
     Ok(Caller { account: owner.into(), session })
 }
@@ -129,7 +129,7 @@ pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, Auth
 /// # Errors
 /// The database's.
 pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Session>, Fault> {
-    let rows = session::Entity::live_of(caller.account.id, app.clock.now(), MAX_PER_ACCOUNT).all(&app.db).await;
+    let rows = session::Entity::live_of(caller.account.id, app.clock.steady(), MAX_PER_ACCOUNT).all(&app.db).await;
     let seen = |row: session::Model| Session {
         id: row.id,
         created_at: row.created_at,
@@ -154,7 +154,7 @@ pub async fn log_out(app: &App, caller: &Caller) -> Result<(), Fault> {
 /// # Errors
 /// [`EndError`].
 pub async fn end_one(app: &App, caller: &Caller, id: SessionId) -> Result<(), EndError> {
-    let now = app.clock.now();
+    let now = app.clock.steady();
     let doing = "ending a session";
     let ended = write(&app.db, doing, |transaction| async move {
         session::Entity::end_one_of(caller.account.id, id, now).exec(&*transaction).await.doing(doing)
@@ -197,10 +197,10 @@ pub(super) async fn open(
     user: UserId,
     client: &Client,
     secret: &SessionSecret,
-    now: Timestamp,
+    now: Reading,
 ) -> Result<session::Model, Fault> {
     let doing = "opening a session";
-    let older = session::Entity::older_of(user, now, settings.max_per_account - 1, MAX_PER_ACCOUNT);
+    let older = session::Entity::older_of(user, now.moment, settings.max_per_account - 1, MAX_PER_ACCOUNT);
     let older = older.all(transaction).await.doing(doing)?;
     if !older.is_empty() {
         let ids = older.iter().map(|session| session.id);
@@ -209,15 +209,15 @@ pub(super) async fn open(
     let row = session::Model {
         id: SessionId::random(),
         user_id: user,
-        created_at: now,
-        last_used_at: now,
-        expires_at: now + settings.lifetime,
-        idle_expires_at: now + settings.lifetime.min(settings.idle_lifetime),
+        created_at: now.date,
+        last_used_at: now.date,
+        expires_at: now.moment + settings.lifetime,
+        idle_expires_at: now.moment + settings.lifetime.min(settings.idle_lifetime),
         address: client.address(),
         user_agent: client.user_agent(),
         counter: 1,
-        rotated_at: now,
-        refreshes_until: now,
+        rotated_at: now.moment,
+        refreshes_until: now.moment,
         secret_digest: SecretDigest::of(secret),
     };
     session::Entity::insert(row.clone().into_active_model()).exec_without_returning(transaction).await.doing(doing)?;
@@ -228,7 +228,7 @@ pub(super) async fn open(
 pub(super) async fn live(
     app: &App,
     id: SessionId,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<Option<(session::Model, user::Model)>, Fault> {
     let found = session::Entity::by_id_live(id, now).one(&app.db).await.doing("reading a session")?;
     let Some(session) = found else { return Ok(None) };
@@ -247,7 +247,7 @@ pub(super) async fn end(app: &App, id: SessionId) -> Result<(), Fault> {
 
 /// Removes some of the sessions that are over; answers whether there may be more, and adds to `removed`.
 async fn clean_up_batch(app: &App, removed: &mut u64) -> Result<bool, Fault> {
-    let now = app.clock.now();
+    let now = app.clock.steady();
     let doing = "clearing ended sessions away";
     let ended = session::Entity::ended(now, CLEAN_UP_BATCH).all(&app.db).await.doing(doing)?;
     let ids = &ended.iter().map(|session| session.id).collect::<Vec<_>>();

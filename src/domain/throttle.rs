@@ -20,12 +20,13 @@ use super::{
     session::Client,
     transaction::write,
 };
-use crate::{clock::Timestamp, entity::throttle};
+use crate::{
+    clock::{Moment, TOLERANCE},
+    entity::throttle,
+};
 
 /// What a try with another name than the address's last one takes out of the address's bucket.
 const NEW_NAME: u32 = 3;
-/// How far the clocks of two instances may differ.
-const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
 /// How many expired throttles go in one transaction.
 const CLEAN_UP_BATCH: u64 = 500;
 
@@ -92,7 +93,7 @@ pub(super) struct Admitted {
     /// How many those are, this one included.
     count: i64,
     /// Until when the failures before this one made it wait.
-    waited_until: Timestamp,
+    waited_until: Moment,
     /// The keyed hash of account and address.
     device: String,
 }
@@ -101,7 +102,7 @@ pub(super) struct Admitted {
 ///
 /// # Errors
 /// [`AdmitError`]; then nothing is counted.
-pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Timestamp) -> Result<Admitted, AdmitError> {
+pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Moment) -> Result<Admitted, AdmitError> {
     let settings = &app.throttle;
     let network = &network(client.address);
     let tag = &subject(app, "name", name);
@@ -142,7 +143,7 @@ pub(super) async fn succeed(
     transaction: &DatabaseTransaction,
     admitted: &Admitted,
     user: crate::ids::UserId,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<(), Fault> {
     give_back(app, transaction, admitted, 1, now).await?;
     let doing = "forgetting failed tries";
@@ -154,7 +155,7 @@ pub(super) async fn succeed(
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn withdraw(app: &App, admitted: &Admitted, now: Timestamp) -> Result<(), Fault> {
+pub(super) async fn withdraw(app: &App, admitted: &Admitted, now: Moment) -> Result<(), Fault> {
     write(&app.db, "taking back a try to sign in", |transaction| async move {
         give_back(app, &transaction, admitted, 0, now).await?;
         let mut row = locked(&transaction, &admitted.failures, now).await?;
@@ -177,7 +178,7 @@ pub(super) async fn pass(
     client: &Client,
     purpose: &'static str,
     rate: Rate,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<(), AdmitError> {
     let subject = &subject(app, purpose, &network(client.address));
     write(&app.db, "counting requests", |transaction| async move {
@@ -192,7 +193,7 @@ pub(super) async fn pass(
 ///
 /// # Errors
 /// [`Throttled`] when it does not hold that much.
-pub(super) fn after_one_more(until: Timestamp, rate: Rate, now: Timestamp) -> Result<Timestamp, Throttled> {
+pub(super) fn after_one_more(until: Moment, rate: Rate, now: Moment) -> Result<Moment, Throttled> {
     after_more(until, rate, 1, now)
 }
 
@@ -214,7 +215,7 @@ pub(super) async fn unlock(app: &App, name: &str) -> Result<(), Fault> {
 /// # Errors
 /// The database's.
 pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
-    let now = app.clock.now();
+    let now = app.clock.steady();
     let doing = "clearing expired throttles away";
     let mut removed = 0;
     loop {
@@ -253,7 +254,7 @@ fn account(app: &App, name: &str) -> String {
 }
 
 /// The row of a subject under its lock, as good as new where it has expired.
-async fn locked(transaction: &DatabaseTransaction, subject: &str, now: Timestamp) -> Result<throttle::Model, Fault> {
+async fn locked(transaction: &DatabaseTransaction, subject: &str, now: Moment) -> Result<throttle::Model, Fault> {
     let doing = "reading a throttle";
     let fresh = throttle::Model { subject: subject.to_owned(), failures: 0, until: now, last: None, expires_at: now };
     // Where there is a row, it is changed to what it is, which locks it: nobody can remove it before it is read.
@@ -277,15 +278,15 @@ async fn store(transaction: &DatabaseTransaction, row: throttle::Model) -> Resul
     changed.update(transaction).await.doing("storing a throttle").map(drop)
 }
 
-fn after_more(until: Timestamp, rate: Rate, cost: u32, now: Timestamp) -> Result<Timestamp, Throttled> {
+fn after_more(until: Moment, rate: Rate, cost: u32, now: Moment) -> Result<Moment, Throttled> {
     let emptied = now + rate.every * rate.burst;
     // A bucket that is emptier than empty was written by a clock that is ahead, and says nothing.
-    let until = if until > emptied + CLOCK_DIFFERENCE { now } else { until.max(now) } + rate.every * cost;
+    let until = if until > emptied + TOLERANCE { now } else { until.max(now) } + rate.every * cost;
     let retry_after = until.since(emptied);
     if retry_after.is_zero() { Ok(until) } else { Err(Throttled { retry_after }) }
 }
 
-fn take(bucket: &mut throttle::Model, rate: Rate, cost: u32, now: Timestamp) -> Result<(), Throttled> {
+fn take(bucket: &mut throttle::Model, rate: Rate, cost: u32, now: Moment) -> Result<(), Throttled> {
     // A bucket smaller than the dearest try still lets one through when it is full.
     bucket.until = after_more(bucket.until, rate, cost.min(rate.burst), now)?;
     bucket.expires_at = bucket.until;
@@ -298,7 +299,7 @@ async fn give_back(
     transaction: &DatabaseTransaction,
     admitted: &Admitted,
     kept: u32,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<(), Fault> {
     let rate = app.throttle.logins;
     let cost = admitted.cost.min(rate.burst);
@@ -312,7 +313,7 @@ fn count_failure(
     row: &mut throttle::Model,
     settings: &ThrottleSettings,
     suspends: bool,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<(), Throttled> {
     let retry_after = left(row, settings, suspends, now);
     if !retry_after.is_zero() {
@@ -326,14 +327,14 @@ fn count_failure(
 }
 
 /// What is left of the wait that a row's failures cause.
-fn left(row: &throttle::Model, settings: &ThrottleSettings, suspends: bool, now: Timestamp) -> Duration {
+fn left(row: &throttle::Model, settings: &ThrottleSettings, suspends: bool, now: Moment) -> Duration {
     let left = row.until.since(now);
     if suspends && row.failures >= i64::from(settings.suspend_after) {
         return left;
     }
     let whole = wait(row.failures, settings);
     // More than the whole of it was written by a clock that is ahead, and says nothing.
-    if whole.is_zero() || left > whole + CLOCK_DIFFERENCE { Duration::ZERO } else { left }
+    if whole.is_zero() || left > whole + TOLERANCE { Duration::ZERO } else { left }
 }
 
 /// How long the next try waits after so many failures in a row: not at all, then 1, 2, 4 … seconds.

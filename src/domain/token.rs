@@ -16,7 +16,7 @@ use super::{
     transaction::write,
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Moment, Reading},
     entity,
     secret::{AccessToken, RefreshToken, SessionSecret},
 };
@@ -78,20 +78,20 @@ enum Standing {
 /// # Errors
 /// [`RefreshError`].
 pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result<TokenPair, RefreshError> {
-    let now = app.clock.now();
+    let now = app.clock.read();
     match renewed(app, token, client, now).await {
         Err(RefreshError::InvalidToken) => {
-            throttle::pass(app, client, "refresh", app.throttle.refused_refreshes, now).await?;
+            throttle::pass(app, client, "refresh", app.throttle.refused_refreshes, now.moment).await?;
             Err(RefreshError::InvalidToken)
         }
         outcome => outcome,
     }
 }
 
-async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Timestamp) -> Result<TokenPair, RefreshError> {
+async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Reading) -> Result<TokenPair, RefreshError> {
     let claim = refresh_token::read(&app.keyring, token).map_err(|_| RefreshError::InvalidToken)?;
-    let session = claimed(app, &claim, now).await?.ok_or(RefreshError::InvalidToken)?;
-    match standing(&claim, &session, app.sessions.refresh_grace, now) {
+    let session = claimed(app, &claim, now.moment).await?.ok_or(RefreshError::InvalidToken)?;
+    match standing(&claim, &session, app.sessions.refresh_grace, now.moment) {
         Standing::Current => {}
         Standing::JustRotated => return Ok(pair(app, &session, &claim.secret, now)?),
         Standing::Reused => return Err(end(app, &session, Kind::RefreshTokenReused, client, now).await?),
@@ -101,8 +101,8 @@ async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Timestam
         return Ok(pair(app, &renewed, &claim.secret, now)?);
     }
     // Another caller was faster. The token was current when it came, so it is no sign of theft however old it is now.
-    let session = claimed(app, &claim, now).await?.ok_or(RefreshError::InvalidToken)?;
-    match standing(&claim, &session, app.sessions.refresh_grace, now) {
+    let session = claimed(app, &claim, now.moment).await?.ok_or(RefreshError::InvalidToken)?;
+    match standing(&claim, &session, app.sessions.refresh_grace, now.moment) {
         Standing::JustRotated => Ok(pair(app, &session, &claim.secret, now)?),
         Standing::Current | Standing::Reused | Standing::Ahead => Err(RefreshError::InvalidToken),
     }
@@ -114,7 +114,7 @@ async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Timestam
 /// # Errors
 /// The database's.
 pub async fn revoke(app: &App, token: &RefreshToken) -> Result<(), Fault> {
-    let now = app.clock.now();
+    let now = app.clock.steady();
     let Ok(claim) = refresh_token::read(&app.keyring, token) else { return Ok(()) };
     match claimed(app, &claim, now).await? {
         Some(session) => session::end(app, session.id).await,
@@ -130,9 +130,9 @@ pub(super) fn pair(
     app: &App,
     session: &entity::session::Model,
     secret: &SessionSecret,
-    now: Timestamp,
+    now: Reading,
 ) -> Result<TokenPair, Fault> {
-    let refresh_expires_in = session.idle_expires_at.since(now);
+    let refresh_expires_in = session.idle_expires_at.since(now.moment);
     let expires_in = app.tokens.lifetime.min(refresh_expires_in);
     let bearer = Bearer { user: session.user_id, session: session.id };
     let claim = Claim { session: session.id, counter: session.counter, secret: secret.clone() };
@@ -145,12 +145,12 @@ pub(super) fn pair(
 }
 
 /// The live session that a genuine token claims, if it carries the session's secret.
-async fn claimed(app: &App, claim: &Claim, now: Timestamp) -> Result<Option<entity::session::Model>, Fault> {
+async fn claimed(app: &App, claim: &Claim, now: Moment) -> Result<Option<entity::session::Model>, Fault> {
     let found = session::live(app, claim.session, now).await?;
     Ok(found.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&claim.secret)))
 }
 
-fn standing(claim: &Claim, session: &entity::session::Model, grace: Duration, now: Timestamp) -> Standing {
+fn standing(claim: &Claim, session: &entity::session::Model, grace: Duration, now: Moment) -> Standing {
     if claim.counter == session.counter {
         Standing::Current
     } else if claim.counter > session.counter {
@@ -167,14 +167,14 @@ async fn rotate(
     app: &App,
     session: entity::session::Model,
     client: &Client,
-    now: Timestamp,
+    now: Reading,
 ) -> Result<Option<entity::session::Model>, RefreshError> {
     let renewed = &entity::session::Model {
         counter: session.counter + 1,
-        rotated_at: now,
-        refreshes_until: throttle::after_one_more(session.refreshes_until, app.throttle.refreshes, now)?,
-        last_used_at: now,
-        idle_expires_at: session.expires_at.min(now + app.sessions.idle_lifetime),
+        rotated_at: now.moment,
+        refreshes_until: throttle::after_one_more(session.refreshes_until, app.throttle.refreshes, now.moment)?,
+        last_used_at: now.date,
+        idle_expires_at: session.expires_at.min(now.moment + app.sessions.idle_lifetime),
         address: client.address(),
         user_agent: client.user_agent(),
         ..session
@@ -193,13 +193,13 @@ async fn end(
     session: &entity::session::Model,
     kind: Kind,
     client: &Client,
-    now: Timestamp,
+    now: Reading,
 ) -> Result<RefreshError, Fault> {
     let doing = "ending a session";
     let ended = write(&app.db, doing, |transaction| async move {
         let ended = entity::session::Entity::end(session.id).exec(&*transaction).await.doing(doing)?.rows_affected == 1;
         if ended {
-            audit::record(&*transaction, kind, session, client, now).await?;
+            audit::record(&*transaction, kind, session, client, now.date).await?;
         }
         Ok::<_, Fault>(ended)
     })

@@ -2,7 +2,7 @@
 
 use sea_orm::{Condition, Select, UpdateMany, entity::prelude::*};
 
-use crate::clock::Timestamp;
+use crate::clock::Moment;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -13,7 +13,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
     /// From when on an instance may take it.
-    pub due_at: Timestamp,
+    pub due_at: Moment,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -28,7 +28,7 @@ impl Entity {
     /// Puts a job that is due at `now` off until `next`. One that is due later than that was put off by a wrong clock,
     /// and is due too.
     #[must_use]
-    pub fn postpone(name: &str, now: Timestamp, next: Timestamp) -> UpdateMany<Self> {
+    pub fn postpone(name: &str, now: Moment, next: Moment) -> UpdateMany<Self> {
         Self::update_many()
             .col_expr(Column::DueAt, Expr::value(next))
             .filter(COLUMN.name.eq(name))

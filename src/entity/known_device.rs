@@ -2,7 +2,7 @@
 
 use sea_orm::{DeleteMany, QueryOrder, QuerySelect, Select, entity::prelude::*};
 
-use crate::{clock::Timestamp, ids::UserId};
+use crate::{clock::Moment, ids::UserId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -15,7 +15,7 @@ pub struct Model {
     /// Whose device it is.
     pub user_id: UserId,
     /// When the account last signed in from it.
-    pub last_login_at: Timestamp,
+    pub last_login_at: Moment,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -23,7 +23,7 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Entity {
     /// The device, if the account signed in from it after `since`.
     #[must_use]
-    pub fn by_device(device: &str, since: Timestamp) -> Select<Self> {
+    pub fn by_device(device: &str, since: Moment) -> Select<Self> {
         Self::find().filter(COLUMN.device.eq(device)).filter(Column::LastLoginAt.gt(since))
     }
 
@@ -40,7 +40,7 @@ impl Entity {
 
     /// Devices from which nobody has signed in since, at most `most` of them.
     #[must_use]
-    pub fn unused(since: Timestamp, most: u64) -> Select<Self> {
+    pub fn unused(since: Moment, most: u64) -> Select<Self> {
         Self::find().filter(Column::LastLoginAt.lte(since)).order_by_asc(COLUMN.last_login_at).limit(most)
     }
 
@@ -52,7 +52,7 @@ impl Entity {
 
     /// Forgets those of these devices from which nobody has signed in since.
     #[must_use]
-    pub fn forget_unused(devices: impl IntoIterator<Item = String>, since: Timestamp) -> DeleteMany<Self> {
+    pub fn forget_unused(devices: impl IntoIterator<Item = String>, since: Moment) -> DeleteMany<Self> {
         Self::forget(devices).filter(Column::LastLoginAt.lte(since))
     }
 

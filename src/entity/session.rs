@@ -3,7 +3,7 @@
 use sea_orm::{DeleteMany, QueryOrder, QuerySelect, Select, UpdateMany, entity::prelude::*};
 
 use crate::{
-    clock::Timestamp,
+    clock::{Moment, Timestamp},
     ids::{SessionId, UserId},
     secret::SecretDigest,
 };
@@ -23,9 +23,9 @@ pub struct Model {
     /// When the session was last signed into or renewed.
     pub last_used_at: Timestamp,
     /// When it ends whatever happens.
-    pub expires_at: Timestamp,
+    pub expires_at: Moment,
     /// When it ends unless it is renewed before; never after `expires_at`.
-    pub idle_expires_at: Timestamp,
+    pub idle_expires_at: Moment,
     /// The address of the client that last signed in or renewed.
     pub address: String,
     /// What that client called itself, at most 256 characters.
@@ -33,9 +33,9 @@ pub struct Model {
     /// Which refresh token of the session is the current one: they are counted from 1.
     pub counter: i64,
     /// When the current refresh token was made.
-    pub rotated_at: Timestamp,
+    pub rotated_at: Moment,
     /// When the bucket of refreshes is full again.
-    pub refreshes_until: Timestamp,
+    pub refreshes_until: Moment,
     /// Of the secret that all refresh tokens of the session carry.
     pub secret_digest: SecretDigest,
 }
@@ -51,13 +51,13 @@ impl Entity {
 
     /// This session, if it is still live at `now`.
     #[must_use]
-    pub fn by_id_live(id: SessionId, now: Timestamp) -> Select<Self> {
+    pub fn by_id_live(id: SessionId, now: Moment) -> Select<Self> {
         Self::find().filter(COLUMN.id.eq(id)).filter(Column::IdleExpiresAt.gt(now))
     }
 
     /// The sessions of an account that are live at `now`, the last used first, at most `most` of them.
     #[must_use]
-    pub fn live_of(owner: UserId, now: Timestamp, most: u64) -> Select<Self> {
+    pub fn live_of(owner: UserId, now: Moment, most: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(owner))
             .filter(Column::IdleExpiresAt.gt(now))
@@ -68,7 +68,7 @@ impl Entity {
 
     /// The live sessions of an account beyond the `newest` ones, at most `most` of them.
     #[must_use]
-    pub fn older_of(owner: UserId, now: Timestamp, newest: u64, most: u64) -> Select<Self> {
+    pub fn older_of(owner: UserId, now: Moment, newest: u64, most: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(owner))
             .filter(Column::IdleExpiresAt.gt(now))
@@ -80,7 +80,7 @@ impl Entity {
 
     /// Sessions that have ended by `now`, at most `most` of them.
     #[must_use]
-    pub fn ended(now: Timestamp, most: u64) -> Select<Self> {
+    pub fn ended(now: Moment, most: u64) -> Select<Self> {
         Self::find().filter(Column::IdleExpiresAt.lte(now)).order_by_asc(COLUMN.idle_expires_at).limit(most)
     }
 
@@ -107,7 +107,7 @@ impl Entity {
 
     /// Removes those of these sessions that have ended by `now`.
     #[must_use]
-    pub fn end_ended(ids: impl IntoIterator<Item = SessionId>, now: Timestamp) -> DeleteMany<Self> {
+    pub fn end_ended(ids: impl IntoIterator<Item = SessionId>, now: Moment) -> DeleteMany<Self> {
         Self::end_all(ids).filter(Column::IdleExpiresAt.lte(now))
     }
 
@@ -119,7 +119,7 @@ impl Entity {
 
     /// Removes a live session of an account.
     #[must_use]
-    pub fn end_one_of(owner: UserId, id: SessionId, now: Timestamp) -> DeleteMany<Self> {
+    pub fn end_one_of(owner: UserId, id: SessionId, now: Moment) -> DeleteMany<Self> {
         Self::end(id).filter(COLUMN.user_id.eq(owner)).filter(Column::IdleExpiresAt.gt(now))
     }
 

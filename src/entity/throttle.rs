@@ -2,7 +2,7 @@
 
 use sea_orm::{QueryOrder, QuerySelect, Select, entity::prelude::*};
 
-use crate::clock::Timestamp;
+use crate::clock::Moment;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -15,11 +15,11 @@ pub struct Model {
     /// How many tries have failed in a row, where that is counted.
     pub failures: i64,
     /// Until when nothing is let through; of a bucket that refills, when it is full again.
-    pub until: Timestamp,
+    pub until: Moment,
     /// The keyed hash of the name that was tried last, where that is looked at.
     pub last: Option<String>,
     /// From when on the row means nothing.
-    pub expires_at: Timestamp,
+    pub expires_at: Moment,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -33,13 +33,13 @@ impl Entity {
 
     /// Throttles that have expired by `now`, at most `most` of them.
     #[must_use]
-    pub fn expired(now: Timestamp, most: u64) -> Select<Self> {
+    pub fn expired(now: Moment, most: u64) -> Select<Self> {
         Self::find().filter(Column::ExpiresAt.lte(now)).order_by_asc(COLUMN.expires_at).limit(most)
     }
 
     /// Removes those of these throttles that have expired by `now`.
     #[must_use]
-    pub fn remove_expired(subjects: impl IntoIterator<Item = String>, now: Timestamp) -> sea_orm::DeleteMany<Self> {
+    pub fn remove_expired(subjects: impl IntoIterator<Item = String>, now: Moment) -> sea_orm::DeleteMany<Self> {
         Self::delete_many().filter(COLUMN.subject.is_in(subjects)).filter(Column::ExpiresAt.lte(now))
     }
 }

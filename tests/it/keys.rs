@@ -36,7 +36,7 @@ crate::trials![
 ];
 
 async fn start(config: &Config) -> Result<vestibule::domain::App, StartError> {
-    startup::open(config, Clock::System).await
+    startup::open(config, Clock::system()).await
 }
 
 fn mode(folder: &TempDir, file: &str) -> u32 {
