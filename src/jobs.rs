@@ -8,24 +8,42 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::{
     App,
     clean_up::{self, Removed},
+    clock,
 };
 
-/// How often an instance looks whether a job is due.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often an instance looks whether it is time for a clean-up.
+const CLEAN_UP_EVERY: Duration = Duration::from_secs(30);
+/// How often it looks at the clock that counts; instances may disagree for so long after that was set.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Does the jobs that are due, until `stop` is cancelled. One that fails is tried again when it is next due.
+/// Does what is to be done, until `stop` is cancelled. What fails is tried again the next time.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    let jobs = async {
+        tokio::join!(every(CLEAN_UP_EVERY, || Box::pin(clean_up(&app))), every(LOOK_EVERY, || Box::pin(look(&app))),);
+    };
+    tokio::select! {
+        () = jobs => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn every<F: Future<Output = ()>>(span: Duration, job: impl Fn() -> F) {
+    let mut ticks = tokio::time::interval(span);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        tokio::select! {
-            () = clean_up(&app) => {}
-            () = stop.cancelled() => return,
-        }
+        ticks.tick().await;
+        job().await;
+    }
+}
+
+async fn look(app: &App) {
+    match clock::look(app).await {
+        Ok(None) => {}
+        Ok(Some(difference)) => tracing::warn!(
+            "the clock that counts was set {difference}; dates follow, while sessions, waits and graces last as long as \
+             before"
+        ),
+        Err(fault) => tracing::debug!(cause = fault.chain(), "the clock runs on by itself"),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         App,
         access_token::TokenSettings,
         account::RegistrationSettings,
+        clock::{self, Watch},
         database::{self, MigrateError},
         fault::Fault,
         keyring::{self, Keyring, KeyringError},
@@ -143,13 +144,15 @@ impl StartError {
     }
 }
 
-/// Opens everything that the rules work with: the master key, then the database, then the keys in it.
+/// Opens everything that the rules work with: the master key, then the database, then the keys in it. The clock is set by
+/// the one that counts.
 ///
 /// # Errors
 /// [`StartError`]. Nothing is made in place of what is damaged or lost.
 pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
     let master = master_key(config).await?;
     let db = database(config).await?;
+    clock::begin(&db, &clock).await?;
     let keyring = Keyring::open(&db, &master, &clock).await.map_err(|error| match error {
         KeyringError::Fault(fault) => StartError::Fault(fault),
         lost @ KeyringError::Lost(_) => StartError::LostKey(lost),
@@ -158,6 +161,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
     Ok(App {
         db,
         clock,
+        watch: Watch::default(),
         keyring,
         hashing: Hashing::start(hashing(config)).map_err(StartError::Hashing)?,
         passwords: Policy { min_length: config.passwords.min_length },

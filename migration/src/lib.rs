@@ -13,6 +13,7 @@ use sea_orm_migration::{
 mod m20261123_000001_accounts;
 mod m20261123_000002_refresh;
 mod m20261123_000003_throttle;
+mod m20261123_000004_clock;
 
 /// Brings a database to the schema of this build.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000001_accounts::Migration),
             Box::new(m20261123_000002_refresh::Migration),
             Box::new(m20261123_000003_throttle::Migration),
+            Box::new(m20261123_000004_clock::Migration),
         ]
     }
 }

@@ -15,6 +15,7 @@ use sqlx::{
 
 use super::transaction::begin_write;
 pub use super::transaction::{is_conflict, is_unavailable};
+use crate::clock::Timestamp;
 
 /// How long a connection may take to be made where no request waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -171,4 +172,20 @@ where
         return Ok(());
     }
     Ok(Migrator::up(connection, None).await?)
+}
+
+/// The database's own time; SQLite has none.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn time(db: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
+    let statement = match db.get_database_backend() {
+        DatabaseBackend::Sqlite => return Ok(None),
+        DatabaseBackend::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros",
+        // In UTC, because a local time comes round twice when summer ends.
+        _ => "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) AS micros",
+    };
+    let row = db.query_one_raw(sea_orm::Statement::from_string(db.get_database_backend(), statement)).await?;
+    let micros = row.map(|row| row.try_get("", "micros")).transpose()?;
+    Ok(micros.map(Timestamp::from_micros))
 }

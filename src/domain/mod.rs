@@ -7,6 +7,7 @@ pub mod access_token;
 pub mod account;
 mod audit;
 pub mod clean_up;
+pub mod clock;
 pub mod database;
 mod device;
 pub mod fault;
@@ -33,6 +34,8 @@ pub struct App {
     pub db: pool::Pool,
     /// Tells the time.
     pub clock: Clock,
+    /// What is known of the clock that counts.
+    pub watch: clock::Watch,
     /// Signs and verifies.
     pub keyring: keyring::Keyring,
     /// Hashes passwords and checks them.
