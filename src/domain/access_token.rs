@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use uuid::Uuid;
+use uuid::{NoContext, Uuid};
 
 use super::{fault::Fault, keyring::Keyring};
 use crate::{
-    clock::{Reading, TOLERANCE},
+    clock::{Moment, Reading, TOLERANCE},
     ids::{KeyId, SessionId, UserId},
     secret::AccessToken,
 };
@@ -97,7 +97,7 @@ pub(super) fn issue(
         exp: (now.date + lifetime).seconds(),
         nbf: now.date.seconds(),
         iat: now.date.seconds(),
-        jti: Uuid::new_v4().to_string(),
+        jti: identifier(now.moment),
         sid: bearer.session.to_string(),
     };
     jsonwebtoken::encode(&header, &claims, key)
@@ -141,7 +141,8 @@ fn check(claims: &Claims, settings: &TokenSettings, now: Reading) -> Result<Bear
         claims.iss == settings.issuer && claims.aud == settings.audience && claims.client_id == settings.client_id;
     let timely = claims.exp > date.saturating_sub(LEEWAY)
         && claims.nbf <= date.saturating_add(LEEWAY)
-        && claims.iat <= date.saturating_add(LEEWAY);
+        && claims.iat <= date.saturating_add(LEEWAY)
+        && !is_spent(claims, now.moment);
     // No token of ours was made before 1970.
     let dated = claims.iat >= 0 && claims.nbf >= 0;
     if !ours || !timely || !dated || claims.jti.is_empty() {
@@ -151,6 +152,23 @@ fn check(claims: &Claims, settings: &TokenSettings, now: Reading) -> Result<Bear
         user: claims.sub.parse().map_err(|_| InvalidToken)?,
         session: claims.sid.parse().map_err(|_| InvalidToken)?,
     })
+}
+
+/// A new token's identifier: random, but for the moment of its making, in milliseconds (RFC 9562 section 5.7).
+fn identifier(made: Moment) -> String {
+    let millis = made.millis();
+    let nanos = u32::try_from(millis % 1_000).unwrap_or(0) * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, millis / 1_000, nanos)).to_string()
+}
+
+/// Whether the token has lasted as long as it says. Its dates cannot tell where the clock that counts was set back: they
+/// come round once more. What has no such identifier was made by an older build, and has its dates alone.
+fn is_spent(claims: &Claims, now: Moment) -> bool {
+    let Some(made) = claims.jti.parse().ok().as_ref().and_then(Uuid::get_timestamp) else { return false };
+    let (seconds, nanos) = made.to_unix();
+    let made = Moment::from_millis(seconds.saturating_mul(1_000).saturating_add(u64::from(nanos / 1_000_000)));
+    let lifetime = Duration::from_secs(u64::try_from(claims.exp.saturating_sub(claims.iat)).unwrap_or(0));
+    now.since(made) >= lifetime + TOLERANCE
 }
 
 /// One part of the compact serialisation. Only canonical base64url is read, so that a token has one spelling, and
