@@ -16,7 +16,7 @@ use super::{
     transaction::write,
 };
 use crate::{
-    clock::{Moment, Reading},
+    clock::{Moment, Reading, TOLERANCE},
     entity,
     secret::{AccessToken, RefreshToken, SessionSecret},
 };
@@ -65,6 +65,8 @@ enum Standing {
     /// It was until a moment ago, and its successor has not been used: the answer got lost, or several callers had the
     /// same token.
     JustRotated,
+    /// It was until its successor was made, which the row dates later than now: how long ago that was is not known.
+    Undated,
     /// It is older.
     Reused,
     /// It is newer than the row, so the row is an old copy.
@@ -94,6 +96,7 @@ async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Reading)
     match standing(&claim, &session, app.sessions.refresh_grace, now.moment) {
         Standing::Current => {}
         Standing::JustRotated => return Ok(pair(app, &session, &claim.secret, now)?),
+        Standing::Undated => return Err(RefreshError::InvalidToken),
         Standing::Reused => return Err(end(app, &session, Kind::RefreshTokenReused, client, now).await?),
         Standing::Ahead => return Err(end(app, &session, Kind::RefreshTokenAhead, client, now).await?),
     }
@@ -103,7 +106,8 @@ async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Reading)
     // Another caller was faster. The token was current when it came, so it is no sign of theft however old it is now.
     let session = claimed(app, &claim, now.moment).await?.ok_or(RefreshError::InvalidToken)?;
     match standing(&claim, &session, app.sessions.refresh_grace, now.moment) {
-        Standing::JustRotated => Ok(pair(app, &session, &claim.secret, now)?),
+        // Where it is undated, that other caller came later than this one.
+        Standing::JustRotated | Standing::Undated => Ok(pair(app, &session, &claim.secret, now)?),
         Standing::Current | Standing::Reused | Standing::Ahead => Err(RefreshError::InvalidToken),
     }
 }
@@ -155,7 +159,11 @@ fn standing(claim: &Claim, session: &entity::session::Model, grace: Duration, no
         Standing::Current
     } else if claim.counter > session.counter {
         Standing::Ahead
-    } else if claim.counter + 1 == session.counter && now < session.rotated_at + grace {
+    } else if claim.counter + 1 != session.counter {
+        Standing::Reused
+    } else if session.rotated_at > now + TOLERANCE {
+        Standing::Undated
+    } else if now.since(session.rotated_at) < grace {
         Standing::JustRotated
     } else {
         Standing::Reused
