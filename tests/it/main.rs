@@ -10,6 +10,7 @@ mod busy;
 mod chaos;
 mod checks;
 mod cli;
+mod clocks;
 mod config;
 mod conflicts;
 mod cors;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         chaos::trials(),
         checks::trials(),
         cli::trials(),
+        clocks::trials(),
         config::trials(),
         conflicts::trials(),
         cors::trials(),

@@ -13,6 +13,7 @@ use vestibule::{
     domain::{
         App,
         account::Account,
+        clock::{self, Difference},
         login::{self, Attempt},
         name::Name,
         service::Service,
@@ -197,9 +198,25 @@ impl TestApp {
         Box::pin(start(config, Arc::clone(&self.folder), self.app.clock.clone(), Differences::default()))
     }
 
+    /// Another one with a clock of its own.
+    pub(crate) fn another_by(&self, clock: Clock) -> BoxFuture<'static, Self> {
+        Box::pin(start(self.config.clone(), Arc::clone(&self.folder), clock, Differences::default()))
+    }
+
     /// Moves the service's clock.
     pub(crate) fn advance(&self, seconds: u64) {
         self.app.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Sets the clock that counts; the service has not looked at it since.
+    pub(crate) fn step(&self, seconds: i64) {
+        let span = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { self.app.clock.step_back(span) } else { self.app.clock.step_forward(span) }
+    }
+
+    /// Lets the service look at the clock that counts, as it does every few seconds; by how many seconds it had been set.
+    pub(crate) async fn look(&self) -> i64 {
+        clock::look(&self.app).await.unwrap().map_or(0, Difference::seconds)
     }
 
     /// Tells the server that it is about to stop.
