@@ -8,6 +8,7 @@
 mod accounts;
 mod busy;
 mod chaos;
+mod chaos_time;
 mod checks;
 mod cli;
 mod clocks;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         accounts::trials(),
         busy::trials(),
         chaos::trials(),
+        chaos_time::trials(),
         checks::trials(),
         cli::trials(),
         clocks::trials(),

@@ -1,0 +1,350 @@
+//! Running servers on hosts whose clocks jump or differ. Each test prints a line with its figures; the numbers are those
+//! of the promises that a test covers.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tempfile::TempDir;
+use vestibule::{
+    clock::{Clock, Timestamp},
+    domain::{account, login, name::Name},
+    startup,
+};
+
+use crate::support::{
+    app::{Tokens, attempt, config_in},
+    client::Answer,
+    database::engine,
+    process::{Deployment, Server},
+    rounds,
+};
+
+crate::trials![clock_that_jumps_by_an_hour_changes_nothing_r20, hosts_90_seconds_apart_make_no_difference_r21];
+
+const HOUR: i64 = 60 * 60;
+const CALLERS: usize = 50;
+/// How often a test signs in, for each jump.
+const SESSIONS: usize = 8;
+/// For how long an account is closed after one wrong password, in seconds: less than a jump.
+const CLOSED: u64 = 30 * 60;
+/// What the log says when a server has seen that its clock was set, and when its host's is not the database's.
+const SET: &str = "the clock that counts was set";
+const WRONG: &str = "this host's clock would have to be set 90.0 s back";
+
+/// Prints the figures of a test.
+fn tell(what: &str, figures: &str) {
+    println!("chaos: {what}, {}: {figures}", engine());
+}
+
+/// The library that shows a process another time than the system's.
+fn faketime() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files = folders.chain([PathBuf::from("/usr/lib")]).map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
+    files.find(|file| file.exists()).expect("libfaketimeMT.so.1 is needed: Debian's package libfaketime")
+}
+
+/// A host of its own for servers, as far as the clock goes.
+struct Host {
+    folder: TempDir,
+    started: Mutex<Vec<u32>>,
+}
+
+impl Host {
+    /// One whose clock is wrong by so many seconds.
+    fn new(offset: i64) -> Self {
+        let host = Self { folder: TempDir::new().unwrap(), started: Mutex::default() };
+        host.set(offset);
+        host
+    }
+
+    /// Sets its clock.
+    fn set(&self, offset: i64) {
+        let draft = self.folder.path().join("draft");
+        fs::write(&draft, format!("{offset:+}\n")).unwrap();
+        fs::rename(draft, self.folder.path().join("offset")).unwrap();
+    }
+
+    fn start(&self, mut command: Command) -> Server {
+        command
+            .env("LD_PRELOAD", faketime())
+            .env("FAKETIME_TIMESTAMP_FILE", self.folder.path().join("offset"))
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let server = Server::start(command);
+        self.started.lock().unwrap().push(server.id().as_raw_nonzero().get().cast_unsigned());
+        server
+    }
+}
+
+impl Drop for Host {
+    /// The library leaves its shared memory behind.
+    fn drop(&mut self) {
+        for id in self.started.lock().unwrap().iter() {
+            for name in ["faketime_shm_", "sem.faketime_sem_"] {
+                drop(fs::remove_file(format!("/dev/shm/{name}{id}")));
+            }
+        }
+    }
+}
+
+async fn sign_in_as(server: &Server, name: &str, password: &str) -> Answer {
+    let body = json!({ "username": name, "password": password });
+    server.call("POST", "/login").json(&body).send().await
+}
+
+async fn sign_in(server: &Server, name: &str) -> Tokens {
+    Tokens::of(&sign_in_as(server, name, "my_password").await)
+}
+
+async fn register(server: &Server, name: &str) {
+    let body = json!({ "username": name, "password": "my_password" });
+    assert_eq!(server.call("POST", "/register").json(&body).send().await.status, 201);
+}
+
+async fn refresh(server: &Server, tokens: &Tokens) -> Answer {
+    server.call("POST", "/token/refresh").json(&json!({ "refresh_token": tokens.refresh })).send().await
+}
+
+async fn knows(server: &Server, tokens: &Tokens) -> bool {
+    server.call("GET", "/me").bearer(&tokens.access).send().await.status == 200
+}
+
+/// The tokens of somebody who signed in 65 minutes ago: the access token has expired, and would be valid once more by a
+/// clock that is set back by an hour.
+async fn signed_in_long_ago(deployment: &Deployment) -> Tokens {
+    let folder = TempDir::new().unwrap();
+    let mut config = config_in(&folder);
+    config.database.url = deployment.url.clone().into();
+    config.keys.master_key = Some(deployment.master_key().into());
+    let then = Timestamp::from_micros((Clock::system().now().seconds() - 65 * 60) * 1_000_000);
+    let app = startup::open(&config, Clock::frozen(then)).await.unwrap();
+    account::create(&app, &Name::parse("john").unwrap(), &"my_password".to_owned().into()).await.unwrap();
+    let pair = login::with_password(&app, attempt("john", "my_password")).await.unwrap();
+    let tokens =
+        Tokens { access: pair.access_token.expose().to_owned(), refresh: pair.refresh_token.expose().to_owned() };
+    app.db.close().await.unwrap();
+    tokens
+}
+
+/// What must never happen, counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Figures {
+    accepted: usize,
+    logouts: usize,
+    opened: usize,
+    prolonged: usize,
+}
+
+/// What must not come back, whatever the clock shows.
+struct Over {
+    spent: Tokens,
+    given_back: Tokens,
+    closed: String,
+    since: Instant,
+}
+
+impl Over {
+    /// Signs somebody in and out, and closes an account.
+    async fn new(server: &Server, spent: &Tokens, name: &str) -> Self {
+        let (given_back, closed) = (sign_in(server, name).await, format!("not_{name}"));
+        let logout = server.call("POST", "/logout").bearer(&given_back.access).send().await;
+        assert_eq!(logout.status, 204);
+        sign_in_as(server, &closed, "wrong").await.is_problem(401, "invalid_credentials");
+        Self { spent: spent.clone(), given_back, closed, since: Instant::now() }
+    }
+
+    async fn look(&self, server: &Server, figures: &mut Figures) {
+        for tokens in [&self.spent, &self.given_back] {
+            figures.accepted += usize::from(knows(server, tokens).await);
+        }
+        figures.accepted += usize::from(refresh(server, &self.given_back).await.status != 401);
+        let answer = sign_in_as(server, &self.closed, "my_password").await;
+        let wait: u64 = answer.header("retry-after").parse().unwrap_or(0);
+        let left = CLOSED - self.since.elapsed().as_secs();
+        figures.opened += usize::from(answer.status != 429 || wait + 2 < left);
+        figures.prolonged += usize::from(wait > left + 2);
+    }
+}
+
+/// Somebody's session, the answer to whose last refresh got lost.
+struct Lost {
+    before: Tokens,
+    successor: Tokens,
+}
+
+impl Lost {
+    async fn new(server: &Server, name: &str) -> Self {
+        let before = sign_in(server, name).await;
+        let successor = Tokens::of(&refresh(server, &before).await);
+        Self { before, successor }
+    }
+
+    /// Sends the old token once more, and goes on with what that answers.
+    async fn look(&self, server: &Server, figures: &mut Figures) {
+        let again = refresh(server, &self.before).await;
+        if again.status != 200 || Tokens::of(&again).refresh != self.successor.refresh {
+            figures.logouts += 1;
+            return;
+        }
+        let next = refresh(server, &self.successor).await;
+        figures.logouts += usize::from(next.status != 200 || !knows(server, &Tokens::of(&next)).await);
+    }
+
+    /// Sends a token that is two behind, and then the newest.
+    async fn replay(&self, server: &Server, figures: &mut Figures) {
+        let newest = Tokens::of(&refresh(server, &self.successor).await);
+        for tokens in [&self.before, &newest] {
+            figures.accepted += usize::from(refresh(server, tokens).await.status != 401);
+        }
+    }
+}
+
+/// Waits until a server that goes by its host's clock has seen it being set for the `number`th time; the first times also
+/// for one that goes by its database's, which looks at it every five seconds and says nothing.
+async fn followed(deployment: &Deployment, number: usize) {
+    let begun = Instant::now();
+    if engine() != "SQLite" && number <= 4 {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+    }
+    while engine() == "SQLite" && deployment.logs().matches(SET).count() < number {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the server has not looked: {}", deployment.logs());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn clock_that_jumps_by_an_hour_changes_nothing_r20() {
+    let deployment = Deployment::new().await;
+    let spent = signed_in_long_ago(&deployment).await;
+    let host = Host::new(0);
+    let mut command = deployment.command();
+    command.env("VESTIBULE_THROTTLE__SUSPEND_AFTER", "1").env("VESTIBULE_THROTTLE__MEMORY", CLOSED.to_string());
+    let server = host.start(command);
+    let (number, mut jumps, mut figures) = (rounds(1, 20), 0, Figures::default());
+    for round in 0..number {
+        let name = format!("jane{round}");
+        register(&server, &name).await;
+        let over = Over::new(&server, &spent, &name).await;
+        for offset in [HOUR, 0, -HOUR, 0] {
+            let mut sessions = Vec::new();
+            for _ in 0..SESSIONS {
+                sessions.push(Lost::new(&server, &name).await);
+            }
+            let (early, late) = sessions.split_at(SESSIONS / 2);
+            host.set(offset);
+            jumps += 1;
+            over.look(&server, &mut figures).await;
+            for lost in early {
+                lost.look(&server, &mut figures).await;
+            }
+            followed(&deployment, jumps).await;
+            over.look(&server, &mut figures).await;
+            for lost in &late[1..] {
+                lost.look(&server, &mut figures).await;
+            }
+            late[0].replay(&server, &mut figures).await;
+        }
+    }
+    figures.logouts += usize::from(refresh(&server, &spent).await.status != 200);
+    server.stop();
+    let seen = if engine() == "SQLite" { jumps } else { 0 };
+    assert_eq!(deployment.logs().matches(SET).count(), seen, "{}", deployment.logs());
+    let Figures { accepted, logouts, opened, prolonged } = figures;
+    let sessions = jumps * SESSIONS;
+    tell(
+        "a clock that jumps by an hour",
+        &format!(
+            "{jumps} jumps, {sessions} sessions, {accepted} wrongly accepted, {logouts} forced logouts, {opened} waits \
+             opened, {prolonged} prolonged"
+        ),
+    );
+    assert_eq!(figures, Figures::default());
+}
+
+/// Presents a token many times at once to the instances in turn: its successors, and how many callers get none.
+async fn refresh_by_many(servers: &[Server; 2], tokens: &Tokens) -> (BTreeSet<String>, usize) {
+    let answers = join_all((0..CALLERS).map(|number| refresh(&servers[number % 2], tokens))).await;
+    let good = answers.iter().filter(|answer| answer.status == 200);
+    let successors = good.map(|answer| Tokens::of(answer).refresh).collect();
+    (successors, answers.iter().filter(|answer| answer.status != 200).count())
+}
+
+/// What two instances make of each other's tokens, counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Exchange {
+    /// Live tokens that were refused.
+    refused: usize,
+    /// Tokens of what is over that were not.
+    accepted: usize,
+    /// Successors of tokens that many presented.
+    successors: usize,
+    /// Of those many, who got none, and successors that were of no use.
+    logouts: usize,
+}
+
+impl Exchange {
+    /// Makes tokens at one instance and presents them at the other, or at both.
+    async fn pass(&mut self, servers: &[Server; 2], one: &Server, other: &Server, name: &str) {
+        let tokens = sign_in(one, name).await;
+        self.refused += usize::from(!knows(other, &tokens).await);
+        let next = refresh(other, &tokens).await;
+        self.refused += usize::from(next.status != 200 || !knows(one, &Tokens::of(&next)).await);
+
+        let (successors, losers) = refresh_by_many(servers, &sign_in(one, name).await).await;
+        self.successors += successors.len();
+        self.logouts += losers;
+        for token in successors {
+            let next = refresh(other, &Tokens { refresh: token, access: String::new() }).await;
+            self.logouts += usize::from(next.status != 200);
+        }
+
+        let ended = sign_in(one, name).await;
+        assert_eq!(one.call("POST", "/logout").bearer(&ended.access).send().await.status, 204);
+        self.accepted += refresh_by_many(servers, &ended).await.0.len();
+        self.accepted += usize::from(knows(one, &ended).await) + usize::from(knows(other, &ended).await);
+    }
+}
+
+/// On SQLite, whose instances are on one host in earnest, only that nothing is accepted that is over.
+async fn hosts_90_seconds_apart_make_no_difference_r21() {
+    let deployment = Deployment::new().await;
+    let spent = signed_in_long_ago(&deployment).await;
+    let hosts = [Host::new(0), Host::new(90)];
+    let servers = [hosts[0].start(deployment.command()), hosts[1].start(deployment.command())];
+    let [a, b] = &servers;
+    let (number, mut exchange) = (rounds(2, 20), Exchange::default());
+    for round in 0..number {
+        let name = format!("jane{round}");
+        register(a, &name).await;
+        exchange.pass(&servers, a, b, &name).await;
+        exchange.pass(&servers, b, a, &name).await;
+        exchange.accepted += usize::from(knows(a, &spent).await) + usize::from(knows(b, &spent).await);
+    }
+    for server in servers {
+        server.stop();
+    }
+    let Exchange { refused, accepted, successors, logouts } = exchange;
+    let races = 2 * number;
+    let what = if engine() == "SQLite" { "callers refused" } else { "forced logouts" };
+    tell(
+        "two hosts 90 seconds apart",
+        &format!(
+            "{number} rounds both ways, {refused} tokens refused, {accepted} wrongly accepted, {races} times {CALLERS} \
+             callers with one token, {successors} successors, {logouts} {what}"
+        ),
+    );
+    let logs = deployment.logs();
+    assert_eq!((accepted, logs.matches(SET).count()), (0, 0), "{logs}");
+    assert!(successors <= races);
+    if engine() != "SQLite" {
+        assert_eq!(exchange, Exchange { successors: races, ..Exchange::default() }, "{logs}");
+        assert_eq!(logs.matches(WRONG).count(), 1, "{logs}");
+    }
+}
