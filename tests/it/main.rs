@@ -8,7 +8,6 @@
 mod accounts;
 mod busy;
 mod chaos;
-mod chaos_time;
 mod checks;
 mod cli;
 mod clocks;
@@ -60,7 +59,6 @@ fn main() -> ExitCode {
         accounts::trials(),
         busy::trials(),
         chaos::trials(),
-        chaos_time::trials(),
         checks::trials(),
         cli::trials(),
         clocks::trials(),

@@ -1,6 +1,7 @@
 //! What happens to the service when machines fail: each scenario adds a row to a table of figures. They stop and kill
 //! what runs under the service, so they only run where that belongs to them alone, one after the other.
 
+mod clocks;
 mod damage;
 mod disk;
 mod kill;
@@ -24,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     if env::var_os("TEST_CHAOS").is_none() {
         return Vec::new();
     }
-    [damage::trials(), disk::trials(), kill::trials(), outage::trials(), upgrade::trials()]
+    [clocks::trials(), damage::trials(), disk::trials(), kill::trials(), outage::trials(), upgrade::trials()]
         .into_iter()
         .flatten()
         .collect()

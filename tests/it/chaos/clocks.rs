@@ -1,4 +1,4 @@
-//! Running servers on hosts whose clocks jump or differ. Each test prints a line with its figures; the numbers are those
+//! Running servers on hosts whose clocks jump or differ. Each test adds a row to the table of figures; the numbers are those
 //! of the promises that a test covers.
 
 use std::{
@@ -23,6 +23,7 @@ use crate::support::{
     app::{Tokens, attempt, config_in},
     client::Answer,
     database::engine,
+    figures::Figures,
     process::{Deployment, Server},
     rounds,
 };
@@ -38,11 +39,6 @@ const CLOSED: u64 = 30 * 60;
 /// What the log says when a server has seen that its clock was set, and when its host's is not the database's.
 const SET: &str = "the clock that counts was set";
 const WRONG: &str = "this host's clock would have to be set 90.0 s back";
-
-/// Prints the figures of a test.
-fn tell(what: &str, figures: &str) {
-    println!("chaos: {what}, {}: {figures}", engine());
-}
 
 /// The library that shows a process another time than the system's.
 fn faketime() -> PathBuf {
@@ -136,7 +132,7 @@ async fn signed_in_long_ago(deployment: &Deployment) -> Tokens {
 
 /// What must never happen, counted.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Figures {
+struct Count {
     accepted: usize,
     logouts: usize,
     opened: usize,
@@ -161,16 +157,16 @@ impl Over {
         Self { spent: spent.clone(), given_back, closed, since: Instant::now() }
     }
 
-    async fn look(&self, server: &Server, figures: &mut Figures) {
+    async fn look(&self, server: &Server, count: &mut Count) {
         for tokens in [&self.spent, &self.given_back] {
-            figures.accepted += usize::from(knows(server, tokens).await);
+            count.accepted += usize::from(knows(server, tokens).await);
         }
-        figures.accepted += usize::from(refresh(server, &self.given_back).await.status != 401);
+        count.accepted += usize::from(refresh(server, &self.given_back).await.status != 401);
         let answer = sign_in_as(server, &self.closed, "my_password").await;
         let wait: u64 = answer.header("retry-after").parse().unwrap_or(0);
         let left = CLOSED - self.since.elapsed().as_secs();
-        figures.opened += usize::from(answer.status != 429 || wait + 2 < left);
-        figures.prolonged += usize::from(wait > left + 2);
+        count.opened += usize::from(answer.status != 429 || wait + 2 < left);
+        count.prolonged += usize::from(wait > left + 2);
     }
 }
 
@@ -188,21 +184,21 @@ impl Lost {
     }
 
     /// Sends the old token once more, and goes on with what that answers.
-    async fn look(&self, server: &Server, figures: &mut Figures) {
+    async fn look(&self, server: &Server, count: &mut Count) {
         let again = refresh(server, &self.before).await;
         if again.status != 200 || Tokens::of(&again).refresh != self.successor.refresh {
-            figures.logouts += 1;
+            count.logouts += 1;
             return;
         }
         let next = refresh(server, &self.successor).await;
-        figures.logouts += usize::from(next.status != 200 || !knows(server, &Tokens::of(&next)).await);
+        count.logouts += usize::from(next.status != 200 || !knows(server, &Tokens::of(&next)).await);
     }
 
     /// Sends a token that is two behind, and then the newest.
-    async fn replay(&self, server: &Server, figures: &mut Figures) {
+    async fn replay(&self, server: &Server, count: &mut Count) {
         let newest = Tokens::of(&refresh(server, &self.successor).await);
         for tokens in [&self.before, &newest] {
-            figures.accepted += usize::from(refresh(server, tokens).await.status != 401);
+            count.accepted += usize::from(refresh(server, tokens).await.status != 401);
         }
     }
 }
@@ -227,7 +223,7 @@ async fn clock_that_jumps_by_an_hour_changes_nothing_r20() {
     let mut command = deployment.command();
     command.env("VESTIBULE_THROTTLE__SUSPEND_AFTER", "1").env("VESTIBULE_THROTTLE__MEMORY", CLOSED.to_string());
     let server = host.start(command);
-    let (number, mut jumps, mut figures) = (rounds(1, 20), 0, Figures::default());
+    let (number, mut jumps, mut count) = (rounds(1, 5), 0, Count::default());
     for round in 0..number {
         let name = format!("jane{round}");
         register(&server, &name).await;
@@ -240,32 +236,36 @@ async fn clock_that_jumps_by_an_hour_changes_nothing_r20() {
             let (early, late) = sessions.split_at(SESSIONS / 2);
             host.set(offset);
             jumps += 1;
-            over.look(&server, &mut figures).await;
+            over.look(&server, &mut count).await;
             for lost in early {
-                lost.look(&server, &mut figures).await;
+                lost.look(&server, &mut count).await;
             }
             followed(&deployment, jumps).await;
-            over.look(&server, &mut figures).await;
+            over.look(&server, &mut count).await;
             for lost in &late[1..] {
-                lost.look(&server, &mut figures).await;
+                lost.look(&server, &mut count).await;
             }
-            late[0].replay(&server, &mut figures).await;
+            late[0].replay(&server, &mut count).await;
         }
     }
-    figures.logouts += usize::from(refresh(&server, &spent).await.status != 200);
+    count.logouts += usize::from(refresh(&server, &spent).await.status != 200);
     server.stop();
     let seen = if engine() == "SQLite" { jumps } else { 0 };
     assert_eq!(deployment.logs().matches(SET).count(), seen, "{}", deployment.logs());
-    let Figures { accepted, logouts, opened, prolonged } = figures;
+    let Count { accepted, logouts, opened, prolonged } = count;
     let sessions = jumps * SESSIONS;
-    tell(
-        "a clock that jumps by an hour",
-        &format!(
-            "{jumps} jumps, {sessions} sessions, {accepted} wrongly accepted, {logouts} forced logouts, {opened} waits \
-             opened, {prolonged} prolonged"
+    let row = Figures {
+        id: "R20",
+        scenario: "the host's clock jumps by an hour, both ways",
+        rounds: number,
+        wrongful: Some(accepted),
+        more: format!(
+            "{jumps} jumps, {sessions} sessions: {logouts} forced logouts, {opened} waits opened, {prolonged} prolonged"
         ),
-    );
-    assert_eq!(figures, Figures::default());
+        ..Figures::default()
+    };
+    row.tell();
+    assert_eq!(count, Count::default());
 }
 
 /// Presents a token many times at once to the instances in turn: its successors, and how many callers get none.
@@ -332,14 +332,19 @@ async fn hosts_90_seconds_apart_make_no_difference_r21() {
     }
     let Exchange { refused, accepted, successors, logouts } = exchange;
     let races = 2 * number;
-    let what = if engine() == "SQLite" { "callers refused" } else { "forced logouts" };
-    tell(
-        "two hosts 90 seconds apart",
-        &format!(
-            "{number} rounds both ways, {refused} tokens refused, {accepted} wrongly accepted, {races} times {CALLERS} \
-             callers with one token, {successors} successors, {logouts} {what}"
+    let what = if engine() == "SQLite" { "callers refused (a file is for one host)" } else { "forced logouts" };
+    let row = Figures {
+        id: "R21",
+        scenario: "two hosts 90 seconds apart",
+        rounds: number,
+        wrongful: Some(accepted),
+        more: format!(
+            "{refused} tokens refused, {races} times {CALLERS} callers with one token: {successors} successors, {logouts} \
+             {what}"
         ),
-    );
+        ..Figures::default()
+    };
+    row.tell();
     let logs = deployment.logs();
     assert_eq!((accepted, logs.matches(SET).count()), (0, 0), "{logs}");
     assert!(successors <= races);
