@@ -13,7 +13,7 @@ use super::{Failure, confirm, say};
 pub(super) enum Command {
     /// Print a new master key, for `keys.master_key` or the file that `keys.master_key_file` names
     Generate,
-    /// Give up a lost master key: accounts stay, all sessions and signing keys go
+    /// Give up lost keys: accounts stay; all keys, all sessions and what is counted of failed tries go
     Reset {
         /// Do not ask
         #[arg(long)]
