@@ -250,7 +250,7 @@ pub async fn change_password(
     // Before the current one is looked at, so that a new one that is refused counts as no failure.
     app.passwords.check(&new, &name_of(&caller.account)?)?;
     let (seen, admitted) = &login::confirm(app, caller.account.id, current, client, now.moment).await?;
-    let hash = &login::unless_busy(app, admitted, now.moment, app.hashing.hash(new).await).await?;
+    let hash = &login::unless_busy(app, admitted, app.hashing.hash(new).await).await?;
     let doing = "changing a password";
     write(&app.db, doing, |transaction| async move {
         let mut row = login::unchanged(&transaction, seen).await?.into_active_model();

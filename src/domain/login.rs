@@ -68,7 +68,7 @@ pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, Log
         Some(name) => user::Entity::by_canonical_name(name).one(&app.db).await.doing("finding an account")?,
         None => None,
     };
-    let (user, outdated) = checked(app, found, &attempt.password, &admitted, now.moment).await?;
+    let (user, outdated) = checked(app, found, &attempt.password, &admitted).await?;
     let renewed = if outdated { renew(app, &attempt.password).await } else { None };
     let secret = &new_secret()?;
     let (user, renewed, client, admitted) = (&user, &renewed, &attempt.client, &admitted);
@@ -101,7 +101,7 @@ pub(super) async fn confirm(
     let found = user::Entity::by_id(account).one(&app.db).await.doing("finding an account")?;
     let user = found.ok_or(LoginError::InvalidCredentials)?;
     let admitted = throttle::admit(app, client, &user.username_canonical, now).await?;
-    let (user, _) = checked(app, Some(user), password, &admitted, now).await?;
+    let (user, _) = checked(app, Some(user), password, &admitted).await?;
     Ok((user, admitted))
 }
 
@@ -111,11 +111,10 @@ async fn checked(
     found: Option<user::Model>,
     password: &Password,
     admitted: &Admitted,
-    now: Moment,
 ) -> Result<(user::Model, bool), LoginError> {
     let phc = found.as_ref().map(|user| &user.password_hash);
     let verdict = app.hashing.verify(Normalised::new(password), phc).await;
-    let verdict = unless_busy(app, admitted, now, verdict).await?;
+    let verdict = unless_busy(app, admitted, verdict).await?;
     match (found, verdict) {
         (Some(user), Verdict::Right { outdated }) if user.state == user::State::Active => Ok((user, outdated)),
         _ => Err(LoginError::InvalidCredentials),
@@ -123,14 +122,9 @@ async fn checked(
 }
 
 /// What came of hashing. Where nothing did, because too much was waiting, the try is taken back.
-pub(super) async fn unless_busy<T>(
-    app: &App,
-    admitted: &Admitted,
-    now: Moment,
-    outcome: Result<T, Fault>,
-) -> Result<T, Fault> {
+pub(super) async fn unless_busy<T>(app: &App, admitted: &Admitted, outcome: Result<T, Fault>) -> Result<T, Fault> {
     if let Err(Fault::Busy { .. }) = outcome {
-        throttle::withdraw(app, admitted, now).await?;
+        throttle::withdraw(app, admitted).await?;
     }
     outcome
 }

@@ -155,7 +155,9 @@ pub(super) async fn succeed(
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn withdraw(app: &App, admitted: &Admitted, now: Moment) -> Result<(), Fault> {
+pub(super) async fn withdraw(app: &App, admitted: &Admitted) -> Result<(), Fault> {
+    // Not when the try began: others may have failed meanwhile, and wait from then on.
+    let now = app.clock.steady();
     write(&app.db, "taking back a try to sign in", |transaction| async move {
         give_back(app, &transaction, admitted, 0, now).await?;
         let mut row = locked(&transaction, &admitted.failures, now).await?;
