@@ -410,7 +410,7 @@ fn create_key(path: &Path) -> Result<(), StartError> {
 }
 
 /// Makes the database's file readable by its owner alone before anything is in it; SQLite gives its other files the
-/// same mode.
+/// same mode. One that cannot be written is refused: SQLite would open it all the same, and every change would fail.
 fn private_file(path: &Path) -> Result<(), StartError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
@@ -419,7 +419,8 @@ fn private_file(path: &Path) -> Result<(), StartError> {
             if mode & 0o077 != 0 {
                 tracing::warn!(file = %path.display(), mode = format!("{mode:o}"), "other users can read the database");
             }
-            Ok(())
+            let opened = OpenOptions::new().write(true).open(path).map(drop);
+            opened.map_err(|error| StartError::File { path: path.to_owned(), error })
         }
         Err(error) => Err(StartError::File { path: path.to_owned(), error }),
     }

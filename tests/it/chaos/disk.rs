@@ -189,7 +189,12 @@ async fn file_can_only_be_read_r8() {
     let remote = server.remote();
     let file = PathBuf::from(deployment.url.trim_start_matches("sqlite://"));
     let files = ["", "-wal", "-shm"].map(|end| file.with_file_name(format!("vestibule.db{end}")));
-    let allow = |mode| files.iter().for_each(|file| fs::set_permissions(file, Permissions::from_mode(mode)).unwrap());
+    let allow = |mode| {
+        // The log and its index are gone once the last connection is closed.
+        for file in files.iter().filter(|file| file.exists()) {
+            fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+        }
+    };
     let readers = Readers::start(&remote);
     allow(0o400);
     let owners = Owners::start(&remote, "owner", OWNERS);
@@ -202,4 +207,9 @@ async fn file_can_only_be_read_r8() {
     let recovery = last_refusal(&tally, mended);
     tell("file read-only", &tally, recovery, format!("{} s", outage().as_secs()));
     server.stop();
+    allow(0o400);
+    assert_eq!(deployment.failed_start(&as_anybody), Some(1), "{}", deployment.logs());
+    let logs = deployment.logs();
+    let reason = logs.lines().last().unwrap_or_default();
+    assert!(reason.contains("vestibule.db: Permission denied"), "{reason}");
 }

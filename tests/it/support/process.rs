@@ -184,6 +184,11 @@ impl Deployment {
         self.over_this(settled(command, &self.folder))
     }
 
+    /// The exit code of a start that must fail, by another program as in [`Self::command_by`]; 124 when it serves instead.
+    pub(crate) fn failed_start(&self, program: &[&str]) -> Option<i32> {
+        self.command_by(&[&["timeout", "20"], program].concat()).status().unwrap().code()
+    }
+
     fn over_this(&self, mut command: Command) -> Command {
         let log = format!("{}.log", self.started.fetch_add(1, Ordering::Relaxed));
         command
