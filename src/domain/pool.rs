@@ -44,6 +44,9 @@ pub struct Pool {
     /// SQLite has one writer at a time. Those of this process queue here, first come first served: SQLite's own waiting
     /// is by sleeping and looking again, and each that waits there keeps a connection from those that read.
     writer: Option<Semaphore>,
+    /// What anybody may cause by asking, the counting of tries, queues here before it queues with all else: then that
+    /// waits behind a few of them, however many there are.
+    counters: Semaphore,
     doubts: Arc<Doubts>,
 }
 
@@ -125,6 +128,7 @@ impl Pool {
             db: database::open(options).await?,
             bound: if sqlite { SQLITE_BOUND } else { NETWORK_BOUND },
             writer: sqlite.then(|| Semaphore::new(1)),
+            counters: Semaphore::new(if sqlite { 1 } else { (max_connections as usize / 2).max(1) }),
             doubts,
         })
     }
@@ -156,6 +160,11 @@ impl Pool {
             Some(writer) => writer.acquire().await.ok(),
             None => None,
         }
+    }
+
+    /// The turn of one who counts a try.
+    pub(super) async fn turn_to_count(&self) -> Option<SemaphorePermit<'_>> {
+        self.counters.acquire().await.ok()
     }
 
     /// Closes the connections that are given back now: what has just failed may fail on them only.

@@ -18,7 +18,7 @@ use super::{
     App, device,
     fault::{Doing as _, Fault},
     session::Client,
-    transaction::write,
+    transaction::{count, write},
 };
 use crate::{
     clock::{Moment, TOLERANCE},
@@ -109,7 +109,10 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Moment) -
     let device = &device::of(app, name, client);
     let address = &subject(app, "login", network);
     let doing = "counting a try to sign in";
-    write(&app.db, doing, |transaction| async move {
+    app.hashing.has_room()?;
+    count(&app.db, doing, |transaction| async move {
+        // Others may have been faster while this one waited for its turn.
+        app.hashing.has_room()?;
         let mut bucket = locked(&transaction, address, now).await?;
         let cost = if bucket.last.as_ref() == Some(tag) { 1 } else { NEW_NAME };
         let taken = take(&mut bucket, settings.logins, cost, now);
@@ -183,7 +186,7 @@ pub(super) async fn pass(
     now: Moment,
 ) -> Result<(), AdmitError> {
     let subject = &subject(app, purpose, &network(client.address));
-    write(&app.db, "counting requests", |transaction| async move {
+    count(&app.db, "counting requests", |transaction| async move {
         let mut bucket = locked(&transaction, subject, now).await?;
         take(&mut bucket, rate, 1, now)?;
         Ok(store(&transaction, bucket).await?)

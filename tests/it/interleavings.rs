@@ -135,7 +135,7 @@ async fn ended_session_sets_no_password_s13() {
     let (current, new) = ("my_password".to_owned().into(), "a better password".to_owned().into());
     let client = attempt("john", "").client;
     let change = account::change_password(&app.app, &thief, &client, &current, &new);
-    let (outcome, ()) = join(change, meanwhile).await;
+    let (outcome, ()) = Box::pin(join(change, meanwhile)).await;
     assert!(matches!(outcome, Err(ChangePasswordError::InvalidToken)), "{outcome:?}");
     assert!(app.knows(&owner.access).await);
     app.token("john", "my_password").await;

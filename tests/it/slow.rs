@@ -19,6 +19,7 @@ use vestibule::server::Deadlines;
 
 use crate::support::{
     TestApp,
+    figures::Figures,
     process::{Deployment, Server},
     rounds,
 };
@@ -156,9 +157,18 @@ async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
     let under_attack = timeout(Duration::from_mins(2), p99(&app, 300, busy)).await;
     assert!(under_attack.is_ok(), "{} are not dropped; those that were: {longest:.1?}", attack.len());
     let under_attack = under_attack.unwrap();
-    println!(
-        "edge: {clients} slow clients, p99 of /.well-known/jwks.json {quiet:.1?} quiet, {under_attack:.1?} under attack"
-    );
+    let figures = Figures {
+        id: "R22",
+        scenario: "slow clients",
+        rounds: 1,
+        more: format!(
+            "{clients} clients, the last dropped after {:.1?}; p99 of /.well-known/jwks.json {quiet:.1?} quiet, \
+             {under_attack:.1?} under attack (debug build)",
+            longest.values().map(|(_, longest)| *longest).max().unwrap(),
+        ),
+        ..Figures::default()
+    };
+    figures.tell();
     println!("edge: with a deadline of {DEADLINE:?} so many of each were dropped, the last after {longest:.1?}");
     for (name, (_, lasted)) in longest {
         assert!(lasted < DEADLINE + SLACK, "{name}: {lasted:?}");

@@ -148,6 +148,14 @@ impl Hashing {
         self.run(cost, move |engine| engine.hash(password.as_bytes(), cost)).await.map(PasswordHash::from)
     }
 
+    /// Makes sure that the queue is not full, for what need not be begun when it is.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`].
+    pub(crate) fn has_room(&self) -> Result<(), Fault> {
+        if self.waiting() < self.settings.queue_length { Ok(()) } else { Err(self.busy()) }
+    }
+
     /// How many passwords wait for a thread.
     #[must_use]
     pub fn waiting(&self) -> usize {

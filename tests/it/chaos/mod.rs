@@ -4,9 +4,18 @@
 mod clocks;
 mod damage;
 mod disk;
+mod flood;
 mod kill;
+mod light;
+mod limits;
+mod load;
 mod outage;
 mod owner;
+mod proxy;
+mod raw;
+mod rolling;
+mod soak;
+mod stop;
 mod traffic;
 mod upgrade;
 
@@ -25,10 +34,25 @@ pub(crate) fn trials() -> Vec<Trial> {
     if env::var_os("TEST_CHAOS").is_none() {
         return Vec::new();
     }
-    [clocks::trials(), damage::trials(), disk::trials(), kill::trials(), outage::trials(), upgrade::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    // Where there is no proxy, the suite says so.
+    let rolling = proxy::program().map_or_else(Vec::new, |_| rolling::trials());
+    [
+        clocks::trials(),
+        damage::trials(),
+        disk::trials(),
+        flood::trials(),
+        kill::trials(),
+        limits::trials(),
+        load::trials(),
+        outage::trials(),
+        rolling,
+        soak::trials(),
+        stop::trials(),
+        upgrade::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A number below `limit`, another one each time.

@@ -92,9 +92,13 @@ impl Readers {
 }
 
 /// The 99th percentile.
-pub(super) fn p99(mut times: Vec<Duration>) -> Duration {
+pub(super) fn p99(times: Vec<Duration>) -> Duration {
+    percentile(99, times)
+}
+
+pub(super) fn percentile(number: usize, mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
-    let place = (times.len() * 99).div_ceil(100).saturating_sub(1);
+    let place = (times.len() * number).div_ceil(100).saturating_sub(1);
     times.get(place).copied().unwrap_or_default()
 }
 

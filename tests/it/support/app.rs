@@ -1,6 +1,15 @@
 //! A running service with a database of its own.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use poem::{Endpoint, EndpointExt as _, Request, Response, endpoint::BoxEndpoint};
@@ -50,6 +59,8 @@ pub(crate) fn keep_planted_panics_quiet() {
 pub(crate) enum Fault {
     /// Every handler panics.
     Panic,
+    /// The handler of this path panics in the middle of its work, each time a little later than the time before.
+    PanicIn(&'static str),
     /// No handler ever answers.
     Stall,
 }
@@ -161,8 +172,10 @@ async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: 
     let mut edge = startup::edge(&config.server);
     let routes = match fault {
         Some(fault) => {
-            edge.request_timeout = Duration::from_millis(200);
-            Broken { routes, fault }.boxed()
+            if matches!(fault, Fault::Stall) {
+                edge.request_timeout = Duration::from_millis(200);
+            }
+            Broken { routes, fault, failed: AtomicU64::new(0) }.boxed()
         }
         None => routes,
     };
@@ -379,19 +392,30 @@ fn unlimited() -> config::Throttle {
 struct Broken {
     routes: BoxEndpoint<'static>,
     fault: Fault,
+    failed: AtomicU64,
 }
 
 impl Endpoint for Broken {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
+        if let Fault::PanicIn(path) = self.fault {
+            let fails = request.uri().path() == path;
+            let mut work = Box::pin(self.routes.call(request));
+            if fails {
+                let later = Duration::from_millis(self.failed.fetch_add(1, Ordering::Relaxed) % 8);
+                drop(tokio::time::timeout(later, &mut work).await);
+                panic!("{PLANTED}");
+            }
+            return work.await;
+        }
         let answer = self.routes.call(request).await;
         let missing = answer.as_ref().err().is_some_and(|error| matches!(error.status().as_u16(), 404 | 405));
         if missing {
             return answer;
         }
         match self.fault {
-            Fault::Panic => panic!("{PLANTED}"),
+            Fault::Panic | Fault::PanicIn(_) => panic!("{PLANTED}"),
             Fault::Stall => std::future::pending().await,
         }
     }

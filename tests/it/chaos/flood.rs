@@ -1,0 +1,272 @@
+//! More logins at once than the service can hash, at the cost and with the queue that it has by default.
+
+use std::{
+    net::SocketAddr,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use rustix::process::nice;
+use serde_json::json;
+use tokio::{
+    task::{JoinSet, spawn_blocking},
+    time::{sleep, sleep_until},
+};
+
+use super::{
+    light::{Light, REFRESH},
+    raw::{Raw, post},
+};
+use crate::support::{
+    app::Tokens,
+    engine::Engine,
+    figures::Figures,
+    process::{Deployment, Remote, Server},
+    rounds,
+    usage::Usage,
+};
+
+crate::trials![
+    login_flood_is_shed_r16,
+    flood_of_made_up_tokens_holds_nobody_up_r16,
+    abandoned_logins_are_not_hashed_r16,
+];
+
+const CLIENTS: usize = 1000;
+/// Every so many clients one has an account and its password; the names of the others are nobody's.
+const OWNERS: usize = 4;
+const ACCOUNTS: usize = 10;
+/// How soon a client tries again while the flood is kept up.
+const AGAIN: Duration = Duration::from_secs(1);
+/// The arena of a hashing thread, and what else a flood may take, in KiB.
+const ARENA: u32 = 19 * 1024;
+const MARGIN: u32 = 64 * 1024;
+/// How far the clients stand back behind the others, in steps of `nice`.
+const NICENESS: i32 = 5;
+
+/// How many threads hash by default.
+fn threads() -> usize {
+    thread::available_parallelism().unwrap().get()
+}
+
+/// The service as it is by default, but for the limits on tries.
+fn usual(deployment: &Deployment) -> Command {
+    let mut command = deployment.command();
+    for setting in ["WEAK_HASHING_FOR_TESTS", "MEMORY_KIB", "ITERATIONS", "QUEUE_LENGTH", "QUEUE_WAIT_MS"] {
+        command.env_remove(format!("VESTIBULE_PASSWORDS__{setting}"));
+    }
+    // Each of the clients has its place, and the others theirs.
+    command.env("VESTIBULE_SERVER__MAX_CONNECTIONS", "2000");
+    command
+}
+
+/// What a client of a flood asks for.
+struct Demand {
+    request: Vec<u8>,
+    /// What it is answered, unless that is too much.
+    expected: u16,
+}
+
+fn login(name: &str) -> Vec<u8> {
+    post("/login", &json!({ "username": name, "password": "my_password" }), true)
+}
+
+fn logins(number: usize) -> Demand {
+    if number.is_multiple_of(OWNERS) {
+        Demand { request: login(&format!("owner{}", number / OWNERS % ACCOUNTS)), expected: 200 }
+    } else {
+        Demand { request: login(&format!("nobody{number}")), expected: 401 }
+    }
+}
+
+fn made_up_tokens(number: usize) -> Demand {
+    Demand { request: post(REFRESH, &json!({ "refresh_token": format!("token{number}") }), true), expected: 401 }
+}
+
+/// What came of it.
+struct Tried {
+    took: Duration,
+    status: u16,
+    /// What is wrong with the answer.
+    fault: Option<String>,
+}
+
+impl Demand {
+    async fn send(&self, client: &mut Raw) -> Tried {
+        let begun = Instant::now();
+        let answer = client.ask(&self.request).await;
+        let took = begun.elapsed();
+        match answer {
+            Err(error) => Tried { took, status: 0, fault: Some(error.to_string()) },
+            Ok(reply) => {
+                let refused = match reply.status {
+                    429 => true,
+                    503 => reply.body.contains(r#""code":"busy""#),
+                    _ => false,
+                };
+                let fits = reply.status == self.expected || (refused && reply.header("retry-after").is_some());
+                let fault = (!fits || !reply.is_ours()).then(|| format!("{reply:?}"));
+                Tried { took, status: reply.status, fault }
+            }
+        }
+    }
+}
+
+/// Clients that all ask at once, on connections that are ready, and again after a while until the time is over; what came
+/// of it, and how long it took. Their thread stands back like those that hash; elsewhere they would have other machines.
+fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Duration) {
+    let time = Duration::from_secs(rounds(2, 60) as u64);
+    let clients = async {
+        let clients = join_all((0..CLIENTS).map(|_| Raw::connect(address))).await;
+        let begun = Instant::now();
+        let clients = clients.into_iter().enumerate().map(async |(number, client)| {
+            let (demand, mut client, mut next, mut tries) = (demand(number), client.unwrap(), begun, Vec::new());
+            loop {
+                tries.push(demand.send(&mut client).await);
+                next = (next + AGAIN).max(Instant::now());
+                if next >= begun + time {
+                    break tries;
+                }
+                client = Raw::connect(address).await.unwrap();
+                sleep_until(next.into()).await;
+            }
+        });
+        (join_all(clients).await.into_iter().flatten().collect(), begun.elapsed())
+    };
+    nice(NICENESS).unwrap();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(clients)
+}
+
+async fn sign_in(remote: &Remote) -> Tokens {
+    let body = json!({ "username": "owner0", "password": "my_password" });
+    Tokens::of(&remote.call("POST", "/login").json(&body).send().await)
+}
+
+async fn login_flood_is_shed_r16() {
+    let shed = flooded(logins).await;
+    shed.tell("login flood");
+    shed.holds();
+    assert!(!shed.times(&[503]).is_empty(), "there are more than it can hash");
+}
+
+async fn flood_of_made_up_tokens_holds_nobody_up_r16() {
+    let shed = flooded(made_up_tokens).await;
+    shed.tell("flood of made-up refresh tokens");
+    shed.holds();
+}
+
+async fn flooded(demand: fn(usize) -> Demand) -> Shed {
+    let deployment = Deployment::new().await;
+    let server = Server::start(usual(&deployment));
+    let (remote, usage) = (server.remote(), Usage::of(server.id()));
+    for number in 0..ACCOUNTS {
+        let body = json!({ "username": format!("owner{number}"), "password": "my_password" });
+        assert_eq!(remote.call("POST", "/register").json(&body).send().await.status, 201);
+    }
+    let address = remote.address;
+    let (first, second) = (sign_in(&remote).await, sign_in(&remote).await);
+    let ((), quiet) = Light::beside(address, &first, sleep(Duration::from_secs(rounds(1, 20) as u64))).await;
+    let idle = usage.memory();
+    usage.forget_peak();
+    let flooding = spawn_blocking(move || thread::spawn(move || flood(address, demand)).join().unwrap());
+    let (flooded, busy) = Light::beside(address, &second, flooding).await;
+    let ((tries, took), peak) = (flooded.unwrap(), usage.peak_memory());
+    server.stop();
+    Shed { tries, took, idle, peak, quiet, busy }
+}
+
+/// What came of a flood.
+struct Shed {
+    tries: Vec<Tried>,
+    took: Duration,
+    /// Memory in KiB.
+    idle: u32,
+    peak: u32,
+    /// Light requests before and meanwhile.
+    quiet: Light,
+    busy: Light,
+}
+
+impl Shed {
+    /// How long the tries took that had one of these answers.
+    fn times(&self, statuses: &[u16]) -> Vec<Duration> {
+        self.tries.iter().filter(|tried| statuses.contains(&tried.status)).map(|tried| tried.took).collect()
+    }
+
+    fn bound(&self) -> u32 {
+        self.idle + u32::try_from(threads()).unwrap() * ARENA + MARGIN
+    }
+
+    fn tell(&self, scenario: &'static str) {
+        let served = self.times(&[200, 401]);
+        let more = format!(
+            "{} requests of {CLIENTS} clients in {:.1} s; {} not refused, {:.0} a second and core, the slowest after {:.2} \
+             s; memory {} MiB, at most {} of {} MiB; {}",
+            self.tries.len(),
+            self.took.as_secs_f64(),
+            served.len(),
+            f64::from(u32::try_from(served.len() / threads()).unwrap()) / self.took.as_secs_f64(),
+            served.iter().max().unwrap().as_secs_f64(),
+            self.idle / 1024,
+            self.peak / 1024,
+            self.bound() / 1024,
+            self.busy.after(&self.quiet),
+        );
+        let worst_503 = self.times(&[503]).into_iter().max();
+        Figures { id: "R16", scenario, rounds: 1, worst_503, more, ..Figures::default() }.tell();
+    }
+
+    fn holds(&self) {
+        let faults: Vec<_> = self.tries.iter().filter_map(|tried| tried.fault.as_deref()).take(3).collect();
+        assert_eq!(faults, [""; 0], "each is answered, or refused with a time to come again");
+        assert!(self.peak <= self.bound(), "{} KiB of {}", self.peak, self.bound());
+        self.busy.holds(&self.quiet);
+    }
+}
+
+/// Clients fill the queue and leave: then hardly more is computed than for the next one who signs in. How much is, shows
+/// by what the processor has worked.
+async fn abandoned_logins_are_not_hashed_r16() {
+    if Engine::find().is_some() {
+        return;
+    }
+    let (clients, queue) = (200, 150);
+    let deployment = Deployment::new().await;
+    let mut command = usual(&deployment);
+    command.env("VESTIBULE_PASSWORDS__THREADS", "1").env("VESTIBULE_PASSWORDS__ITERATIONS", "16");
+    command.env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", queue.to_string());
+    command.env("VESTIBULE_PASSWORDS__QUEUE_WAIT_MS", "30000");
+    let server = Server::start(command);
+    let (address, usage) = (server.remote().address, Usage::of(server.id()));
+    let one = async || {
+        let (begun, before) = (Instant::now(), usage.worked());
+        // Who has left keeps his place until it would be his turn.
+        while Raw::connect(address).await.unwrap().ask(&login("nobody")).await.unwrap().status != 401 {
+            sleep(Duration::from_millis(10)).await;
+        }
+        (begun.elapsed(), usage.worked_since(before))
+    };
+    let (quiet, cost) = one().await;
+    let mut crowd: JoinSet<_> = (0..clients)
+        .map(|number| async move {
+            let mut client = Raw::connect(address).await.unwrap();
+            client.ask(&login(&format!("nobody{number}"))).await.unwrap().status
+        })
+        .collect();
+    // Now it is full.
+    while crowd.join_next().await.unwrap().unwrap() != 503 {}
+    crowd.shutdown().await;
+    let (next, worked) = one().await;
+    server.stop();
+    let hashes = worked.div_duration_f64(cost);
+    let more = format!(
+        "{clients} clients left a full queue of {queue}: {hashes:.1} hashes until the next one was answered, after {:.2} s \
+         ({:.2} s on a quiet service)",
+        next.as_secs_f64(),
+        quiet.as_secs_f64(),
+    );
+    Figures { id: "R16", scenario: "abandoned logins", rounds: 1, more, ..Figures::default() }.tell();
+    assert!(hashes < 10.0, "{hashes} hashes");
+}

@@ -1,0 +1,168 @@
+//! Handlers that panic, and a process that has no file left for another connection: what fails is what must, and the rest
+//! goes on.
+
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::{
+    io::AsyncReadExt as _,
+    net::TcpStream,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{raw::Raw, traffic::p99};
+use crate::support::{
+    Fault, TestApp,
+    engine::Engine,
+    figures::Figures,
+    process::{Deployment, Remote, Server},
+    rounds,
+    usage::Usage,
+};
+
+crate::trials![panics_cost_one_request_each_r19, full_table_of_files_starves_nobody_r23];
+
+/// How many requests panic at once.
+const PARALLEL: usize = 10;
+
+/// Logins panic, each at another moment, before, in and after what they ask of the database; everybody else is served.
+async fn panics_cost_one_request_each_r19() {
+    if Engine::find().is_some() {
+        return;
+    }
+    let app = TestApp::builder().fault(Fault::PanicIn("/login")).start().await;
+    let john = json!({ "username": "john", "password": "my_password" });
+    assert_eq!(app.post("/register").json(&john).send().await.status, 201);
+    let number = rounds(50, 500);
+    let (mut ids, mut served) = (HashSet::new(), 0);
+    for round in 0..number / PARALLEL {
+        let panicking = join_all((0..PARALLEL).map(|_| app.post("/login").json(&john).send()));
+        let others = async {
+            let jane = json!({ "username": format!("jane{round}"), "password": "my_password" });
+            assert_eq!(app.post("/register").json(&jane).send().await.status, 201);
+            assert_eq!(app.get("/health/ready").send().await.status, 200);
+            assert_eq!(app.refresh("nonsense").await.status, 401);
+            assert_eq!(app.get("/docs").send().await.status, 200);
+            4
+        };
+        let (answers, others) = tokio::join!(panicking, others);
+        for answer in answers {
+            answer.is_problem(500, "internal");
+            let id = answer.header("x-request-id").to_owned();
+            assert_eq!(answer.body["request_id"], *id);
+            assert!(!id.is_empty() && ids.insert(id), "{answer:?}");
+        }
+        served += others;
+    }
+    app.get("/nothing").send().await.is_problem(404, "not_found");
+    let left = app.app.hashing.waiting();
+    Figures {
+        id: "R19",
+        scenario: "handlers that panic",
+        rounds: number,
+        more: format!(
+            "{PARALLEL} at once, all answered 500 with an id of their own; {served} other requests meanwhile, all served"
+        ),
+        ..Figures::default()
+    }
+    .tell();
+    assert_eq!(left, 0, "passwords wait that nobody asks about any more");
+}
+
+/// How many files the process may have open, and how many connections are asked of it.
+const FILES: u32 = 256;
+const CROWD: usize = 1000;
+/// How much of a core a process may use that can take no more connections.
+const IDLE: f64 = 0.2;
+const RECOVERY: Duration = Duration::from_secs(5);
+
+/// Asks again and again on one connection; how long each answer took.
+async fn known(remote: Remote, stop: Arc<AtomicBool>) -> Vec<Duration> {
+    let mut times = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        let answer = timeout(RECOVERY, remote.get("/.well-known/jwks.json").send());
+        assert_eq!(answer.await.expect("those who are connected are served").status, 200);
+        times.push(begun.elapsed());
+        sleep(Duration::from_millis(100)).await;
+    }
+    times
+}
+
+/// Keeps a connection and does nothing with it; asks for another one when it is closed.
+async fn holding(address: SocketAddr) {
+    loop {
+        if let Ok(mut stream) = TcpStream::connect(address).await {
+            drop(stream.read(&mut [0]).await);
+        }
+    }
+}
+
+/// How long it takes until somebody new is served; none if that is longer than `patience`.
+async fn newcomer(address: SocketAddr, patience: Duration) -> Option<Duration> {
+    let begun = Instant::now();
+    let answer = async {
+        let mut client = Raw::connect(address).await.unwrap();
+        client.ask(&super::raw::get("/health/live", "")).await.unwrap()
+    };
+    let answer = timeout(patience, answer).await.ok()?;
+    assert_eq!(answer.status, 200);
+    Some(begun.elapsed())
+}
+
+async fn full_table_of_files_starves_nobody_r23() {
+    if Engine::find().is_some() {
+        return;
+    }
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command_by(&["sh", "-c", &format!("ulimit -n {FILES} && exec \"$0\"")]));
+    let (address, usage) = (server.remote().address, Usage::of(server.id()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let friends: Vec<_> = (0..4).map(|_| tokio::spawn(known(Remote::new(address), Arc::clone(&stop)))).collect();
+    sleep(Duration::from_millis(500)).await;
+    // Most of them wait in the system, or for it.
+    let crowd: JoinSet<_> = (0..CROWD).map(|_| holding(address)).collect();
+    sleep(Duration::from_secs(1)).await;
+    let full = newcomer(address, Duration::from_millis(500)).await.is_none();
+    let (mut worst, mut files) = (0.0_f64, 0);
+    for _ in 0..rounds(1, 30) {
+        let (begun, before) = (Instant::now(), usage.worked());
+        sleep(Duration::from_secs(2)).await;
+        worst = worst.max(usage.worked_since(before).div_duration_f64(begun.elapsed()));
+        files = files.max(usage.files());
+    }
+    drop(crowd);
+    let recovery = newcomer(address, 2 * RECOVERY).await;
+    stop.store(true, Ordering::Relaxed);
+    let times: Vec<_> = join_all(friends).await.into_iter().flat_map(Result::unwrap).collect();
+    server.stop();
+    let figures = Figures {
+        id: "R23",
+        scenario: "more connections than files",
+        rounds: 1,
+        recovery,
+        more: format!(
+            "{CROWD} connections held, {files} of {FILES} files open, {:.0} % of a core; {} requests of those who were \
+             connected before, all served, p99 {:.1} ms",
+            worst * 100.0,
+            times.len(),
+            p99(times).as_secs_f64() * 1000.0,
+        ),
+        ..Figures::default()
+    };
+    figures.tell();
+    assert!(full, "somebody new is served beside {CROWD}");
+    assert!(worst < IDLE, "{worst} of a core");
+    assert!(recovery.is_some_and(|recovery| recovery < RECOVERY), "{recovery:?}");
+    assert!(!deployment.logs().contains("cannot accept"), "{}", deployment.logs());
+}

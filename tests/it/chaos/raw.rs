@@ -1,0 +1,95 @@
+//! A client that costs little, for load that must not get in its own way. Of an answer it looks at the status, the media
+//! type and whether it is whole: to hold each against the document takes longer than to answer.
+
+use std::{io, net::SocketAddr};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// One connection.
+pub(super) struct Raw(TcpStream);
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+impl Reply {
+    /// The answer that these bytes are; none while some are missing.
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let head = head.to_ascii_lowercase();
+        let reply = Self { status: head.split(' ').nth(1)?.parse().ok()?, head, body: body.to_owned() };
+        let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
+        (reply.body.len() >= length).then_some(reply)
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    /// Whether it is what the service answers with that status.
+    pub(super) fn is_ours(&self) -> bool {
+        let expected = match self.status {
+            204 => None,
+            200..300 => Some("application/json"),
+            _ => Some("application/problem+json"),
+        };
+        let kind = self.header("content-type").map(|kind| kind.split(';').next().unwrap_or_default());
+        kind == expected && self.header("x-request-id").is_some()
+    }
+}
+
+impl Raw {
+    pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self(stream))
+    }
+
+    /// Sends a request that is ready, and reads the answer to its end.
+    pub(super) async fn ask(&mut self, request: &[u8]) -> io::Result<Reply> {
+        self.send(request).await?;
+        self.answer().await
+    }
+
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes).await
+    }
+
+    pub(super) async fn answer(&mut self) -> io::Result<Reply> {
+        let mut bytes = Vec::with_capacity(4096);
+        loop {
+            if self.0.read_buf(&mut bytes).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if let Some(reply) = Reply::of(&bytes) {
+                return Ok(reply);
+            }
+        }
+    }
+}
+
+/// A request for a path, with an access token or without.
+pub(super) fn get(path: &str, token: &str) -> Vec<u8> {
+    let bearer = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
+    format!("GET {path} HTTP/1.1\r\nhost: vestibule\r\n{bearer}\r\n").into_bytes()
+}
+
+/// A request with a body; with `last`, the connection ends with the answer.
+pub(super) fn post(path: &str, body: &Value, last: bool) -> Vec<u8> {
+    let (body, close) = (body.to_string(), if last { "connection: close\r\n" } else { "" });
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: vestibule\r\n{close}content-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}

@@ -1,0 +1,185 @@
+//! Instances that are stopped and started again one after the other, behind a proxy, under load: a new version that is
+//! rolled out.
+
+use std::{
+    net::SocketAddr,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::{
+    net::TcpStream,
+    task::{JoinHandle, spawn_blocking},
+    time::sleep,
+};
+
+use super::{
+    proxy::Proxy,
+    raw::{Raw, get},
+    traffic::Owners,
+};
+use crate::support::{
+    app::Tokens,
+    figures::Figures,
+    process::{Deployment, Remote, Server, unused_port},
+    rounds,
+};
+
+crate::trials![instances_are_replaced_behind_a_proxy_r18];
+
+const OWNERS: usize = 8;
+const READERS: usize = 4;
+/// The pause of a reader between two requests.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long an instance goes on when it is asked to stop: longer than the proxy takes to see it.
+const DELAY: Duration = Duration::from_secs(2);
+/// The most that it takes beyond that: what is in flight ends within a moment.
+const SLACK: Duration = Duration::from_secs(2);
+/// Fewer requests a second prove nothing.
+const LEAST: f64 = 50.0;
+
+/// Clients that keep their one connection to the proxy.
+struct Steady {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<(usize, Vec<String>)>>,
+}
+
+impl Steady {
+    fn start(address: SocketAddr, token: &str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let requests = [get("/me", token), get("/.well-known/jwks.json", "")].into_iter().cycle().take(READERS);
+        let tasks = requests.map(|request| {
+            let stop = Arc::clone(&stop);
+            tokio::spawn(async move {
+                let (mut client, mut served, mut dropped) = (Raw::connect(address).await.unwrap(), 0, Vec::new());
+                while !stop.load(Ordering::Relaxed) {
+                    match client.ask(&request).await {
+                        Ok(reply) if reply.status == 200 && reply.is_ours() => served += 1,
+                        outcome => {
+                            dropped.push(format!("{outcome:?}"));
+                            client = Raw::connect(address).await.unwrap();
+                        }
+                    }
+                    sleep(PAUSE).await;
+                }
+                (served, dropped)
+            })
+        });
+        Self { tasks: tasks.collect(), stop }
+    }
+
+    /// How many requests were served, and what came of the others.
+    async fn end(self) -> (usize, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = join_all(self.tasks).await.into_iter().map(Result::unwrap);
+        ended.fold((0, Vec::new()), |(number, all), (served, dropped)| (number + served, [all, dropped].concat()))
+    }
+}
+
+/// An instance that is asked to stop, as somebody sees it who asks whether it is ready.
+#[derive(Default)]
+struct Leaving {
+    /// How long after it was asked to stop it first said that it is not.
+    unready: Option<Duration>,
+    /// How long after that it refused a connection.
+    refused: Duration,
+    /// How long after that the process had ended.
+    ended: Duration,
+}
+
+async fn stop(server: Server) -> Leaving {
+    let (address, begun) = (server.remote().address, Instant::now());
+    let ended = spawn_blocking(move || {
+        server.stop();
+        begun.elapsed()
+    });
+    let mut leaving = Leaving::default();
+    while TcpStream::connect(address).await.is_ok() {
+        // The connection may be the last one, which is not served any more.
+        let answer = Remote::new(address).get("/health/ready").try_send().await;
+        if answer.is_ok_and(|answer| answer.status == 503) {
+            leaving.unready.get_or_insert(begun.elapsed());
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    leaving.refused = begun.elapsed();
+    leaving.ended = ended.await.unwrap();
+    leaving
+}
+
+async fn sign_in(remote: &Remote) -> Tokens {
+    let body = json!({ "username": "reader", "password": "my_password" });
+    assert_eq!(remote.call("POST", "/register").json(&body).send().await.status, 201);
+    Tokens::of(&remote.call("POST", "/login").json(&body).send().await)
+}
+
+async fn instances_are_replaced_behind_a_proxy_r18() {
+    let deployment = Deployment::new().await;
+    let addresses = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], unused_port())));
+    let command = |number: usize| -> Command {
+        let mut command = deployment.command();
+        command.env("VESTIBULE_SERVER__LISTEN", addresses[number].to_string());
+        command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", DELAY.as_secs().to_string());
+        command
+    };
+    let mut servers = [0, 1].map(|number| Some(Server::start(command(number))));
+    let proxy = Proxy::start(&addresses);
+    proxy.sees(2).await;
+    let remote = Remote::new(proxy.address);
+    let token = sign_in(&remote).await.access;
+    let begun = Instant::now();
+    let (owners, steady) = (Owners::start(&remote, "owner", OWNERS), Steady::start(proxy.address, &token));
+    sleep(Duration::from_secs(1)).await;
+    let (number, mut stops, mut back) = (rounds(2, 20), Vec::new(), Duration::ZERO);
+    for round in 0..number {
+        let place = round % servers.len();
+        stops.push(stop(servers[place].take().unwrap()).await);
+        let (starting, command) = (Instant::now(), command(place));
+        servers[place] = Some(spawn_blocking(move || Server::start(command)).await.unwrap());
+        proxy.sees(2).await;
+        back = back.max(starting.elapsed());
+        sleep(Duration::from_millis(500)).await;
+    }
+    let (served, mut dropped) = steady.end().await;
+    let tally = owners.look_back(&remote).await;
+    let took = begun.elapsed();
+    let failed = tally.seen.iter().filter(|seen| seen.status.is_none_or(|status| status >= 500));
+    dropped.extend(failed.map(|seen| format!("an owner: {:?}", seen.status)));
+    let rate = f64::from(u32::try_from(served + tally.seen.len()).unwrap()) / took.as_secs_f64();
+    let [retried, redispatched, broken] =
+        [proxy.count("wretr").await, proxy.count("wredis").await, proxy.count("eresp").await];
+    let most = |of: fn(&Leaving) -> Duration| stops.iter().map(of).max().unwrap().as_secs_f64();
+    let figures = Figures {
+        id: "R18",
+        scenario: "stopped in turn behind haproxy",
+        rounds: number,
+        acknowledged: Some(tally.acknowledged),
+        lost: Some(tally.lost.len()),
+        half_written: Some(tally.half_written.len()),
+        wrongful: Some(tally.wrongful.len()),
+        worst_503: tally.worst_503(),
+        recovery: Some(back),
+        more: format!(
+            "{rate:.0} requests a second, {} dropped; not ready after {:.2} s, connections refused after {:.2} s, ended \
+             after {:.2} s; the proxy retried {retried} connections, {redispatched} elsewhere",
+            dropped.len(),
+            most(|leaving| leaving.unready.unwrap_or(leaving.ended)),
+            most(|leaving| leaving.refused),
+            most(|leaving| leaving.ended),
+        ),
+    };
+    figures.tell();
+    tally.holds();
+    assert_eq!((dropped, broken), (Vec::new(), 0));
+    assert!(rate > LEAST, "{rate} requests a second");
+    for Leaving { unready, refused, ended } in stops {
+        assert!(unready.is_some_and(|unready| unready + DELAY / 2 < refused), "{unready:?}, {refused:?}");
+        assert!(ended < DELAY + SLACK, "{ended:?}");
+    }
+}

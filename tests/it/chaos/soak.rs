@@ -1,0 +1,94 @@
+//! A mixed load for long: what grows with each request shows.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::traffic::{Owners, Readers, p99};
+use crate::support::{
+    engine::Engine,
+    figures::Figures,
+    process::{Deployment, Server},
+    rounds,
+    usage::Usage,
+};
+
+crate::trials![nothing_grows_under_a_mixed_load_r17];
+
+const OWNERS: usize = 8;
+const SAMPLES: u32 = 200;
+/// By how much files may differ: connections to the database come and go.
+const FILES: u32 = 8;
+/// How much the memory may grow in a minute of the second half of a full run, in KiB. Accounts and sessions are rows; what
+/// the service keeps in memory is bounded. At 300 requests a second it is six bytes for each, less than the least that can
+/// be forgotten in a heap.
+const GROWTH: f64 = 100.0;
+/// A short run is over before caches and the heap have their size.
+const GROWTH_EARLY: f64 = 20.0 * 1024.0;
+
+/// What was seen of the process at a moment.
+struct Sample {
+    minutes: f64,
+    memory: u32,
+    files: u32,
+}
+
+/// By how much a value grows in a minute: the slope of the straight line that fits best.
+fn slope(samples: &[Sample], value: impl Fn(&Sample) -> u32) -> f64 {
+    let number = f64::from(u32::try_from(samples.len()).unwrap());
+    let mean = |of: &dyn Fn(&Sample) -> f64| samples.iter().map(of).sum::<f64>() / number;
+    let (time, height) = (mean(&|sample| sample.minutes), mean(&|sample| f64::from(value(sample))));
+    let rise = mean(&|sample| (sample.minutes - time) * (f64::from(value(sample)) - height));
+    rise / mean(&|sample| (sample.minutes - time).powi(2))
+}
+
+async fn nothing_grows_under_a_mixed_load_r17() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    let (remote, usage) = (server.remote(), Usage::of(server.id()));
+    // What the service itself keeps does not depend on the database's kind.
+    let long = if Engine::find().is_none() { 30 } else { 5 };
+    let time = Duration::from_secs(rounds(20, long * 60) as u64);
+    let (owners, readers) = (Owners::start(&remote, "owner", OWNERS), Readers::start(&remote));
+    let (begun, mut samples) = (Instant::now(), Vec::new());
+    for _ in 0..SAMPLES {
+        sleep(time / SAMPLES).await;
+        let minutes = begun.elapsed().as_secs_f64() / 60.0;
+        samples.push(Sample { minutes, memory: usage.memory(), files: usage.files() });
+    }
+    let tally = owners.look_back(&remote).await;
+    let light = readers.end().await;
+    let took = begun.elapsed();
+    server.stop();
+
+    let (early, late) = samples.split_at(samples.len() / 2);
+    let (memory, files) = (slope(late, |sample| sample.memory), slope(late, |sample| sample.files));
+    let most = |samples: &[Sample]| samples.iter().map(|sample| sample.files).max().unwrap();
+    let requests = tally.seen.len() + light.len();
+    let failed = tally.seen.iter().filter(|seen| seen.status.is_none_or(|status| status >= 500)).count();
+    let figures = Figures {
+        id: "R17",
+        scenario: "mixed load for long",
+        rounds: 1,
+        acknowledged: Some(tally.acknowledged),
+        lost: Some(tally.lost.len()),
+        half_written: Some(tally.half_written.len()),
+        wrongful: Some(tally.wrongful.len()),
+        worst_503: tally.worst_503(),
+        more: format!(
+            "{} s, {:.0} requests a second, {failed} of {requests} failed, p99 of the light ones {:.1} ms; second half: \
+             memory {memory:+.0} KiB a minute, at the end {} MiB; files {files:+.2} a minute, at the end {}",
+            took.as_secs(),
+            f64::from(u32::try_from(requests).unwrap()) / took.as_secs_f64(),
+            p99(light).as_secs_f64() * 1000.0,
+            late.last().unwrap().memory / 1024,
+            late.last().unwrap().files,
+        ),
+        ..Figures::default()
+    };
+    figures.tell();
+    tally.holds();
+    assert_eq!(failed, 0, "{:?}", tally.others(&[200, 201, 204, 401, 409]));
+    assert!(most(late) <= most(early) + FILES, "{} files, then {}", most(early), most(late));
+    assert!(memory < if rounds(0, 1) == 0 { GROWTH_EARLY } else { GROWTH }, "{memory} KiB a minute");
+}

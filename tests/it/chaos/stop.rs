@@ -1,0 +1,164 @@
+//! A service that is asked to stop while clients are in the middle of something.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use futures_util::stream;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+    task::{JoinSet, spawn_blocking},
+    time::sleep,
+};
+
+use super::raw::{Raw, Reply};
+use crate::support::{
+    engine::Engine,
+    figures::Figures,
+    process::{Deployment, Server},
+    rounds,
+};
+
+crate::trials![stuck_clients_do_not_hold_the_stop_up_r18];
+
+const DELAY: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(4);
+const SLACK: Duration = Duration::from_secs(2);
+/// How long those take who do go on: until long after no connection is accepted any more.
+const MOVING: Duration = Duration::from_secs(3);
+/// Into how many pieces they cut what they do.
+const PIECES: u32 = 30;
+/// The largest answer of the service.
+const LARGE: &str = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+/// What clients send who then do nothing more, not even read.
+const STUCK: [&str; 6] = [
+    "",
+    "GET /me HTTP/1.1\r\nhost: a\r\n",
+    "POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n{",
+    "PRI * HT",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    LARGE,
+];
+/// How many there are of each.
+const EACH: usize = 10;
+
+/// A connection for which neither end keeps much.
+async fn connect(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+/// The body of a login, bit by bit.
+fn login() -> (usize, impl Iterator<Item = Vec<u8>>) {
+    let body = json!({ "username": "john", "password": "my_password" }).to_string() + &" ".repeat(60);
+    let size = body.len().div_ceil(PIECES as usize);
+    let pieces: Vec<_> = body.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
+    (body.len(), pieces.into_iter())
+}
+
+/// Signs in slowly.
+async fn write_slowly(address: SocketAddr) -> u16 {
+    let (length, pieces) = login();
+    let mut client = Raw::connect(address).await.unwrap();
+    let head = "POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ";
+    client.send(format!("{head}{length}\r\n\r\n").as_bytes()).await.unwrap();
+    for piece in pieces {
+        client.send(&piece).await.unwrap();
+        sleep(MOVING / PIECES).await;
+    }
+    client.answer().await.unwrap().status
+}
+
+/// Signs in as slowly over HTTP/2.
+async fn write_slowly_over_http_2(address: SocketAddr) -> u16 {
+    let (_, pieces) = login();
+    let body = stream::unfold(pieces, async |mut pieces| {
+        sleep(MOVING / PIECES).await;
+        Some((Ok::<_, Infallible>(pieces.next()?), pieces))
+    });
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let call = client.post(format!("http://{address}/login")).header("content-type", "application/json");
+    call.body(reqwest::Body::wrap_stream(Box::pin(body))).send().await.unwrap().status().as_u16()
+}
+
+/// Reads a large answer slowly, to its end.
+async fn read_slowly(address: SocketAddr) -> u16 {
+    let (mut stream, mut bytes, mut piece) = (connect(address).await, Vec::new(), vec![0; 64 * 1024]);
+    stream.write_all(LARGE.as_bytes()).await.unwrap();
+    let begun = Instant::now();
+    loop {
+        let length = stream.read(&mut piece).await.unwrap();
+        bytes.extend_from_slice(&piece[..length]);
+        if length == 0 {
+            break Reply::of(&bytes).expect("the answer is whole").status;
+        }
+        if begun.elapsed() < MOVING {
+            sleep(MOVING / PIECES).await;
+        }
+    }
+}
+
+/// Those who are stuck cannot hold it up for longer than is configured, and those who are not can finish.
+async fn stuck_clients_do_not_hold_the_stop_up_r18() {
+    if Engine::find().is_some() {
+        return;
+    }
+    let (number, mut longest, mut finished) = (rounds(1, 10), Duration::ZERO, 0);
+    for _ in 0..number {
+        let deployment = Deployment::new().await;
+        let mut command = deployment.command();
+        command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", DELAY.as_secs().to_string());
+        command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", TIMEOUT.as_secs().to_string());
+        let server = Server::start(command);
+        let address = server.remote().address;
+        let body = json!({ "username": "john", "password": "my_password" });
+        assert_eq!(server.call("POST", "/register").json(&body).send().await.status, 201);
+        let mut stuck = Vec::new();
+        for bytes in STUCK.repeat(EACH) {
+            let mut stream = connect(address).await;
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+            stuck.push(stream);
+        }
+        let mut moving = JoinSet::new();
+        for _ in 0..EACH {
+            moving.spawn(write_slowly(address));
+            moving.spawn(write_slowly_over_http_2(address));
+            moving.spawn(read_slowly(address));
+        }
+        // Each has begun by then.
+        sleep(MOVING / PIECES * 2).await;
+        let begun = Instant::now();
+        let ended = spawn_blocking(move || {
+            server.stop();
+            begun.elapsed()
+        });
+        let statuses = moving.join_all().await;
+        assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+        finished += statuses.len();
+        let ended = ended.await.unwrap();
+        assert!(ended + Duration::from_millis(500) > DELAY + TIMEOUT, "nobody was stuck: {ended:?}");
+        assert!(deployment.logs().contains("they took longer than server.shutdown_timeout"));
+        longest = longest.max(ended);
+    }
+    Figures {
+        id: "R18",
+        scenario: "stopped with stuck clients",
+        rounds: number,
+        more: format!(
+            "{} stuck clients: ended {:.2} s after SIGTERM, with a delay of {} s and a timeout of {} s; {finished} slow \
+             requests were finished meanwhile, 0 broken off",
+            STUCK.len() * EACH,
+            longest.as_secs_f64(),
+            DELAY.as_secs(),
+            TIMEOUT.as_secs(),
+        ),
+        ..Figures::default()
+    }
+    .tell();
+    assert!(longest < DELAY + TIMEOUT + SLACK, "{longest:?}");
+}
