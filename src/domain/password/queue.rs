@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -114,7 +115,10 @@ impl Hashing {
                 stand_back();
                 let mut engine = Engine::new(settings.cost);
                 while let Some(job) = queue.next() {
-                    job(&mut engine);
+                    // A panic costs the request whose job it is, not the thread.
+                    if catch_unwind(AssertUnwindSafe(|| job(&mut engine))).is_err() {
+                        engine = Engine::new(settings.cost);
+                    }
                 }
             })?;
         }

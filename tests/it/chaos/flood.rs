@@ -140,7 +140,7 @@ fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Durat
 }
 
 async fn sign_in(remote: &Remote) -> Tokens {
-    let body = json!({ "username": "owner0", "password": "my_password" });
+    let body = json!({ "username": "bystander", "password": "my_password" });
     Tokens::of(&remote.call("POST", "/login").json(&body).send().await)
 }
 
@@ -161,8 +161,9 @@ async fn flooded(demand: fn(usize) -> Demand) -> Shed {
     let deployment = Deployment::new().await;
     let server = Server::start(usual(&deployment));
     let (remote, usage) = (server.remote(), Usage::of(server.id()));
-    for number in 0..ACCOUNTS {
-        let body = json!({ "username": format!("owner{number}"), "password": "my_password" });
+    let owners = (0..ACCOUNTS).map(|number| format!("owner{number}"));
+    for name in owners.chain(["bystander".to_owned()]) {
+        let body = json!({ "username": name, "password": "my_password" });
         assert_eq!(remote.call("POST", "/register").json(&body).send().await.status, 201);
     }
     let address = remote.address;

@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// How long a refresh token that was just exchanged may be presented again: the service's default.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(30);
 
 /// What came of one request.
 pub(super) struct Seen {
