@@ -399,7 +399,8 @@ async fn clock_of_the_host_makes_no_difference_r21() {
     }
     for either in [&a, &b] {
         let wait = sign_in(either, "john", "my_password", address(9)).await.unwrap_err();
-        assert!((86_340..=86_400).contains(&wait), "{wait}");
+        // A day, but for what has passed, and for what clocks that agree may differ by.
+        assert!((86_340..=86_405).contains(&wait), "{wait}");
     }
     let caller = session::authenticate(&b.app, &tokens.access.into()).await.unwrap();
     assert_eq!(caller.account.username, "john");
