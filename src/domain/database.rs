@@ -1,6 +1,6 @@
 //! The database: how it is opened, and brought to the current schema.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{
@@ -35,6 +35,8 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an instance waits for another one that is migrating.
 const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_mins(1);
+/// The pause before a change of a table is tried again that others used.
+const MIGRATION_PAUSE: Duration = Duration::from_millis(50);
 /// Names the migration lock: on PostgreSQL an arbitrary number, on MySQL a name.
 const MIGRATION_LOCK_NUMBER: i64 = 0x7665_7374_6962;
 const MIGRATION_LOCK_NAME: &str = "vestibule_migration";
@@ -128,7 +130,8 @@ pub async fn migrate(url: &SecretString) -> Result<(), MigrateError> {
             let seconds = MIGRATION_LOCK_TIMEOUT.as_secs();
             db.execute_unprepared(&format!("SET lock_timeout = '{seconds}s'; SET statement_timeout = 0")).await?;
             db.execute_unprepared(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK_NUMBER})")).await?;
-            up(&db).await
+            db.execute_unprepared("SET lock_timeout = '200ms'").await?;
+            up_between_others(&db).await
         }
         _ => migrate_mysql(&db).await,
     };
@@ -154,7 +157,23 @@ async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), MigrateError> {
     if granted != Some(1) {
         return Err(DbErr::Migration("another instance has been migrating for a minute".to_owned()).into());
     }
-    up(db).await
+    // At once or not: whoever waits for a table holds up all that come to it later.
+    db.execute_unprepared("SET SESSION lock_wait_timeout = 1 /*M!100300 - 1 */").await?;
+    up_between_others(db).await
+}
+
+/// Migrates while instances of an older version use the tables. A change of a table that waits for those who use it holds
+/// up all who come later, so it waits for a moment only and is tried again.
+async fn up_between_others(db: &DatabaseConnection) -> Result<(), MigrateError> {
+    let begun = Instant::now();
+    loop {
+        match up(db).await {
+            Err(MigrateError::Database(error)) if is_conflict(&error) && begun.elapsed() < MIGRATION_LOCK_TIMEOUT => {
+                tokio::time::sleep(MIGRATION_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Runs the migrations that are still to be run; says nothing where there are none.

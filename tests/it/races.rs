@@ -182,7 +182,7 @@ async fn five_instances_start_at_once_on_an_empty_database() {
         let deployment = Deployment::new().await;
         assert_eq!(start_five(&deployment, "john").await, 1, "one of them migrates");
     }
-    let more = format!("{number} migrations, 0 failures");
+    let more = format!("migrations: {number}, failures: 0");
     tell("R9", "five instances start at once on an empty database", number, None, more);
 }
 
@@ -211,6 +211,6 @@ async fn five_instances_start_at_once_on_the_schema_before() {
         let sessions = session::Entity::find().all(&rows).await.unwrap();
         assert_eq!(sessions.iter().filter(|session| session.counter == 0).count(), 1, "the old session is still there");
     }
-    let more = format!("{number} migrations, 0 failures");
+    let more = format!("migrations: {number}, failures: 0");
     tell("R9", "five instances start at once on an older schema", number, None, more);
 }

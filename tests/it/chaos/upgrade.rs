@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection};
 use tokio::time::sleep;
+use vestibule::domain::database;
 
 use super::traffic::{Owners, Readers};
 use crate::support::{
@@ -22,9 +23,11 @@ const WHILE: Duration = Duration::from_millis(1500);
 /// What a later version may do to the schema while older instances serve: it adds.
 async fn migrate_to_the_next(rows: &DatabaseConnection) {
     let mysql = rows.get_database_backend() == DatabaseBackend::MySql;
-    if rows.get_database_backend() == DatabaseBackend::Postgres {
-        // As a migration does.
-        rows.execute_unprepared("SET lock_timeout = '60s'").await.unwrap();
+    // As migrations are run: a change that has to wait for those who use its table is tried again.
+    match rows.get_database_backend() {
+        DatabaseBackend::Sqlite => {}
+        DatabaseBackend::Postgres => drop(rows.execute_unprepared("SET lock_timeout = '200ms'").await.unwrap()),
+        _ => drop(rows.execute_unprepared("SET SESSION lock_wait_timeout = 0").await.unwrap()),
     }
     for statement in [
         "ALTER TABLE \"user\" ADD COLUMN email VARCHAR(254)",
@@ -34,7 +37,10 @@ async fn migrate_to_the_next(rows: &DatabaseConnection) {
         &format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{NEXT}', 1)"),
     ] {
         let statement = if mysql { statement.replace('"', "`") } else { statement.to_owned() };
-        rows.execute_unprepared(&statement).await.unwrap();
+        while let Err(error) = rows.execute_unprepared(&statement).await {
+            assert!(database::is_conflict(&error), "{error}");
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 
