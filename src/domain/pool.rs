@@ -21,6 +21,8 @@ use super::database;
 const NETWORK_BOUND: Duration = Duration::from_millis(2500);
 /// How long it may take on SQLite: half a second more than SQLite waits for a writer in another process.
 const SQLITE_BOUND: Duration = Duration::from_millis(5500);
+/// How much of a request's time is kept for its work while it waits for its turn to count a try.
+const KEPT: Duration = Duration::from_millis(500);
 /// How long after there was reason to doubt them connections that are given back are looked at.
 const WATCHED: Duration = Duration::from_secs(1);
 /// How long one of them may take to answer.
@@ -163,8 +165,12 @@ impl Pool {
     }
 
     /// The turn of one who counts a try.
-    pub(super) async fn turn_to_count(&self) -> Option<SemaphorePermit<'_>> {
-        self.counters.acquire().await.ok()
+    ///
+    /// # Errors
+    /// [`DbErr::Conn`] when it would leave the request too little time for the work.
+    pub(super) async fn turn_to_count(&self) -> Result<SemaphorePermit<'_>, DbErr> {
+        let turn = self.in_time(KEPT, self.counters.acquire()).await?;
+        turn.map_err(|closed| DbErr::Conn(RuntimeErr::Internal(closed.to_string())))
     }
 
     /// Closes the connections that are given back now: what has just failed may fail on them only.
@@ -176,23 +182,27 @@ impl Pool {
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
         // Declared before the work, so that it is noted before the work gives its connection back.
         let mut unit = Unit { doubts: &self.doubts, ended: false };
-        let mut work = std::pin::pin!(work);
+        let work = std::pin::pin!(work);
+        let outcome = self.in_time(Duration::ZERO, work).await;
+        unit.ended = outcome.is_ok();
+        if outcome.is_err() {
+            self.distrust();
+        }
+        outcome
+    }
+
+    /// Waits as long as the request may still wait for the database, but for what is to be kept of that.
+    async fn in_time<T>(&self, kept: Duration, work: impl Future<Output = T>) -> Result<T, DbErr> {
         let begun = Instant::now();
         let left = WAITED.try_with(|waited| self.bound.saturating_sub(waited.get())).unwrap_or(self.bound);
-        tokio::select! {
-            biased;
-            value = &mut work => {
-                unit.ended = true;
-                // Outside a request nobody waits.
-                let _ = WAITED.try_with(|waited| waited.set(waited.get() + begun.elapsed()));
-                Ok(value)
-            }
-            () = tokio::time::sleep(left) => {
-                self.distrust();
-                let reason = format!("the database did not answer within {} ms", left.as_millis());
-                Err(DbErr::Conn(RuntimeErr::Internal(reason)))
-            }
-        }
+        let left = left.saturating_sub(kept);
+        let outcome = tokio::time::timeout(left, work).await;
+        // Outside a request nobody waits.
+        let _ = WAITED.try_with(|waited| waited.set(waited.get() + begun.elapsed()));
+        outcome.map_err(|_| {
+            let reason = format!("the database did not answer within {} ms", left.as_millis());
+            DbErr::Conn(RuntimeErr::Internal(reason))
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     App, device,
     fault::{Doing as _, Fault},
     session::Client,
-    transaction::{count, write},
+    transaction::write,
 };
 use crate::{
     clock::{Moment, TOLERANCE},
@@ -109,10 +109,11 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Moment) -
     let device = &device::of(app, name, client);
     let address = &subject(app, "login", network);
     let doing = "counting a try to sign in";
+    // What would find no room is refused before the database is asked, which others may wait for.
     app.hashing.has_room()?;
-    count(&app.db, doing, |transaction| async move {
-        // Others may have been faster while this one waited for its turn.
-        app.hashing.has_room()?;
+    let _turn = app.db.turn_to_count().await.doing(doing)?;
+    app.hashing.has_room()?;
+    write(&app.db, doing, |transaction| async move {
         let mut bucket = locked(&transaction, address, now).await?;
         let cost = if bucket.last.as_ref() == Some(tag) { 1 } else { NEW_NAME };
         let taken = take(&mut bucket, settings.logins, cost, now);
@@ -186,7 +187,9 @@ pub(super) async fn pass(
     now: Moment,
 ) -> Result<(), AdmitError> {
     let subject = &subject(app, purpose, &network(client.address));
-    count(&app.db, "counting requests", |transaction| async move {
+    let doing = "counting requests";
+    let _turn = app.db.turn_to_count().await.doing(doing)?;
+    write(&app.db, doing, |transaction| async move {
         let mut bucket = locked(&transaction, subject, now).await?;
         take(&mut bucket, rate, 1, now)?;
         Ok(store(&transaction, bucket).await?)

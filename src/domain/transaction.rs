@@ -52,32 +52,7 @@ where
     E: Error + From<Fault> + 'static,
     W: Future<Output = Result<T, E>>,
 {
-    ended(pool, pool.bounded(repeated(pool, doing, &work)).await.doing(doing)?)
-}
-
-/// The same for what anybody may cause by asking: few of these are begun at once, so that all else waits behind those
-/// alone.
-///
-/// # Errors
-/// As those of [`write`].
-pub(crate) async fn count<T, E, W>(
-    pool: &Pool,
-    doing: &'static str,
-    work: impl Fn(Arc<DatabaseTransaction>) -> W,
-) -> Result<T, E>
-where
-    E: Error + From<Fault> + 'static,
-    W: Future<Output = Result<T, E>>,
-{
-    let in_turn = async {
-        let _turn = pool.turn_to_count().await;
-        repeated(pool, doing, &work).await
-    };
-    ended(pool, pool.bounded(in_turn).await.doing(doing)?)
-}
-
-/// Has the connections doubted after what the database could not do.
-fn ended<T, E: Error + 'static>(pool: &Pool, outcome: Result<T, E>) -> Result<T, E> {
+    let outcome = pool.bounded(repeated(pool, doing, &work)).await.doing(doing)?;
     if outcome.as_ref().is_err_and(|error| stems_from(error, is_unavailable)) {
         pool.distrust();
     }
