@@ -34,8 +34,8 @@ crate::trials![
     instances_agree_however_they_meet_a_step_r21,
     instance_that_starts_beside_a_step_comes_to_agree_r21,
     instance_that_stood_still_moves_nobody_r21,
-    clock_of_the_host_makes_no_difference_r21,
-    clock_of_the_database_counts_r21,
+    clock_of_the_database_counts_r21;
+    on Servers: clock_of_the_host_makes_no_difference_r21,
 ];
 
 const HOUR: i64 = 60 * 60;
@@ -378,10 +378,6 @@ async fn instance_that_stood_still_moves_nobody_r21() {
 async fn clock_of_the_host_makes_no_difference_r21() {
     let closing = |config: &mut vestibule::config::Config| config.throttle.suspend_after = 5;
     let app = TestApp::builder().usual_limits().with(closing).start().await;
-    if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
-        // All that use the file go by the clock of one host.
-        return;
-    }
     let [a, b] = [Clock::system(), Clock::system()];
     b.follow(90_000_000, 0);
     let (a, b) = (app.another_by(a).await, app.another_by(b).await);

@@ -131,7 +131,6 @@ async fn every_bad_setting_is_named() {
         id: "R26",
         scenario: "a bad setting",
         rounds: cases.len(),
-        wrongful: Some(0),
         more: "each refused with exit code 6 within a second, the setting named".to_owned(),
         ..Figures::default()
     };

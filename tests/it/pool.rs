@@ -10,14 +10,12 @@ use vestibule::domain::database;
 
 use crate::support::{
     TestApp,
-    database::server,
     process::{Deployment, Server},
 };
 
-crate::trials![
-    overdue_work_is_left_and_its_connection_closed,
-    full_database_is_not_held_by_what_failed,
-    waiting_writers_hold_no_reader_up,
+crate::trials![;
+    on Servers: overdue_work_is_left_and_its_connection_closed,;
+    on SQLite: full_database_is_not_held_by_what_failed, waiting_writers_hold_no_reader_up,
 ];
 
 /// The only connection's identifier, as the database knows it.
@@ -30,10 +28,6 @@ async fn overdue_work_is_left_and_its_connection_closed() {
     let app = TestApp::builder().with(|config| config.database.max_connections = 1).start().await;
     let (id, sleep) = match app.app.db.get_database_backend() {
         DatabaseBackend::Postgres => ("SELECT CAST(pg_backend_pid() AS BIGINT) AS id", "SELECT pg_sleep(2.7)"),
-        DatabaseBackend::Sqlite => {
-            // Its statements cannot hang but for a writer in another process, which has a bound of its own.
-            return;
-        }
         _ => ("SELECT CAST(CONNECTION_ID() AS SIGNED) AS id", "SELECT SLEEP(2.7)"),
     };
     let before = connection(&app, id).await;
@@ -46,10 +40,6 @@ async fn overdue_work_is_left_and_its_connection_closed() {
 }
 
 async fn full_database_is_not_held_by_what_failed() {
-    if server().is_some() {
-        // A database server has files of its own, which this limit is not for.
-        return;
-    }
     let deployment = Deployment::new().await;
     let running = Server::start(deployment.command_by(&["sh", "-c", "trap '' XFSZ; exec \"$0\""]));
     let register = async |name: &str| {
@@ -82,10 +72,6 @@ async fn waiting_writers_hold_no_reader_up() {
         })
         .start()
         .await;
-    if app.app.db.get_database_backend() != DatabaseBackend::Sqlite {
-        // Writers wait for rows there, and no longer than a second.
-        return;
-    }
     app.user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     let other = database::connect(&app.config.database.url, 1).await.unwrap();

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
-use serde_json::json;
 use vestibule::entity::{audit_event, session, user};
 
 use crate::support::{
@@ -33,37 +32,19 @@ fn tell(id: &'static str, scenario: &'static str, rounds: usize, wrongful: Optio
     Figures { id, scenario, rounds, wrongful, more, ..Figures::default() }.tell();
 }
 
-async fn register(server: &Server, name: &str) -> Answer {
-    let body = json!({ "username": name, "password": "my_password" });
-    server.call("POST", "/register").json(&body).send().await
-}
-
-async fn sign_in(server: &Server, name: &str) -> Tokens {
-    let body = json!({ "username": name, "password": "my_password" });
-    Tokens::of(&server.call("POST", "/login").json(&body).send().await)
-}
-
-async fn refresh(server: &Server, token: &str) -> Answer {
-    server.call("POST", "/token/refresh").json(&json!({ "refresh_token": token })).send().await
-}
-
-async fn knows(server: &Server, tokens: &Tokens) -> bool {
-    server.call("GET", "/me").bearer(&tokens.access).send().await.status == 200
-}
-
 /// Presents a token many times at once, to the instances in turn.
 async fn refresh_by_many(servers: &[Server; 2], token: &str) -> Vec<Answer> {
-    join_all((0..CALLERS).map(|number| refresh(&servers[number % 2], token))).await
+    join_all((0..CALLERS).map(|number| servers[number % 2].refresh(token))).await
 }
 
 async fn one_token_has_one_successor_s36() {
     let deployment = Deployment::new().await;
     let servers = deployment.servers::<2>();
-    register(&servers[0], "john").await;
+    servers[0].register("john").await;
     let rows = deployment.rows().await;
     let (number, mut winners, mut forced_logouts) = (rounds(5, 200), 0, 0);
     for _ in 0..number {
-        let first = sign_in(&servers[0], "john").await;
+        let first = servers[0].sign_in("john").await;
         let answers = refresh_by_many(&servers, &first.refresh).await;
         forced_logouts += answers.iter().filter(|answer| answer.status != 200).count();
         let successors: BTreeSet<_> = answers.iter().map(|answer| Tokens::of(answer).refresh).collect();
@@ -71,9 +52,9 @@ async fn one_token_has_one_successor_s36() {
         let row = session::Entity::find().one(&rows).await.unwrap().unwrap();
         assert_eq!((row.counter, session::Entity::find().count(&rows).await.unwrap()), (2, 1), "one live successor");
         for answer in &answers {
-            forced_logouts += usize::from(!knows(&servers[1], &Tokens::of(answer)).await);
+            forced_logouts += usize::from(!servers[1].knows(&Tokens::of(answer)).await);
         }
-        let next = refresh(&servers[1], successors.first().unwrap()).await;
+        let next = servers[1].refresh(successors.first().unwrap()).await;
         forced_logouts += usize::from(next.status != 200);
         let logout = servers[0].call("POST", "/logout").bearer(&Tokens::of(&next).access).send().await;
         assert_eq!(logout.status, 204);
@@ -87,21 +68,21 @@ async fn one_token_has_one_successor_s36() {
 async fn replay_ends_the_session_after_a_crash_s34_s38() {
     let deployment = Deployment::new().await;
     let mut servers = deployment.servers::<2>();
-    register(&servers[0], "john").await;
+    servers[0].register("john").await;
     let rows = deployment.rows().await;
     let (number, mut accepted, mut survivors) = (rounds(2, 20), 0, 0);
     for round in 1..=number {
-        let bystander = sign_in(&servers[1], "john").await;
-        let a = sign_in(&servers[0], "john").await;
-        let b = Tokens::of(&refresh(&servers[0], &a.refresh).await);
-        let c = Tokens::of(&refresh(&servers[1], &b.refresh).await);
+        let bystander = servers[1].sign_in("john").await;
+        let a = servers[0].sign_in("john").await;
+        let b = Tokens::of(&servers[0].refresh(&a.refresh).await);
+        let c = Tokens::of(&servers[1].refresh(&b.refresh).await);
         servers.into_iter().for_each(Server::kill);
         servers = deployment.servers::<2>();
         let replays = refresh_by_many(&servers, &a.refresh).await;
         accepted += replays.iter().filter(|answer| answer.status != 401).count();
-        survivors += usize::from(refresh(&servers[0], &c.refresh).await.status != 401);
-        survivors += usize::from(knows(&servers[1], &c).await);
-        assert!(knows(&servers[0], &bystander).await, "another session of the account");
+        survivors += usize::from(servers[0].refresh(&c.refresh).await.status != 401);
+        survivors += usize::from(servers[1].knows(&c).await);
+        assert!(servers[0].knows(&bystander).await, "another session of the account");
         let events = audit_event::Entity::find().all(&rows).await.unwrap();
         assert_eq!(events.len(), round, "one event for all replays");
         assert!(events.iter().all(|event| event.kind == audit_event::Kind::RefreshTokenReused));
@@ -115,15 +96,15 @@ async fn replay_ends_the_session_after_a_crash_s34_s38() {
 async fn sessions_end_while_they_are_renewed_s40() {
     let deployment = Deployment::new().await;
     let servers = deployment.servers::<2>();
-    register(&servers[0], "john").await;
+    servers[0].register("john").await;
     let (number, mut statuses, mut survivors) = (rounds(3, 100), BTreeMap::<u16, usize>::new(), 0);
     for _ in 0..number {
         let mut ended = Vec::new();
         for place in 0..8 {
-            ended.push(sign_in(&servers[place % 2], "john").await);
+            ended.push(servers[place % 2].sign_in("john").await);
         }
-        let kept = sign_in(&servers[0], "john").await;
-        let renewals = join_all((0..32).map(|place| refresh(&servers[place % 2], &ended[place % 8].refresh)));
+        let kept = servers[0].sign_in("john").await;
+        let renewals = join_all((0..32).map(|place| servers[place % 2].refresh(&ended[place % 8].refresh)));
         let endings =
             join_all((0..4).map(|place| servers[place % 2].call("DELETE", "/me/sessions").bearer(&kept.access).send()));
         let (renewed, endings) = futures_util::future::join(renewals, endings).await;
@@ -132,10 +113,10 @@ async fn sessions_end_while_they_are_renewed_s40() {
         }
         let renewed = renewed.iter().filter(|answer| answer.status == 200).map(Tokens::of);
         for tokens in renewed.chain(ended) {
-            survivors += usize::from(knows(&servers[1], &tokens).await);
-            survivors += usize::from(refresh(&servers[0], &tokens.refresh).await.status != 401);
+            survivors += usize::from(servers[1].knows(&tokens).await);
+            survivors += usize::from(servers[0].refresh(&tokens.refresh).await.status != 401);
         }
-        assert!(knows(&servers[1], &kept).await);
+        assert!(servers[1].knows(&kept).await);
     }
     tell("R15", "sessions ended while they are renewed", number, Some(survivors), format!("answers {statuses:?}"));
     assert!(statuses.keys().all(|status| matches!(status, 200 | 204 | 401)), "{statuses:?}");
@@ -149,7 +130,7 @@ async fn one_name_has_one_owner() {
     let (number, mut winners, mut statuses) = (rounds(2, 100), 0, BTreeMap::<u16, usize>::new());
     for round in 0..number {
         let names = ["J\u{f6}hn", "J\u{d6}HN", "j\u{f6}hn", "j\u{d6}hn"].map(|name| format!("{name}{round}"));
-        let tries = (0..64).map(|place| register(&servers[place % 2], &names[place % 4]));
+        let tries = (0..64).map(|place| servers[place % 2].register(&names[place % 4]));
         for answer in join_all(tries).await {
             winners += usize::from(answer.status == 201);
             *statuses.entry(answer.status).or_default() += 1;
@@ -165,10 +146,10 @@ async fn one_name_has_one_owner() {
 /// Starts five instances at once and counts those that migrated; all must serve.
 async fn start_five(deployment: &Deployment, name: &str) -> usize {
     let servers = deployment.servers::<5>();
-    register(&servers[0], name).await;
+    servers[0].register(name).await;
     for server in &servers {
-        let tokens = sign_in(server, name).await;
-        assert!(knows(&servers[0], &tokens).await, "the instances share their keys");
+        let tokens = server.sign_in(name).await;
+        assert!(servers[0].knows(&tokens).await, "the instances share their keys");
     }
     drop(servers);
     let logs = deployment.logs();

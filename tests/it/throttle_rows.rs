@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use futures_util::future::{join, join_all};
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use vestibule::{
     domain::{
         clean_up, database,
@@ -21,9 +21,9 @@ use crate::{
 crate::trials![
     storage_is_bounded_s31,
     no_name_or_address_is_stored,
-    throttle_that_goes_meanwhile_is_made_anew,
     clocks_that_differ_a_little_make_no_wait,
-    clock_that_was_ahead_holds_nobody_up,
+    clock_that_was_ahead_holds_nobody_up;
+    on Servers: throttle_that_goes_meanwhile_is_made_anew,
 ];
 
 /// The memory of this process, as the system tells it.
@@ -76,10 +76,6 @@ async fn no_name_or_address_is_stored() {
 /// Somebody else signs in, or clears expired rows away, while a try waits for the row of its throttle.
 async fn throttle_that_goes_meanwhile_is_made_anew() {
     let app = limited().await;
-    if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
-        // It has one writer at a time.
-        return;
-    }
     app.user("john", "my_password").await;
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
     let other = database::connect(&app.config.database.url, 1).await.unwrap();

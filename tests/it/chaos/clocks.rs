@@ -11,7 +11,6 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use serde_json::json;
 use tempfile::TempDir;
 use vestibule::{
     clock::{Clock, Timestamp},
@@ -21,7 +20,6 @@ use vestibule::{
 
 use crate::support::{
     app::{Tokens, attempt, config_in},
-    client::Answer,
     database::engine,
     figures::Figures,
     process::{Deployment, Server},
@@ -91,28 +89,6 @@ impl Drop for Host {
     }
 }
 
-async fn sign_in_as(server: &Server, name: &str, password: &str) -> Answer {
-    let body = json!({ "username": name, "password": password });
-    server.call("POST", "/login").json(&body).send().await
-}
-
-async fn sign_in(server: &Server, name: &str) -> Tokens {
-    Tokens::of(&sign_in_as(server, name, "my_password").await)
-}
-
-async fn register(server: &Server, name: &str) {
-    let body = json!({ "username": name, "password": "my_password" });
-    assert_eq!(server.call("POST", "/register").json(&body).send().await.status, 201);
-}
-
-async fn refresh(server: &Server, tokens: &Tokens) -> Answer {
-    server.call("POST", "/token/refresh").json(&json!({ "refresh_token": tokens.refresh })).send().await
-}
-
-async fn knows(server: &Server, tokens: &Tokens) -> bool {
-    server.call("GET", "/me").bearer(&tokens.access).send().await.status == 200
-}
-
 /// The tokens of somebody who signed in 65 minutes ago: the access token has expired, and would be valid once more by a
 /// clock that is set back by an hour.
 async fn signed_in_long_ago(deployment: &Deployment) -> Tokens {
@@ -150,19 +126,19 @@ struct Over {
 impl Over {
     /// Signs somebody in and out, and closes an account.
     async fn new(server: &Server, spent: &Tokens, name: &str) -> Self {
-        let (given_back, closed) = (sign_in(server, name).await, format!("not_{name}"));
+        let (given_back, closed) = (server.sign_in(name).await, format!("not_{name}"));
         let logout = server.call("POST", "/logout").bearer(&given_back.access).send().await;
         assert_eq!(logout.status, 204);
-        sign_in_as(server, &closed, "wrong").await.is_problem(401, "invalid_credentials");
+        server.log_in(&closed, "wrong").await.is_problem(401, "invalid_credentials");
         Self { spent: spent.clone(), given_back, closed, since: Instant::now() }
     }
 
     async fn look(&self, server: &Server, count: &mut Count) {
         for tokens in [&self.spent, &self.given_back] {
-            count.accepted += usize::from(knows(server, tokens).await);
+            count.accepted += usize::from(server.knows(tokens).await);
         }
-        count.accepted += usize::from(refresh(server, &self.given_back).await.status != 401);
-        let answer = sign_in_as(server, &self.closed, "my_password").await;
+        count.accepted += usize::from(server.refresh(&self.given_back.refresh).await.status != 401);
+        let answer = server.log_in(&self.closed, "my_password").await;
         let wait: u64 = answer.header("retry-after").parse().unwrap_or(0);
         let left = CLOSED - self.since.elapsed().as_secs();
         count.opened += usize::from(answer.status != 429 || wait + 2 < left);
@@ -178,27 +154,27 @@ struct Lost {
 
 impl Lost {
     async fn new(server: &Server, name: &str) -> Self {
-        let before = sign_in(server, name).await;
-        let successor = Tokens::of(&refresh(server, &before).await);
+        let before = server.sign_in(name).await;
+        let successor = Tokens::of(&server.refresh(&before.refresh).await);
         Self { before, successor }
     }
 
     /// Sends the old token once more, and goes on with what that answers.
     async fn look(&self, server: &Server, count: &mut Count) {
-        let again = refresh(server, &self.before).await;
+        let again = server.refresh(&self.before.refresh).await;
         if again.status != 200 || Tokens::of(&again).refresh != self.successor.refresh {
             count.logouts += 1;
             return;
         }
-        let next = refresh(server, &self.successor).await;
-        count.logouts += usize::from(next.status != 200 || !knows(server, &Tokens::of(&next)).await);
+        let next = server.refresh(&self.successor.refresh).await;
+        count.logouts += usize::from(next.status != 200 || !server.knows(&Tokens::of(&next)).await);
     }
 
     /// Sends a token that is two behind, and then the newest.
     async fn replay(&self, server: &Server, count: &mut Count) {
-        let newest = Tokens::of(&refresh(server, &self.successor).await);
+        let newest = Tokens::of(&server.refresh(&self.successor.refresh).await);
         for tokens in [&self.before, &newest] {
-            count.accepted += usize::from(refresh(server, tokens).await.status != 401);
+            count.accepted += usize::from(server.refresh(&tokens.refresh).await.status != 401);
         }
     }
 }
@@ -226,7 +202,7 @@ async fn clock_that_jumps_by_an_hour_changes_nothing_r20() {
     let (number, mut jumps, mut count) = (rounds(1, 5), 0, Count::default());
     for round in 0..number {
         let name = format!("jane{round}");
-        register(&server, &name).await;
+        server.register(&name).await;
         let over = Over::new(&server, &spent, &name).await;
         for offset in [HOUR, 0, -HOUR, 0] {
             let mut sessions = Vec::new();
@@ -248,7 +224,7 @@ async fn clock_that_jumps_by_an_hour_changes_nothing_r20() {
             late[0].replay(&server, &mut count).await;
         }
     }
-    count.logouts += usize::from(refresh(&server, &spent).await.status != 200);
+    count.logouts += usize::from(server.refresh(&spent.refresh).await.status != 200);
     server.stop();
     let seen = if engine() == "SQLite" { jumps } else { 0 };
     assert_eq!(deployment.logs().matches(SET).count(), seen, "{}", deployment.logs());
@@ -270,7 +246,7 @@ async fn clock_that_jumps_by_an_hour_changes_nothing_r20() {
 
 /// Presents a token many times at once to the instances in turn: its successors, and how many callers get none.
 async fn refresh_by_many(servers: &[Server; 2], tokens: &Tokens) -> (BTreeSet<String>, usize) {
-    let answers = join_all((0..CALLERS).map(|number| refresh(&servers[number % 2], tokens))).await;
+    let answers = join_all((0..CALLERS).map(|number| servers[number % 2].refresh(&tokens.refresh))).await;
     let good = answers.iter().filter(|answer| answer.status == 200);
     let successors = good.map(|answer| Tokens::of(answer).refresh).collect();
     (successors, answers.iter().filter(|answer| answer.status != 200).count())
@@ -292,23 +268,23 @@ struct Exchange {
 impl Exchange {
     /// Makes tokens at one instance and presents them at the other, or at both.
     async fn pass(&mut self, servers: &[Server; 2], one: &Server, other: &Server, name: &str) {
-        let tokens = sign_in(one, name).await;
-        self.refused += usize::from(!knows(other, &tokens).await);
-        let next = refresh(other, &tokens).await;
-        self.refused += usize::from(next.status != 200 || !knows(one, &Tokens::of(&next)).await);
+        let tokens = one.sign_in(name).await;
+        self.refused += usize::from(!other.knows(&tokens).await);
+        let next = other.refresh(&tokens.refresh).await;
+        self.refused += usize::from(next.status != 200 || !one.knows(&Tokens::of(&next)).await);
 
-        let (successors, losers) = refresh_by_many(servers, &sign_in(one, name).await).await;
+        let (successors, losers) = refresh_by_many(servers, &one.sign_in(name).await).await;
         self.successors += successors.len();
         self.logouts += losers;
         for token in successors {
-            let next = refresh(other, &Tokens { refresh: token, access: String::new() }).await;
+            let next = other.refresh(&token).await;
             self.logouts += usize::from(next.status != 200);
         }
 
-        let ended = sign_in(one, name).await;
+        let ended = one.sign_in(name).await;
         assert_eq!(one.call("POST", "/logout").bearer(&ended.access).send().await.status, 204);
         self.accepted += refresh_by_many(servers, &ended).await.0.len();
-        self.accepted += usize::from(knows(one, &ended).await) + usize::from(knows(other, &ended).await);
+        self.accepted += usize::from(one.knows(&ended).await) + usize::from(other.knows(&ended).await);
     }
 }
 
@@ -322,10 +298,10 @@ async fn hosts_90_seconds_apart_make_no_difference_r21() {
     let (number, mut exchange) = (rounds(2, 20), Exchange::default());
     for round in 0..number {
         let name = format!("jane{round}");
-        register(a, &name).await;
+        a.register(&name).await;
         exchange.pass(&servers, a, b, &name).await;
         exchange.pass(&servers, b, a, &name).await;
-        exchange.accepted += usize::from(knows(a, &spent).await) + usize::from(knows(b, &spent).await);
+        exchange.accepted += usize::from(a.knows(&spent).await) + usize::from(b.knows(&spent).await);
     }
     for server in servers {
         server.stop();

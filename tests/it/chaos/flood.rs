@@ -20,18 +20,16 @@ use super::{
     raw::{Raw, post},
 };
 use crate::support::{
-    app::Tokens,
-    engine::Engine,
     figures::Figures,
-    process::{Deployment, Remote, Server},
+    process::{Deployment, Server},
     rounds,
     usage::Usage,
 };
 
 crate::trials![
     login_flood_is_shed_r16,
-    flood_of_made_up_tokens_holds_nobody_up_r16,
-    abandoned_logins_are_not_hashed_r16,
+    flood_of_made_up_tokens_holds_nobody_up_r16;
+    on SQLite: abandoned_logins_are_not_hashed_r16,
 ];
 
 const CLIENTS: usize = 1000;
@@ -139,11 +137,6 @@ fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Durat
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(clients)
 }
 
-async fn sign_in(remote: &Remote) -> Tokens {
-    let body = json!({ "username": "bystander", "password": "my_password" });
-    Tokens::of(&remote.call("POST", "/login").json(&body).send().await)
-}
-
 async fn login_flood_is_shed_r16() {
     let shed = flooded(logins).await;
     shed.tell("login flood");
@@ -163,11 +156,10 @@ async fn flooded(demand: fn(usize) -> Demand) -> Shed {
     let (remote, usage) = (server.remote(), Usage::of(server.id()));
     let owners = (0..ACCOUNTS).map(|number| format!("owner{number}"));
     for name in owners.chain(["bystander".to_owned()]) {
-        let body = json!({ "username": name, "password": "my_password" });
-        assert_eq!(remote.call("POST", "/register").json(&body).send().await.status, 201);
+        remote.sign_up(&name).await;
     }
     let address = remote.address;
-    let (first, second) = (sign_in(&remote).await, sign_in(&remote).await);
+    let (first, second) = (remote.sign_in("bystander").await, remote.sign_in("bystander").await);
     let ((), quiet) = Light::beside(address, &first, sleep(Duration::from_secs(rounds(1, 20) as u64))).await;
     let idle = usage.memory();
     usage.forget_peak();
@@ -230,9 +222,6 @@ impl Shed {
 /// Clients fill the queue and leave: then hardly more is computed than for the next one who signs in. How much is, shows
 /// by what the processor has worked.
 async fn abandoned_logins_are_not_hashed_r16() {
-    if Engine::find().is_some() {
-        return;
-    }
     let (clients, queue) = (200, 150);
     let deployment = Deployment::new().await;
     let mut command = usual(&deployment);

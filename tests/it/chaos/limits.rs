@@ -23,23 +23,21 @@ use tokio::{
 use super::{raw::Raw, traffic::p99};
 use crate::support::{
     Fault, TestApp,
-    engine::Engine,
     figures::Figures,
     process::{Deployment, Remote, Server},
     rounds,
     usage::Usage,
 };
 
-crate::trials![panics_cost_one_request_each_r19, full_table_of_files_starves_nobody_r23];
+crate::trials![;
+    on SQLite: panics_cost_one_request_each_r19, full_table_of_files_starves_nobody_r23,
+];
 
 /// How many requests panic at once.
 const PARALLEL: usize = 10;
 
 /// Logins panic, each at another moment, before, in and after what they ask of the database; everybody else is served.
 async fn panics_cost_one_request_each_r19() {
-    if Engine::find().is_some() {
-        return;
-    }
     let app = TestApp::builder().fault(Fault::PanicIn("/login")).start().await;
     let john = json!({ "username": "john", "password": "my_password" });
     assert_eq!(app.post("/register").json(&john).send().await.status, 201);
@@ -121,9 +119,6 @@ async fn newcomer(address: SocketAddr, patience: Duration) -> Option<Duration> {
 }
 
 async fn full_table_of_files_starves_nobody_r23() {
-    if Engine::find().is_some() {
-        return;
-    }
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command_by(&["sh", "-c", &format!("ulimit -n {FILES} && exec \"$0\"")]));
     let (address, usage) = (server.remote().address, Usage::of(server.id()));

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::{owner::Tally, traffic::Owners};
+use super::{
+    owner::{GOOD, Tally},
+    traffic::Owners,
+};
 use crate::support::{
     figures::Figures,
     process::{Deployment, Server},
@@ -45,28 +48,19 @@ async fn writers_are_served<const INSTANCES: usize>(scenario: &'static str, seco
     let slowest = tally.seen.iter().map(|seen| seen.took).max().unwrap_or_default();
     let locked = deployment.logs().matches("database is locked").count();
     let figures = Figures {
-        id: "R7",
-        scenario,
-        rounds: 1,
-        acknowledged: Some(written),
-        lost: Some(tally.lost.len()),
-        half_written: Some(tally.half_written.len()),
-        wrongful: Some(tally.wrongful.len()),
-        worst_503: tally.worst_503(),
         more: format!(
             "{:.0} acknowledged writes a second for {:.1} s; {} of {} requests failed, the slowest took {:.2} s; \
              \"database is locked\" {locked} times",
             f64::from(u32::try_from(written).unwrap()) / took.as_secs_f64(),
             took.as_secs_f64(),
-            tally.others(&[200, 201, 204, 401, 409]).len(),
+            tally.failed(&GOOD),
             tally.seen.len(),
             slowest.as_secs_f64(),
         ),
-        ..Figures::default()
+        ..tally.figures("R7", scenario, 1)
     };
     figures.tell();
     tally.holds();
-    assert_eq!(tally.others(&[200, 201, 204, 401, 409]), [0; 0], "{}", deployment.logs());
-    assert!(tally.seen.iter().all(|seen| seen.status.is_some()), "every request is answered");
+    tally.is_answered(&GOOD);
     assert_eq!(locked, 0, "{}", deployment.logs());
 }

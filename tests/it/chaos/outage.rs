@@ -6,26 +6,24 @@ use std::{
 };
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
-use serde_json::json;
 use tokio::time::sleep;
 
-use super::traffic::{Owners, Readers, p99, ready};
+use super::{
+    owner::GOOD_OR_REFUSED,
+    traffic::{Owners, Readers, p99, ready},
+};
 use crate::support::{
-    app::Tokens,
-    client::Answer,
     engine::Engine,
     figures::Figures,
-    process::{Deployment, Remote, Server},
+    process::{Deployment, Server},
     rounds,
 };
 
 crate::trials![
-    database_is_down_at_start_r2,
-    database_vanishes_and_returns_r3,
-    database_hangs_r4,
     failing_look_ups_let_nobody_in_r5,
     database_is_held_for_a_moment_r6,
-    database_is_held_for_long_r6,
+    database_is_held_for_long_r6;
+    on Servers: database_is_down_at_start_r2, database_vanishes_and_returns_r3, database_hangs_r4,
 ];
 
 const OWNERS: usize = 16;
@@ -34,8 +32,6 @@ const NETWORK_LIMIT: Duration = Duration::from_secs(3);
 const SQLITE_LIMIT: Duration = Duration::from_secs(6);
 /// How soon the service works again when its database does.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
-/// What may be answered while the database fails.
-const ANSWERS: [u16; 6] = [200, 201, 204, 401, 409, 503];
 
 /// How long a database fails.
 fn outage() -> Duration {
@@ -43,7 +39,7 @@ fn outage() -> Duration {
 }
 
 async fn database_is_down_at_start_r2() {
-    let Some(engine) = Engine::find() else { return };
+    let engine = Engine::get();
     let number = rounds(2, 5);
     let mut recovery = Duration::ZERO;
     for _ in 0..number {
@@ -63,7 +59,7 @@ async fn database_is_down_at_start_r2() {
         let begun = Instant::now();
         engine.start();
         recovery = recovery.max(ready(&remote, begun).await);
-        assert_eq!(register(&remote, "john").await.status, 201);
+        assert_eq!(remote.register("john").await.status, 201);
         server.kill().unwrap();
         server.wait().unwrap();
     }
@@ -98,7 +94,7 @@ async fn database_hangs_r4() {
 }
 
 async fn goes_on_without_a_database(Outage { id, scenario, begin, end }: Outage) {
-    let Some(engine) = Engine::find() else { return };
+    let engine = Engine::get();
     let deployment = Deployment::new().await.on_one_port();
     let server = Server::start(deployment.command());
     let remote = server.remote();
@@ -115,49 +111,26 @@ async fn goes_on_without_a_database(Outage { id, scenario, begin, end }: Outage)
     sleep(Duration::from_secs(1)).await;
     let tally = owners.look_back(&remote).await;
     let cheap = readers.end().await;
-    let refusals = tally.seen.iter().filter(|seen| seen.status == Some(503));
-    let first = refusals.clone().map(|seen| seen.at + seen.took).min().map(|at| at.duration_since(failing));
-    let last = refusals.clone().map(|seen| seen.at + seen.took).max().map(|at| at.saturating_duration_since(mended));
+    let first = tally.refusals().map(|seen| seen.at + seen.took).min().map(|at| at.duration_since(failing));
     let late = tally.late;
     let figures = Figures {
-        id,
-        scenario,
-        rounds: 1,
-        acknowledged: Some(tally.acknowledged),
-        lost: Some(tally.lost.len()),
-        half_written: Some(tally.half_written.len()),
-        wrongful: Some(tally.wrongful.len()),
-        worst_503: tally.worst_503(),
-        recovery: last.max(Some(recovery)),
+        recovery: Some(recovery.max(tally.last_refusal(mended))),
         more: format!(
-            "{} s; first 503 after {:.2} s; {} cheap requests, 0 failed, p99 {:.1} ms; {late} sessions lost with an answer",
+            "{} s; first 503 after {:.2} s; {} cheap requests, all served, p99 {:.1} ms; {late} sessions lost with an answer",
             outage().as_secs(),
             first.unwrap_or_default().as_secs_f64(),
             cheap.len(),
             p99(cheap).as_secs_f64() * 1000.0,
         ),
+        ..tally.figures(id, scenario, 1)
     };
     figures.tell();
     tally.holds();
-    assert_eq!(tally.others(&ANSWERS), [0; 0]);
-    assert!(tally.seen.iter().all(|seen| seen.status.is_some()), "every request is answered");
+    tally.is_answered(&GOOD_OR_REFUSED);
     assert!(first.is_some_and(|first| first < NETWORK_LIMIT), "{first:?}");
     assert!(figures.worst_503.is_some_and(|worst| worst < NETWORK_LIMIT), "{:?}", figures.worst_503);
     assert!(figures.recovery.is_some_and(|recovery| recovery < RECOVERY_LIMIT), "{:?}", figures.recovery);
     server.stop();
-}
-
-async fn register(remote: &Remote, name: &str) -> Answer {
-    let body = json!({ "username": name, "password": "my_password" });
-    remote.call("POST", "/register").json(&body).send().await
-}
-
-async fn log_in(remote: &Remote, password: &str) -> Answer {
-    remote.call("POST", "/login").json(&json!({ "username": "john", "password": password })).send().await
-}
-
-async fn refresh(remote: &Remote, token: &str) -> Answer {
-    remote.call("POST", "/token/refresh").json(&json!({ "refresh_token": token })).send().await
 }
 
 /// Each table that is asked before somebody is let in goes missing while the right and the wrong ones knock.
@@ -168,25 +141,25 @@ async fn failing_look_ups_let_nobody_in_r5() {
     let rows = deployment.rows().await;
     let mysql = rows.get_database_backend() == DatabaseBackend::MySql;
     let quoted = |name: &str| if mysql { format!("`{name}`") } else { format!("\"{name}\"") };
-    register(&remote, "john").await;
+    remote.register("john").await;
     let (number, mut tries, mut wrongful) = (rounds(3, 30), 0, Vec::new());
     for _ in 0..number {
         for table in ["throttle", "known_device", "session", "user"] {
-            let kept = Tokens::of(&log_in(&remote, "my_password").await);
-            let ended = Tokens::of(&log_in(&remote, "my_password").await);
+            let kept = remote.sign_in("john").await;
+            let ended = remote.sign_in("john").await;
             assert_eq!(remote.call("POST", "/logout").bearer(&ended.access).send().await.status, 204);
             let rename = |from: &str, to: &str| format!("ALTER TABLE {} RENAME TO {}", quoted(from), quoted(to));
             rows.execute_unprepared(&rename(table, "gone")).await.unwrap();
             let mut answers = vec![
-                ("a wrong password", log_in(&remote, "not the password").await),
+                ("a wrong password", remote.log_in("john", "not the password").await),
                 ("an ended session", remote.get("/me").bearer(&ended.access).send().await),
-                ("its refresh token", refresh(&remote, &ended.refresh).await),
+                ("its refresh token", remote.refresh(&ended.refresh).await),
             ];
             // What cannot be counted or looked up is refused as well.
             answers.push(if table == "session" {
                 ("a live session", remote.get("/me").bearer(&kept.access).send().await)
             } else {
-                ("the right password", log_in(&remote, "my_password").await)
+                ("the right password", remote.log_in("john", "my_password").await)
             });
             rows.execute_unprepared(&rename("gone", table)).await.unwrap();
             tries += answers.len();
@@ -245,23 +218,14 @@ async fn held_by_another(id: &'static str, scenario: &'static str, time: Duratio
     sleep(Duration::from_millis(500)).await;
     let tally = owners.look_back(&remote).await;
     readers.end().await;
-    let refusals: Vec<_> = tally.seen.iter().filter(|seen| seen.status == Some(503)).collect();
-    let last = refusals.iter().map(|seen| seen.at + seen.took).max();
+    let refused = tally.refusals().count();
     let figures = Figures {
-        id,
-        scenario,
-        rounds: 1,
-        acknowledged: Some(tally.acknowledged),
-        lost: Some(tally.lost.len()),
-        half_written: Some(tally.half_written.len()),
-        wrongful: Some(tally.wrongful.len()),
-        worst_503: tally.worst_503(),
-        recovery: last.map(|last| last.saturating_duration_since(released)),
-        more: format!("{:.1} s; {} of {} requests refused", time.as_secs_f64(), refusals.len(), tally.seen.len()),
+        recovery: (refused > 0).then(|| tally.last_refusal(released)),
+        more: format!("{:.1} s; {refused} of {} requests refused", time.as_secs_f64(), tally.seen.len()),
+        ..tally.figures(id, scenario, 1)
     };
     tally.holds();
-    assert_eq!(tally.others(&ANSWERS), [0; 0]);
-    assert!(tally.seen.iter().all(|seen| seen.status.is_some()), "every request is answered");
+    tally.is_answered(&GOOD_OR_REFUSED);
     server.stop();
-    (figures, refusals.len())
+    (figures, refused)
 }

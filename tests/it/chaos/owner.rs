@@ -7,11 +7,17 @@ use serde_json::{Value, json};
 use crate::support::{
     app::Tokens,
     client::{Answer, Call},
+    figures::Figures,
     process::Remote,
 };
 
 /// How long a refresh token that was just exchanged may be presented again: the service's default.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// What an owner is answered where all is well.
+pub(super) const GOOD: [u16; 5] = [200, 201, 204, 401, 409];
+/// And where a part is failing.
+pub(super) const GOOD_OR_REFUSED: [u16; 6] = [200, 201, 204, 401, 409, 503];
 
 /// What came of one request.
 pub(super) struct Seen {
@@ -47,14 +53,47 @@ impl Tally {
         self.late += other.late;
     }
 
-    /// The longest that a refusal took.
-    pub(super) fn worst_503(&self) -> Option<Duration> {
-        self.seen.iter().filter(|seen| seen.status == Some(503)).map(|seen| seen.took).max()
+    /// Those that were refused.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = &Seen> {
+        self.seen.iter().filter(|seen| seen.status == Some(503))
     }
 
-    /// How many answers had a status that is not among those.
+    /// How long after a moment the last refusal was told; none when none was told later.
+    pub(super) fn last_refusal(&self, since: Instant) -> Duration {
+        let last = self.refusals().map(|seen| seen.at + seen.took).max();
+        last.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
+    }
+
+    /// A row of the table.
+    pub(super) fn figures(&self, id: &'static str, scenario: &'static str, rounds: usize) -> Figures {
+        Figures {
+            id,
+            scenario,
+            rounds,
+            acknowledged: Some(self.acknowledged),
+            lost: Some(self.lost.len()),
+            half_written: Some(self.half_written.len()),
+            wrongful: Some(self.wrongful.len()),
+            worst_503: self.refusals().map(|seen| seen.took).max(),
+            ..Figures::default()
+        }
+    }
+
+    /// How many requests were answered with a status that is not among those, or not at all.
+    pub(super) fn failed(&self, statuses: &[u16]) -> usize {
+        self.seen.iter().filter(|seen| seen.status.is_none_or(|status| !statuses.contains(&status))).count()
+    }
+
+    /// The answers with a status that is not among those.
     pub(super) fn others(&self, statuses: &[u16]) -> Vec<u16> {
         self.seen.iter().filter_map(|seen| seen.status).filter(|status| !statuses.contains(status)).collect()
+    }
+
+    /// Asserts that every request was answered, with one of these statuses.
+    #[track_caller]
+    pub(super) fn is_answered(&self, statuses: &[u16]) {
+        assert_eq!(self.others(statuses), [0; 0]);
+        assert!(self.seen.iter().all(|seen| seen.status.is_some()), "every request is answered");
     }
 
     /// Asserts that whatever was acknowledged is there, whole, and that nobody else was let in.

@@ -12,7 +12,6 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use serde_json::json;
 use tokio::{
     net::TcpStream,
     task::{JoinHandle, spawn_blocking},
@@ -25,7 +24,6 @@ use super::{
     traffic::Owners,
 };
 use crate::support::{
-    app::Tokens,
     figures::Figures,
     process::{Deployment, Remote, Server, unused_port},
     rounds,
@@ -113,12 +111,6 @@ async fn stop(server: Server) -> Leaving {
     leaving
 }
 
-async fn sign_in(remote: &Remote) -> Tokens {
-    let body = json!({ "username": "reader", "password": "my_password" });
-    assert_eq!(remote.call("POST", "/register").json(&body).send().await.status, 201);
-    Tokens::of(&remote.call("POST", "/login").json(&body).send().await)
-}
-
 async fn instances_are_replaced_behind_a_proxy_r18() {
     let deployment = Deployment::new().await;
     let addresses = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], unused_port())));
@@ -132,7 +124,7 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
     let proxy = Proxy::start(&addresses);
     proxy.sees(2).await;
     let remote = Remote::new(proxy.address);
-    let token = sign_in(&remote).await.access;
+    let token = remote.sign_up("reader").await.access;
     let begun = Instant::now();
     let (owners, steady) = (Owners::start(&remote, "owner", OWNERS), Steady::start(proxy.address, &token));
     sleep(Duration::from_secs(1)).await;
@@ -156,14 +148,6 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
         [proxy.count("wretr").await, proxy.count("wredis").await, proxy.count("eresp").await];
     let most = |of: fn(&Leaving) -> Duration| stops.iter().map(of).max().unwrap().as_secs_f64();
     let figures = Figures {
-        id: "R18",
-        scenario: "stopped in turn behind haproxy",
-        rounds: number,
-        acknowledged: Some(tally.acknowledged),
-        lost: Some(tally.lost.len()),
-        half_written: Some(tally.half_written.len()),
-        wrongful: Some(tally.wrongful.len()),
-        worst_503: tally.worst_503(),
         recovery: Some(back),
         more: format!(
             "{rate:.0} requests a second, {} dropped; not ready after {:.2} s, connections refused after {:.2} s, ended \
@@ -173,6 +157,7 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
             most(|leaving| leaving.refused),
             most(|leaving| leaving.ended),
         ),
+        ..tally.figures("R18", "stopped in turn behind haproxy", number)
     };
     figures.tell();
     tally.holds();

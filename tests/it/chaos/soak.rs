@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::traffic::{Owners, Readers, p99};
+use super::{
+    owner::GOOD,
+    traffic::{Owners, Readers, p99},
+};
 use crate::support::{
     engine::Engine,
     figures::Figures,
@@ -65,16 +68,8 @@ async fn nothing_grows_under_a_mixed_load_r17() {
     let (memory, files) = (slope(late, |sample| sample.memory), slope(late, |sample| sample.files));
     let most = |samples: &[Sample]| samples.iter().map(|sample| sample.files).max().unwrap();
     let requests = tally.seen.len() + light.len();
-    let failed = tally.seen.iter().filter(|seen| seen.status.is_none_or(|status| status >= 500)).count();
+    let failed = tally.failed(&GOOD);
     let figures = Figures {
-        id: "R17",
-        scenario: "mixed load for long",
-        rounds: 1,
-        acknowledged: Some(tally.acknowledged),
-        lost: Some(tally.lost.len()),
-        half_written: Some(tally.half_written.len()),
-        wrongful: Some(tally.wrongful.len()),
-        worst_503: tally.worst_503(),
         more: format!(
             "{} s, {:.0} requests a second, {failed} of {requests} failed, p99 of the light ones {:.1} ms; second half: \
              memory {memory:+.0} KiB a minute, at the end {} MiB; files {files:+.2} a minute, at the end {}",
@@ -84,11 +79,11 @@ async fn nothing_grows_under_a_mixed_load_r17() {
             late.last().unwrap().memory / 1024,
             late.last().unwrap().files,
         ),
-        ..Figures::default()
+        ..tally.figures("R17", "mixed load for long", 1)
     };
     figures.tell();
     tally.holds();
-    assert_eq!(failed, 0, "{:?}", tally.others(&[200, 201, 204, 401, 409]));
+    tally.is_answered(&GOOD);
     assert!(most(late) <= most(early) + FILES, "{} files, then {}", most(early), most(late));
     assert!(memory < if rounds(0, 1) == 0 { GROWTH_EARLY } else { GROWTH }, "{memory} KiB a minute");
 }

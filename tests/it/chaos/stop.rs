@@ -17,13 +17,14 @@ use tokio::{
 
 use super::raw::{Raw, Reply};
 use crate::support::{
-    engine::Engine,
     figures::Figures,
     process::{Deployment, Server},
     rounds,
 };
 
-crate::trials![stuck_clients_do_not_hold_the_stop_up_r18];
+crate::trials![;
+    on SQLite: stuck_clients_do_not_hold_the_stop_up_r18,
+];
 
 const DELAY: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -105,9 +106,6 @@ async fn read_slowly(address: SocketAddr) -> u16 {
 
 /// Those who are stuck cannot hold it up for longer than is configured, and those who are not can finish.
 async fn stuck_clients_do_not_hold_the_stop_up_r18() {
-    if Engine::find().is_some() {
-        return;
-    }
     let (number, mut longest, mut finished) = (rounds(1, 10), Duration::ZERO, 0);
     for _ in 0..number {
         let deployment = Deployment::new().await;

@@ -59,6 +59,11 @@ pub(crate) fn engine() -> &'static str {
     }
 }
 
+/// Whether the tests run on this database; `Servers` are all but SQLite.
+pub(crate) fn runs_on(engine_or_servers: &str) -> bool {
+    engine_or_servers == engine() || (engine_or_servers == "Servers" && server().is_some())
+}
+
 /// Migrated once, copied for each test.
 async fn template_file() -> &'static PathBuf {
     static TEMPLATE: OnceCell<PathBuf> = OnceCell::const_new();

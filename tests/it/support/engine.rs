@@ -30,6 +30,11 @@ impl Engine {
         Some(Self { folder: env::var_os("TEST_DATABASE_FOLDER").expect("the suite says where its server is").into() })
     }
 
+    /// The server, in a test that only runs where there is one.
+    pub(crate) fn get() -> Self {
+        Self::find().expect("the database is a server")
+    }
+
     fn main(&self) -> Pid {
         let text = fs::read_to_string(self.folder.join("server.pid")).unwrap();
         Pid::from_raw(text.trim().parse().unwrap()).unwrap()

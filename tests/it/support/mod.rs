@@ -32,13 +32,22 @@ pub(crate) fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> 
     })
 }
 
-/// Lists the tests of a file; one that is forgotten here is dead code, which the lints refuse.
+/// Lists the tests of a file; one that is forgotten here is dead code, which the lints refuse. After `on SQLite:`, or the
+/// name of another database, or `on Servers:`, stand those that say something about these alone.
 #[macro_export]
 macro_rules! trials {
-    ($($test:ident),* $(,)?) => {
+    ($($test:ident),* $(,)? $(; on $engine:ident: $($only:ident),* $(,)?)*) => {
         pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
             let (_, file) = module_path!().split_once("::").unwrap_or_default();
-            vec![$($crate::support::trial(&format!("{file}::{}", stringify!($test)), $test)),*]
+            let trials = [
+                vec![$($crate::support::trial(&format!("{file}::{}", stringify!($test)), $test)),*],
+                $(if $crate::support::database::runs_on(stringify!($engine)) {
+                    vec![$($crate::support::trial(&format!("{file}::{}", stringify!($only)), $only)),*]
+                } else {
+                    Vec::new()
+                }),*
+            ];
+            trials.into_iter().flatten().collect()
         }
     };
 }

@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, Read as _},
     net::{SocketAddr, TcpListener},
+    ops::Deref,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
@@ -14,9 +15,14 @@ use std::{
 
 use rustix::process::Pid;
 use sea_orm::DatabaseConnection;
+use serde_json::json;
 use tempfile::TempDir;
 
-use super::{app::write_key, client::Call, database};
+use super::{
+    app::{Tokens, write_key},
+    client::{Answer, Call},
+    database,
+};
 
 /// The binary: the one that was built with the tests, unless `TEST_BINARY` names another.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
@@ -51,6 +57,9 @@ fn settled(mut command: Command, folder: &TempDir) -> Command {
     command
 }
 
+/// The password of every account that is registered here.
+pub(crate) const PASSWORD: &str = "my_password";
+
 /// A client of whatever listens at an address.
 #[derive(Clone)]
 pub(crate) struct Remote {
@@ -71,6 +80,35 @@ impl Remote {
 
     pub(crate) fn get(&self, path: &str) -> Call {
         self.call("GET", path)
+    }
+
+    pub(crate) async fn register(&self, name: &str) -> Answer {
+        self.call("POST", "/register").json(&json!({ "username": name, "password": PASSWORD })).send().await
+    }
+
+    pub(crate) async fn log_in(&self, name: &str, password: &str) -> Answer {
+        self.call("POST", "/login").json(&json!({ "username": name, "password": password })).send().await
+    }
+
+    /// The tokens of a new login to an account that was registered here.
+    pub(crate) async fn sign_in(&self, name: &str) -> Tokens {
+        Tokens::of(&self.log_in(name, PASSWORD).await)
+    }
+
+    /// The tokens of a new account.
+    pub(crate) async fn sign_up(&self, name: &str) -> Tokens {
+        let answer = self.register(name).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        self.sign_in(name).await
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+        self.call("POST", "/token/refresh").json(&json!({ "refresh_token": token })).send().await
+    }
+
+    /// Whether the access token opens what it should.
+    pub(crate) async fn knows(&self, tokens: &Tokens) -> bool {
+        self.get("/me").bearer(&tokens.access).send().await.status == 200
     }
 }
 
@@ -110,11 +148,6 @@ impl Server {
         self.remote.clone()
     }
 
-    /// A request, whose answer is held against the document.
-    pub(crate) fn call(&self, method: &str, path: &str) -> Call {
-        self.remote.call(method, path)
-    }
-
     pub(crate) fn id(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -132,6 +165,15 @@ impl Server {
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
         rest
+    }
+}
+
+/// It is used by its own client.
+impl Deref for Server {
+    type Target = Remote;
+
+    fn deref(&self) -> &Remote {
+        &self.remote
     }
 }
 
