@@ -35,8 +35,8 @@ const POSTGRES_UNAVAILABLE: [&str; 9] =
 const MYSQL_CONFLICT: [u16; 3] = [1020, 1205, 1213];
 /// The error numbers of MySQL and MariaDB for a file that cannot be written, a full disk or table, too many connections,
 /// a node that has left its cluster, a server that stops or is read-only, a statement that was interrupted or took too
-/// long, and a connection that was killed.
-const MYSQL_UNAVAILABLE: [u16; 12] = [3, 1021, 1026, 1040, 1047, 1053, 1114, 1290, 1317, 1836, 1927, 1969];
+/// long, a transaction that is read-only, and a connection that was killed.
+const MYSQL_UNAVAILABLE: [u16; 13] = [3, 1021, 1026, 1040, 1047, 1053, 1114, 1290, 1317, 1792, 1836, 1927, 1969];
 
 /// Runs `work` in a transaction and commits it. When the database undid all of it because another writer was in the
 /// way, it is run again, so `work` must have no effect outside the transaction.

@@ -19,7 +19,7 @@ use poem::{
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
     task::JoinSet,
 };
@@ -48,6 +48,9 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// Bytes of answers that the system keeps for a connection whose client does not read (Linux keeps twice that). Left to
 /// itself it goes up to megabytes, and every connection may ask for them.
 const SOCKET_BUFFER: usize = 128 * 1024;
+/// Connections that wait in the system to be accepted; it keeps fewer where it is set to. Those that come at once after
+/// an instance was replaced would be turned away by the usual 128.
+const BACKLOG: u32 = 1024;
 /// An HTTP/2 connection that is silent for so long is asked whether it is still there, and answers within the second.
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
@@ -76,7 +79,7 @@ pub struct ServerSettings {
 pub async fn bind(addresses: &[SocketAddr], lenient: bool) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        match TcpListener::bind(address).await {
+        match listen(address) {
             Ok(listener) => {
                 // Connections inherit it.
                 set_socket_send_buffer_size(&listener, SOCKET_BUFFER).map_err(|error| (address, error.into()))?;
@@ -87,6 +90,15 @@ pub async fn bind(addresses: &[SocketAddr], lenient: bool) -> Result<Vec<TcpList
         }
     }
     Ok(listeners)
+}
+
+/// Listens on `address`, where [`BACKLOG`] may wait.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // What a service left in TIME_WAIT is not in its successor's way.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Whether an address cannot be had because the host does not have it, rather than because somebody else does.
