@@ -45,6 +45,18 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The date this much earlier.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(span)))
+    }
+
+    /// Whole microseconds since the epoch.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
     /// How many microseconds this is after `other`; negative when it is before.
     #[must_use]
     pub const fn micros_after(self, other: Self) -> i64 {

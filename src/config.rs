@@ -71,6 +71,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// How much is let through.
     pub throttle: Throttle,
+    /// The audit trail.
+    pub audit: Audit,
     /// Who may register.
     pub registration: Registration,
     /// Passwords and their hashing.
@@ -321,6 +323,21 @@ pub struct Registration {
 impl Default for Registration {
     fn default() -> Self {
         Self { open: true, reserved_names: Vec::new() }
+    }
+}
+
+/// `[audit]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// For how many seconds audit events are kept.
+    #[serde(deserialize_with = "number")]
+    pub retention: u64,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention: 400 * DAY }
     }
 }
 

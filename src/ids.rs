@@ -77,3 +77,7 @@ id! {
     /// Names an audit event.
     AuditEventId
 }
+id! {
+    /// Names a request; its answer carries it as `X-Request-Id`.
+    RequestId
+}

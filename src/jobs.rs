@@ -50,8 +50,8 @@ async fn look(app: &App) {
 async fn clean_up(app: &App) {
     match clean_up::run(app).await {
         Ok(removed) if removed == Removed::default() => {}
-        Ok(Removed { sessions, throttles, devices }) => {
-            tracing::info!(sessions, throttles, devices, "what is over was cleared away");
+        Ok(Removed { sessions, throttles, devices, events }) => {
+            tracing::info!(sessions, throttles, devices, events, "what is over was cleared away");
         }
         Err(fault) => tracing::warn!(cause = fault.chain(), "what is over was not cleared away"),
     }

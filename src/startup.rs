@@ -22,6 +22,7 @@ use crate::{
         App,
         access_token::TokenSettings,
         account::RegistrationSettings,
+        audit::AuditSettings,
         clock::{self, Watch},
         database::{self, MigrateError},
         fault::Fault,
@@ -155,7 +156,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
     clock::begin(&db, &clock).await?;
     let keyring = Keyring::open(&db, &master, &clock).await.map_err(|error| match error {
         KeyringError::Fault(fault) => StartError::Fault(fault),
-        lost @ KeyringError::Lost(_) => StartError::LostKey(lost),
+        lost @ (KeyringError::Lost(_) | KeyringError::LostHead) => StartError::LostKey(lost),
         other => StartError::Keyring(other),
     })?;
     Ok(App {
@@ -178,6 +179,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
             max_per_account: config.sessions.max_per_account,
         },
         throttle: throttle(&config.throttle),
+        audit: AuditSettings { retention: Duration::from_secs(config.audit.retention) },
         registration: RegistrationSettings {
             open: config.registration.open,
             reserved_names: config

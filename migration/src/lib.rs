@@ -14,6 +14,7 @@ mod m20261123_000001_accounts;
 mod m20261123_000002_refresh;
 mod m20261123_000003_throttle;
 mod m20261123_000004_clock;
+mod m20261123_000005_audit;
 
 /// Brings a database to the schema of this build.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000002_refresh::Migration),
             Box::new(m20261123_000003_throttle::Migration),
             Box::new(m20261123_000004_clock::Migration),
+            Box::new(m20261123_000005_audit::Migration),
         ]
     }
 }

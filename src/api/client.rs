@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use poem::{FromRequest, Request, RequestBody, Result, http::header};
 
 use super::problem::{Problem, ProblemCode};
-use crate::domain::session::Client;
+use crate::{domain::session::Client, ids::RequestId};
 
 /// The address from which a request came; the server finds it out and attaches it to every request.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,9 @@ impl<'a> FromRequest<'a> for ClientInfo {
             return Err(Problem::new(ProblemCode::Internal).caused_by("the request has no address").into());
         };
         let user_agent = request.header(header::USER_AGENT).map(ToOwned::to_owned);
-        Ok(Self(Client { address, user_agent }))
+        let Some(&id) = request.data::<RequestId>() else {
+            return Err(Problem::new(ProblemCode::Internal).caused_by("the request has no identifier").into());
+        };
+        Ok(Self(Client { address, user_agent, request: id }))
     }
 }

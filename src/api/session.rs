@@ -5,6 +5,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 use super::{
     Tag,
     bearer::Bearer,
+    client::ClientInfo,
     json::Json,
     problem::{Problem, ProblemCode},
     refused::{Refusal, Refused},
@@ -71,8 +72,8 @@ impl SessionApi {
     /// Ends the session of the access token. From the next request on, neither this token nor the session's refresh
     /// token is accepted here; services that verify tokens by themselves accept the access token until it expires.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: Bearer, app: State) -> Result<LogoutResponse, Refused<Fault>> {
-        session::log_out(&app, &caller.0).await?;
+    async fn logout(&self, caller: Bearer, app: State, client: ClientInfo) -> Result<LogoutResponse, Refused<Fault>> {
+        session::log_out(&app, &caller.0, &client.0).await?;
         Ok(LogoutResponse::SignedOut)
     }
 
@@ -90,8 +91,8 @@ impl SessionApi {
     ///
     /// Ends all sessions of the account but the one of the access token.
     #[oai(path = "/me/sessions", method = "delete", operation_id = "endOtherSessions")]
-    async fn end_others(&self, caller: Bearer, app: State) -> Result<EndResponse, Refused<Fault>> {
-        session::end_others(&app, &caller.0).await?;
+    async fn end_others(&self, caller: Bearer, app: State, client: ClientInfo) -> Result<EndResponse, Refused<Fault>> {
+        session::end_others(&app, &caller.0, &client.0).await?;
         Ok(EndResponse::Ended)
     }
 
@@ -104,10 +105,11 @@ impl SessionApi {
         &self,
         caller: Bearer,
         app: State,
+        client: ClientInfo,
         /// The session's identifier, as the list of sessions has it.
         session_id: Path<SessionIdText>,
     ) -> Result<EndResponse, Refused<EndError>> {
-        session::end_one(&app, &caller.0, session_id.0.0).await?;
+        session::end_one(&app, &caller.0, &client.0, session_id.0.0).await?;
         Ok(EndResponse::Ended)
     }
 }

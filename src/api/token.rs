@@ -82,8 +82,13 @@ impl TokenApi {
     /// Ends the session of a refresh token; the access token is not needed and may have expired. What is no token of a
     /// live session gets the same answer (RFC 7009).
     #[oai(path = "/token/revoke", method = "post", operation_id = "revokeToken")]
-    async fn revoke(&self, app: State, body: Json<RefreshTokenRequest>) -> Result<RevokeResponse, Refused<Fault>> {
-        token::revoke(&app, &body.0.refresh_token.0).await?;
+    async fn revoke(
+        &self,
+        app: State,
+        client: ClientInfo,
+        body: Json<RefreshTokenRequest>,
+    ) -> Result<RevokeResponse, Refused<Fault>> {
+        token::revoke(&app, &body.0.refresh_token.0, &client.0).await?;
         Ok(RevokeResponse::Revoked)
     }
 }

@@ -2,8 +2,9 @@
 
 use clap::Subcommand;
 use vestibule::{
+    clock::Clock,
     config::Config,
-    domain::keyring,
+    domain::{clock, keyring},
     startup::{self, new_master_key},
 };
 
@@ -34,7 +35,9 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure
                 yes,
             )?;
             let db = startup::database(config).await?;
-            keyring::reset(&db).await?;
+            let clock = Clock::system();
+            clock::begin(&db, &clock).await?;
+            keyring::reset(&db, &clock).await?;
             say(
                 "The next start makes a new signing key, sealed by the master key it is given. A server that still runs goes on with \
                  the old one: restart it.\n",

@@ -1,5 +1,6 @@
 //! Commands, their help and their exit codes.
 
+mod audit;
 mod keys;
 mod serve;
 mod user;
@@ -47,7 +48,8 @@ Exit codes:
   3  there is no such user
   4  the user name is taken
   5  the user name or the password breaks a rule, or an answer was no
-  6  the configuration or a key cannot be used";
+  6  the configuration or a key cannot be used
+  7  the audit trail is not as it was written";
 
 #[derive(Subcommand)]
 enum Command {
@@ -67,6 +69,9 @@ enum Command {
     /// Manage the master key and what it seals
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Look at the audit trail: who did what, from where, and what came of it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -90,6 +95,7 @@ impl Failure {
     const TAKEN: u8 = 4;
     const REFUSED: u8 = 5;
     const UNUSABLE: u8 = 6;
+    const TAMPERED: u8 = 7;
 
     fn new(code: u8, reason: impl fmt::Display) -> Self {
         Self { code, reason: reason.to_string() }
@@ -181,7 +187,12 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             return say(if json { &document.json } else { &document.yaml });
         }
         Command::Keys(keys::Command::Generate) => return keys::generate(),
-        Command::Serve | Command::Migrate | Command::User(_) | Command::Keys(_) | Command::Config(_) => {}
+        Command::Serve
+        | Command::Migrate
+        | Command::User(_)
+        | Command::Keys(_)
+        | Command::Audit(_)
+        | Command::Config(_) => {}
     }
     let config = Config::load(arguments.config.as_deref())?;
     telemetry::start(&config.log);
@@ -191,6 +202,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             Command::Migrate => startup::database(&config).await.map(drop).map_err(Failure::from),
             Command::User(command) => user::run(&open(&config).await?, command).await,
             Command::Keys(command) => keys::run(&config, command).await,
+            Command::Audit(command) => audit::run(&open(&config).await?, command).await,
             Command::Config(ConfigCommand::Check) => {
                 startup::check_master_key(&config)?;
                 startup::tls(&config)?;

@@ -12,6 +12,7 @@ use vestibule::{
     domain::{
         App,
         account::{self, Account, RegisterError},
+        audit::Actor,
         name::Name,
     },
     secret::Password,
@@ -116,7 +117,7 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
             if account::find(app, name.canonical()).await.is_ok() {
                 return Err(RegisterError::UsernameTaken.into());
             }
-            let account = account::create(app, &name, &password.read()?).await?;
+            let account = account::create(app, &name, &password.read()?, Actor::Operator).await?;
             output.show(&account, "made")
         }
         Command::List { output } => output.list(&account::list(app).await?),

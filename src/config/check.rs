@@ -32,6 +32,7 @@ impl Config {
         within("sessions.refresh_grace", self.sessions.refresh_grace, 0, 300)?;
         within("sessions.max_per_account", self.sessions.max_per_account, 1, session::MAX_PER_ACCOUNT)?;
         self.throttle.validate()?;
+        within("audit.retention", self.audit.retention, DAY, 4000 * DAY)?;
         for name in &self.registration.reserved_names {
             name::Name::parse(name)
                 .map_err(|error| ConfigError::new("registration.reserved_names", format!("{name}: {error}")))?;

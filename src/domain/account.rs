@@ -6,7 +6,9 @@ use sea_orm::{
 };
 
 use super::{
-    App, device,
+    App,
+    audit::{Actor, Event, Kind},
+    device,
     fault::{Doing as _, Fault, is_unique_violation},
     login::{self, LoginError},
     name::{self, Name},
@@ -138,14 +140,14 @@ pub async fn register(app: &App, name: &Name, password: &Password, client: &Clie
     if name.is_reserved(&app.registration.reserved_names) {
         return Err(RegisterError::UsernameTaken);
     }
-    create(app, name, password).await
+    create(app, name, password, Actor::Client(client)).await
 }
 
-/// Makes an account for an operator: reserved names and closed registration do not stop it.
+/// Makes an account, as operators may: reserved names and closed registration do not stop it.
 ///
 /// # Errors
 /// [`RegisterError`], never `Closed` or `Throttled`.
-pub async fn create(app: &App, name: &Name, password: &Password) -> Result<Account, RegisterError> {
+pub async fn create(app: &App, name: &Name, password: &Password, by: Actor<'_>) -> Result<Account, RegisterError> {
     let now = app.clock.now();
     let hash = hash_new(app, name, password).await??;
     let row = &user::Model {
@@ -158,12 +160,14 @@ pub async fn create(app: &App, name: &Name, password: &Password) -> Result<Accou
         password_changed_at: now,
     };
     let doing = "storing an account";
+    let event = Event::done(Kind::AccountCreated, by).of(Some(row.id));
     write(&app.db, doing, |transaction| async move {
         let insert = user::Entity::insert(row.clone().into_active_model());
         match insert.exec_without_returning(&*transaction).await {
-            Err(error) if is_unique_violation(&error) => Err(RegisterError::UsernameTaken),
-            other => Ok(other.doing(doing)?),
-        }
+            Err(error) if is_unique_violation(&error) => return Err(RegisterError::UsernameTaken),
+            other => other.doing(doing)?,
+        };
+        Ok(app.keyring.trail().record(&transaction, event, now).await?)
     })
     .await?;
     Ok(row.clone().into())
@@ -199,7 +203,7 @@ pub async fn find(app: &App, who: &str) -> Result<Account, ChangeError> {
 /// # Errors
 /// [`ChangeError::NotFound`], or a fault.
 pub async fn disable(app: &App, id: UserId) -> Result<Account, ChangeError> {
-    change(app, id, Sessions::End, |row| row.state = Set(State::Disabled)).await
+    change(app, id, Kind::AccountDisabled, |row| row.state = Set(State::Disabled)).await
 }
 
 /// Opens a disabled account again; the sessions that it had stay ended.
@@ -207,7 +211,7 @@ pub async fn disable(app: &App, id: UserId) -> Result<Account, ChangeError> {
 /// # Errors
 /// [`ChangeError::NotFound`], or a fault.
 pub async fn enable(app: &App, id: UserId) -> Result<Account, ChangeError> {
-    change(app, id, Sessions::Keep, |row| row.state = Set(State::Active)).await
+    change(app, id, Kind::AccountEnabled, |row| row.state = Set(State::Active)).await
 }
 
 /// Sets an account's password for an operator, without knowing the old one; its sessions end.
@@ -217,7 +221,7 @@ pub async fn enable(app: &App, id: UserId) -> Result<Account, ChangeError> {
 pub async fn set_password(app: &App, account: &Account, password: &Password) -> Result<Account, ChangeError> {
     let now = app.clock.now();
     let hash = hash_new(app, &name_of(account)?, password).await??;
-    change(app, account.id, Sessions::End, |row| {
+    change(app, account.id, Kind::PasswordSet, |row| {
         row.password_hash = Set(hash.clone());
         row.password_changed_at = Set(now);
     })
@@ -230,7 +234,8 @@ pub async fn set_password(app: &App, account: &Account, password: &Password) -> 
 /// The database's.
 pub async fn unlock(app: &App, account: &Account) -> Result<(), Fault> {
     let name = name_of(account)?;
-    throttle::unlock(app, name.canonical()).await
+    let event = Event::done(Kind::AccountUnlocked, Actor::Operator).of(Some(account.id));
+    throttle::unlock(app, name.canonical(), event).await
 }
 
 /// Sets the caller's own password, for those who know the current one. The caller's session goes on, all others of the
@@ -249,9 +254,10 @@ pub async fn change_password(
     let new = Normalised::new(new);
     // Before the current one is looked at, so that a new one that is refused counts as no failure.
     app.passwords.check(&new, &name_of(&caller.account)?)?;
-    let (seen, admitted) = &login::confirm(app, caller.account.id, current, client, now.moment).await?;
+    let (seen, admitted) = &login::confirm(app, caller.account.id, current, client, now).await?;
     let hash = &login::unless_busy(app, admitted, app.hashing.hash(new).await).await?;
     let doing = "changing a password";
+    let event = Event::done(Kind::PasswordChanged, Actor::Client(client)).of(Some(seen.id)).session(caller.session);
     write(&app.db, doing, |transaction| async move {
         let mut row = login::unchanged(&transaction, seen).await?.into_active_model();
         let own = session::Entity::by_id_live(caller.session, now.moment).lock_exclusive().one(&*transaction).await;
@@ -263,7 +269,7 @@ pub async fn change_password(
         throttle::succeed(app, &transaction, admitted, seen.id, now.moment).await?;
         let others = session::Entity::end_others_of(caller.account.id, caller.session);
         others.exec(&*transaction).await.doing(doing)?;
-        Ok(())
+        Ok(app.keyring.trail().record(&transaction, event, now.date).await?)
     })
     .await
 }
@@ -273,12 +279,14 @@ pub async fn change_password(
 /// # Errors
 /// [`ChangeError::NotFound`], or a fault.
 pub async fn delete(app: &App, id: UserId) -> Result<(), ChangeError> {
+    let now = app.clock.now();
+    let event = Event::done(Kind::AccountDeleted, Actor::Operator).of(Some(id));
     let doing = "deleting an account";
     write(&app.db, doing, |transaction| async move {
         locked(&transaction, id).await?;
         session::Entity::end_all_of(id).exec(&*transaction).await.doing(doing)?;
         user::Entity::delete_by_id(id).exec(&*transaction).await.doing(doing)?;
-        Ok(())
+        Ok(app.keyring.trail().record(&transaction, event, now).await?)
     })
     .await
 }
@@ -297,30 +305,27 @@ async fn hash_new(app: &App, name: &Name, password: &Password) -> Result<Result<
     app.hashing.hash(password).await.map(Ok)
 }
 
-#[derive(PartialEq, Eq)]
-enum Sessions {
-    End,
-    Keep,
-}
-
-/// Changes a row under its lock and ends the account's sessions in the same transaction.
+/// Changes a row under its lock for an operator, and ends the account's sessions in the same transaction, unless the
+/// account is enabled.
 async fn change(
     app: &App,
     id: UserId,
-    sessions: Sessions,
+    kind: Kind,
     edit: impl Fn(&mut user::ActiveModel),
 ) -> Result<Account, ChangeError> {
     let doing = "changing an account";
     let edit = &edit;
-    let sessions = &sessions;
+    let now = app.clock.now();
+    let event = Event::done(kind, Actor::Operator).of(Some(id));
     let changed = write(&app.db, doing, |transaction| async move {
         let mut row = locked(&transaction, id).await?.into_active_model();
         edit(&mut row);
         let changed = row.update(&*transaction).await.doing(doing)?;
-        if *sessions == Sessions::End {
+        if kind != Kind::AccountEnabled {
             device::forget_all(&transaction, id).await?;
             session::Entity::end_all_of(id).exec(&*transaction).await.doing(doing)?;
         }
+        app.keyring.trail().record(&transaction, event, now).await?;
         Ok::<_, ChangeError>(changed)
     })
     .await?;

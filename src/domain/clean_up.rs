@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{App, device, fault::Fault, job, session, throttle};
+use super::{App, audit, device, fault::Fault, job, session, throttle};
 
 /// How often it is done.
 const EVERY: Duration = Duration::from_mins(5);
@@ -17,6 +17,8 @@ pub struct Removed {
     pub throttles: u64,
     /// Devices that were no longer known.
     pub devices: u64,
+    /// Audit events that were kept long enough.
+    pub events: u64,
 }
 
 /// Removes what is over, if no instance has done so lately.
@@ -31,5 +33,6 @@ pub async fn run(app: &App) -> Result<Removed, Fault> {
         sessions: session::clean_up(app).await?,
         throttles: throttle::clean_up(app).await?,
         devices: device::clean_up(app).await?,
+        events: audit::clean_up(app).await?,
     })
 }

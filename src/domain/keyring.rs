@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{
     App,
+    audit::{self, Actor, Event, Kind, Trail},
     fault::{Doing as _, Fault, is_unique_violation},
     pool::Pool,
     seal::{self, BrokenSeal},
@@ -44,6 +45,9 @@ pub enum KeyringError {
     /// There is no row, but there is what needs its key.
     #[error("the database has lost its {0} key")]
     Lost(&'static str),
+    /// There is the key of the audit trail, but not its head.
+    #[error("the database has lost the head of its audit trail")]
+    LostHead,
     /// The database, or the random generator.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -130,6 +134,7 @@ pub struct Keyring {
     refresh: Keys<hmac::Key>,
     pseudonym: Keys<hmac::Key>,
     published: Vec<PublicKey>,
+    trail: Trail,
 }
 
 impl Keyring {
@@ -139,15 +144,22 @@ impl Keyring {
     /// [`KeyringError`]. Nothing is made in the place of keys that do not open or are lost: a new issuer key would silently
     /// void every token and let whoever took the database impersonate the service.
     pub async fn open(db: &Pool, master: &MasterKey, clock: &Clock) -> Result<Self, KeyringError> {
-        let signing = opened(db, master, clock, Purpose::Signing, SigningKey::read).await?;
+        // First, because it notes that the others are made.
+        let audit = Keys::new(opened(db, master, clock, Purpose::Audit, None, read_mac_key).await?)?;
+        let (_, key) = audit.active().ok_or(KeyringError::LostHead)?;
+        let trail = Trail::new(key.clone());
+        audit::head(db).await?.ok_or(KeyringError::LostHead)?;
+        let noted = Some(&trail);
+        let signing = opened(db, master, clock, Purpose::Signing, noted, SigningKey::read).await?;
         let published = signing.iter().map(|(_, key)| key.published.clone()).collect();
-        let refresh = opened(db, master, clock, Purpose::Refresh, read_mac_key).await?;
-        let pseudonym = opened(db, master, clock, Purpose::Pseudonym, read_mac_key).await?;
+        let refresh = opened(db, master, clock, Purpose::Refresh, noted, read_mac_key).await?;
+        let pseudonym = opened(db, master, clock, Purpose::Pseudonym, noted, read_mac_key).await?;
         Ok(Self {
             signing: Keys::new(signing)?,
             refresh: Keys::new(refresh)?,
             pseudonym: Keys::new(pseudonym)?,
             published,
+            trail,
         })
     }
 
@@ -182,6 +194,11 @@ impl Keyring {
         URL_SAFE_NO_PAD.encode(context.sign())
     }
 
+    /// The audit trail.
+    pub(super) const fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
     /// The public halves, oldest first.
     #[must_use]
     pub fn published(&self) -> &[PublicKey] {
@@ -210,18 +227,18 @@ pub async fn is_sealed(db: &Pool) -> Result<bool, Fault> {
 }
 
 /// Removes every key and what was made with them, sessions, throttles and known devices, after which a new master key can
-/// take over; accounts stay.
+/// take over; accounts stay, and so do audit events, outside any chain.
 ///
 /// # Errors
 /// The database's; then nothing has changed.
-pub async fn reset(db: &Pool) -> Result<(), Fault> {
+pub async fn reset(db: &Pool, clock: &Clock) -> Result<(), Fault> {
     let doing = "resetting the keys";
     write(db, doing, |transaction| async move {
         session::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
         throttle::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
         known_device::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
         sealed_key::Entity::delete_many().exec(&*transaction).await.doing(doing)?;
-        Ok(())
+        audit::give_up(&transaction, clock.now()).await
     })
     .await
 }
@@ -232,6 +249,7 @@ async fn opened<K>(
     master: &MasterKey,
     clock: &Clock,
     purpose: Purpose,
+    trail: Option<&Trail>,
     read: impl Fn(&sealed_key::Model, &[u8]) -> Result<K, KeyringError>,
 ) -> Result<Vec<(KeyId, K)>, KeyringError> {
     let stored = async || sealed_key::Entity::keys_of(purpose).all(db).await.doing("reading the keys");
@@ -239,7 +257,7 @@ async fn opened<K>(
     if rows.is_empty() {
         let missed = is_missed(db, purpose).await?;
         if !missed {
-            make_first(db, master, clock.now(), purpose).await?;
+            make_first(db, master, clock.now(), purpose, trail).await?;
         }
         rows = stored().await?;
         // Where another instance has just started for the first time, it is there by now.
@@ -254,35 +272,57 @@ async fn opened<K>(
     rows.into_iter().map(open).collect()
 }
 
-/// Whether a key of this purpose must have been there. The signing key is the first that a database gets.
+/// Whether a key of this purpose must have been there.
 async fn is_missed(db: &Pool, purpose: Purpose) -> Result<bool, Fault> {
     let doing = "looking for what a key has made";
     Ok(match purpose {
-        Purpose::Signing => is_sealed(db).await? || session::Entity::renewable().one(db).await.doing(doing)?.is_some(),
+        // The others are made after it, but for the audit key.
+        Purpose::Signing => {
+            sealed_key::Entity::after_signing().one(db).await.doing(doing)?.is_some()
+                || session::Entity::renewable().one(db).await.doing(doing)?.is_some()
+        }
         Purpose::Refresh => session::Entity::renewable().one(db).await.doing(doing)?.is_some(),
         Purpose::Pseudonym => throttle::Entity::find().one(db).await.doing(doing)?.is_some(),
+        Purpose::Audit => audit::head(db).await?.is_some(),
     })
 }
 
 /// Makes the first key of a purpose. Should another instance be faster, its key counts.
-async fn make_first(db: &Pool, master: &MasterKey, now: Timestamp, purpose: Purpose) -> Result<(), KeyringError> {
+async fn make_first(
+    db: &Pool,
+    master: &MasterKey,
+    now: Timestamp,
+    purpose: Purpose,
+    trail: Option<&Trail>,
+) -> Result<(), KeyringError> {
     let id = KeyId::random();
-    let plain = match purpose {
+    let plain = &match purpose {
         Purpose::Signing => SigningKey::generate()?,
-        Purpose::Refresh | Purpose::Pseudonym => generate_mac_key()?,
+        Purpose::Refresh | Purpose::Pseudonym | Purpose::Audit => generate_mac_key()?,
     };
     let row = &sealed_key::ActiveModel {
         id: Set(id),
         purpose: Set(purpose),
         generation: Set(1),
-        sealed: Set(seal::seal(master, purpose_name(purpose), id, &plain)?),
+        sealed: Set(seal::seal(master, purpose_name(purpose), id, plain)?),
         created_at: Set(now),
     };
     let doing = "storing a key";
     write(db, doing, |transaction| async move {
         match sealed_key::Entity::insert(row.clone()).exec_without_returning(&*transaction).await {
-            Err(error) if is_unique_violation(&error) => Ok(()),
-            other => Ok(other.doing(doing).map(drop)?),
+            Err(error) if is_unique_violation(&error) => return Ok(()),
+            other => other.doing(doing)?,
+        };
+        match (purpose, trail) {
+            (Purpose::Audit, _) => {
+                let trail = Trail::new(hmac::Key::new(hmac::HMAC_SHA256, plain));
+                Ok(trail.begin(&transaction, now).await?)
+            }
+            (Purpose::Signing, Some(trail)) => {
+                let made = Event::done(Kind::SigningKeyCreated, Actor::Service);
+                Ok(trail.record(&transaction, made, now).await?)
+            }
+            _ => Ok(()),
         }
     })
     .await
@@ -293,5 +333,6 @@ const fn purpose_name(purpose: Purpose) -> &'static str {
         Purpose::Signing => "signing",
         Purpose::Refresh => "refresh",
         Purpose::Pseudonym => "pseudonym",
+        Purpose::Audit => "audit",
     }
 }

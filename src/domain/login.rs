@@ -4,6 +4,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, IntoActiv
 
 use super::{
     App,
+    audit::{Actor, Event, Kind, Reason},
     fault::{Doing as _, Fault},
     name,
     password::{Normalised, Verdict},
@@ -13,7 +14,7 @@ use super::{
     transaction::write,
 };
 use crate::{
-    clock::Moment,
+    clock::{Reading, Timestamp},
     entity::user,
     ids::UserId,
     secret::{Password, PasswordHash, SessionSecret},
@@ -68,11 +69,12 @@ pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, Log
         Some(name) => user::Entity::by_canonical_name(name).one(&app.db).await.doing("finding an account")?,
         None => None,
     };
-    let (user, outdated) = checked(app, found, &attempt.password, &admitted).await?;
+    let check = Check { kind: Kind::Login, client: &attempt.client, admitted: &admitted, date: now.date };
+    let (user, outdated) = checked(app, found, &attempt.password, check).await?;
     let renewed = if outdated { renew(app, &attempt.password).await } else { None };
     let secret = &new_secret()?;
     let (user, renewed, client, admitted) = (&user, &renewed, &attempt.client, &admitted);
-    let session = write(&app.db, "signing in", |transaction| async move {
+    let opened = write(&app.db, "signing in", |transaction| async move {
         let current = unchanged(&transaction, user).await?;
         if let Some(hash) = renewed.as_ref().filter(|_| current.password_hash == user.password_hash) {
             let mut row = current.into_active_model();
@@ -80,10 +82,16 @@ pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, Log
             row.update(&*transaction).await.doing("renewing a password hash")?;
         }
         throttle::succeed(app, &transaction, admitted, user.id, now.moment).await?;
-        Ok::<_, LoginError>(session::open(&app.sessions, &transaction, user.id, client, secret, now).await?)
+        let session = session::open(&app.sessions, &transaction, user.id, client, secret, now).await?;
+        let event = Event::done(Kind::Login, Actor::Client(client)).of(Some(user.id)).session(session.id);
+        app.keyring.trail().record(&transaction, event, now.date).await?;
+        Ok(session)
     })
-    .await?;
-    Ok(token::pair(app, &session, secret, now)?)
+    .await;
+    if let Err(LoginError::InvalidCredentials) = opened {
+        refused(app, Some(user.id), Reason::AccountChanged, check).await?;
+    }
+    Ok(token::pair(app, &opened?, secret, now)?)
 }
 
 /// Makes sure that whoever is signed in to an account knows its password too. The try is counted as a login's is, and the
@@ -96,29 +104,60 @@ pub(super) async fn confirm(
     account: UserId,
     password: &Password,
     client: &Client,
-    now: Moment,
+    now: Reading,
 ) -> Result<(user::Model, Admitted), LoginError> {
     let found = user::Entity::by_id(account).one(&app.db).await.doing("finding an account")?;
     let user = found.ok_or(LoginError::InvalidCredentials)?;
-    let admitted = throttle::admit(app, client, &user.username_canonical, now).await?;
-    let (user, _) = checked(app, Some(user), password, &admitted).await?;
+    let admitted = throttle::admit(app, client, &user.username_canonical, now.moment).await?;
+    let check = Check { kind: Kind::PasswordChanged, client, admitted: &admitted, date: now.date };
+    let (user, _) = checked(app, Some(user), password, check).await?;
     Ok((user, admitted))
 }
 
-/// The active account whose password this is, and whether its hash costs less than a new one would.
+/// A password that is looked at.
+#[derive(Clone, Copy)]
+struct Check<'a> {
+    /// What it is given for.
+    kind: Kind,
+    client: &'a Client,
+    admitted: &'a Admitted,
+    date: Timestamp,
+}
+
+/// The active account whose password this is, and whether its hash costs less than a new one would. What is refused is
+/// noted.
 async fn checked(
     app: &App,
     found: Option<user::Model>,
     password: &Password,
-    admitted: &Admitted,
+    check: Check<'_>,
 ) -> Result<(user::Model, bool), LoginError> {
     let phc = found.as_ref().map(|user| &user.password_hash);
     let verdict = app.hashing.verify(Normalised::new(password), phc).await;
-    let verdict = unless_busy(app, admitted, verdict).await?;
-    match (found, verdict) {
-        (Some(user), Verdict::Right { outdated }) if user.state == user::State::Active => Ok((user, outdated)),
-        _ => Err(LoginError::InvalidCredentials),
-    }
+    let verdict = unless_busy(app, check.admitted, verdict).await?;
+    let id = found.as_ref().map(|user| user.id);
+    let reason = match (found, verdict) {
+        (Some(user), Verdict::Right { outdated }) if user.state == user::State::Active => return Ok((user, outdated)),
+        (Some(_), Verdict::Right { .. }) => Reason::AccountDisabled,
+        (Some(_), _) => Reason::WrongPassword,
+        (None, _) => Reason::UnknownAccount,
+    };
+    refused(app, id, reason, check).await?;
+    Err(LoginError::InvalidCredentials)
+}
+
+/// Notes that a password was refused, and where that has closed its account to unknown devices, that too.
+async fn refused(app: &App, user: Option<UserId>, reason: Reason, check: Check<'_>) -> Result<(), Fault> {
+    let event = Event::refused(check.kind, check.client).of(user).because(reason);
+    let locked = Event::done(Kind::AccountLocked, Actor::Client(check.client)).of(user);
+    write(&app.db, "noting a refused password", |transaction| async move {
+        app.keyring.trail().record(&transaction, event, check.date).await?;
+        if check.admitted.locks() {
+            app.keyring.trail().record(&transaction, locked, check.date).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// What came of hashing. Where nothing did, because too much was waiting, the try is taken back.

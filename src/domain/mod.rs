@@ -5,7 +5,7 @@
 
 pub mod access_token;
 pub mod account;
-mod audit;
+pub mod audit;
 pub mod clean_up;
 pub mod clock;
 pub mod database;
@@ -48,6 +48,8 @@ pub struct App {
     pub sessions: session::SessionSettings,
     /// How much is let through.
     pub throttle: throttle::ThrottleSettings,
+    /// How long audit events are kept.
+    pub audit: audit::AuditSettings,
     /// Who may register.
     pub registration: account::RegistrationSettings,
 }

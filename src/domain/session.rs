@@ -9,13 +9,14 @@ use super::{
     App,
     access_token::{self, Bearer},
     account::Account,
+    audit::{Actor, Event, Kind},
     fault::{Doing as _, Fault},
     transaction::write,
 };
 use crate::{
     clock::{Moment, Reading, Timestamp},
     entity::{session, user},
-    ids::{SessionId, UserId},
+    ids::{RequestId, SessionId, UserId},
     secret::{AccessToken, SecretDigest, SessionSecret},
 };
 
@@ -47,6 +48,8 @@ pub struct Client {
     pub address: IpAddr,
     /// What it calls itself.
     pub user_agent: Option<String>,
+    /// The request itself.
+    pub request: RequestId,
 }
 
 impl Client {
@@ -145,33 +148,42 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Session>, Fault> {
 ///
 /// # Errors
 /// The database's.
-pub async fn log_out(app: &App, caller: &Caller) -> Result<(), Fault> {
-    end(app, caller.session).await
+pub async fn log_out(app: &App, caller: &Caller, client: &Client) -> Result<(), Fault> {
+    let event = Event::done(Kind::Logout, Actor::Client(client)).of(Some(caller.account.id)).session(caller.session);
+    end(app, caller.session, event).await.map(drop)
 }
 
 /// Ends one of the caller's live sessions, which may be the current one.
 ///
 /// # Errors
 /// [`EndError`].
-pub async fn end_one(app: &App, caller: &Caller, id: SessionId) -> Result<(), EndError> {
-    let now = app.clock.steady();
+pub async fn end_one(app: &App, caller: &Caller, client: &Client, id: SessionId) -> Result<(), EndError> {
+    let now = app.clock.read();
     let doing = "ending a session";
-    let ended = write(&app.db, doing, |transaction| async move {
-        session::Entity::end_one_of(caller.account.id, id, now).exec(&*transaction).await.doing(doing)
+    let event = Event::done(Kind::SessionEnded, Actor::Client(client)).of(Some(caller.account.id)).session(id);
+    write(&app.db, doing, |transaction| async move {
+        let one = session::Entity::end_one_of(caller.account.id, id, now.moment);
+        if one.exec(&*transaction).await.doing(doing)?.rows_affected == 0 {
+            return Err(EndError::NotFound);
+        }
+        Ok(app.keyring.trail().record(&transaction, event, now.date).await?)
     })
-    .await?;
-    if ended.rows_affected == 1 { Ok(()) } else { Err(EndError::NotFound) }
+    .await
 }
 
 /// Ends every session of the caller's account but the caller's own.
 ///
 /// # Errors
 /// The database's.
-pub async fn end_others(app: &App, caller: &Caller) -> Result<(), Fault> {
+pub async fn end_others(app: &App, caller: &Caller, client: &Client) -> Result<(), Fault> {
+    let now = app.clock.now();
     let doing = "ending sessions";
+    let event = Event::done(Kind::OtherSessionsEnded, Actor::Client(client));
+    let event = event.of(Some(caller.account.id)).session(caller.session);
     write(&app.db, doing, |transaction| async move {
         let others = session::Entity::end_others_of(caller.account.id, caller.session);
-        others.exec(&*transaction).await.doing(doing).map(drop)
+        others.exec(&*transaction).await.doing(doing)?;
+        app.keyring.trail().record(&transaction, event, now).await
     })
     .await
 }
@@ -236,11 +248,19 @@ pub(super) async fn live(
     Ok(owner.filter(|owner| owner.state == user::State::Active).map(|owner| (session, owner)))
 }
 
-/// Ends a session, if it has not ended.
-pub(super) async fn end(app: &App, id: SessionId) -> Result<(), Fault> {
+/// Ends a session and notes `event`; whether it had not ended before.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn end(app: &App, id: SessionId, event: Event<'_>) -> Result<bool, Fault> {
+    let now = app.clock.now();
     let doing = "ending a session";
     write(&app.db, doing, |transaction| async move {
-        session::Entity::end(id).exec(&*transaction).await.doing(doing).map(drop)
+        let ended = session::Entity::end(id).exec(&*transaction).await.doing(doing)?.rows_affected == 1;
+        if ended {
+            app.keyring.trail().record(&transaction, event, now).await?;
+        }
+        Ok(ended)
     })
     .await
 }

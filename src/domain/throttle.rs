@@ -15,7 +15,9 @@ use sea_orm::{
 };
 
 use super::{
-    App, device,
+    App,
+    audit::Event,
+    device,
     fault::{Doing as _, Fault},
     session::Client,
     transaction::write,
@@ -94,8 +96,17 @@ pub(super) struct Admitted {
     count: i64,
     /// Until when the failures before this one made it wait.
     waited_until: Moment,
+    /// Whether this one has closed its account to unknown devices, should it have failed.
+    locks: bool,
     /// The keyed hash of account and address.
     device: String,
+}
+
+impl Admitted {
+    /// Whether this try has closed its account to unknown devices, should it have failed.
+    pub(super) const fn locks(&self) -> bool {
+        self.locks
+    }
 }
 
 /// Lets a try to check the password of the account called `name` through, and counts it.
@@ -130,9 +141,10 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Moment) -
         let waited_until = row.until;
         count_failure(&mut row, settings, !known, now)?;
         let count = row.failures;
+        let locks = !known && count == i64::from(settings.suspend_after);
         store(&transaction, bucket).await?;
         store(&transaction, row).await?;
-        Ok(Admitted { address: address.clone(), cost, failures, count, waited_until, device: device.clone() })
+        Ok(Admitted { address: address.clone(), cost, failures, count, waited_until, locks, device: device.clone() })
     })
     .await
 }
@@ -205,15 +217,17 @@ pub(super) fn after_one_more(until: Moment, rate: Rate, now: Moment) -> Result<M
     after_more(until, rate, 1, now)
 }
 
-/// Forgets the failures of an account, which opens it to all devices.
+/// Forgets the failures of an account, which opens it to all devices, and notes `event`.
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn unlock(app: &App, name: &str) -> Result<(), Fault> {
+pub(super) async fn unlock(app: &App, name: &str, event: Event<'_>) -> Result<(), Fault> {
     let subject = &account(app, name);
+    let now = app.clock.now();
     let doing = "forgetting failed tries";
     write(&app.db, doing, |transaction| async move {
-        throttle::Entity::delete_by_id(subject).exec(&*transaction).await.doing(doing).map(drop)
+        throttle::Entity::delete_by_id(subject).exec(&*transaction).await.doing(doing)?;
+        app.keyring.trail().record(&transaction, event, now).await
     })
     .await
 }

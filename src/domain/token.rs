@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{
     App, access_token,
     access_token::Bearer,
-    audit::{self, Kind},
+    audit::{Actor, Event, Kind},
     fault::{Doing as _, Fault},
     refresh_token::{self, Claim},
     session::{self, Client},
@@ -97,8 +97,8 @@ async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Reading)
         Standing::Current => {}
         Standing::JustRotated => return Ok(pair(app, &session, &claim.secret, now)?),
         Standing::Undated => return Err(RefreshError::InvalidToken),
-        Standing::Reused => return Err(end(app, &session, Kind::RefreshTokenReused, client, now).await?),
-        Standing::Ahead => return Err(end(app, &session, Kind::RefreshTokenAhead, client, now).await?),
+        Standing::Reused => return Err(end(app, &session, Kind::RefreshTokenReused, client).await?),
+        Standing::Ahead => return Err(end(app, &session, Kind::RefreshTokenAhead, client).await?),
     }
     if let Some(renewed) = rotate(app, session, client, now).await? {
         return Ok(pair(app, &renewed, &claim.secret, now)?);
@@ -117,13 +117,12 @@ async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Reading)
 ///
 /// # Errors
 /// The database's.
-pub async fn revoke(app: &App, token: &RefreshToken) -> Result<(), Fault> {
+pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<(), Fault> {
     let now = app.clock.steady();
     let Ok(claim) = refresh_token::read(&app.keyring, token) else { return Ok(()) };
-    match claimed(app, &claim, now).await? {
-        Some(session) => session::end(app, session.id).await,
-        None => Ok(()),
-    }
+    let Some(session) = claimed(app, &claim, now).await? else { return Ok(()) };
+    let event = Event::done(Kind::RefreshTokenRevoked, Actor::Client(client));
+    session::end(app, session.id, event.of(Some(session.user_id)).session(session.id)).await.map(drop)
 }
 
 /// The tokens of a session as its row has it now.
@@ -196,23 +195,9 @@ async fn rotate(
 }
 
 /// Ends a session because of a token that should not be about, and says so; then the token is invalid.
-async fn end(
-    app: &App,
-    session: &entity::session::Model,
-    kind: Kind,
-    client: &Client,
-    now: Reading,
-) -> Result<RefreshError, Fault> {
-    let doing = "ending a session";
-    let ended = write(&app.db, doing, |transaction| async move {
-        let ended = entity::session::Entity::end(session.id).exec(&*transaction).await.doing(doing)?.rows_affected == 1;
-        if ended {
-            audit::record(&*transaction, kind, session, client, now.date).await?;
-        }
-        Ok::<_, Fault>(ended)
-    })
-    .await?;
-    if ended {
+async fn end(app: &App, session: &entity::session::Model, kind: Kind, client: &Client) -> Result<RefreshError, Fault> {
+    let event = Event::refused(kind, client).of(Some(session.user_id)).session(session.id);
+    if session::end(app, session.id, event).await? {
         tracing::warn!(session = %session.id, user = %session.user_id, ?kind, "a session was ended");
     }
     Ok(RefreshError::InvalidToken)

@@ -4,6 +4,7 @@
 //! most one row, `*_of` many.
 
 pub mod audit_event;
+pub mod audit_head;
 pub mod clock;
 pub mod job;
 pub mod known_device;

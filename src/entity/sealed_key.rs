@@ -17,6 +17,9 @@ pub enum Purpose {
     /// Hashes names and addresses that are only to be recognised.
     #[sea_orm(string_value = "pseudonym")]
     Pseudonym,
+    /// Chains audit events.
+    #[sea_orm(string_value = "audit")]
+    Audit,
 }
 
 #[sea_orm::model]
@@ -44,5 +47,11 @@ impl Entity {
     #[must_use]
     pub fn keys_of(purpose: Purpose) -> Select<Self> {
         Self::find().filter(COLUMN.purpose.eq(purpose)).order_by_asc(COLUMN.generation)
+    }
+
+    /// Keys that are only made where there is one that signs.
+    #[must_use]
+    pub fn after_signing() -> Select<Self> {
+        Self::find().filter(COLUMN.purpose.is_in([Purpose::Refresh, Purpose::Pseudonym]))
     }
 }

@@ -10,7 +10,6 @@ use poem::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
 use tracing::Instrument as _;
-use uuid::Uuid;
 
 use super::{
     cors::{self, Cors},
@@ -24,6 +23,7 @@ use crate::{
         problem::{self, Problem, ProblemCode},
     },
     domain::pool,
+    ids::RequestId,
 };
 
 /// The most bytes of path and query.
@@ -102,21 +102,21 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let id = Uuid::new_v4().to_string();
+        let id = RequestId::random();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let span = tracing::info_span!("request", %id, %method, path);
         let origin = self.cors.origin(request.headers());
         let asks = (cors::is_preflight(&request) && origin.is_some()).then(|| self.allow(&path)).flatten();
         let answer = async {
-            let outcome = tokio::time::timeout(self.settings.request_timeout, self.guarded(request, asks)).await;
+            let outcome = tokio::time::timeout(self.settings.request_timeout, self.guarded(request, id, asks)).await;
             let outcome = outcome.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)));
-            let mut answer = outcome.unwrap_or_else(|problem| refuse(problem, &id));
+            let mut answer = outcome.unwrap_or_else(|problem| refuse(problem, &id.to_string()));
             if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
                 let allow = self.allow(&path).unwrap_or(HeaderValue::from_static(""));
                 answer.headers_mut().insert(header::ALLOW, allow);
             }
             self.cors.complete(answer.headers_mut(), origin);
-            self.complete(answer.headers_mut(), &id);
+            self.complete(answer.headers_mut(), id);
             tracing::debug!(status = answer.status().as_u16(), "answered");
             answer
         };
@@ -126,7 +126,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
 
 impl<E: Endpoint<Output = Response>> Edge<E> {
     /// Checks the limits, then calls the routes; a panic below costs this request alone.
-    async fn guarded(&self, request: Request, asks: Option<HeaderValue>) -> Result<Response, Problem> {
+    async fn guarded(&self, request: Request, id: RequestId, asks: Option<HeaderValue>) -> Result<Response, Problem> {
         check_head(&request)?;
         if let Some(methods) = asks {
             return Ok(cors::preflight(methods));
@@ -134,6 +134,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let arrived = tokio::time::timeout(self.settings.body_timeout, self.with_whole_body(request)).await;
         let mut request = arrived.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)))?;
         self.attach_client(&mut request);
+        request.set_data(id);
         match AssertUnwindSafe(pool::as_one_request(self.inner.call(request))).catch_unwind().await {
             Ok(outcome) => outcome.map_err(problem::of),
             Err(_) => Err(Problem::new(ProblemCode::Internal).caused_by("the handler panicked")),
@@ -141,14 +142,14 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     }
 
     /// Adds the headers that all answers carry.
-    fn complete(&self, headers: &mut HeaderMap, id: &str) {
+    fn complete(&self, headers: &mut HeaderMap, id: RequestId) {
         for (name, value) in ALWAYS {
             headers.entry(name).or_insert(value);
         }
         if self.settings.https {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR_OF_HTTPS);
         }
-        if let Ok(id) = HeaderValue::from_str(id) {
+        if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
             headers.insert(REQUEST_ID, id);
         }
     }

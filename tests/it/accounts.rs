@@ -3,6 +3,7 @@
 use serde_json::json;
 use vestibule::{
     domain::account::{self, ChangeError, RegisterError},
+    domain::audit::Actor,
     domain::name::Name,
     ids::UserId,
     secret::Password,
@@ -98,7 +99,7 @@ async fn operators_are_held_to_the_password_policy() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;
     let weak = Password::from("password1".to_owned());
-    let made = account::create(&app.app, &Name::parse("jane").unwrap(), &weak).await;
+    let made = account::create(&app.app, &Name::parse("jane").unwrap(), &weak, Actor::Operator).await;
     assert!(matches!(made, Err(RegisterError::PasswordRejected(_))));
     assert!(matches!(account::set_password(&app.app, &john, &weak).await, Err(ChangeError::PasswordRejected(_))));
     app.token("john", "my_password").await;

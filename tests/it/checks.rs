@@ -160,6 +160,7 @@ fn defaults(config: &Config) -> BTreeMap<String, String> {
         ("THROTTLE__MEMORY", throttle.memory.to_string()),
         ("THROTTLE__KNOWN_DEVICES", throttle.known_devices.to_string()),
         ("THROTTLE__DEVICE_LIFETIME", throttle.device_lifetime.to_string()),
+        ("AUDIT__RETENTION", config.audit.retention.to_string()),
         ("PASSWORDS__MIN_LENGTH", passwords.min_length.to_string()),
         ("PASSWORDS__MEMORY_KIB", passwords.memory_kib.to_string()),
         ("PASSWORDS__ITERATIONS", passwords.iterations.to_string()),
@@ -179,6 +180,7 @@ fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
     let deadlines = startup::connections(config, None).deadlines;
     let [head, taken, kept] = [deadlines.head, deadlines.answer, deadlines.idle].map(|time| time.as_secs());
     let (body, request) = (server.body_timeout, server.request_timeout);
+    let audit = whole(config.audit.retention, DAY);
     let (known, devices) = (whole(throttle.device_lifetime, DAY), throttle.known_devices);
     let readme = vec![
         format!(
@@ -190,6 +192,7 @@ fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
         format!("for {grace} seconds, as long as that one has not been used"),
         format!("argon2id ({} MiB, {} passes)", passwords.memory_kib / 1024, passwords.iterations),
         format!("in the last {known} days ({devices} of them at most"),
+        format!("Events are kept for {audit} days"),
     ];
     let mut security = vec![
         format!(
@@ -200,6 +203,7 @@ fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
         format!("accept one until it expires, {access} minutes after it was made"),
         format!("within the grace ({grace} seconds)"),
         format!("in the last {known} days, {devices} of them at most"),
+        format!("are kept for {audit} days"),
     ];
     security.extend(throttles(throttle));
     (readme, security)

@@ -23,6 +23,7 @@ crate::trials![
     lost_key_can_be_given_up,
     simultaneous_first_starts_share_one_key,
     migrate_makes_the_database,
+    audit_trail_is_listed_and_verified_s114,
 ];
 
 fn run(folder: &TempDir, arguments: &[&str], input: &str) -> Output {
@@ -197,4 +198,41 @@ async fn migrate_makes_the_database() {
     out(&run(&folder, &["migrate"], ""));
     out(&run(&folder, &["migrate"], ""));
     assert!(folder.path().join("vestibule.db").exists());
+}
+
+async fn audit_trail_is_listed_and_verified_s114() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    server.sign_up("john").await;
+    assert_eq!(server.log_in("john", "wrong").await.status, 401);
+    let audit = |arguments: &[&str]| deployment.command().arg("audit").args(arguments).output().unwrap();
+    let listed = |arguments: &[&str]| {
+        let events: Value = serde_json::from_str(&out(&audit(&[&["list", "--json"], arguments].concat()))).unwrap();
+        events.as_array().unwrap().clone()
+    };
+    let kinds = listed(&[]).iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["trail_begun", "signing_key_created", "account_created", "login", "login"]);
+    let refused = listed(&["--user", "JOHN", "--kind", "login", "--outcome", "failure", "--limit", "1"]);
+    assert_eq!((&refused[0]["reason"], &refused[0]["position"]), (&Value::from("wrong_password"), &Value::from(5)));
+    assert_eq!(listed(&["--request", refused[0]["request_id"].as_str().unwrap()]), refused);
+    assert_eq!(listed(&["--user", refused[0]["user_id"].as_str().unwrap(), "--address", "127.0.0.1"]).len(), 3);
+    assert_eq!(listed(&["--since", "2020-01-01", "--until", "2020-01-01T00:00:01Z"]), Vec::<Value>::new());
+    let lines = out(&audit(&["list"]));
+    assert!(
+        lines.lines().last().unwrap().contains("login                 failure  reason=wrong_password  user="),
+        "{lines}"
+    );
+    for nonsense in [["--kind", "logins"], ["--since", "yesterday"], ["--session", "1"], ["--address", "here"]] {
+        let refused = audit(&["list", nonsense[0], nonsense[1]]);
+        assert_eq!(refused.status.code(), Some(2), "{nonsense:?}");
+    }
+    assert_eq!(audit(&["list", "--user", "nobody"]).status.code(), Some(3));
+
+    assert!(out(&audit(&["verify"])).starts_with("5 events, 1 to 5, are as they were written."));
+    deployment.rows().await.execute_unprepared("DELETE FROM audit_event WHERE position = 4").await.unwrap();
+    let found = audit(&["verify"]);
+    assert_eq!((found.status.code(), found.stdout.as_slice()), (Some(7), "event 4 was removed\n".as_bytes()));
+    assert!(deployment.logs().contains("the audit trail is not as it was written"));
+    let report: Value = serde_json::from_slice(&audit(&["verify", "--json"]).stdout).unwrap();
+    assert_eq!(report["findings"], serde_json::json!(["event 4 was removed"]));
 }

@@ -142,7 +142,7 @@ async fn signing_key_is_not_replaced_even_where_nobody_is_signed_in() {
     let key = stored(&app, Purpose::Signing).await;
     sealed_key::Entity::delete_by_id(key.id).exec(&app.app.db).await.unwrap();
     assert!(matches!(start(&app.config).await, Err(StartError::LostKey(_))));
-    keyring::reset(&app.app.db).await.unwrap();
+    keyring::reset(&app.app.db, &app.app.clock).await.unwrap();
     start(&app.config).await.unwrap();
 }
 
@@ -197,7 +197,7 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
     app.token("john", "my_password").await;
     assert!(app.count("throttle").await > 0);
     write_key(&app.folder);
-    keyring::reset(&app.app.db).await.unwrap();
+    keyring::reset(&app.app.db, &app.app.clock).await.unwrap();
     assert_eq!((app.count("user").await, app.count("session").await, app.count("sealed_key").await), (1, 0, 0));
     let again = start(&app.config).await.unwrap();
     assert_ne!(again.keyring.published(), app.app.keyring.published());

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accounts;
+mod audit;
 mod busy;
 mod chaos;
 mod checks;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let trials = [
         accounts::trials(),
+        audit::trials(),
         busy::trials(),
         chaos::trials(),
         checks::trials(),

@@ -7,10 +7,12 @@ use serde_json::json;
 use vestibule::domain::{
     account,
     login::{self, Attempt, LoginError},
-    session::Client,
 };
 
-use crate::support::{TestApp, app::Tokens};
+use crate::support::{
+    TestApp,
+    app::{Tokens, attempt, client_at},
+};
 
 crate::trials![
     addresses_are_limited_and_told_when_to_return_s21,
@@ -49,8 +51,7 @@ fn whole_seconds(span: Duration) -> u64 {
 
 /// What came of a try to sign in: whether it succeeded, or after how many seconds to come back.
 pub(crate) async fn sign_in(app: &TestApp, name: &str, password: &str, from: IpAddr) -> Result<bool, u64> {
-    let client = Client { address: from, user_agent: None };
-    let attempt = Attempt { username: name.to_owned(), password: password.to_owned().into(), client };
+    let attempt = Attempt { client: client_at(from), ..attempt(name, password) };
     match login::with_password(&app.app, attempt).await {
         Ok(_) => Ok(true),
         Err(LoginError::InvalidCredentials) => Ok(false),

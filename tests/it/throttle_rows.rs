@@ -7,14 +7,13 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use vestibule::{
     domain::{
         clean_up, database,
-        session::Client,
         token::{self, RefreshError},
     },
     entity::{known_device, throttle},
 };
 
 use crate::{
-    support::rounds,
+    support::{app::client_at, rounds},
     throttle::{address, free_failures, limited, sign_in},
 };
 
@@ -58,7 +57,7 @@ async fn storage_is_bounded_s31() {
 async fn no_name_or_address_is_stored() {
     let app = limited().await;
     app.user("john", "my_password").await;
-    let client = Client { address: address(77), user_agent: None };
+    let client = client_at(address(77));
     assert_eq!(sign_in(&app, "john", "my_password", client.address).await, Ok(true));
     assert_eq!(sign_in(&app, "john", "wrong", address(78)).await, Ok(false));
     let refused = token::refresh(&app.app, &"nonsense".to_owned().into(), &client).await;

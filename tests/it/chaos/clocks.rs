@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use tempfile::TempDir;
 use vestibule::{
     clock::{Clock, Timestamp},
-    domain::{account, login, name::Name},
+    domain::{account, audit::Actor, login, name::Name},
     startup,
 };
 
@@ -98,7 +98,9 @@ async fn signed_in_long_ago(deployment: &Deployment) -> Tokens {
     config.keys.master_key = Some(deployment.master_key().into());
     let then = Timestamp::from_micros((Clock::system().now().seconds() - 65 * 60) * 1_000_000);
     let app = startup::open(&config, Clock::frozen(then)).await.unwrap();
-    account::create(&app, &Name::parse("john").unwrap(), &"my_password".to_owned().into()).await.unwrap();
+    account::create(&app, &Name::parse("john").unwrap(), &"my_password".to_owned().into(), Actor::Operator)
+        .await
+        .unwrap();
     let pair = login::with_password(&app, attempt("john", "my_password")).await.unwrap();
     let tokens =
         Tokens { access: pair.access_token.expose().to_owned(), refresh: pair.refresh_token.expose().to_owned() };

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::PermissionsExt as _,
     sync::{
         Arc,
@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use poem::{Endpoint, EndpointExt as _, Request, Response, endpoint::BoxEndpoint};
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use sea_orm::{ActiveEnum as _, ConnectionTrait, DatabaseBackend, EntityTrait as _};
 use serde_json::json;
 use tempfile::TempDir;
 use vestibule::{
@@ -22,12 +22,15 @@ use vestibule::{
     domain::{
         App,
         account::Account,
+        audit::{Actor, Kind},
         clock::{self, Difference},
         login::{self, Attempt},
         name::Name,
         service::Service,
         session::Client,
     },
+    entity::audit_event,
+    ids::RequestId,
     secret::{MasterKey, Password},
     server::{self, Deadlines, Shutdown, Tls},
     startup,
@@ -159,7 +162,7 @@ impl Builder {
             change(&mut config);
         }
         config.validate().unwrap();
-        start(config, Arc::new(folder), Clock::frozen(START), self.differences).await
+        Box::pin(start(config, Arc::new(folder), Clock::frozen(START), self.differences)).await
     }
 }
 
@@ -258,7 +261,9 @@ impl TestApp {
     /// An account, made by an operator.
     pub(crate) async fn user(&self, name: &str, password: &str) -> Account {
         let name = Name::parse(name).unwrap();
-        vestibule::domain::account::create(&self.app, &name, &Password::from(password.to_owned())).await.unwrap()
+        vestibule::domain::account::create(&self.app, &name, &Password::from(password.to_owned()), Actor::Operator)
+            .await
+            .unwrap()
     }
 
     /// The access token of a new login.
@@ -327,6 +332,11 @@ impl TestApp {
     }
 
     /// The key that seals this service's keys.
+    /// The events that tell of refresh tokens that should not have been about.
+    pub(crate) async fn misuses(&self) -> Vec<audit_event::Model> {
+        misuses(&self.app.db).await
+    }
+
     pub(crate) fn master_key(&self) -> MasterKey {
         MasterKey::parse(&fs::read_to_string(self.folder.path().join("vestibule.key")).unwrap()).unwrap()
     }
@@ -345,10 +355,21 @@ pub(crate) fn write_key(folder: &TempDir) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
+/// A client at an address, in a request of its own.
+pub(crate) fn client_at(address: impl Into<IpAddr>) -> Client {
+    Client { address: address.into(), user_agent: None, request: RequestId::random() }
+}
+
+/// The events that tell of refresh tokens that should not have been about.
+pub(crate) async fn misuses(db: &impl ConnectionTrait) -> Vec<audit_event::Model> {
+    let kinds = [Kind::RefreshTokenReused, Kind::RefreshTokenAhead].map(|kind| kind.to_value());
+    let all = audit_event::Entity::find().all(db).await.unwrap();
+    all.into_iter().filter(|event| kinds.contains(&event.kind)).collect()
+}
+
 /// A try to sign in from this host.
 pub(crate) fn attempt(username: &str, password: &str) -> Attempt {
-    let client = Client { address: [127, 0, 0, 1].into(), user_agent: None };
-    Attempt { username: username.to_owned(), password: password.to_owned().into(), client }
+    Attempt { username: username.to_owned(), password: password.to_owned().into(), client: client_at([127, 0, 0, 1]) }
 }
 
 /// The usual configuration, in a folder of its own and on a port that the system chooses.

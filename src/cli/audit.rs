@@ -1,0 +1,189 @@
+//! `vestibule audit`
+
+use clap::{Args, Subcommand};
+use sea_orm::{ActiveEnum, Iterable};
+use serde_json::{Value, json};
+use time::{
+    Date, OffsetDateTime,
+    format_description::well_known::{Iso8601, Rfc3339},
+};
+use vestibule::{
+    clock::Timestamp,
+    domain::{
+        App, account,
+        audit::{self, Entry, Filter, Kind, Outcome, Verified},
+    },
+    ids::{RequestId, SessionId},
+};
+
+use super::{Failure, say, say_json};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List events, the newest last
+    List(List),
+    /// Check that no event was altered, removed, added or moved since it was written
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// Only events of this account: its user name, or its id, also when it is deleted
+    #[arg(long, value_name = "NAME_OR_ID")]
+    user: Option<String>,
+    /// Only events of this session
+    #[arg(long, value_name = "ID")]
+    session: Option<SessionId>,
+    /// Only events of this request, as X-Request-Id names it
+    #[arg(long, value_name = "ID")]
+    request: Option<RequestId>,
+    /// Only events of this kind, such as login
+    #[arg(long, value_parser = one_of::<Kind>)]
+    kind: Option<Kind>,
+    /// Only events that ended like this: success or failure
+    #[arg(long, value_parser = one_of::<Outcome>)]
+    outcome: Option<Outcome>,
+    /// Only events that clients at this address caused
+    #[arg(long)]
+    address: Option<std::net::IpAddr>,
+    /// Only events from this date on, as 2027-01-31 or 2027-01-31T12:00:00Z
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    since: Option<Timestamp>,
+    /// Only events before this date
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    until: Option<Timestamp>,
+    /// How many events, at most; of more, the newest
+    #[arg(long, default_value_t = 100)]
+    limit: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List(list) => {
+            let entries = audit::list(app, &list.filter(app).await?, list.limit).await?;
+            if list.json {
+                say_json(&entries.iter().map(record).collect())
+            } else {
+                say(&entries.iter().map(line).collect::<String>())
+            }
+        }
+        Command::Verify { json } => {
+            let verified = audit::verify(app).await?;
+            if json {
+                say_json(&report(&verified))?;
+            } else {
+                say(&summary(&verified))?;
+            }
+            if verified.findings.is_empty() {
+                return Ok(());
+            }
+            Err(Failure::new(Failure::TAMPERED, "the audit trail is not as it was written"))
+        }
+    }
+}
+
+impl List {
+    async fn filter(&self, app: &App) -> Result<Filter, Failure> {
+        let user = match self.user.as_deref() {
+            Some(who) => Some(match who.parse() {
+                Ok(id) => id,
+                Err(_) => account::find(app, who).await?.id,
+            }),
+            None => None,
+        };
+        Ok(Filter {
+            user,
+            session: self.session,
+            request: self.request,
+            kind: self.kind,
+            outcome: self.outcome,
+            address: self.address.map(|address| address.to_canonical().to_string()),
+            since: self.since,
+            until: self.until,
+        })
+    }
+}
+
+/// One of the values that a column can have.
+fn one_of<E: ActiveEnum<Value = String> + Iterable>(text: &str) -> Result<E, String> {
+    E::try_from_value(&text.to_owned()).map_err(|_| {
+        let values = E::iter().map(|value| value.to_value()).collect::<Vec<_>>();
+        format!("not one of {}", values.join(", "))
+    })
+}
+
+/// A day, which begins at midnight UTC, or a date and time (RFC 3339).
+fn date(text: &str) -> Result<Timestamp, String> {
+    let instant = OffsetDateTime::parse(text, &Rfc3339)
+        .or_else(|_| Date::parse(text, &Iso8601::DATE).map(|day| day.midnight().assume_utc()))
+        .map_err(|_| "not a date like 2027-01-31 or 2027-01-31T12:00:00Z".to_owned())?;
+    let micros = i64::try_from(instant.unix_timestamp_nanos() / 1_000).map_err(|error| error.to_string())?;
+    Ok(Timestamp::from_micros(micros))
+}
+
+fn record(entry: &Entry) -> Value {
+    json!({
+        "position": entry.position,
+        "id": entry.id.to_string(),
+        "occurred_at": entry.occurred_at.to_string(),
+        "actor": entry.actor,
+        "kind": entry.kind,
+        "outcome": entry.outcome,
+        "reason": entry.reason,
+        "user_id": entry.user_id.map(|id| id.to_string()),
+        "session_id": entry.session_id.map(|id| id.to_string()),
+        "address": entry.address,
+        "request_id": entry.request_id.map(|id| id.to_string()),
+    })
+}
+
+/// Position, date, actor, kind, outcome, and then what there is.
+fn line(entry: &Entry) -> String {
+    let position = entry.position.map_or_else(|| "-".to_owned(), |position| position.to_string());
+    let mut text =
+        format!("{position:>6}  {}  {:8}  {:20}  {}", entry.occurred_at, entry.actor, entry.kind, entry.outcome);
+    let more = [
+        ("reason", entry.reason.clone()),
+        ("user", entry.user_id.map(|id| id.to_string())),
+        ("session", entry.session_id.map(|id| id.to_string())),
+        ("address", entry.address.clone()),
+        ("request", entry.request_id.map(|id| id.to_string())),
+    ];
+    for (name, value) in more {
+        text.extend(value.into_iter().flat_map(|value| ["  ".to_owned(), name.to_owned(), "=".to_owned(), value]));
+    }
+    text.push('\n');
+    text
+}
+
+fn report(verified: &Verified) -> Value {
+    json!({
+        "events": verified.events,
+        "first": verified.first,
+        "last": verified.last,
+        "head": verified.head,
+        "outside": verified.outside,
+        "findings": verified.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+fn summary(verified: &Verified) -> String {
+    let mut lines = verified.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    if lines.is_empty() {
+        lines.push(format!(
+            "{} events, {} to {}, are as they were written. The hash of the last is {}",
+            verified.events, verified.first, verified.last, verified.head
+        ));
+    }
+    if verified.outside > 0 {
+        lines.push(format!("{} events are older than the chain and not covered by it.", verified.outside));
+    }
+    lines.join("\n") + "\n"
+}

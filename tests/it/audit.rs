@@ -1,0 +1,411 @@
+//! The audit trail: what leaves an event, and what becomes of events that somebody tampers with.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use sea_orm::{ActiveEnum as _, EntityTrait as _, Iterable as _, QueryOrder as _};
+use serde_json::json;
+use vestibule::{
+    domain::{
+        account,
+        audit::{self, Filter, Finding, Kind, Verified},
+        clean_up, keyring, login,
+    },
+    entity::audit_event::{self, Column, Model},
+    ids::UserId,
+    startup,
+};
+
+use crate::{
+    support::{
+        TestApp,
+        app::{Tokens, attempt},
+        client::Answer,
+        forge, rounds,
+    },
+    throttle::{address, sign_in},
+};
+
+crate::trials![
+    everything_that_matters_leaves_one_event_s113,
+    refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113,
+    lock_is_noted_once_s113,
+    what_cannot_be_noted_is_not_done,
+    what_is_not_done_is_not_noted,
+    parallel_instances_write_one_chain_s114,
+    altered_events_are_found_s114,
+    removed_events_are_found_s114,
+    moved_and_added_events_are_found_s114,
+    altered_head_is_found_s114,
+    state_put_back_shows_in_the_head,
+    old_events_go_and_the_rest_stays_verified,
+    chain_is_shortened_from_its_beginning_alone,
+    events_older_than_the_chain_stand_outside,
+    lost_head_is_refused_at_start,
+    filters_find_what_they_name,
+];
+
+async fn john() -> TestApp {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    app
+}
+
+/// All events of the chain in their order.
+async fn chain(app: &TestApp) -> Vec<Model> {
+    audit_event::Entity::find().order_by_asc(Column::Position).all(&app.app.db).await.unwrap()
+}
+
+async fn verified(app: &TestApp) -> Verified {
+    audit::verify(&app.app).await.unwrap()
+}
+
+async fn findings(app: &TestApp) -> Vec<Finding> {
+    verified(app).await.findings
+}
+
+/// A trail of some length.
+async fn trail() -> (TestApp, Verified) {
+    let app = john().await;
+    for _ in 0..5 {
+        app.token("john", "my_password").await;
+        app.advance(60);
+    }
+    let verified = verified(&app).await;
+    assert_eq!((verified.first, verified.last, verified.events), (1, 8, 8));
+    assert_eq!((verified.outside, verified.findings.as_slice()), (0, [].as_slice()));
+    (app, verified)
+}
+
+/// What an event tells, beside when and by which request.
+fn told(event: &Model) -> String {
+    let who = [event.user_id.map(|id| id.to_string()), event.session_id.map(|id| id.to_string())];
+    let who = who.map(|id| id.unwrap_or_else(|| "-".to_owned()));
+    let reason = event.reason.as_deref().unwrap_or("-");
+    let address = event.address.as_deref().unwrap_or("-");
+    format!("{} {} {} {reason} {} {} {address}", event.kind, event.actor, event.outcome, who[0], who[1])
+}
+
+async fn everything_that_matters_leaves_one_event_s113() {
+    let app = TestApp::new().await;
+    let mut seen = chain(&app).await.iter().map(told).collect::<Vec<_>>();
+    assert_eq!(seen, ["trail_begun service success - - - -", "signing_key_created service success - - - -"]);
+    let mut expect = async |answer: Option<&Answer>, expected: &str| {
+        let events = chain(&app).await;
+        let new = &events[seen.len()..];
+        assert_eq!(new.iter().map(told).collect::<Vec<_>>(), [expected]);
+        assert_eq!(new[0].occurred_at, app.app.clock.now());
+        let id = new[0].request_id.map(|id| id.to_string());
+        assert_eq!(id.as_deref(), answer.map(|answer| answer.header("x-request-id")), "{expected}");
+        seen.push(expected.to_owned());
+        app.advance(1);
+    };
+    let body = json!({ "username": "john", "password": "my_password" });
+    let made = app.post("/register").json(&body).send().await;
+    let john: UserId = made.body["id"].as_str().unwrap().parse().unwrap();
+    expect(Some(&made), &format!("account_created client success - {john} - 127.0.0.1")).await;
+    let log_in = async || {
+        let answer = app.post("/login").json(&body).send().await;
+        let tokens = Tokens::of(&answer);
+        let sid = forge::part(&tokens.access, 1)["sid"].as_str().unwrap().to_owned();
+        (answer, tokens, sid)
+    };
+    let (answer, out, sid_out) = log_in().await;
+    expect(Some(&answer), &format!("login client success - {john} {sid_out} 127.0.0.1")).await;
+    let answer = app.post("/logout").bearer(&out.access).send().await;
+    expect(Some(&answer), &format!("logout client success - {john} {sid_out} 127.0.0.1")).await;
+    let (answer, kept, sid_kept) = log_in().await;
+    expect(Some(&answer), &format!("login client success - {john} {sid_kept} 127.0.0.1")).await;
+    let (answer, _, sid_other) = log_in().await;
+    expect(Some(&answer), &format!("login client success - {john} {sid_other} 127.0.0.1")).await;
+    let answer = app.call("DELETE", &format!("/me/sessions/{sid_other}")).bearer(&kept.access).send().await;
+    expect(Some(&answer), &format!("session_ended client success - {john} {sid_other} 127.0.0.1")).await;
+    let answer = app.call("DELETE", "/me/sessions").bearer(&kept.access).send().await;
+    expect(Some(&answer), &format!("other_sessions_ended client success - {john} {sid_kept} 127.0.0.1")).await;
+    let new = json!({ "current_password": "my_password", "new_password": "another one" });
+    let answer = app.post("/me/password").bearer(&kept.access).json(&new).send().await;
+    expect(Some(&answer), &format!("password_changed client success - {john} {sid_kept} 127.0.0.1")).await;
+    let answer = app.post("/token/revoke").json(&json!({ "refresh_token": kept.refresh })).send().await;
+    expect(Some(&answer), &format!("refresh_token_revoked client success - {john} {sid_kept} 127.0.0.1")).await;
+    let owner = account::find(&app.app, "john").await.unwrap();
+    account::set_password(&app.app, &owner, &"my_password".to_owned().into()).await.unwrap();
+    expect(None, &format!("password_set operator success - {john} - -")).await;
+    let (answer, stolen, sid_stolen) = log_in().await;
+    expect(Some(&answer), &format!("login client success - {john} {sid_stolen} 127.0.0.1")).await;
+    let next = Tokens::of(&app.refresh(&stolen.refresh).await);
+    Tokens::of(&app.refresh(&next.refresh).await);
+    let answer = app.refresh(&stolen.refresh).await;
+    expect(Some(&answer), &format!("refresh_token_reused client failure - {john} {sid_stolen} 127.0.0.1")).await;
+    let (answer, early, sid_early) = log_in().await;
+    expect(Some(&answer), &format!("login client success - {john} {sid_early} 127.0.0.1")).await;
+    let late = Tokens::of(&app.refresh(&early.refresh).await);
+    app.sql("UPDATE session SET counter = 0").await;
+    let answer = app.refresh(&late.refresh).await;
+    expect(Some(&answer), &format!("refresh_token_ahead client failure - {john} {sid_early} 127.0.0.1")).await;
+    account::disable(&app.app, john).await.unwrap();
+    expect(None, &format!("account_disabled operator success - {john} - -")).await;
+    account::enable(&app.app, john).await.unwrap();
+    expect(None, &format!("account_enabled operator success - {john} - -")).await;
+    account::unlock(&app.app, &owner).await.unwrap();
+    expect(None, &format!("account_unlocked operator success - {john} - -")).await;
+    account::delete(&app.app, john).await.unwrap();
+    expect(None, &format!("account_deleted operator success - {john} - -")).await;
+    assert_eq!(findings(&app).await, []);
+    let kinds = seen.iter().map(|told| told.split(' ').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
+    // These two have tests of their own.
+    let elsewhere = [Kind::AccountLocked, Kind::KeysReset];
+    let all = Kind::iter().filter(|kind| !elsewhere.contains(kind)).map(|kind| kind.to_value());
+    assert_eq!(kinds, all.collect(), "a kind that nothing here has caused");
+}
+
+async fn refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113() {
+    let app = john().await;
+    let john = account::find(&app.app, "john").await.unwrap();
+    let token = app.token("john", "my_password").await;
+    let before = chain(&app).await.len();
+    let log_in = async |name: &str, password: &str| {
+        let answer = app.post("/login").json(&json!({ "username": name, "password": password })).send().await;
+        answer.is_problem(401, "invalid_credentials");
+    };
+    log_in("john", "canary-guess").await;
+    log_in("canary-name", "canary-guess").await;
+    log_in("canary in the wrong field", "canary-guess").await;
+    let wrong = json!({ "current_password": "canary-guess", "new_password": "canary-new-one" });
+    app.post("/me/password").bearer(&token).json(&wrong).send().await.is_problem(401, "invalid_credentials");
+    account::disable(&app.app, john.id).await.unwrap();
+    log_in("john", "my_password").await;
+    let events = chain(&app).await;
+    let told = events[before..].iter().map(told).collect::<Vec<_>>();
+    assert_eq!(
+        told,
+        [
+            format!("login client failure wrong_password {} - 127.0.0.1", john.id),
+            "login client failure unknown_account - - 127.0.0.1".to_owned(),
+            "login client failure unknown_account - - 127.0.0.1".to_owned(),
+            format!("password_changed client failure wrong_password {} - 127.0.0.1", john.id),
+            format!("account_disabled operator success - {} - -", john.id),
+            format!("login client failure account_disabled {} - 127.0.0.1", john.id),
+        ]
+    );
+    assert!(!format!("{events:?}").contains("canary"));
+    assert_eq!(findings(&app).await, []);
+}
+
+async fn lock_is_noted_once_s113() {
+    let app = TestApp::builder().usual_limits().with(|config| config.throttle.suspend_after = 3).start().await;
+    app.user("john", "my_password").await;
+    for number in 0..5 {
+        for name in ["john", "nobody"] {
+            let outcome = sign_in(&app, name, "wrong", address(number)).await;
+            assert_eq!(outcome.is_err(), number >= 3, "{name} {number}: {outcome:?}");
+        }
+    }
+    let john = account::find(&app.app, "john").await.unwrap();
+    let locks = chain(&app).await.into_iter().filter(|event| event.kind == "account_locked").collect::<Vec<_>>();
+    assert_eq!(locks.iter().map(|event| event.user_id).collect::<Vec<_>>(), [Some(john.id), None]);
+    assert_eq!(findings(&app).await, []);
+}
+
+async fn what_cannot_be_noted_is_not_done() {
+    let app = john().await;
+    let tokens = app.sign_in("john", "my_password").await;
+    app.sql("DELETE FROM audit_head").await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    app.post("/login").json(&body).send().await.is_problem(500, "internal");
+    app.post("/logout").bearer(&tokens.access).send().await.is_problem(500, "internal");
+    let wrong = json!({ "username": "john", "password": "wrong" });
+    app.post("/login").json(&wrong).send().await.is_problem(500, "internal");
+    let jane = json!({ "username": "jane", "password": "my_password" });
+    app.post("/register").json(&jane).send().await.is_problem(500, "internal");
+    assert!(app.knows(&tokens.access).await);
+    assert_eq!((app.count("session").await, app.count("user").await), (1, 1));
+}
+
+async fn what_is_not_done_is_not_noted() {
+    let (app, before) = trail().await;
+    let john = account::find(&app.app, "john").await.unwrap();
+    let taken = json!({ "username": "john", "password": "my_password" });
+    app.post("/register").json(&taken).send().await.is_problem(409, "username_taken");
+    let tokens = app.sign_in("john", "my_password").await;
+    let unknown = "/me/sessions/00000000-0000-4000-8000-000000000000";
+    app.call("DELETE", unknown).bearer(&tokens.access).send().await.is_problem(404, "not_found");
+    app.post("/token/revoke").json(&json!({ "refresh_token": "vst_r_nonsense" })).send().await;
+    app.sql("DROP TABLE known_device").await;
+    app.post("/login").json(&taken).send().await.is_problem(500, "internal");
+    assert!(account::disable(&app.app, john.id).await.is_err());
+    assert_eq!(verified(&app).await.last, before.last + 1, "the login alone");
+}
+
+async fn parallel_instances_write_one_chain_s114() {
+    let app = john().await;
+    let instances = [app.another().await, app.another().await, app];
+    let number = rounds(20, 200);
+    let tries = (0..number).flat_map(|round| instances.iter().enumerate().map(move |pair| (round, pair)));
+    let outcomes = join_all(tries.map(|(round, (_, app))| {
+        let password = if round % 2 == 0 { "my_password" } else { "wrong" };
+        login::with_password(&app.app, attempt("john", password))
+    }));
+    let signed_in = outcomes.await.into_iter().flatten().count();
+    assert_eq!(signed_in, instances.len() * number.div_ceil(2));
+    for app in &instances {
+        let verified = verified(app).await;
+        assert_eq!((verified.events, verified.findings), (3 + (instances.len() * number) as u64, Vec::new()));
+    }
+}
+
+async fn altered_events_are_found_s114() {
+    let edits = [
+        "occurred_at = occurred_at + 1",
+        "actor = 'operator'",
+        "kind = 'logout'",
+        "outcome = 'failure'",
+        "reason = 'wrong_password'",
+        "user_id = session_id",
+        "session_id = NULL",
+        "address = '127.0.0.2'",
+        "address = NULL",
+        "request_id = NULL",
+        "id = request_id",
+        "mac = NULL",
+    ];
+    for edit in edits {
+        let (app, _) = trail().await;
+        app.sql(&format!("UPDATE audit_event SET {edit} WHERE position = 6")).await;
+        let found = findings(&app).await;
+        assert_eq!(found[0], Finding::Altered(6), "{edit}: {found:?}");
+    }
+    let (app, _) = trail().await;
+    app.sql("UPDATE audit_event SET kind = 'no such kind', outcome = '' WHERE position = 8").await;
+    assert_eq!(findings(&app).await, [Finding::Altered(8)], "the last one, to what nothing is called");
+}
+
+async fn removed_events_are_found_s114() {
+    for (removed, expected) in [
+        ("position = 1", Finding::Removed(1, 1)),
+        ("position IN (4, 5)", Finding::Removed(4, 5)),
+        ("position = 8", Finding::Removed(8, 8)),
+        ("position > 2", Finding::Removed(3, 8)),
+    ] {
+        let (app, _) = trail().await;
+        app.sql(&format!("DELETE FROM audit_event WHERE {removed}")).await;
+        assert_eq!(findings(&app).await, [expected], "{removed}");
+        // Whoever writes on does not hide it.
+        app.token("john", "my_password").await;
+        assert_eq!(findings(&app).await, [expected], "{removed}");
+    }
+}
+
+async fn moved_and_added_events_are_found_s114() {
+    let (app, _) = trail().await;
+    for (from, to) in [(4, 100), (5, 4), (100, 5)] {
+        app.sql(&format!("UPDATE audit_event SET position = {to} WHERE position = {from}")).await;
+    }
+    assert_eq!(findings(&app).await, [4, 5, 6].map(Finding::Altered), "two that changed places");
+    let (app, _) = trail().await;
+    app.sql("UPDATE audit_event SET position = 0 WHERE position = 3").await;
+    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Added(1)], "before the beginning");
+    let (app, _) = trail().await;
+    app.sql("UPDATE audit_event SET position = 77 WHERE position = 3").await;
+    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Added(1)], "after the end");
+    let (app, _) = trail().await;
+    app.sql("UPDATE audit_event SET position = NULL WHERE position = 3").await;
+    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Outside(1, 0)], "outside");
+}
+
+async fn altered_head_is_found_s114() {
+    for (edit, expected) in [
+        ("last_position = 7", vec![Finding::Altered(7), Finding::Head, Finding::Added(1)]),
+        ("first_position = 3", vec![Finding::Altered(3), Finding::Head, Finding::Added(2)]),
+        ("outside = 1", vec![Finding::Head, Finding::Outside(0, 1)]),
+    ] {
+        let (app, _) = trail().await;
+        app.sql(&format!("UPDATE audit_head SET {edit}")).await;
+        assert_eq!(findings(&app).await, expected, "{edit}");
+    }
+    let (app, _) = trail().await;
+    app.sql("DELETE FROM audit_head").await;
+    assert_eq!(findings(&app).await, [Finding::NoHead]);
+}
+
+/// What the database alone cannot show: it was as it is now once.
+async fn state_put_back_shows_in_the_head() {
+    let (app, noted) = trail().await;
+    let head = vestibule::entity::audit_head::Entity::only().one(&app.app.db).await.unwrap().unwrap();
+    app.token("john", "my_password").await;
+    let newer = verified(&app).await;
+    assert!(newer.last > noted.last && newer.head != noted.head);
+    app.sql("DELETE FROM audit_event WHERE position = 9").await;
+    vestibule::entity::audit_head::Entity::replace(head).exec(&app.app.db).await.unwrap();
+    let put_back = verified(&app).await;
+    assert_eq!((put_back.last, put_back.head, put_back.findings), (noted.last, noted.head, Vec::new()));
+}
+
+async fn old_events_go_and_the_rest_stays_verified() {
+    let (app, before) = trail().await;
+    let retention = app.config.audit.retention;
+    app.advance(retention - 5 * 60 + 1);
+    let removed = clean_up::run(&app.app).await.unwrap();
+    // Three of the first minute, and one of a later one.
+    assert_eq!(removed.events, 4);
+    let after = verified(&app).await;
+    assert_eq!((after.first, after.last, after.events), (5, before.last, 4));
+    assert_eq!((after.head, after.findings), (before.head, Vec::new()));
+    app.token("john", "my_password").await;
+    app.advance(retention);
+    assert_eq!(clean_up::run(&app.app).await.unwrap().events, 4);
+    app.advance(301);
+    assert_eq!(clean_up::run(&app.app).await.unwrap().events, 1, "the last one leaves an empty chain");
+    assert_eq!(verified(&app).await.events, 0);
+    app.token("john", "my_password").await;
+    let again = verified(&app).await;
+    assert_eq!((again.first, again.last, again.findings), (10, 10, Vec::new()));
+}
+
+async fn chain_is_shortened_from_its_beginning_alone() {
+    let app = TestApp::builder().with(|config| config.audit.retention = 24 * 60 * 60).start().await;
+    app.user("john", "my_password").await;
+    app.sql("UPDATE audit_event SET occurred_at = occurred_at - 999999999999 WHERE position = 2").await;
+    assert_eq!(clean_up::run(&app.app).await.unwrap().events, 0);
+    assert_eq!(findings(&app).await, [Finding::Altered(2)], "an old date takes no event away");
+}
+
+async fn events_older_than_the_chain_stand_outside() {
+    let (app, before) = trail().await;
+    keyring::reset(&app.app.db, &app.app.clock).await.unwrap();
+    let next = app.another().await;
+    let after = verified(&next).await;
+    assert_eq!((after.first, after.last, after.outside), (1, 2, before.events + 1), "the reset is noted too");
+    assert_eq!(after.findings, []);
+    let reset = audit::list(&next.app, &Filter { kind: Some(Kind::KeysReset), ..Filter::default() }, 10).await.unwrap();
+    assert_eq!(reset.iter().map(told).collect::<Vec<_>>(), ["keys_reset operator success - - - -"]);
+    next.sql("DELETE FROM audit_event WHERE kind = 'keys_reset'").await;
+    assert_eq!(findings(&next).await, [Finding::Outside(before.events, i64::try_from(before.events).unwrap() + 1)]);
+}
+
+async fn lost_head_is_refused_at_start() {
+    let (app, _) = trail().await;
+    app.sql("DELETE FROM audit_head").await;
+    let refused = startup::open(&app.config, app.app.clock.clone()).await.unwrap_err().to_string();
+    assert!(refused.contains("head of its audit trail"), "{refused}");
+}
+
+async fn filters_find_what_they_name() {
+    let (app, _) = trail().await;
+    let john = account::find(&app.app, "john").await.unwrap();
+    let last = chain(&app).await.pop().unwrap();
+    let all = async |filter: Filter| audit::list(&app.app, &filter, 1_000).await.unwrap();
+    let only = std::slice::from_ref(&last);
+    let none = Filter::default;
+    assert_eq!(all(none()).await, chain(&app).await);
+    assert_eq!(all(Filter { user: Some(john.id), ..none() }).await.len(), 6);
+    assert_eq!(all(Filter { kind: Some(Kind::Login), ..none() }).await.len(), 5);
+    assert!(all(Filter { outcome: Some(audit::Outcome::Failure), ..none() }).await.is_empty());
+    assert_eq!(all(Filter { address: Some("127.0.0.1".to_owned()), ..none() }).await.len(), 5);
+    assert!(all(Filter { address: Some("127.0.0.2".to_owned()), ..none() }).await.is_empty());
+    assert_eq!(all(Filter { session: last.session_id, ..none() }).await, only);
+    assert_eq!(all(Filter { request: last.request_id, ..none() }).await, only);
+    assert_eq!(all(Filter { since: Some(last.occurred_at), ..none() }).await, only);
+    assert_eq!(all(Filter { until: Some(last.occurred_at), ..none() }).await.len(), 7);
+    let newest = audit::list(&app.app, &none(), 2).await.unwrap();
+    assert_eq!(newest, chain(&app).await[6..], "the newest, the last of them last");
+}
