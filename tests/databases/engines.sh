@@ -16,22 +16,36 @@ on() {
   env ${url:+"TEST_DATABASE=$url" "TEST_DATABASE_FOLDER=$folder"} cargo test --locked --test it -- "$@" || suite_failed=1
 }
 
+# starts ENGINE COMMAND...: starts a server as one test; whether it runs.
+starts() {
+  local before=$suite_failed failed
+  suite_failed=0
+  check "$1 starts" "${@:2}"
+  failed=$suite_failed
+  [ "$before" = 0 ] || suite_failed=$before
+  return "$failed"
+}
+
 # on_each_server COMMAND [ARGUMENT...]: runs `COMMAND ENGINE URL FOLDER ARGUMENT...` with PostgreSQL and with MariaDB.
 on_each_server() {
   local command=$1
   shift
   if has_postgres; then
-    check "PostgreSQL starts" start_postgres "${volume:-$scratch}/postgres"
-    "$command" PostgreSQL "$postgres_url" "$postgres_folder" "$@"
-    check "PostgreSQL stops" stop_postgres
+    if starts PostgreSQL start_postgres "${volume:-$scratch}/postgres"; then
+      "$command" PostgreSQL "$postgres_url" "$postgres_folder" "$@"
+      check "PostgreSQL stops" stop_postgres
+      # The next one has the volume to itself.
+      rm -rf "$postgres_folder"
+    fi
   else
     skip "PostgreSQL" "Debian's package postgresql is needed"
   fi
   if has_mariadb; then
     trap 'stop_mariadb; clean_up' EXIT
-    check "MariaDB starts" start_mariadb "${volume:-$scratch}/mariadb"
-    "$command" MariaDB "$mariadb_url" "$mariadb_folder" "$@"
-    check "MariaDB stops" stop_mariadb
+    if starts MariaDB start_mariadb "${volume:-$scratch}/mariadb"; then
+      "$command" MariaDB "$mariadb_url" "$mariadb_folder" "$@"
+      check "MariaDB stops" stop_mariadb
+    fi
   else
     skip "MariaDB" "Debian's package mariadb-server is needed"
   fi
