@@ -81,6 +81,10 @@ pub struct Config {
     pub docs: Docs,
     /// The log.
     pub log: Log,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Traces.
+    pub traces: Traces,
 }
 
 /// `[server]`
@@ -422,7 +426,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info,sqlx::postgres::notice=warn".to_owned(), format: LogFormat::Text }
+        Self { filter: "info,sqlx::postgres::notice=warn".to_owned(), format: LogFormat::Auto }
     }
 }
 
@@ -430,10 +434,28 @@ impl Default for Log {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// For people where standard error is a terminal, for programs elsewhere.
+    Auto,
     /// For people.
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Where `GET /metrics` is answered; nowhere unless set.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[traces]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Traces {
+    /// The URL of an OTLP collector that speaks HTTP, without a path; nothing is sent unless set.
+    pub endpoint: Option<String>,
 }
 
 const DAY: u64 = 24 * 60 * 60;

@@ -5,10 +5,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{
-    App,
-    clean_up::{self, Removed},
-    clock,
+use crate::{
+    domain::{
+        App,
+        clean_up::{self, Removed},
+        clock,
+        fault::Fault,
+    },
+    metrics::{Job, JobOutcome},
 };
 
 /// How often an instance looks whether it is time for a clean-up.
@@ -36,8 +40,18 @@ async fn every<F: Future<Output = ()>>(span: Duration, job: impl Fn() -> F) {
     }
 }
 
+/// How a run is counted.
+const fn outcome<T>(run: &Result<T, Fault>) -> JobOutcome {
+    match run {
+        Ok(_) => JobOutcome::Success,
+        Err(_) => JobOutcome::Failure,
+    }
+}
+
 async fn look(app: &App) {
-    match clock::look(app).await {
+    let looked = clock::look(app).await;
+    app.metrics.job(Job::Clock, outcome(&looked));
+    match looked {
         Ok(None) => {}
         Ok(Some(difference)) => tracing::warn!(
             "the clock that counts was set {difference}; dates follow, while sessions, waits and graces last as long as \
@@ -48,7 +62,9 @@ async fn look(app: &App) {
 }
 
 async fn clean_up(app: &App) {
-    match clean_up::run(app).await {
+    let cleared = clean_up::run(app).await;
+    app.metrics.job(Job::CleanUp, outcome(&cleared));
+    match cleared {
         Ok(removed) if removed == Removed::default() => {}
         Ok(Removed { sessions, throttles, devices, events }) => {
             tracing::info!(sessions, throttles, devices, events, "what is over was cleared away");

@@ -7,9 +7,10 @@
 //! |---|---|---|
 //! | `server`, `startup`, the binary | everything | |
 //! | `api` | `domain`, `ids`, `secret`, `clock`; poem, `poem_openapi` | `sea_orm`, `entity`, `config` |
-//! | `jobs` | `domain` | poem, `poem_openapi`, `api`, `config`, `entity` |
-//! | `domain` | `entity`, `ids`, `secret`, `clock`; `sea_orm`, argon2, jsonwebtoken | poem, `poem_openapi`, http, `api`, `config`, the environment |
+//! | `jobs` | `domain`, `metrics` | poem, `poem_openapi`, `api`, `config`, `entity` |
+//! | `domain` | `entity`, `ids`, `secret`, `clock`, `metrics`; `sea_orm`, argon2, jsonwebtoken | poem, `poem_openapi`, http, `api`, `config`, the environment |
 //! | `entity` | `ids`, `secret`, `clock`; `sea_orm` | everything else of ours, serde |
+//! | `metrics` | the standard library, prometheus-client | everything of ours |
 //! | `ids`, `secret`, `clock` | the standard library, uuid, time, zeroize; `sea_orm`'s value type | poem, `poem_openapi` |
 //! | `config`, `telemetry` | anything but `api` and `entity` | |
 
@@ -20,6 +21,7 @@ pub mod domain;
 pub mod entity;
 pub mod ids;
 pub mod jobs;
+pub mod metrics;
 pub mod secret;
 pub mod server;
 pub mod startup;

@@ -33,6 +33,7 @@ use crate::{
         session::SessionSettings,
         throttle::{Rate, ThrottleSettings},
     },
+    metrics::Metrics,
     secret::{InvalidMasterKey, MasterKey},
     server::{Deadlines, EdgeSettings, ServerSettings, Tls, TlsError, TlsFiles},
 };
@@ -150,9 +151,9 @@ impl StartError {
 ///
 /// # Errors
 /// [`StartError`]. Nothing is made in place of what is damaged or lost.
-pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
+pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let master = master_key(config).await?;
-    let db = database(config).await?;
+    let db = database(config).await?.observed_by(metrics);
     clock::begin(&db, &clock).await?;
     let keyring = Keyring::open(&db, &master, &clock).await.map_err(|error| match error {
         KeyringError::Fault(fault) => StartError::Fault(fault),
@@ -164,7 +165,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
         clock,
         watch: Watch::default(),
         keyring,
-        hashing: Hashing::start(hashing(config)).map_err(StartError::Hashing)?,
+        hashing: Hashing::start(hashing(config), metrics).map_err(StartError::Hashing)?,
         passwords: Policy { min_length: config.passwords.min_length },
         tokens: TokenSettings {
             issuer: config.server.issuer().to_owned(),
@@ -179,6 +180,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
             max_per_account: config.sessions.max_per_account,
         },
         throttle: throttle(&config.throttle),
+        metrics: Arc::clone(metrics),
         audit: AuditSettings { retention: Duration::from_secs(config.audit.retention) },
         registration: RegistrationSettings {
             open: config.registration.open,
@@ -197,12 +199,12 @@ pub async fn open(config: &Config, clock: Clock) -> Result<App, StartError> {
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn open_patiently(config: &Config, clock: &Clock) -> Result<App, StartError> {
+pub async fn open_patiently(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let begun = Instant::now();
     let patience = Duration::from_secs(config.database.start_timeout);
     let mut pause = FIRST_PAUSE;
     loop {
-        match open(config, clock.clone()).await {
+        match open(config, clock.clone(), metrics).await {
             Err(error) if error.may_pass(config) && begun.elapsed() + pause < patience => {
                 tracing::warn!(cause = %error, "waiting for the database; looking again in {} ms", pause.as_millis());
                 tokio::time::sleep(pause).await;

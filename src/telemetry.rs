@@ -1,10 +1,63 @@
-//! The log: lines on standard error.
+//! The log, on standard error, and traces, sent to a collector where one is configured.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
-use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{Targets, filter_fn},
+    layer::SubscriberExt as _,
+    registry::LookupSpan,
+    util::SubscriberInitExt as _,
+};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, Traces};
+
+/// What traces call the service.
+const SERVICE: &str = "vestibule";
+/// How long the last spans may take to be sent when the process ends.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// What must be ended with the process.
+#[derive(Debug)]
+#[must_use]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Sends what has not been sent. Not to be called where blocking is not allowed.
+    pub fn end(self) {
+        if let Some(Err(error)) = self.traces.map(|traces| traces.shutdown_with_timeout(FLUSH)) {
+            tracing::warn!(%error, "the last spans were not sent");
+        }
+    }
+}
+
+/// Starts logging as configured, but for what tells secrets, and tracing if that is; a second call changes nothing.
+///
+/// # Errors
+/// When spans cannot be sent to the configured URL at all.
+pub fn start(log: &Log, traces: &Traces) -> Result<Telemetry, ExporterBuildError> {
+    let traces = traces.endpoint.as_deref().map(provider).transpose()?;
+    let spans = traces.as_ref().map(|provider| {
+        let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false).with_target(false);
+        let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), Level::DEBUG);
+        layer.with_tracer(provider.tracer(SERVICE)).with_filter(ours)
+    });
+    let discreet = filter_fn(|metadata| !tells_secrets(metadata.target()));
+    let started = tracing_subscriber::registry().with(spans).with(lines(log)).with(discreet).try_init();
+    if let Err(error) = started {
+        tracing::debug!(%error, "logging had started before");
+    }
+    Ok(Telemetry { traces })
+}
 
 /// Whether whoever traces under this name shows secrets: at the level `trace`, sea-orm shows the database's URL with
 /// the password in it.
@@ -12,17 +65,29 @@ fn tells_secrets(target: &str) -> bool {
     target == "sea_orm" || target.starts_with("sea_orm::")
 }
 
-/// Starts logging as configured, but for what tells secrets; a second call changes nothing.
-pub fn start(log: &Log) {
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(log: &Log) -> Box<dyn Layer<S> + Send + Sync> {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     // Told about a line that cannot be written, it would panic over the same full disk, in the middle of a request.
-    let lines = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr);
-    let discreet = filter_fn(|metadata| !tells_secrets(metadata.target()));
-    let started = match log.format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).finish().with(discreet).try_init(),
-        LogFormat::Json => lines.json().finish().with(discreet).try_init(),
+    let lines = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
+    let terminal = io::stderr().is_terminal();
+    let people = match log.format {
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => terminal,
     };
-    if let Err(error) = started {
-        tracing::debug!(%error, "logging had started before");
+    if people {
+        lines.with_ansi(terminal).with_filter(filter).boxed()
+    } else {
+        lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed()
     }
+}
+
+/// What sends spans by OTLP over HTTP, from a thread of its own.
+fn provider(endpoint: &str) -> Result<SdkTracerProvider, ExporterBuildError> {
+    let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+    let exporter =
+        SpanExporter::builder().with_http().with_endpoint(url).with_protocol(Protocol::HttpBinary).build()?;
+    let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_service_name(SERVICE).with_attribute(version).build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }

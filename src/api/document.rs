@@ -91,15 +91,17 @@ pub fn document() -> &'static Document {
     &DOCUMENT
 }
 
-/// The methods of every documented path, for the `Allow` header; HEAD answers wherever GET does.
+/// Every path with its methods, and the `operationId` of each.
 #[must_use]
-pub fn methods() -> Vec<(String, Vec<Method>)> {
+pub fn paths() -> Vec<(String, Vec<(Method, String)>)> {
     let paths = Apis::meta().into_iter().flat_map(|api| api.paths);
-    let mut methods: BTreeMap<String, Vec<Method>> = BTreeMap::new();
+    let mut operations: BTreeMap<String, Vec<(Method, String)>> = BTreeMap::new();
     for path in paths {
-        methods.entry(path.path).or_default().extend(path.operations.into_iter().map(|operation| operation.method));
+        let named = path.operations.into_iter();
+        let named = named.map(|operation| (operation.method, operation.operation_id.unwrap_or_default().to_owned()));
+        operations.entry(path.path).or_default().extend(named);
     }
-    methods.into_iter().collect()
+    operations.into_iter().collect()
 }
 
 impl Document {

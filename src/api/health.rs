@@ -56,8 +56,8 @@ impl HealthApi {
 
     /// See whether requests should come here
     ///
-    /// Answers 503 while the service starts, when it cannot use its database, and from the moment it is asked to stop.
-    /// Whoever spreads requests over several instances should ask here.
+    /// Answers 503 while the service starts, when it cannot use its database, when that is not migrated or has other keys,
+    /// and from the moment the service is asked to stop. Whoever spreads requests over several instances should ask here.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
     async fn ready(&self, service: Data<&Arc<Service>>) -> Result<ReadyResponse, Refused<NotReady>> {
         service.ready().await?;

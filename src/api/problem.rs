@@ -214,8 +214,8 @@ impl Problem {
 
     /// The answer to the request called `request_id`.
     #[must_use]
-    pub fn into_answer(self, request_id: &str) -> Response {
-        let detail = self.detail.unwrap_or_else(|| self.code.detail().to_owned());
+    pub fn answer(&self, request_id: &str) -> Response {
+        let detail = self.detail.clone().unwrap_or_else(|| self.code.detail().to_owned());
         let body = ProblemBody {
             kind: self.code.urn(),
             title: self.code.title().to_owned(),
@@ -224,7 +224,7 @@ impl Problem {
             detail,
             code: self.code.as_str().to_owned(),
             request_id: request_id.to_owned(),
-            errors: (!self.errors.is_empty()).then_some(self.errors),
+            errors: (!self.errors.is_empty()).then(|| self.errors.clone()),
         };
         let mut response =
             Response::builder().status(self.code.status()).content_type(MEDIA_TYPE).body(body.to_json_string());

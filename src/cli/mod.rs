@@ -11,13 +11,14 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::{Parser, Subcommand};
 use vestibule::{
     api::document::document,
     clock::Clock,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Traces},
     domain::{
         App,
         account::{ChangeError, RegisterError},
@@ -195,9 +196,12 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
         | Command::Config(_) => {}
     }
     let config = Config::load(arguments.config.as_deref())?;
-    telemetry::start(&config.log);
+    let traces = if matches!(command, Command::Serve) { config.traces.clone() } else { Traces::default() };
+    let telemetry = telemetry::start(&config.log, &traces).map_err(|error| {
+        Failure::new(Failure::UNUSABLE, format_args!("traces.endpoint (VESTIBULE_TRACES__ENDPOINT): {error}"))
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match command {
             Command::Migrate => startup::database(&config).await.map(drop).map_err(Failure::from),
             Command::User(command) => user::run(&open(&config).await?, command).await,
@@ -210,11 +214,13 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             }
             Command::Serve | Command::Openapi { .. } => serve::run(&config).await,
         }
-    })
+    });
+    telemetry.end();
+    outcome
 }
 
 async fn open(config: &Config) -> Result<App, Failure> {
-    Ok(startup::open(config, Clock::system()).await?)
+    Ok(startup::open(config, Clock::system(), &Arc::default()).await?)
 }
 
 /// Prints to standard output; a reader that has gone is no failure.

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::{Config, ConfigError, DAY, Database, Passwords, Server, Throttle, Tls};
+use super::{Config, ConfigError, DAY, Database, Passwords, Server, Throttle, Tls, Traces};
 use crate::domain::{
     name,
     password::{self, FLOOR},
@@ -38,6 +38,12 @@ impl Config {
                 .map_err(|error| ConfigError::new("registration.reserved_names", format!("{name}: {error}")))?;
         }
         self.passwords.validate(self.server.is_loopback())?;
+        self.traces.validate()?;
+        if let Some(taken) =
+            self.metrics.listen.filter(|address| address.port() != 0 && self.server.listen.contains(address))
+        {
+            return Err(ConfigError::new("metrics.listen", format!("must differ from server.listen: {taken}")));
+        }
         tracing_subscriber::EnvFilter::try_new(&self.log.filter)
             .map(drop)
             .map_err(|error| ConfigError::new("log.filter", error))
@@ -69,6 +75,20 @@ impl Server {
         within("server.shutdown_timeout", self.shutdown_timeout, 0, 300)?;
         self.trusted_proxies.iter().try_for_each(check_network)?;
         self.cors_origins.iter().try_for_each(|origin| check_origin(origin))
+    }
+}
+
+impl Traces {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let Some(endpoint) = &self.endpoint else { return Ok(()) };
+        let url = Url::parse(endpoint).map_err(|error| ConfigError::new("traces.endpoint", error))?;
+        let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
+            let reason =
+                "must be an http or https URL without user, path, query and fragment, as in http://localhost:4318";
+            return Err(ConfigError::new("traces.endpoint", reason));
+        }
+        Ok(())
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
         user::{self, State},
     },
     ids::UserId,
+    metrics::{End, Limit},
     secret::{Password, PasswordHash},
 };
 
@@ -136,7 +137,8 @@ pub async fn register(app: &App, name: &Name, password: &Password, client: &Clie
     if !app.registration.open {
         return Err(RegisterError::Closed);
     }
-    throttle::pass(app, client, "register", app.throttle.registrations, app.clock.steady()).await?;
+    let (rate, now) = (app.throttle.registrations, app.clock.steady());
+    throttle::pass(app, client, "register", rate, Limit::Registration, now).await?;
     if name.is_reserved(&app.registration.reserved_names) {
         return Err(RegisterError::UsernameTaken);
     }
@@ -258,7 +260,7 @@ pub async fn change_password(
     let hash = &login::unless_busy(app, admitted, app.hashing.hash(new).await).await?;
     let doing = "changing a password";
     let event = Event::done(Kind::PasswordChanged, Actor::Client(client)).of(Some(seen.id)).session(caller.session);
-    write(&app.db, doing, |transaction| async move {
+    let ended = write(&app.db, doing, |transaction| async move {
         let mut row = login::unchanged(&transaction, seen).await?.into_active_model();
         let own = session::Entity::by_id_live(caller.session, now.moment).lock_exclusive().one(&*transaction).await;
         own.doing(doing)?.ok_or(ChangePasswordError::InvalidToken)?;
@@ -268,10 +270,13 @@ pub async fn change_password(
         device::forget_all(&transaction, seen.id).await?;
         throttle::succeed(app, &transaction, admitted, seen.id, now.moment).await?;
         let others = session::Entity::end_others_of(caller.account.id, caller.session);
-        others.exec(&*transaction).await.doing(doing)?;
-        Ok(app.keyring.trail().record(&transaction, event, now.date).await?)
+        let ended = others.exec(&*transaction).await.doing(doing)?.rows_affected;
+        app.keyring.trail().record(&transaction, event, now.date).await?;
+        Ok::<_, ChangePasswordError>(ended)
     })
-    .await
+    .await?;
+    app.metrics.ended(End::Password, ended);
+    Ok(())
 }
 
 /// Deletes an account and everything that belongs to it.

@@ -208,3 +208,12 @@ pub(super) async fn time(db: &impl ConnectionTrait) -> Result<Option<Timestamp>,
     let micros = row.map(|row| row.try_get("", "micros")).transpose()?;
     Ok(micros.map(Timestamp::from_micros))
 }
+
+/// Whether every migration of this build has been done. It has at the start; a backup that is put back may undo one.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn is_current(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let done = Migrator::get_migration_models(connection).await?;
+    Ok(Migrator::migrations().iter().all(|known| done.iter().any(|done| done.version == known.name())))
+}

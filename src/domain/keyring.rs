@@ -11,7 +11,7 @@ use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey,
     jwk::{AlgorithmParameters, Jwk},
 };
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait as _};
 use zeroize::Zeroizing;
 
 use super::{
@@ -216,6 +216,18 @@ impl std::fmt::Debug for Keyring {
 #[must_use]
 pub fn published(app: &App) -> &[PublicKey] {
     app.keyring.published()
+}
+
+/// Whether the database holds the keys that are in use. It does at the start; after a reset, or when a backup is put back,
+/// it may hold others.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn is_stored(app: &App) -> Result<bool, Fault> {
+    let ring = &app.keyring;
+    let used = [ring.signing.active, ring.refresh.active, ring.pseudonym.active];
+    let stored = sealed_key::Entity::of(used).count(&app.db).await.doing("looking for the keys")?;
+    Ok(stored == used.len() as u64)
 }
 
 /// Whether the database holds keys that a master key must open.

@@ -8,7 +8,7 @@ use super::{
     fault::{Doing as _, Fault},
     name,
     password::{Normalised, Verdict},
-    session::{self, Client},
+    session::{self, Client, Opened},
     throttle::{self, AdmitError, Admitted, Throttled},
     token::{self, TokenPair},
     transaction::write,
@@ -17,6 +17,7 @@ use crate::{
     clock::{Reading, Timestamp},
     entity::user,
     ids::UserId,
+    metrics::{End, LoginOutcome},
     secret::{Password, PasswordHash, SessionSecret},
 };
 
@@ -60,6 +61,18 @@ impl From<AdmitError> for LoginError {
 /// # Errors
 /// [`LoginError`].
 pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, LoginError> {
+    let outcome = signed_in(app, attempt).await;
+    app.metrics.login(match &outcome {
+        Ok(_) => LoginOutcome::Success,
+        Err(LoginError::InvalidCredentials) => LoginOutcome::InvalidCredentials,
+        Err(LoginError::Throttled(_)) => LoginOutcome::Throttled,
+        Err(LoginError::Fault(Fault::Busy { .. })) => LoginOutcome::Busy,
+        Err(LoginError::Fault(_)) => LoginOutcome::Failed,
+    });
+    outcome
+}
+
+async fn signed_in(app: &App, attempt: Attempt) -> Result<TokenPair, LoginError> {
     let now = app.clock.read();
     let name = name::canonical(&attempt.username);
     // What can be no name is counted as it was sent.
@@ -82,16 +95,20 @@ pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, Log
             row.update(&*transaction).await.doing("renewing a password hash")?;
         }
         throttle::succeed(app, &transaction, admitted, user.id, now.moment).await?;
-        let session = session::open(&app.sessions, &transaction, user.id, client, secret, now).await?;
-        let event = Event::done(Kind::Login, Actor::Client(client)).of(Some(user.id)).session(session.id);
+        let opened = session::open(&app.sessions, &transaction, user.id, client, secret, now).await?;
+        let event = Event::done(Kind::Login, Actor::Client(client)).of(Some(user.id)).session(opened.session.id);
         app.keyring.trail().record(&transaction, event, now.date).await?;
-        Ok(session)
+        Ok(opened)
     })
     .await;
     if let Err(LoginError::InvalidCredentials) = opened {
         refused(app, Some(user.id), Reason::AccountChanged, check).await?;
     }
-    Ok(token::pair(app, &opened?, secret, now)?)
+    let Opened { session, displaced } = opened?;
+    app.metrics.opened();
+    app.metrics.ended(End::Displaced, displaced);
+    session::note(&session.user_id, &session.id);
+    Ok(token::pair(app, &session, secret, now)?)
 }
 
 /// Makes sure that whoever is signed in to an account knows its password too. The try is counted as a login's is, and the

@@ -25,7 +25,9 @@ pub mod throttle;
 pub mod token;
 mod transaction;
 
-use crate::clock::Clock;
+use std::sync::Arc;
+
+use crate::{clock::Clock, metrics::Metrics};
 
 /// What the rules work with. Plain data: built once at start, shared by every request.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub struct App {
     pub sessions: session::SessionSettings,
     /// How much is let through.
     pub throttle: throttle::ThrottleSettings,
+    /// Counts what happens.
+    pub metrics: Arc<Metrics>,
     /// How long audit events are kept.
     pub audit: audit::AuditSettings,
     /// Who may register.

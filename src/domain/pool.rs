@@ -13,8 +13,13 @@ use sea_orm::{
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{Connection, Sqlite, SqliteConnection, pool::PoolOptions};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
 
-use super::database;
+use super::{
+    database,
+    transaction::{is_conflict, is_unavailable},
+};
+use crate::metrics::{DatabaseError, Metrics};
 
 /// How long a unit of work may take on PostgreSQL, MySQL and MariaDB: one read, or one transaction with the times that it
 /// is tried again; also all units of a request together.
@@ -50,6 +55,7 @@ pub struct Pool {
     /// waits behind a few of them, however many there are.
     counters: Semaphore,
     doubts: Arc<Doubts>,
+    metrics: Arc<Metrics>,
 }
 
 /// When connections last came back in a state that nobody knows.
@@ -132,7 +138,35 @@ impl Pool {
             writer: sqlite.then(|| Semaphore::new(1)),
             counters: Semaphore::new(if sqlite { 1 } else { (max_connections as usize / 2).max(1) }),
             doubts,
+            metrics: Arc::default(),
         })
+    }
+
+    /// The same pool, which counts its errors here.
+    #[must_use]
+    pub fn observed_by(self, metrics: &Arc<Metrics>) -> Self {
+        Self { metrics: Arc::clone(metrics), ..self }
+    }
+
+    /// How many connections are open, and how many of these wait for work.
+    pub(super) fn open_and_idle(&self) -> (usize, usize) {
+        let (open, idle) = match self.db.get_database_backend() {
+            DatabaseBackend::Sqlite => counted(self.db.get_sqlite_connection_pool()),
+            DatabaseBackend::Postgres => counted(self.db.get_postgres_connection_pool()),
+            _ => counted(self.db.get_mysql_connection_pool()),
+        };
+        (open as usize, idle.min(open as usize))
+    }
+
+    /// Counts an error.
+    pub(super) fn note(&self, error: &DbErr) {
+        self.metrics.database_error(if is_conflict(error) {
+            DatabaseError::Conflict
+        } else if is_unavailable(error) {
+            DatabaseError::Unavailable
+        } else {
+            DatabaseError::Other
+        });
     }
 
     /// Makes sure that the database answers.
@@ -140,7 +174,7 @@ impl Pool {
     /// # Errors
     /// The database's.
     pub(super) async fn answers(&self) -> Result<(), DbErr> {
-        self.bounded(self.db.ping()).await?
+        self.statement(self.db.ping()).await
     }
 
     /// Closes all connections; what uses the pool from now on finds the database unavailable.
@@ -191,6 +225,12 @@ impl Pool {
         outcome
     }
 
+    /// Runs one statement as a unit of work.
+    async fn statement<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let outcome = self.bounded(work).instrument(tracing::debug_span!("query")).await.flatten();
+        outcome.inspect_err(|error| self.note(error))
+    }
+
     /// Waits as long as the request may still wait for the database, but for what is to be kept of that.
     async fn in_time<T>(&self, kept: Duration, work: impl Future<Output = T>) -> Result<T, DbErr> {
         let begun = Instant::now();
@@ -204,6 +244,11 @@ impl Pool {
             DbErr::Conn(RuntimeErr::Internal(reason))
         })
     }
+}
+
+/// How many connections a pool has open, and how many of these are idle.
+fn counted<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (u32, usize) {
+    (pool.size(), pool.num_idle())
 }
 
 /// Looks at each connection that is given back.
@@ -231,18 +276,18 @@ impl ConnectionTrait for Pool {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.bounded(self.db.execute_raw(statement)).await?
+        self.statement(self.db.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.bounded(self.db.execute_unprepared(sql)).await?
+        self.statement(self.db.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.bounded(self.db.query_one_raw(statement)).await?
+        self.statement(self.db.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.bounded(self.db.query_all_raw(statement)).await?
+        self.statement(self.db.query_all_raw(statement)).await
     }
 }

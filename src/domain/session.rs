@@ -17,6 +17,7 @@ use crate::{
     clock::{Moment, Reading, Timestamp},
     entity::{session, user},
     ids::{RequestId, SessionId, UserId},
+    metrics::End,
     secret::{AccessToken, SecretDigest, SessionSecret},
 };
 
@@ -123,7 +124,15 @@ pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, Auth
     let Bearer { user, session } = bearer.map_err(|_| AuthenticateError::InvalidToken)?;
     let found = live(app, session, now.moment).await?;
     let (_, owner) = found.filter(|(_, owner)| owner.id == user).ok_or(AuthenticateError::InvalidToken)?;
+    note(&owner.id, &session);
     Ok(Caller { account: owner.into(), session })
+}
+
+/// Tells whoever follows the request, in log or trace, whose it is.
+pub(super) fn note(user: &UserId, session: &SessionId) {
+    let span = tracing::Span::current();
+    span.record("user", tracing::field::display(user));
+    span.record("session", tracing::field::display(session));
 }
 
 /// The live sessions of the caller's account, the last used first; [`MAX_PER_ACCOUNT`] of them where an older schema
@@ -150,7 +159,9 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Session>, Fault> {
 /// The database's.
 pub async fn log_out(app: &App, caller: &Caller, client: &Client) -> Result<(), Fault> {
     let event = Event::done(Kind::Logout, Actor::Client(client)).of(Some(caller.account.id)).session(caller.session);
-    end(app, caller.session, event).await.map(drop)
+    let ended = end(app, caller.session, event).await?;
+    app.metrics.ended(End::Owner, ended.into());
+    Ok(())
 }
 
 /// Ends one of the caller's live sessions, which may be the current one.
@@ -168,7 +179,9 @@ pub async fn end_one(app: &App, caller: &Caller, client: &Client, id: SessionId)
         }
         Ok(app.keyring.trail().record(&transaction, event, now.date).await?)
     })
-    .await
+    .await?;
+    app.metrics.ended(End::Owner, 1);
+    Ok(())
 }
 
 /// Ends every session of the caller's account but the caller's own.
@@ -180,12 +193,15 @@ pub async fn end_others(app: &App, caller: &Caller, client: &Client) -> Result<(
     let doing = "ending sessions";
     let event = Event::done(Kind::OtherSessionsEnded, Actor::Client(client));
     let event = event.of(Some(caller.account.id)).session(caller.session);
-    write(&app.db, doing, |transaction| async move {
+    let ended = write(&app.db, doing, |transaction| async move {
         let others = session::Entity::end_others_of(caller.account.id, caller.session);
-        others.exec(&*transaction).await.doing(doing)?;
-        app.keyring.trail().record(&transaction, event, now).await
+        let ended = others.exec(&*transaction).await.doing(doing)?.rows_affected;
+        app.keyring.trail().record(&transaction, event, now).await?;
+        Ok::<_, Fault>(ended)
     })
-    .await
+    .await?;
+    app.metrics.ended(End::Owner, ended);
+    Ok(())
 }
 
 /// Removes the sessions that are over; answers how many.
@@ -195,7 +211,17 @@ pub async fn end_others(app: &App, caller: &Caller, client: &Client) -> Result<(
 pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
     let mut removed = 0;
     while clean_up_batch(app, &mut removed).await? {}
+    app.metrics.ended(End::Expired, removed);
     Ok(removed)
+}
+
+/// A session that was opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Its row.
+    pub(super) session: session::Model,
+    /// How many others of the account ended for it.
+    pub(super) displaced: u64,
 }
 
 /// Adds a session to the writes of a login that holds the lock of its account. Where that makes too many, the oldest
@@ -210,13 +236,14 @@ pub(super) async fn open(
     client: &Client,
     secret: &SessionSecret,
     now: Reading,
-) -> Result<session::Model, Fault> {
+) -> Result<Opened, Fault> {
     let doing = "opening a session";
     let older = session::Entity::older_of(user, now.moment, settings.max_per_account - 1, MAX_PER_ACCOUNT);
     let older = older.all(transaction).await.doing(doing)?;
+    let mut displaced = 0;
     if !older.is_empty() {
         let ids = older.iter().map(|session| session.id);
-        session::Entity::end_all(ids).exec(transaction).await.doing(doing)?;
+        displaced = session::Entity::end_all(ids).exec(transaction).await.doing(doing)?.rows_affected;
     }
     let row = session::Model {
         id: SessionId::random(),
@@ -233,7 +260,7 @@ pub(super) async fn open(
         secret_digest: SecretDigest::of(secret),
     };
     session::Entity::insert(row.clone().into_active_model()).exec_without_returning(transaction).await.doing(doing)?;
-    Ok(row)
+    Ok(Opened { session: row, displaced })
 }
 
 /// A live session and the active account that owns it.

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     clock::{Moment, TOLERANCE},
     entity::throttle,
+    metrics::Limit,
 };
 
 /// What a try with another name than the address's last one takes out of the address's bucket.
@@ -124,7 +125,7 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Moment) -
     app.hashing.has_room()?;
     let _turn = app.db.turn_to_count().await.doing(doing)?;
     app.hashing.has_room()?;
-    write(&app.db, doing, |transaction| async move {
+    let admitted = write(&app.db, doing, |transaction| async move {
         let mut bucket = locked(&transaction, address, now).await?;
         let cost = if bucket.last.as_ref() == Some(tag) { 1 } else { NEW_NAME };
         let taken = take(&mut bucket, settings.logins, cost, now);
@@ -146,7 +147,8 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Moment) -
         store(&transaction, row).await?;
         Ok(Admitted { address: address.clone(), cost, failures, count, waited_until, locks, device: device.clone() })
     })
-    .await
+    .await;
+    counted(app, Limit::Login, admitted)
 }
 
 /// Forgets the failures of a try that has succeeded, in the transaction of what it succeeded with, and makes its device
@@ -196,17 +198,27 @@ pub(super) async fn pass(
     client: &Client,
     purpose: &'static str,
     rate: Rate,
+    limit: Limit,
     now: Moment,
 ) -> Result<(), AdmitError> {
     let subject = &subject(app, purpose, &network(client.address));
     let doing = "counting requests";
     let _turn = app.db.turn_to_count().await.doing(doing)?;
-    write(&app.db, doing, |transaction| async move {
+    let passed = write(&app.db, doing, |transaction| async move {
         let mut bucket = locked(&transaction, subject, now).await?;
         take(&mut bucket, rate, 1, now)?;
         Ok(store(&transaction, bucket).await?)
     })
-    .await
+    .await;
+    counted(app, limit, passed)
+}
+
+/// Counts what was too much.
+fn counted<T>(app: &App, limit: Limit, outcome: Result<T, AdmitError>) -> Result<T, AdmitError> {
+    if let Err(AdmitError::Throttled(_)) = outcome {
+        app.metrics.throttled(limit);
+    }
+    outcome
 }
 
 /// When a bucket that was full again at `until` is full again after one more unit.

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     clock::{Moment, Reading, TOLERANCE},
     entity,
+    metrics::{End, Limit, Misuse},
     secret::{AccessToken, RefreshToken, SessionSecret},
 };
 
@@ -83,7 +84,8 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
     let now = app.clock.read();
     match renewed(app, token, client, now).await {
         Err(RefreshError::InvalidToken) => {
-            throttle::pass(app, client, "refresh", app.throttle.refused_refreshes, now.moment).await?;
+            let rate = app.throttle.refused_refreshes;
+            throttle::pass(app, client, "refresh", rate, Limit::RefusedRefresh, now.moment).await?;
             Err(RefreshError::InvalidToken)
         }
         outcome => outcome,
@@ -93,6 +95,7 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
 async fn renewed(app: &App, token: &RefreshToken, client: &Client, now: Reading) -> Result<TokenPair, RefreshError> {
     let claim = refresh_token::read(&app.keyring, token).map_err(|_| RefreshError::InvalidToken)?;
     let session = claimed(app, &claim, now.moment).await?.ok_or(RefreshError::InvalidToken)?;
+    session::note(&session.user_id, &session.id);
     match standing(&claim, &session, app.sessions.refresh_grace, now.moment) {
         Standing::Current => {}
         Standing::JustRotated => return Ok(pair(app, &session, &claim.secret, now)?),
@@ -122,7 +125,9 @@ pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<
     let Ok(claim) = refresh_token::read(&app.keyring, token) else { return Ok(()) };
     let Some(session) = claimed(app, &claim, now).await? else { return Ok(()) };
     let event = Event::done(Kind::RefreshTokenRevoked, Actor::Client(client));
-    session::end(app, session.id, event.of(Some(session.user_id)).session(session.id)).await.map(drop)
+    let ended = session::end(app, session.id, event.of(Some(session.user_id)).session(session.id)).await?;
+    app.metrics.ended(End::Owner, ended.into());
+    Ok(())
 }
 
 /// The tokens of a session as its row has it now.
@@ -179,7 +184,8 @@ async fn rotate(
     let renewed = &entity::session::Model {
         counter: session.counter + 1,
         rotated_at: now.moment,
-        refreshes_until: throttle::after_one_more(session.refreshes_until, app.throttle.refreshes, now.moment)?,
+        refreshes_until: throttle::after_one_more(session.refreshes_until, app.throttle.refreshes, now.moment)
+            .inspect_err(|_| app.metrics.throttled(Limit::Refresh))?,
         last_used_at: now.date,
         idle_expires_at: session.expires_at.min(now.moment + app.sessions.idle_lifetime),
         address: client.address(),
@@ -198,6 +204,7 @@ async fn rotate(
 async fn end(app: &App, session: &entity::session::Model, kind: Kind, client: &Client) -> Result<RefreshError, Fault> {
     let event = Event::refused(kind, client).of(Some(session.user_id)).session(session.id);
     if session::end(app, session.id, event).await? {
+        app.metrics.misused(if kind == Kind::RefreshTokenAhead { Misuse::Ahead } else { Misuse::Reused });
         tracing::warn!(session = %session.id, user = %session.user_id, ?kind, "a session was ended");
     }
     Ok(RefreshError::InvalidToken)

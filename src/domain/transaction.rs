@@ -1,12 +1,13 @@
 //! Transactions that write: one kind for all, repeated when nothing but other writers stood in the way.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, iter, sync::Arc, time::Duration};
 
 use sea_orm::{
     DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode,
     SqlxMySqlError, SqlxPostgresError, SqlxSqliteError, TransactionOptions, TransactionTrait,
 };
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{
     fault::{Doing as _, Fault},
@@ -52,7 +53,9 @@ where
     E: Error + From<Fault> + 'static,
     W: Future<Output = Result<T, E>>,
 {
-    let outcome = pool.bounded(repeated(pool, doing, &work)).await.doing(doing)?;
+    let span = tracing::debug_span!("transaction", doing);
+    let outcome = pool.bounded(repeated(pool, doing, &work)).instrument(span).await;
+    let outcome = outcome.inspect_err(|late| pool.note(late)).doing(doing)?;
     if outcome.as_ref().is_err_and(|error| stems_from(error, is_unavailable)) {
         pool.distrust();
     }
@@ -71,7 +74,7 @@ where
     let begun = Instant::now();
     let mut pause = PAUSE;
     for _ in 1..TRIES {
-        match once(pool, doing, work).await {
+        match noted(pool, once(pool, doing, work).await) {
             Err(error) if stems_from(&error, is_conflict) && begun.elapsed() < PATIENCE => {
                 tracing::debug!(doing, %error, "another writer was in the way");
                 tokio::time::sleep(pause).await;
@@ -80,7 +83,7 @@ where
             outcome => return outcome,
         }
     }
-    once(pool, doing, work).await
+    noted(pool, once(pool, doing, work).await)
 }
 
 async fn once<T, E: From<Fault>, W: Future<Output = Result<T, E>>>(
@@ -97,6 +100,15 @@ async fn once<T, E: From<Fault>, W: Future<Output = Result<T, E>>>(
     Ok(value)
 }
 
+/// Counts the database's error beneath what came of a try, if there is one.
+fn noted<T, E: Error + 'static>(pool: &Pool, outcome: Result<T, E>) -> Result<T, E> {
+    outcome.inspect_err(|error| {
+        if let Some(error) = beneath(error) {
+            pool.note(error);
+        }
+    })
+}
+
 /// Begins a transaction that will write. On SQLite it takes the write lock at once: one that reads first and writes
 /// later would fail without waiting when another writer was faster. On PostgreSQL each statement sees what others have
 /// committed before it, whatever the database's default is: what is read and deleted under a lock that was waited for
@@ -111,16 +123,14 @@ pub(super) async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTrans
     .await
 }
 
+/// The database's error beneath another one.
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a DbErr> {
+    iter::successors(Some(error), |cause| (*cause).source()).find_map(|cause| cause.downcast_ref())
+}
+
 /// Whether the database's error beneath another one is of a kind.
 fn stems_from(error: &(dyn Error + 'static), kind: fn(&DbErr) -> bool) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref().is_some_and(kind) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    beneath(error).is_some_and(kind)
 }
 
 /// Whether the database refused, and undid the transaction, only because of what others were doing at the same time.

@@ -49,6 +49,12 @@ impl Entity {
         Self::find().filter(COLUMN.purpose.eq(purpose)).order_by_asc(COLUMN.generation)
     }
 
+    /// The keys with these identifiers.
+    #[must_use]
+    pub fn of(ids: impl IntoIterator<Item = KeyId>) -> Select<Self> {
+        Self::find().filter(COLUMN.id.is_in(ids))
+    }
+
     /// Keys that are only made where there is one that signs.
     #[must_use]
     pub fn after_signing() -> Select<Self> {

@@ -1,29 +1,35 @@
 //! The edge around the routes: limits on the way in; on the way out every failure as a problem, and the headers that
 //! all answers carry.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use ipnet::IpNet;
 use poem::{
     Addr, Endpoint, Request, Response, Result,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field};
 
 use super::{
     cors::{self, Cors},
     forwarded::Proxies,
     framing::Framing,
+    paths::Paths,
+    trace_context,
 };
 use crate::{
     api::{
-        self,
         client::ClientAddress,
         problem::{self, Problem, ProblemCode},
     },
     domain::pool,
     ids::RequestId,
+    metrics::Metrics,
 };
 
 /// The most bytes of path and query.
@@ -74,27 +80,16 @@ pub struct Edge<E> {
     settings: EdgeSettings,
     proxies: Proxies,
     cors: Cors,
-    methods: Vec<(String, Vec<Method>)>,
+    paths: Paths,
+    metrics: Arc<Metrics>,
 }
 
 impl<E> Edge<E> {
     /// Puts the edge around `inner`.
-    pub fn new(inner: E, settings: EdgeSettings) -> Self {
-        let methods = api::document::methods().into_iter().chain(api::docs::methods()).collect();
+    pub fn new(inner: E, settings: EdgeSettings, metrics: Arc<Metrics>) -> Self {
         let proxies = Proxies::new(settings.trusted_proxies.clone());
         let cors = Cors::new(settings.cors_origins.clone());
-        Self { inner, settings, proxies, cors, methods }
-    }
-
-    /// The value of `Allow` for a path: the methods that it has, and HEAD wherever there is GET.
-    fn allow(&self, path: &str) -> Option<HeaderValue> {
-        let (_, methods) = self.methods.iter().find(|(pattern, _)| matches(pattern, path))?;
-        let mut names = methods.iter().map(Method::as_str).collect::<Vec<_>>();
-        if names.contains(&Method::GET.as_str()) {
-            names.push(Method::HEAD.as_str());
-        }
-        names.sort_unstable();
-        HeaderValue::from_str(&names.join(", ")).ok()
+        Self { inner, settings, proxies, cors, paths: Paths::new(), metrics }
     }
 }
 
@@ -102,22 +97,38 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
+        let (begun, _in_flight) = (Instant::now(), self.metrics.request());
         let id = RequestId::random();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let span = tracing::info_span!("request", %id, %method, path);
+        let operation = self.paths.operation(&method, &path);
+        let span = tracing::info_span!(
+            "request",
+            %id,
+            operation,
+            user = field::Empty,
+            session = field::Empty,
+            trace_id = field::Empty
+        );
+        trace_context::join(&span, request.headers());
         let origin = self.cors.origin(request.headers());
-        let asks = (cors::is_preflight(&request) && origin.is_some()).then(|| self.allow(&path)).flatten();
+        let asks = (cors::is_preflight(&request) && origin.is_some()).then(|| self.paths.allow(&path)).flatten();
         let answer = async {
+            tracing::debug!(%method, path, "asked");
             let outcome = tokio::time::timeout(self.settings.request_timeout, self.guarded(request, id, asks)).await;
             let outcome = outcome.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)));
-            let mut answer = outcome.unwrap_or_else(|problem| refuse(problem, &id.to_string()));
+            let (mut answer, problem) = match outcome {
+                Ok(answer) => (answer, None),
+                Err(problem) => (refuse(&problem, id), Some(problem)),
+            };
             if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
-                let allow = self.allow(&path).unwrap_or(HeaderValue::from_static(""));
+                let allow = self.paths.allow(&path).unwrap_or(HeaderValue::from_static(""));
                 answer.headers_mut().insert(header::ALLOW, allow);
             }
             self.cors.complete(answer.headers_mut(), origin);
             self.complete(answer.headers_mut(), id);
-            tracing::debug!(status = answer.status().as_u16(), "answered");
+            let took = begun.elapsed();
+            self.metrics.answered(operation, answer.status().as_u16(), took);
+            tell(answer.status(), took, problem.as_ref());
             answer
         };
         Ok(answer.instrument(span).await)
@@ -212,32 +223,25 @@ fn names_one_host(uri: &Uri, headers: &HeaderMap) -> bool {
     }
 }
 
-/// The answer of a problem; its cause is logged here, once, under the id that the client is told.
-fn refuse(problem: Problem, id: &str) -> Response {
-    match (problem.code(), problem.cause()) {
-        (ProblemCode::Internal, cause) => tracing::error!(cause, "failed"),
-        // Strangers cause these as often as they like.
-        (ProblemCode::BadFraming, cause) => tracing::debug!(cause, "refused"),
-        (code, Some(cause)) => tracing::warn!(cause, code = code.as_str(), "refused"),
-        (_, None) => {}
-    }
-    let framed = problem.code() != ProblemCode::BadFraming;
-    let mut answer = problem.into_answer(id);
-    if !framed {
+/// The answer of a problem.
+fn refuse(problem: &Problem, id: RequestId) -> Response {
+    let mut answer = problem.answer(&id.to_string());
+    if problem.code() == ProblemCode::BadFraming {
         // Nobody knows what is behind it. HTTP/2 frames its requests itself, and hyper leaves this out there.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
 }
 
-/// Whether a path fits a pattern of the document, in which `{name}` stands for one segment.
-fn matches(pattern: &str, path: &str) -> bool {
-    let mut segments = path.split('/');
-    let fits = pattern.split('/').all(|expected| {
-        segments.next().is_some_and(|segment| {
-            let open = expected.starts_with('{') && expected.ends_with('}');
-            if open { !segment.is_empty() } else { segment == expected }
-        })
-    });
-    fits && segments.next().is_none()
+/// Logs a request, once. Its span says which one it was and whose; the id is the one that the client is told.
+fn tell(status: StatusCode, took: Duration, problem: Option<&Problem>) {
+    let (status, ms) = (status.as_u16(), took.as_secs_f64() * 1_000.0);
+    let code = problem.map(|problem| problem.code().as_str());
+    match (problem.map(Problem::code), problem.and_then(Problem::cause)) {
+        (Some(ProblemCode::Internal), cause) => tracing::error!(status, ms, code, cause, "answered"),
+        // Strangers cause these as often as they like.
+        (Some(ProblemCode::BadFraming), cause) => tracing::info!(status, ms, code, cause, "answered"),
+        (_, Some(cause)) => tracing::warn!(status, ms, code, cause, "answered"),
+        (_, None) => tracing::info!(status, ms, code, "answered"),
+    }
 }

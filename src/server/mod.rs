@@ -5,8 +5,11 @@ mod cors;
 mod edge;
 mod forwarded;
 mod framing;
+mod paths;
+mod scrape;
 mod seldom;
 mod tls;
+mod trace_context;
 mod watch;
 
 use std::sync::Arc;
@@ -19,9 +22,10 @@ use poem_openapi::OpenApiService;
 
 pub use self::connections::{ServerSettings, Shutdown, bind, serve};
 pub use self::edge::{Edge, EdgeSettings};
+pub use self::scrape::metrics;
 pub use self::tls::{Tls, TlsError, TlsFiles};
 pub use self::watch::Deadlines;
-use crate::{api, domain::service::Service};
+use crate::{api, domain::service::Service, metrics::Metrics};
 
 /// The most bytes of a head that are read at all: above the edge's own limits, so that what those refuse is answered
 /// with a problem.
@@ -38,6 +42,10 @@ pub fn routes(service: Arc<Service>, docs: bool) -> BoxEndpoint<'static> {
 
 /// What answers every request: `routes` behind the edge.
 #[must_use]
-pub fn endpoint(routes: BoxEndpoint<'static>, settings: EdgeSettings) -> Arc<dyn DynEndpoint<Output = Response>> {
-    Arc::new(poem::endpoint::ToDynEndpoint(Edge::new(routes, settings)))
+pub fn endpoint(
+    routes: BoxEndpoint<'static>,
+    settings: EdgeSettings,
+    metrics: &Arc<Metrics>,
+) -> Arc<dyn DynEndpoint<Output = Response>> {
+    Arc::new(poem::endpoint::ToDynEndpoint(Edge::new(routes, settings, Arc::clone(metrics))))
 }

@@ -385,7 +385,7 @@ async fn events_older_than_the_chain_stand_outside() {
 async fn lost_head_is_refused_at_start() {
     let (app, _) = trail().await;
     app.sql("DELETE FROM audit_head").await;
-    let refused = startup::open(&app.config, app.app.clock.clone()).await.unwrap_err().to_string();
+    let refused = startup::open(&app.config, app.app.clock.clone(), &app.app.metrics).await.unwrap_err().to_string();
     assert!(refused.contains("head of its audit trail"), "{refused}");
 }
 

@@ -1,6 +1,6 @@
 //! Tries that end because too many passwords are waiting to be hashed: they are counted for nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join;
 use serde_json::json;
@@ -66,7 +66,7 @@ async fn full_queue_takes_no_wait_of_later_failures_away() {
     config.passwords.iterations = 8;
     config.passwords.queue_wait_ms = 500;
     let ahead = Clock::frozen(app.app.clock.now() + Duration::from_secs(4));
-    let busy = startup::open(&config, ahead).await.unwrap();
+    let busy = startup::open(&config, ahead, &Arc::default()).await.unwrap();
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
     let meanwhile = async {
         // Until the try has its address's row beside those of the first failure.

@@ -406,7 +406,7 @@ async fn clock_of_the_database_counts_r21() {
     let app = TestApp::new().await;
     let clock = Clock::system();
     clock.follow(-90_000_000, 0);
-    let instance = startup::open(&app.config, clock.clone()).await.unwrap();
+    let instance = startup::open(&app.config, clock.clone(), &app.app.metrics).await.unwrap();
     let statement = match instance.db.get_database_backend() {
         DatabaseBackend::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER) AS micros",
         DatabaseBackend::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000000 AS BIGINT) AS micros",

@@ -62,7 +62,7 @@ async fn hash_is_an_argon2id_phc_string_with_its_own_salt() {
 async fn reopened(app: &TestApp, memory_kib: u32) -> App {
     let mut config = app.config.clone();
     config.passwords.memory_kib = memory_kib;
-    startup::open(&config, app.app.clock.clone()).await.unwrap()
+    startup::open(&config, app.app.clock.clone(), &Arc::default()).await.unwrap()
 }
 
 async fn sign_in(app: &App, password: &str) -> bool {
@@ -137,7 +137,7 @@ async fn slowed(queue_wait_ms: u64) -> (TestApp, App) {
     config.passwords.queue_wait_ms = queue_wait_ms;
     config.passwords.memory_kib = 262_144;
     config.passwords.iterations = 3;
-    let slow = startup::open(&config, app.app.clock.clone()).await.unwrap();
+    let slow = startup::open(&config, app.app.clock.clone(), &Arc::default()).await.unwrap();
     (app, slow)
 }
 
@@ -185,7 +185,7 @@ async fn threads_end_with_the_last_user() {
         queue_length: 1,
         queue_wait: Duration::from_secs(1),
     };
-    let hashing = Hashing::start(settings).unwrap();
+    let hashing = Hashing::start(settings, &Arc::default()).unwrap();
     while named("hash-99") == 0 {
         tokio::task::yield_now().await;
     }

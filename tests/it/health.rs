@@ -15,6 +15,7 @@ crate::trials![
     service_is_live_and_ready,
     starting_service_is_live_and_refuses_the_rest,
     lost_database_is_told,
+    database_that_was_put_back_is_told,
     leaving_service_serves_and_sends_clients_elsewhere,
     server_waits_for_its_database_and_tells_which,
 ];
@@ -59,6 +60,28 @@ async fn lost_database_is_told() {
     assert!(answer.body["detail"].as_str().unwrap().contains("database"), "{answer:?}");
     for path in ["/health/live", "/.well-known/jwks.json", "/docs", "/openapi.json"] {
         assert_eq!(app.get(path).send().await.status, 200, "{path}");
+    }
+}
+
+/// As a backup may leave it beneath a running instance.
+async fn database_that_was_put_back_is_told() {
+    let app = TestApp::new().await;
+    for (change, undo, told) in [
+        (
+            "UPDATE seaql_migrations SET version = 'x' WHERE version LIKE '%_audit'",
+            "UPDATE seaql_migrations SET version = 'm20261123_000005_audit' WHERE version = 'x'",
+            "not migrated",
+        ),
+        ("DELETE FROM sealed_key WHERE purpose = 'refresh'", "", "keys"),
+    ] {
+        app.sql(change).await;
+        let answer = app.get("/health/ready").send().await;
+        answer.is_problem(503, "not_ready");
+        assert!(answer.body["detail"].as_str().unwrap().contains(told), "{answer:?}");
+        if !undo.is_empty() {
+            app.sql(undo).await;
+            assert_eq!(app.get("/health/ready").send().await.status, 200);
+        }
     }
 }
 

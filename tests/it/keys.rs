@@ -1,6 +1,6 @@
 //! The master key and what it seals.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ crate::trials![
 ];
 
 async fn start(config: &Config) -> Result<vestibule::domain::App, StartError> {
-    startup::open(config, Clock::system()).await
+    startup::open(config, Clock::system(), &Arc::default()).await
 }
 
 fn mode(folder: &TempDir, file: &str) -> u32 {

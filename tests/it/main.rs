@@ -41,6 +41,7 @@ mod slow;
 mod smuggling;
 mod support;
 mod surface;
+mod telemetry;
 mod throttle;
 mod throttle_rows;
 mod tidy;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
         rows::trials(),
         sessions::trials(),
         surface::trials(),
+        telemetry::trials(),
         throttle::trials(),
         throttle_rows::trials(),
         slow::trials(),

@@ -153,7 +153,7 @@ async fn start_five(deployment: &Deployment, name: &str) -> usize {
     }
     drop(servers);
     let logs = deployment.logs();
-    assert!(!logs.contains(" WARN ") && !logs.contains(" ERROR "), "{logs}");
+    assert!(!logs.contains("\"level\":\"WARN\"") && !logs.contains("\"level\":\"ERROR\""), "{logs}");
     logs.matches("Migration 'm20261123_000002_refresh' has been applied").count()
 }
 

@@ -48,6 +48,11 @@ impl Span {
         (result, Self { ended, took, worked })
     }
 
+    /// How long it took.
+    pub(super) const fn took(&self) -> Duration {
+        self.took
+    }
+
     /// What `other` still took when as much work was done as in this one.
     fn rest_of(self, other: Self) -> Duration {
         let whole = other.worked.max(Duration::from_nanos(1));

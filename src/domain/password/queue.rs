@@ -13,17 +13,18 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::{
     Normalised,
     argon::{Cost, Engine, Stored},
     pace::{Pace, Span},
 };
-use crate::{domain::fault::Fault, secret::PasswordHash};
+use crate::{domain::fault::Fault, metrics::Metrics, secret::PasswordHash};
 
 /// How far the hashing threads stand back behind those that serve requests, in steps of `nice`.
 const NICENESS: i32 = 5;
@@ -94,6 +95,7 @@ pub struct Hashing {
     settings: HashingSettings,
     dummy: Arc<Stored>,
     pace: Arc<Pace>,
+    metrics: Arc<Metrics>,
 }
 
 impl Hashing {
@@ -101,7 +103,7 @@ impl Hashing {
     ///
     /// # Errors
     /// When a thread cannot be started, or the cost cannot be computed.
-    pub fn start(settings: HashingSettings) -> io::Result<Self> {
+    pub fn start(settings: HashingSettings, metrics: &Arc<Metrics>) -> io::Result<Self> {
         let dummy =
             Stored::dummy(settings.cost).ok_or_else(|| io::Error::other("the dummy password hash cannot be made"))?;
         let mut engine = Engine::new(settings.cost);
@@ -122,7 +124,7 @@ impl Hashing {
                 }
             })?;
         }
-        Ok(Self { queue, settings, dummy: Arc::new(dummy), pace })
+        Ok(Self { queue, settings, dummy: Arc::new(dummy), pace, metrics: Arc::clone(metrics) })
     }
 
     /// Checks a password against a stored PHC string. Without one, or with one that cannot be read or asks for too much,
@@ -188,7 +190,8 @@ impl Hashing {
             }
             result.map_err(|error| Fault::internal("hashing a password", error.to_string()))
         };
-        tokio::time::timeout(self.settings.queue_wait, answered).await.unwrap_or_else(|_| Err(self.busy()))
+        let answered = tokio::time::timeout(self.settings.queue_wait, answered);
+        answered.instrument(tracing::debug_span!("hash")).await.unwrap_or_else(|_| Err(self.busy()))
     }
 
     /// Puts work into the queue; the answer says how long it took.
@@ -198,7 +201,8 @@ impl Hashing {
         work: impl FnOnce(&mut Engine) -> T + Send + 'static,
     ) -> Result<oneshot::Receiver<(T, Span)>, Fault> {
         let (reply, answer) = oneshot::channel();
-        let (queue, pace) = (Arc::clone(&self.queue), Arc::clone(&self.pace));
+        let (queue, pace, metrics) = (Arc::clone(&self.queue), Arc::clone(&self.pace), Arc::clone(&self.metrics));
+        let came = Instant::now();
         {
             let mut state = self.queue.lock();
             if state.jobs.len() >= self.settings.queue_length {
@@ -207,7 +211,9 @@ impl Hashing {
             state.jobs.push_back(Box::new(move |engine| {
                 if !reply.is_closed() {
                     queue.computed.fetch_add(1, Ordering::Relaxed);
+                    metrics.hash_waited(came.elapsed());
                     let (result, hash) = Span::of(|| work(engine));
+                    metrics.hashed(hash.took());
                     if current {
                         pace.record(hash);
                     }

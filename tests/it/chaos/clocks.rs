@@ -6,7 +6,7 @@ use std::{
     fs,
     path::PathBuf,
     process::Command,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -97,7 +97,7 @@ async fn signed_in_long_ago(deployment: &Deployment) -> Tokens {
     config.database.url = deployment.url.clone().into();
     config.keys.master_key = Some(deployment.master_key().into());
     let then = Timestamp::from_micros((Clock::system().now().seconds() - 65 * 60) * 1_000_000);
-    let app = startup::open(&config, Clock::frozen(then)).await.unwrap();
+    let app = startup::open(&config, Clock::frozen(then), &Arc::default()).await.unwrap();
     account::create(&app, &Name::parse("john").unwrap(), &"my_password".to_owned().into(), Actor::Operator)
         .await
         .unwrap();
@@ -196,7 +196,7 @@ async fn followed(deployment: &Deployment, number: usize) {
 
 async fn clock_that_jumps_by_an_hour_changes_nothing_r20() {
     let deployment = Deployment::new().await;
-    let spent = signed_in_long_ago(&deployment).await;
+    let spent = Box::pin(signed_in_long_ago(&deployment)).await;
     let host = Host::new(0);
     let mut command = deployment.command();
     command.env("VESTIBULE_THROTTLE__SUSPEND_AFTER", "1").env("VESTIBULE_THROTTLE__MEMORY", CLOSED.to_string());
@@ -293,7 +293,7 @@ impl Exchange {
 /// On SQLite, whose instances are on one host in earnest, only that nothing is accepted that is over.
 async fn hosts_90_seconds_apart_make_no_difference_r21() {
     let deployment = Deployment::new().await;
-    let spent = signed_in_long_ago(&deployment).await;
+    let spent = Box::pin(signed_in_long_ago(&deployment)).await;
     let hosts = [Host::new(0), Host::new(90)];
     let servers = [hosts[0].start(deployment.command()), hosts[1].start(deployment.command())];
     let [a, b] = &servers;

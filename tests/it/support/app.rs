@@ -168,9 +168,10 @@ impl Builder {
 
 async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: Differences) -> TestApp {
     let Differences { fault, starting, deadlines } = differences;
-    let app = Arc::new(startup::open_patiently(&config, &clock).await.unwrap());
+    let app = Arc::new(startup::open_patiently(&config, &clock, &Arc::default()).await.unwrap());
     let service = Arc::new(if starting { Service::default() } else { Service::serving(Arc::clone(&app)) });
     let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
+    let metrics = Arc::clone(service.metrics());
     let routes = server::routes(service, config.docs.enabled);
     let mut edge = startup::edge(&config.server);
     let routes = match fault {
@@ -184,7 +185,7 @@ async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: 
     };
     let listeners = server::bind(&config.server.listen, false).await.unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
-    let endpoint = server::endpoint(routes, edge);
+    let endpoint = server::endpoint(routes, edge, &metrics);
     let tls = startup::tls(&config).unwrap();
     let mut settings = startup::connections(&config, tls.clone());
     settings.deadlines = deadlines.unwrap_or(settings.deadlines);

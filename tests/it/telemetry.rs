@@ -1,0 +1,417 @@
+//! What can be seen of a running service from outside: metrics, one line of the log for each request, traces.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{File, OpenOptions},
+    io::Read as _,
+    os::fd::OwnedFd,
+    process::Stdio,
+    time::Duration,
+};
+
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value, trace::v1::Span,
+};
+use prost::Message as _;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::mpsc,
+};
+use vestibule::api::document::document;
+
+use crate::support::{
+    TestApp,
+    app::Tokens,
+    client::Answer,
+    forge,
+    process::{Deployment, PASSWORD, Server, vestibule},
+};
+
+crate::trials![
+    metrics_count_what_happens,
+    labels_are_bounded,
+    metrics_are_off_unless_configured_and_alone_on_their_listener,
+    metrics_of_a_starting_service_are_answered,
+    requests_leave_one_line_each,
+    broken_requests_leave_one_line_with_the_cause,
+    log_is_json_unless_a_person_reads_it,
+    trace_context_of_the_caller_is_taken_over,
+    spans_are_sent_to_the_collector,
+    collector_that_is_away_holds_nobody_up,
+];
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00f067aa0ba902b7";
+
+fn traceparent() -> String {
+    format!("00-{TRACE}-{PARENT}-01")
+}
+
+/// A server that answers for its metrics, and the URL of these.
+fn measured(deployment: &Deployment) -> (Server, String) {
+    let mut command = deployment.command();
+    command.env("VESTIBULE_METRICS__LISTEN", "127.0.0.1:0");
+    let server = Server::start(command);
+    let line = server.welcome.lines().find_map(|line| line.trim().strip_prefix("metrics")).unwrap();
+    let url = line.trim().to_owned();
+    (server, url)
+}
+
+async fn scraped(url: &str) -> String {
+    let answer = reqwest::get(url).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let media_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let text = answer.text().await.unwrap();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    text
+}
+
+/// Every series with its value.
+fn series(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let pairs = lines.map(|line| line.rsplit_once(' ').unwrap());
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+async fn metrics_count_what_happens() {
+    let deployment = Deployment::new().await;
+    let (server, url) = measured(&deployment);
+    let stolen = server.sign_up("john").await;
+    let next = Tokens::of(&server.refresh(&stolen.refresh).await);
+    Tokens::of(&server.refresh(&next.refresh).await);
+    assert_eq!(server.refresh(&stolen.refresh).await.status, 401, "reuse");
+    assert_eq!(server.log_in("john", "wrong").await.status, 401);
+    let [out, kept, other] = [server.sign_in("john").await, server.sign_in("john").await, server.sign_in("john").await];
+    assert_eq!(server.call("POST", "/logout").bearer(&out.access).send().await.status, 204);
+    assert_eq!(server.call("DELETE", "/me/sessions").bearer(&kept.access).send().await.status, 204);
+    assert!(!server.knows(&other).await);
+    let change = json!({ "current_password": PASSWORD, "new_password": "another one" });
+    assert_eq!(server.call("POST", "/me/password").bearer(&kept.access).json(&change).send().await.status, 204);
+    server.get("/nowhere").send().await;
+    let series = series(&scraped(&url).await);
+    let is = |name: &str, value: &str| {
+        assert_eq!(series.get(name).map(String::as_str), Some(value), "{name} in {series:#?}")
+    };
+    is("vestibule_build_info{version=\"0.1.0\"}", "1");
+    is("vestibule_logins_total{outcome=\"success\"}", "4");
+    is("vestibule_logins_total{outcome=\"invalid_credentials\"}", "1");
+    is("vestibule_sessions_opened_total", "4");
+    is("vestibule_sessions_ended_total{cause=\"owner\"}", "2");
+    is("vestibule_sessions_ended_total{cause=\"misuse\"}", "1");
+    is("vestibule_refresh_tokens_misused_total{kind=\"reused\"}", "1");
+    is("vestibule_http_requests_total{operation=\"login\",status=\"200\"}", "4");
+    is("vestibule_http_requests_total{operation=\"login\",status=\"401\"}", "1");
+    is("vestibule_http_requests_total{operation=\"none\",status=\"404\"}", "1");
+    is("vestibule_http_request_duration_seconds_count{operation=\"login\"}", "5");
+    is("vestibule_http_request_duration_seconds_bucket{le=\"+Inf\",operation=\"login\"}", "5");
+    is("vestibule_http_requests_in_flight", "0");
+    is("vestibule_hash_queue_length", "0");
+    // One for the registration, one for each login, two for the new password.
+    is("vestibule_hash_duration_seconds_count", "8");
+    is("vestibule_hash_queue_wait_seconds_count", "8");
+    is("vestibule_job_runs_total{job=\"clean_up\",outcome=\"success\"}", "1");
+    let connections =
+        ["idle", "busy"].map(|state| &series[&format!("vestibule_database_connections{{state=\"{state}\"}}")]);
+    assert!(connections.iter().map(|number| number.parse::<usize>().unwrap()).sum::<usize>() >= 1, "{series:#?}");
+    is("vestibule_database_errors_total{kind=\"other\"}", "0");
+}
+
+/// What cannot be counted in a process that goes well: throttles, a full queue, a database that fails.
+async fn labels_are_bounded() {
+    let app = TestApp::builder().usual_limits().with(|config| config.throttle.refreshes_per_minute = 1).start().await;
+    app.user("john", "my_password").await;
+    let a = app.sign_in("john", "my_password").await;
+    let b = Tokens::of(&app.refresh(&a.refresh).await);
+    assert_eq!(app.refresh(&b.refresh).await.status, 429);
+    let login = |name: String| app.post("/login").json(&json!({ "username": name, "password": "wrong" })).send();
+    let mut number = 0;
+    while login(format!("name{number}")).await.status != 429 {
+        number += 1;
+    }
+    while app.refresh("vst_r_nonsense").await.status != 429 {}
+    let register = |number| json!({ "username": format!("jane{number}"), "password": "my_password" });
+    let mut registered = 0;
+    while app.post("/register").json(&register(registered)).send().await.status != 429 {
+        registered += 1;
+    }
+    for path in ["/nowhere", "/me/x", "/me/sessions/x/y", "/..%2f", "/docs/x"] {
+        for method in ["GET", "PUT", "MADE-UP"] {
+            app.call(method, path).send().await;
+        }
+    }
+    app.get("/docs").send().await;
+    app.sql("DROP TABLE known_device").await;
+    assert_eq!(app.post("/login").json(&json!({ "username": "x", "password": "y" })).send().await.status, 500);
+    let text = app.app.metrics.text(vestibule::metrics::Gauges::default());
+    let label = regex::Regex::new("([a-z]+)=\"([^\"]*)\"").unwrap();
+    let mut values: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for found in label.captures_iter(&text) {
+        values.entry(found[1].to_owned()).or_default().insert(found[2].to_owned());
+    }
+    let paths = document().value["paths"].as_object().unwrap();
+    let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+    let named = operations.filter_map(|operation| operation["operationId"].as_str().map(ToOwned::to_owned));
+    let named = named.chain(["docs", "none"].map(ToOwned::to_owned)).collect::<BTreeSet<_>>();
+    let unknown = values.remove("operation").unwrap().difference(&named).cloned().collect::<Vec<_>>();
+    assert_eq!(unknown, Vec::<String>::new());
+    assert!(values["status"].iter().all(|status| status.len() == 3 && status.parse::<u16>().is_ok()));
+    let keys = values.keys().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(keys, ["cause", "job", "kind", "le", "limit", "outcome", "state", "status", "version"]);
+    let values = values.iter().map(|(key, values)| (key.as_str(), values.len())).collect::<BTreeMap<_, _>>();
+    let named = ["cause", "job", "kind", "limit", "outcome", "state"].map(|key| values[key]);
+    assert_eq!(named, [5, 2, 5, 4, 6, 2], "as many as the code names, whatever happens");
+    let series = series(&text);
+    for limit in ["login", "registration", "refused_refresh", "refresh"] {
+        assert_eq!(series[&format!("vestibule_throttled_total{{limit=\"{limit}\"}}")], "1", "{limit}");
+    }
+    assert_eq!(series["vestibule_logins_total{outcome=\"failed\"}"], "1");
+    assert_eq!(series["vestibule_logins_total{outcome=\"throttled\"}"], "1");
+    assert_eq!(series["vestibule_database_errors_total{kind=\"other\"}"], "1");
+}
+
+async fn metrics_are_off_unless_configured_and_alone_on_their_listener() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    assert!(!server.welcome.contains("metrics"));
+    assert_eq!(server.get("/metrics").send().await.status, 404);
+    let (other, url) = measured(&deployment);
+    assert_eq!(other.get("/metrics").send().await.status, 404);
+    let base = url.strip_suffix("/metrics").unwrap();
+    for path in ["/", "/login", "/me", "/health/live", "/docs"] {
+        assert_eq!(reqwest::get(format!("{base}{path}")).await.unwrap().status(), 404, "{path}");
+    }
+    let posted = reqwest::Client::new().post(&url).body("x").send().await.unwrap();
+    assert_eq!(posted.status(), 405);
+}
+
+async fn metrics_of_a_starting_service_are_answered() {
+    let app = TestApp::builder().starting().start().await;
+    assert_eq!(app.get("/health/ready").send().await.status, 503);
+    let service = vestibule::domain::service::Service::default();
+    assert!(service.scrape().contains("vestibule_hash_queue_length 0\n"));
+}
+
+/// The lines that one request has left.
+fn lines_of(logs: &str, answer: &Answer) -> Vec<Value> {
+    let lines = logs.lines().filter(|line| line.contains(answer.header("x-request-id")));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn requests_leave_one_line_each() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    let registered = server.register("john").await;
+    let login = server.log_in("john", PASSWORD).await;
+    let tokens = Tokens::of(&login);
+    let claims = forge::part(&tokens.access, 1);
+    let me = server.get("/me?secret=1").bearer(&tokens.access).send().await;
+    let refreshed = server.refresh(&tokens.refresh).await;
+    let refused = server.log_in("john", "wrong").await;
+    let nowhere = server.get("/nowhere").send().await;
+    let head = server.call("HEAD", "/health/live").send().await;
+    server.stop();
+    let logs = deployment.logs();
+    let expect = |answer: &Answer, operation: &str, status: u16, whose: bool| {
+        let lines = lines_of(&logs, answer);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let (line, span) = (&lines[0], &lines[0]["span"]);
+        assert_eq!(
+            (&line["level"], &line["message"], &line["status"]),
+            (&json!("INFO"), &json!("answered"), &json!(status))
+        );
+        assert_eq!((&span["name"], &span["operation"]), (&json!("request"), &json!(operation)));
+        assert!(line["ms"].as_f64().unwrap() > 0.0 && line["timestamp"].is_string());
+        let owner = [&span["user"], &span["session"]];
+        assert_eq!(owner, if whose { [&claims["sub"], &claims["sid"]] } else { [&Value::Null; 2] }, "{line}");
+        line.clone()
+    };
+    expect(&registered, "register", 201, false);
+    expect(&login, "login", 200, true);
+    expect(&me, "getMe", 200, true);
+    expect(&refreshed, "refreshToken", 200, true);
+    assert_eq!(expect(&refused, "login", 401, false)["code"], "invalid_credentials");
+    assert_eq!(expect(&nowhere, "none", 404, false)["code"], "not_found");
+    expect(&head, "getLiveness", 200, false);
+    assert!(!logs.contains("secret=1"), "a query may hold anything");
+}
+
+async fn broken_requests_leave_one_line_with_the_cause() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    let rows = deployment.rows().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&rows, "DROP TABLE audit_head").await.unwrap();
+    let failed = server.register("john").await;
+    failed.is_problem(500, "internal");
+    server.stop();
+    let lines = lines_of(&deployment.logs(), &failed);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!((&lines[0]["level"], &lines[0]["code"]), (&json!("ERROR"), &json!("internal")));
+    assert!(lines[0]["cause"].as_str().unwrap().contains("audit_head"), "{lines:?}");
+}
+
+/// What a server logs about one request on a terminal.
+async fn on_a_terminal(folder: &tempfile::TempDir) -> String {
+    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&controller).unwrap();
+    unlockpt(&controller).unwrap();
+    let name = ptsname(&controller, Vec::new()).unwrap();
+    let terminal = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut command = vestibule(folder);
+    command.stderr(Stdio::from(OwnedFd::from(terminal)));
+    let server = Server::start(command);
+    server.get("/health/live").send().await;
+    server.stop();
+    let (mut controller, mut seen) = (File::from(controller), [0; 4096]);
+    let length = controller.read(&mut seen).unwrap();
+    String::from_utf8(seen[..length].to_vec()).unwrap()
+}
+
+async fn log_is_json_unless_a_person_reads_it() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let seen = on_a_terminal(&folder).await;
+    assert!(seen.contains("\u{1b}[") && seen.contains("answered"), "{seen:?}");
+    assert!(serde_json::from_str::<Value>(seen.lines().next().unwrap()).is_err());
+    for (format, json) in [(None, true), (Some("json"), true), (Some("text"), false)] {
+        let deployment = Deployment::new().await;
+        let mut command = deployment.command();
+        command.envs(format.map(|format| ("VESTIBULE_LOG__FORMAT", format)));
+        let server = Server::start(command);
+        server.get("/health/live").send().await;
+        server.stop();
+        let logs = deployment.logs();
+        assert!(logs.contains("answered") && !logs.contains('\u{1b}'), "{logs}");
+        let all = logs.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()));
+        assert_eq!(all, json, "{format:?}: {logs}");
+    }
+}
+
+async fn trace_context_of_the_caller_is_taken_over() {
+    let deployment = Deployment::new().await;
+    let server = Server::start(deployment.command());
+    let asked = async |header: &str| server.get("/health/live").header("traceparent", header).send().await;
+    let named = asked(&traceparent()).await;
+    let malformed = [
+        String::new(),
+        "nonsense".to_owned(),
+        format!("00-{}-{PARENT}-01", "0".repeat(32)),
+        format!("00-{}-{PARENT}-01", &TRACE[1..]),
+        format!("00-{TRACE}-{}-01", "0".repeat(16)),
+        format!("00-{TRACE}x-{PARENT}-01"),
+        format!("ff-{TRACE}-{PARENT}-01"),
+    ];
+    let mut ignored = Vec::new();
+    for header in &malformed {
+        ignored.push(asked(header).await);
+    }
+    server.stop();
+    let logs = deployment.logs();
+    assert_eq!(lines_of(&logs, &named)[0]["span"]["trace_id"], TRACE);
+    for (answer, header) in ignored.iter().zip(&malformed) {
+        assert_eq!(answer.status, 200);
+        assert_eq!(lines_of(&logs, answer)[0]["span"]["trace_id"], Value::Null, "{header}");
+    }
+}
+
+/// A collector: its URL, and what was sent to it.
+async fn collector() -> (String, mpsc::UnboundedReceiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                loop {
+                    let head = seen.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+                    if let Some(head) = head {
+                        let text = String::from_utf8(seen[..head].to_vec()).unwrap().to_ascii_lowercase();
+                        assert!(text.starts_with("post /v1/traces "), "{text}");
+                        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+                        let end = head + length.parse::<usize>().unwrap();
+                        if seen.len() >= end {
+                            sender.send(seen[head..end].to_vec()).unwrap();
+                            seen.drain(..end);
+                            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                            continue;
+                        }
+                    }
+                    if stream.read_buf(&mut seen).await.unwrap_or(0) == 0 {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (url, receiver)
+}
+
+fn attributes(span: &Span) -> BTreeMap<String, String> {
+    let text = |value: &any_value::Value| match value {
+        any_value::Value::StringValue(text) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    let pairs = span.attributes.iter();
+    pairs.map(|pair| (pair.key.clone(), pair.value.iter().flat_map(|value| &value.value).map(text).collect())).collect()
+}
+
+async fn spans_are_sent_to_the_collector() {
+    let (url, mut sent) = collector().await;
+    let deployment = Deployment::new().await;
+    let mut command = deployment.command();
+    command.env("VESTIBULE_TRACES__ENDPOINT", url);
+    let server = Server::start(command);
+    server.register("john").await;
+    let body = json!({ "username": "john", "password": PASSWORD });
+    let login = server.call("POST", "/login").header("traceparent", traceparent()).json(&body).send().await;
+    let tokens = Tokens::of(&login);
+    // The last spans are sent before it ends.
+    server.stop();
+    let mut spans = Vec::new();
+    while let Ok(bytes) = sent.try_recv() {
+        assert!(
+            ![PASSWORD, &tokens.access, &tokens.refresh]
+                .iter()
+                .any(|secret| { bytes.windows(secret.len()).any(|part| part == secret.as_bytes()) })
+        );
+        let request = ExportTraceServiceRequest::decode(&*bytes).unwrap();
+        for resource in request.resource_spans {
+            let about = format!("{:?}", resource.resource);
+            assert!(about.contains("\"service.name\"") && about.contains("\"vestibule\""), "{about}");
+            spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
+        }
+    }
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let of_trace = spans.iter().filter(|span| hex(&span.trace_id) == TRACE).collect::<Vec<_>>();
+    let root = of_trace.iter().find(|span| span.name == "request").unwrap();
+    assert_eq!(hex(&root.parent_span_id), PARENT);
+    let about = attributes(root);
+    let claims = forge::part(&tokens.access, 1);
+    assert_eq!(about["id"], login.header("x-request-id"));
+    assert_eq!((about["operation"].as_str(), &about["user"]), ("login", &claims["sub"].as_str().unwrap().to_owned()));
+    assert_eq!(about["session"], claims["sid"].as_str().unwrap());
+    let inner = of_trace.iter().filter(|span| span.parent_span_id == root.span_id);
+    let names = inner.map(|span| span.name.as_str()).collect::<BTreeSet<_>>();
+    assert_eq!(names, ["hash", "query", "transaction"].into());
+    // The line of the log belongs to the trace too, and so do those whose callers name none.
+    assert_eq!(lines_of(&deployment.logs(), &login)[0]["span"]["trace_id"], TRACE);
+    let registered = spans.iter().find(|span| attributes(span).get("operation").is_some_and(|name| name == "register"));
+    assert!(deployment.logs().contains(&hex(&registered.unwrap().trace_id)));
+}
+
+async fn collector_that_is_away_holds_nobody_up() {
+    let deployment = Deployment::new().await;
+    let mut command = deployment.command();
+    let nobody = format!("http://127.0.0.1:{}", crate::support::process::unused_port());
+    command.env("VESTIBULE_TRACES__ENDPOINT", nobody);
+    let server = Server::start(command);
+    let begun = std::time::Instant::now();
+    server.sign_up("john").await;
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    server.stop();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
