@@ -40,12 +40,12 @@ async fn new_password_ends_sessions() {
     app.user("jane", "my_password").await;
     let old = app.token("john", "my_password").await;
     let other = app.token("jane", "my_password").await;
-    account::set_password(&app.app, &john, &Password::from("another one".to_owned())).await.unwrap();
+    account::set_password(&app.app, &john, &Password::from("another_password".to_owned())).await.unwrap();
     app.get("/me").bearer(&old).send().await.is_problem(401, "invalid_token");
     assert_eq!(app.get("/me").bearer(&other).send().await.status, 200);
     let answer = app.post("/login").json(&json!({ "username": "john", "password": "my_password" })).send().await;
     answer.is_problem(401, "invalid_credentials");
-    app.token("john", "another one").await;
+    app.token("john", "another_password").await;
 }
 
 async fn deleting_leaves_no_rows() {

@@ -122,7 +122,7 @@ async fn everything_that_matters_leaves_one_event_s113() {
     expect(Some(&answer), &format!("session_ended client success - {john} {sid_other} 127.0.0.1")).await;
     let answer = app.call("DELETE", "/me/sessions").bearer(&kept.access).send().await;
     expect(Some(&answer), &format!("other_sessions_ended client success - {john} {sid_kept} 127.0.0.1")).await;
-    let new = json!({ "current_password": "my_password", "new_password": "another one" });
+    let new = json!({ "current_password": "my_password", "new_password": "another_password" });
     let answer = app.post("/me/password").bearer(&kept.access).json(&new).send().await;
     expect(Some(&answer), &format!("password_changed client success - {john} {sid_kept} 127.0.0.1")).await;
     let answer = app.post("/token/revoke").json(&json!({ "refresh_token": kept.refresh })).send().await;

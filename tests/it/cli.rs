@@ -69,13 +69,13 @@ async fn accounts_are_managed_beside_a_running_server() {
     assert!(out(&run(&folder, &["user", "show", id], "")).contains("disabled"));
     out(&run(&folder, &["user", "enable", "john"], ""));
     assert_eq!(login("my_password").await.unwrap().status(), 200);
-    out(&run(&folder, &["user", "password", "john", "--password-stdin"], "another one\r\n"));
+    out(&run(&folder, &["user", "password", "john", "--password-stdin"], "another_password\r\n"));
     assert_eq!(login("my_password").await.unwrap().status(), 401);
-    assert_eq!(login("another one").await.unwrap().status(), 200);
+    assert_eq!(login("another_password").await.unwrap().status(), 200);
     let list: Value = serde_json::from_str(&out(&run(&folder, &["user", "list", "--json"], ""))).unwrap();
     assert_eq!(list.as_array().unwrap().len(), 1);
     out(&run(&folder, &["user", "delete", "john"], "yes\n"));
-    assert_eq!(login("another one").await.unwrap().status(), 401);
+    assert_eq!(login("another_password").await.unwrap().status(), 401);
     assert_eq!(out(&run(&folder, &["user", "list"], "")), "");
     assert!(server.stop().contains("has stopped"));
 }

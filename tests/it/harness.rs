@@ -1,14 +1,17 @@
 //! The harness itself: an answer that the document does not declare must fail the test that meets it.
 
+use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
+use vestibule::startup;
 
-use crate::support::{TestApp, client::Answer, contract};
+use crate::support::{TestApp, app::write_key, canary, client::Answer, contract};
 
 crate::trials![
     undeclared_answers_are_caught,
     refusing_a_valid_request_is_caught,
     declared_answers_that_nobody_saw_are_found,
     open_request_schemas_are_caught,
+    secrets_are_found_wherever_they_are_written,
 ];
 
 /// A real answer of `GET /me`, as every other one here is made from it.
@@ -92,4 +95,23 @@ async fn open_request_schemas_are_caught() {
     let schema = json!({ "$ref": "#/components/schemas/LoginRequest" });
     assert!(contract::compile(&schema, &open).is_valid(&body), "the planted fault");
     assert!(!contract::compile(&schema, document).is_valid(&body));
+}
+
+async fn secrets_are_found_wherever_they_are_written() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    let row = vestibule::entity::user::Entity::find().one(&app.app.db).await.unwrap().unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    write_key(&folder);
+    let key = std::fs::read_to_string(folder.path().join("vestibule.key")).unwrap();
+    for secret in [tokens.access.as_str(), &tokens.refresh, row.password_hash.expose(), "my_password", key.trim()] {
+        for line in [secret.to_owned(), format!("{{\"message\":\"{secret}\"}}"), format!("x={secret};")] {
+            assert!(canary::finds(&line), "{line}");
+        }
+    }
+    let harmless = startup::new_master_key().unwrap().to_text();
+    for line in ["", "another answer", "vst_r_", "\"kid\":\"834baf7a-9154-43d6-839e-fa2d6a4c54a1\"", &**harmless] {
+        assert!(!canary::finds(line), "{line}");
+    }
 }

@@ -24,6 +24,7 @@ mod hashing;
 mod health;
 mod interleavings;
 mod keys;
+mod limits;
 mod login;
 mod logs;
 mod malformed;
@@ -55,6 +56,7 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     support::app::keep_planted_panics_quiet();
+    let canary = support::canary::Listener::start();
     let arguments = Arguments::from_args();
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let trials = [
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         health::trials(),
         interleavings::trials(),
         keys::trials(),
+        limits::trials(),
         login::trials(),
         logs::trials(),
         malformed::trials(),
@@ -105,6 +108,10 @@ fn main() -> ExitCode {
     checks::note(&trials, &arguments, partial);
     let conclusion = libtest_mimic::run(&arguments, trials);
     support::database::clean_up();
+    let silent = canary.map_or(ExitCode::SUCCESS, support::canary::Listener::end);
+    if silent != ExitCode::SUCCESS {
+        return silent;
+    }
     if partial || (conclusion.has_failed() && !support::ledger::is_recording()) {
         return conclusion.exit_code();
     }

@@ -89,12 +89,12 @@ async fn metrics_count_what_happens() {
     assert_eq!(server.call("POST", "/logout").bearer(&out.access).send().await.status, 204);
     assert_eq!(server.call("DELETE", "/me/sessions").bearer(&kept.access).send().await.status, 204);
     assert!(!server.knows(&other).await);
-    let change = json!({ "current_password": PASSWORD, "new_password": "another one" });
+    let change = json!({ "current_password": PASSWORD, "new_password": "another_password" });
     assert_eq!(server.call("POST", "/me/password").bearer(&kept.access).json(&change).send().await.status, 204);
     server.get("/nowhere").send().await;
     let series = series(&scraped(&url).await);
     let is = |name: &str, value: &str| {
-        assert_eq!(series.get(name).map(String::as_str), Some(value), "{name} in {series:#?}")
+        assert_eq!(series.get(name).map(String::as_str), Some(value), "{name} in {series:#?}");
     };
     is("vestibule_build_info{version=\"0.1.0\"}", "1");
     is("vestibule_logins_total{outcome=\"success\"}", "4");

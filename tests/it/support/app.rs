@@ -31,12 +31,14 @@ use vestibule::{
     },
     entity::audit_event,
     ids::RequestId,
+    metrics::Gauges,
     secret::{MasterKey, Password},
     server::{self, Deadlines, Shutdown, Tls},
     startup,
 };
 
 use super::{
+    canary,
     client::{Answer, Call},
     database,
 };
@@ -244,6 +246,10 @@ impl TestApp {
     /// Asks the server to stop.
     pub(crate) fn stop(&self) {
         self.shutdown.stop.cancel();
+        if canary::is_on() {
+            let text = self.app.metrics.text(Gauges::default());
+            text.lines().for_each(|line| canary::search("metrics", line.as_bytes()));
+        }
     }
 
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
@@ -346,13 +352,19 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.shutdown.stop.cancel();
+        if canary::is_on() {
+            let text = self.app.metrics.text(Gauges::default());
+            text.lines().for_each(|line| canary::search("metrics", line.as_bytes()));
+        }
     }
 }
 
 /// Writes a new master key to the test's folder.
 pub(crate) fn write_key(folder: &TempDir) {
     let file = folder.path().join("vestibule.key");
-    fs::write(&file, &**startup::new_master_key().unwrap().to_text()).unwrap();
+    let key = startup::new_master_key().unwrap().to_text();
+    canary::know(&key);
+    fs::write(&file, &**key).unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 

@@ -8,7 +8,7 @@ use reqwest::{
 };
 use serde_json::Value;
 
-use super::{contract, ledger};
+use super::{canary, contract, ledger};
 
 /// A text as it stands in a URL when none of its bytes is to mean anything.
 pub(crate) fn percent_encoded(text: &str) -> String {
@@ -134,6 +134,9 @@ impl Call {
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_default();
         let answer = Answer { status, headers, text, body };
+        if status >= 400 && canary::is_on() {
+            canary::search("the body of a refusal", answer.text.as_bytes());
+        }
         match contract::judge(&self, &answer) {
             Ok(Some(seen)) => ledger::note(&seen, &self, &answer, self.example),
             Ok(None) => {}

@@ -1,6 +1,7 @@
 //! The harness: a service of its own for each test, a client that checks every answer, a ledger of what was seen.
 
 pub(crate) mod app;
+pub(crate) mod canary;
 pub(crate) mod client;
 pub(crate) mod contract;
 pub(crate) mod database;

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 use super::{
     app::{Tokens, write_key},
+    canary,
     client::{Answer, Call},
     database,
 };
@@ -210,8 +211,9 @@ impl Deployment {
     }
 
     /// Lets its servers listen on one port, one after the other.
-    pub(crate) fn on_one_port(self) -> Self {
-        Self { port: unused_port(), ..self }
+    pub(crate) fn on_one_port(mut self) -> Self {
+        self.port = unused_port();
+        self
     }
 
     /// The binary over this database, which logs to a file.
@@ -240,6 +242,7 @@ impl Deployment {
             .env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", "1000")
             .env("VESTIBULE_PASSWORDS__QUEUE_WAIT_MS", "30000")
             .stderr(File::create(self.folder.path().join(log)).unwrap());
+        canary::loosen(&mut command);
         command
     }
 
@@ -286,5 +289,11 @@ impl Deployment {
     pub(crate) fn logs(&self) -> String {
         let numbers = 0..self.started.load(Ordering::Relaxed);
         numbers.map(|number| fs::read_to_string(self.folder.path().join(format!("{number}.log"))).unwrap()).collect()
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        canary::search_logs(self.folder.path());
     }
 }

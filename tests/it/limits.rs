@@ -1,0 +1,71 @@
+//! The table of limits in SECURITY.md: each number is the one that stands in the source.
+
+use std::{collections::BTreeSet, fs};
+
+use regex::Regex;
+
+crate::trials![limits_of_the_text_are_those_of_the_code_s121, planted_wrong_limits_are_found];
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The value of a constant as the table has it: a product of numbers as it is, a span in the unit that its name says
+/// best, which is what the source is written in.
+fn value(source: &str, name: &str) -> Option<u64> {
+    let definition = Regex::new(&format!(r"(?m)^(?:pub )?const {name}: \w+ = ([^;]+);")).unwrap();
+    let text = definition.captures(source)?[1].to_owned();
+    let number =
+        |text: &str| text.split('*').map(|factor| factor.trim().replace('_', "").parse::<u64>().ok()).product();
+    let span = Regex::new(r"^Duration::from_(millis|secs|mins)\((.+)\)$").unwrap();
+    match span.captures(&text) {
+        Some(span) => number(&span[2]).map(|value: u64| if &span[1] == "mins" { value * 60 } else { value }),
+        None => number(&text),
+    }
+}
+
+/// Which rows of the table are not true, and what the table must name and does not.
+fn faults(text: &str) -> Vec<String> {
+    let row = Regex::new(r"(?m)^\| [^|]+ \| (\d+) \| `(src/[a-z_/]+\.rs)` `([A-Z_]+)` \|$").unwrap();
+    let mut faults = Vec::new();
+    let mut named = BTreeSet::new();
+    for row in row.captures_iter(text) {
+        let (told, file, name) = (&row[1], &row[2], &row[3]);
+        let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap_or_default();
+        let value = value(&source, name).map(|value| value.to_string());
+        if value.as_deref() != Some(told) {
+            faults.push(format!("{file} {name}: the table says {told}, the source {value:?}"));
+        }
+        named.insert(format!("{file} {name}"));
+    }
+    // Every bound on what comes from outside.
+    for file in ["src/server/edge.rs", "src/api/json.rs", "src/domain/access_token.rs", "src/domain/name.rs"] {
+        let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
+        let bound = Regex::new(r"(?m)^(?:pub )?const (MAX_[A-Z_]+):").unwrap();
+        let missing = bound.captures_iter(&source).map(|found| format!("{file} {}", &found[1]));
+        faults.extend(missing.filter(|name| !named.contains(name)).map(|name| format!("{name} is not in the table")));
+    }
+    faults
+}
+
+fn security() -> String {
+    fs::read_to_string(format!("{ROOT}/SECURITY.md")).unwrap()
+}
+
+async fn limits_of_the_text_are_those_of_the_code_s121() {
+    assert_eq!(faults(&security()), Vec::<String>::new());
+    assert!(security().matches("` `").count() > 20, "the table is there");
+}
+
+async fn planted_wrong_limits_are_found() {
+    let text = security();
+    for (from, to) in [
+        ("| 8192 | `src/server/edge.rs` `MAX_URI` |", "| 8191 | `src/server/edge.rs` `MAX_URI` |"),
+        ("| 8192 | `src/server/edge.rs` `MAX_URI` |", "| 8192 | `src/server/edge.rs` `MAX_URL` |"),
+        ("| 8192 | `src/server/edge.rs` `MAX_URI` |", "| 8192 | `src/server/gone.rs` `MAX_URI` |"),
+        ("| 10 | `src/startup.rs` `HEAD_TIMEOUT` |", "| 11 | `src/startup.rs` `HEAD_TIMEOUT` |"),
+        ("| 2500 | `src/domain/pool.rs` `NETWORK_BOUND` |", "| 2 | `src/domain/pool.rs` `NETWORK_BOUND` |"),
+        ("`MAX_HEADER_BYTES` |", "` |"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        assert!(!faults(&text.replace(from, to)).is_empty(), "{to}");
+    }
+}
