@@ -225,7 +225,7 @@ impl Clock {
 
     /// Sets it back.
     pub fn step_back(&self, span: Duration) {
-        self.step(-micros(span));
+        self.step(micros(span).saturating_neg());
     }
 
     fn step(&self, by: i64) {

@@ -14,6 +14,9 @@
 //! | `ids`, `secret`, `clock` | the standard library, uuid, time, zeroize; `sea_orm`'s value type | poem, `poem_openapi` |
 //! | `config`, `telemetry` | anything but `api` and `entity` | |
 
+// A request must meet no panic, in a release build no sum that has wrapped either.
+#![warn(clippy::arithmetic_side_effects)]
+
 pub mod api;
 pub mod clock;
 pub mod config;

@@ -1,5 +1,7 @@
 //! The command line: `serve` unless another command is given.
 
+#![warn(clippy::arithmetic_side_effects)]
+
 mod cli;
 
 use std::process::ExitCode;

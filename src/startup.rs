@@ -205,10 +205,10 @@ pub async fn open_patiently(config: &Config, clock: &Clock, metrics: &Arc<Metric
     let mut pause = FIRST_PAUSE;
     loop {
         match open(config, clock.clone(), metrics).await {
-            Err(error) if error.may_pass(config) && begun.elapsed() + pause < patience => {
+            Err(error) if error.may_pass(config) && begun.elapsed().saturating_add(pause) < patience => {
                 tracing::warn!(cause = %error, "waiting for the database; looking again in {} ms", pause.as_millis());
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             }
             outcome => return outcome,
         }
@@ -217,10 +217,11 @@ pub async fn open_patiently(config: &Config, clock: &Clock, metrics: &Arc<Metric
 
 /// The limits on tries.
 fn throttle(limits: &config::Throttle) -> ThrottleSettings {
-    let per = |count: u32, span: Duration| Rate { burst: count, every: span / count };
+    let each = |count: u32, span: Duration| span.checked_div(count).unwrap_or(Duration::MAX);
+    let per = |count: u32, span: Duration| Rate { burst: count, every: each(count, span) };
     let minute = Duration::from_mins(1);
     ThrottleSettings {
-        logins: Rate { burst: limits.login_burst, every: minute / limits.logins_per_minute },
+        logins: Rate { burst: limits.login_burst, every: each(limits.logins_per_minute, minute) },
         registrations: per(limits.registrations_per_hour, Duration::from_hours(1)),
         refused_refreshes: per(limits.refused_refreshes_per_minute, minute),
         refreshes: per(limits.refreshes_per_minute, minute),
@@ -291,7 +292,7 @@ pub fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
 /// The connections for which there are file descriptors, beside those that the process itself needs.
 fn affordable(wanted: usize, database_connections: u32) -> usize {
     let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
-    let own = OWN_FILES + FILES_PER_DATABASE_CONNECTION * u64::from(database_connections);
+    let own = FILES_PER_DATABASE_CONNECTION.saturating_mul(u64::from(database_connections)).saturating_add(OWN_FILES);
     let most = usize::try_from(limit.saturating_sub(own)).unwrap_or(usize::MAX).max(1);
     if wanted > most {
         tracing::warn!(
@@ -309,7 +310,7 @@ fn hashing(config: &Config) -> HashingSettings {
     HashingSettings {
         cost: config.passwords.cost(),
         threads,
-        queue_length: config.passwords.queue_length.unwrap_or(QUEUED_PER_THREAD * threads),
+        queue_length: config.passwords.queue_length.unwrap_or(QUEUED_PER_THREAD.saturating_mul(threads)),
         queue_wait: Duration::from_millis(config.passwords.queue_wait_ms),
     }
 }

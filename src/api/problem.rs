@@ -264,7 +264,7 @@ impl From<Throttled> for Problem {
     fn from(throttled: Throttled) -> Self {
         let wait = throttled.retry_after;
         // Rounded up, so that whoever waits as long as it says is let through.
-        let retry_after = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let retry_after = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         Self { retry_after: retry_after.max(RETRY_AFTER), ..Self::new(ProblemCode::TooManyRequests) }
     }
 }

@@ -157,7 +157,7 @@ fn check(claims: &Claims, settings: &TokenSettings, now: Reading) -> Result<Bear
 /// A new token's identifier: random, but for the moment of its making, in milliseconds (RFC 9562 section 5.7).
 fn identifier(made: Moment) -> String {
     let millis = made.millis();
-    let nanos = u32::try_from(millis % 1_000).unwrap_or(0) * 1_000_000;
+    let nanos = u32::try_from(millis % 1_000).unwrap_or(0).saturating_mul(1_000_000);
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, millis / 1_000, nanos)).to_string()
 }
 
@@ -168,7 +168,7 @@ fn is_spent(claims: &Claims, now: Moment) -> bool {
     let (seconds, nanos) = made.to_unix();
     let made = Moment::from_millis(seconds.saturating_mul(1_000).saturating_add(u64::from(nanos / 1_000_000)));
     let lifetime = Duration::from_secs(u64::try_from(claims.exp.saturating_sub(claims.iat)).unwrap_or(0));
-    now.since(made) >= lifetime + TOLERANCE
+    now.since(made) >= lifetime.saturating_add(TOLERANCE)
 }
 
 /// One part of the compact serialisation. Only canonical base64url is read, so that a token has one spelling, and

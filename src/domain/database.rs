@@ -91,7 +91,7 @@ pub(super) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, 
         match Database::connect(options.clone()).await {
             // Whoever opens a new SQLite file switches it to WAL, and for that moment SQLite lets nobody wait.
             Err(error) if is_conflict(&error) && tries > 0 => {
-                tries -= 1;
+                tries = tries.saturating_sub(1);
                 tokio::time::sleep(SQLITE_BUSY_PAUSE).await;
             }
             outcome => return outcome,

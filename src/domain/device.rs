@@ -75,11 +75,11 @@ pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
     loop {
         let unused = known_device::Entity::unused(since, BATCH).all(&app.db).await.doing(doing)?;
         let devices = &unused.into_iter().map(|row| row.device).collect::<Vec<_>>();
-        removed += write(&app.db, doing, |transaction| async move {
+        let deleted = write(&app.db, doing, |transaction| async move {
             known_device::Entity::forget_unused(devices.iter().cloned(), since).exec(&*transaction).await.doing(doing)
         })
-        .await?
-        .rows_affected;
+        .await?;
+        removed = deleted.rows_affected.saturating_add(removed);
         if (devices.len() as u64) < BATCH {
             return Ok(removed);
         }

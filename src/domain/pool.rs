@@ -238,7 +238,7 @@ impl Pool {
         let left = left.saturating_sub(kept);
         let outcome = tokio::time::timeout(left, work).await;
         // Outside a request nobody waits.
-        let _ = WAITED.try_with(|waited| waited.set(waited.get() + begun.elapsed()));
+        let _ = WAITED.try_with(|waited| waited.set(waited.get().saturating_add(begun.elapsed())));
         outcome.map_err(|_| {
             let reason = format!("the database did not answer within {} ms", left.as_millis());
             DbErr::Conn(RuntimeErr::Internal(reason))

@@ -238,7 +238,8 @@ pub(super) async fn open(
     now: Reading,
 ) -> Result<Opened, Fault> {
     let doing = "opening a session";
-    let older = session::Entity::older_of(user, now.moment, settings.max_per_account - 1, MAX_PER_ACCOUNT);
+    let older =
+        session::Entity::older_of(user, now.moment, settings.max_per_account.saturating_sub(1), MAX_PER_ACCOUNT);
     let older = older.all(transaction).await.doing(doing)?;
     let mut displaced = 0;
     if !older.is_empty() {
@@ -302,6 +303,6 @@ async fn clean_up_batch(app: &App, removed: &mut u64) -> Result<bool, Fault> {
         session::Entity::end_ended(ids.iter().copied(), now).exec(&*transaction).await.doing(doing)
     })
     .await?;
-    *removed += deleted.rows_affected;
+    *removed = removed.saturating_add(deleted.rows_affected);
     Ok(ids.len() as u64 == CLEAN_UP_BATCH)
 }

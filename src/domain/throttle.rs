@@ -180,7 +180,7 @@ pub(super) async fn withdraw(app: &App, admitted: &Admitted) -> Result<(), Fault
         give_back(app, &transaction, admitted, 0, now).await?;
         let mut row = locked(&transaction, &admitted.failures, now).await?;
         let alone = row.failures == admitted.count;
-        row.failures = (row.failures - 1).max(0);
+        row.failures = row.failures.saturating_sub(1).max(0);
         // Whoever has waited need not wait again.
         let until = if alone { admitted.waited_until } else { now + wait(row.failures, &app.throttle) };
         row.until = row.until.min(until);
@@ -255,12 +255,12 @@ pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
     loop {
         let expired = throttle::Entity::expired(now, CLEAN_UP_BATCH).all(&app.db).await.doing(doing)?;
         let subjects = &expired.into_iter().map(|row| row.subject).collect::<Vec<_>>();
-        removed += write(&app.db, doing, |transaction| async move {
+        let deleted = write(&app.db, doing, |transaction| async move {
             let removal = throttle::Entity::remove_expired(subjects.iter().cloned(), now);
             removal.exec(&*transaction).await.doing(doing)
         })
-        .await?
-        .rows_affected;
+        .await?;
+        removed = deleted.rows_affected.saturating_add(removed);
         if (subjects.len() as u64) < CLEAN_UP_BATCH {
             return Ok(removed);
         }
@@ -313,9 +313,9 @@ async fn store(transaction: &DatabaseTransaction, row: throttle::Model) -> Resul
 }
 
 fn after_more(until: Moment, rate: Rate, cost: u32, now: Moment) -> Result<Moment, Throttled> {
-    let emptied = now + rate.every * rate.burst;
+    let emptied = now + rate.every.saturating_mul(rate.burst);
     // A bucket that is emptier than empty was written by a clock that is ahead, and says nothing.
-    let until = if until > emptied + TOLERANCE { now } else { until.max(now) } + rate.every * cost;
+    let until = if until > emptied + TOLERANCE { now } else { until.max(now) } + rate.every.saturating_mul(cost);
     let retry_after = until.since(emptied);
     if retry_after.is_zero() { Ok(until) } else { Err(Throttled { retry_after }) }
 }
@@ -338,7 +338,7 @@ async fn give_back(
     let rate = app.throttle.logins;
     let cost = admitted.cost.min(rate.burst);
     let mut bucket = locked(transaction, &admitted.address, now).await?;
-    bucket.until = bucket.until.before(rate.every * cost.saturating_sub(kept));
+    bucket.until = bucket.until.before(rate.every.saturating_mul(cost.saturating_sub(kept)));
     bucket.expires_at = bucket.until;
     store(transaction, bucket).await
 }
@@ -353,7 +353,7 @@ fn count_failure(
     if !retry_after.is_zero() {
         return Err(Throttled { retry_after });
     }
-    row.failures += 1;
+    row.failures = row.failures.saturating_add(1);
     let suspended = suspends && row.failures >= i64::from(settings.suspend_after);
     row.until = now + if suspended { settings.memory } else { wait(row.failures, settings) };
     row.expires_at = now + settings.memory;
@@ -368,12 +368,12 @@ fn left(row: &throttle::Model, settings: &ThrottleSettings, suspends: bool, now:
     }
     let whole = wait(row.failures, settings);
     // More than the whole of it was written by a clock that is ahead, and says nothing.
-    if whole.is_zero() || left > whole + TOLERANCE { Duration::ZERO } else { left }
+    if whole.is_zero() || left > whole.saturating_add(TOLERANCE) { Duration::ZERO } else { left }
 }
 
 /// How long the next try waits after so many failures in a row: not at all, then 1, 2, 4 … seconds.
 fn wait(failures: i64, settings: &ThrottleSettings) -> Duration {
-    let beyond = failures - i64::from(settings.free_failures);
+    let beyond = failures.saturating_sub(i64::from(settings.free_failures));
     let Ok(doublings) = u32::try_from(beyond) else { return Duration::ZERO };
     let seconds = 1_u64.checked_shl(doublings).unwrap_or(u64::MAX);
     Duration::from_secs(seconds).min(settings.max_wait)

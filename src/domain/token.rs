@@ -163,7 +163,7 @@ fn standing(claim: &Claim, session: &entity::session::Model, grace: Duration, no
         Standing::Current
     } else if claim.counter > session.counter {
         Standing::Ahead
-    } else if claim.counter + 1 != session.counter {
+    } else if claim.counter.checked_add(1) != Some(session.counter) {
         Standing::Reused
     } else if session.rotated_at > now + TOLERANCE {
         Standing::Undated
@@ -182,7 +182,7 @@ async fn rotate(
     now: Reading,
 ) -> Result<Option<entity::session::Model>, RefreshError> {
     let renewed = &entity::session::Model {
-        counter: session.counter + 1,
+        counter: session.counter.saturating_add(1),
         rotated_at: now.moment,
         refreshes_until: throttle::after_one_more(session.refreshes_until, app.throttle.refreshes, now.moment)
             .inspect_err(|_| app.metrics.throttled(Limit::Refresh))?,

@@ -78,7 +78,7 @@ where
             Err(error) if stems_from(&error, is_conflict) && begun.elapsed() < PATIENCE => {
                 tracing::debug!(doing, %error, "another writer was in the way");
                 tokio::time::sleep(pause).await;
-                pause *= 2;
+                pause = pause.saturating_mul(2);
             }
             outcome => return outcome,
         }

@@ -89,7 +89,7 @@ impl Entity {
     pub fn rotate(renewed: Model) -> UpdateMany<Self> {
         Self::update_many()
             .filter(COLUMN.id.eq(renewed.id))
-            .filter(COLUMN.counter.eq(renewed.counter - 1))
+            .filter(COLUMN.counter.eq(renewed.counter.saturating_sub(1)))
             .col_expr(Column::Counter, Expr::value(renewed.counter))
             .col_expr(Column::RotatedAt, Expr::value(renewed.rotated_at))
             .col_expr(Column::RefreshesUntil, Expr::value(renewed.refreshes_until))

@@ -207,7 +207,7 @@ fn check_head(request: &Request) -> Result<(), Problem> {
     if uri.path_and_query().map_or(0, |text| text.as_str().len()) > MAX_URI {
         return Err(Problem::new(ProblemCode::UriTooLong));
     }
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum();
     if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
         return Err(Problem::new(ProblemCode::HeadersTooLarge));
     }

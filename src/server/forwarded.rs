@@ -125,7 +125,7 @@ fn split(text: &str, separator: char) -> Option<Vec<&str>> {
             '"' => quoted = !quoted,
             _ if letter == separator && !quoted => {
                 parts.push(&text[begin..place]);
-                begin = place + letter.len_utf8();
+                begin = place.saturating_add(letter.len_utf8());
             }
             _ => {}
         }

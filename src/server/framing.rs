@@ -60,7 +60,7 @@ impl Scanner {
                 Place::Body(left) => {
                     let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                     bytes = &bytes[taken..];
-                    *left -= taken as u64;
+                    *left = left.saturating_sub(taken as u64);
                     if *left == 0 {
                         self.place = Place::Head;
                     }
@@ -101,7 +101,7 @@ impl Scanner {
                 self.end_head();
             }
         }
-        &bytes[end + 1..]
+        &bytes[end.saturating_add(1)..]
     }
 
     fn end_head(&mut self) {
@@ -127,15 +127,15 @@ impl Head {
         let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let value = value.trim_ascii();
         if name.eq_ignore_ascii_case(b"host") {
-            self.hosts += 1;
+            self.hosts = self.hosts.saturating_add(1);
         } else if name.eq_ignore_ascii_case(b"content-length") {
-            self.lengths += 1;
+            self.lengths = self.lengths.saturating_add(1);
             match length(value) {
                 Some(length) => self.length = length,
                 None => self.fault = Some("the length is no number"),
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.codings += 1;
+            self.codings = self.codings.saturating_add(1);
             if !value.eq_ignore_ascii_case(b"chunked") {
                 self.fault = Some("the transfer coding is not chunked alone");
             }

@@ -18,7 +18,7 @@ impl Seldom {
     pub(super) fn count(&self) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (events, told) = &mut *state;
-        *events += 1;
+        *events = events.saturating_add(1);
         if told.is_some_and(|told| told.elapsed() < PAUSE) {
             return None;
         }

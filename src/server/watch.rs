@@ -77,16 +77,20 @@ impl Watch {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let state = self.state();
         let patience = if state.in_head { self.deadlines.head } else { self.deadlines.idle };
-        let waiting = (state.requests == 0).then(|| state.waiting + patience);
+        let waiting = if state.requests == 0 { state.waiting.checked_add(patience) } else { None };
         let oldest = state.answers.first_key_value().map(|(_, since)| *since);
-        let taken = [oldest, state.blocked].into_iter().flatten().min().map(|since| since + self.deadlines.answer);
+        let taken = [oldest, state.blocked]
+            .into_iter()
+            .flatten()
+            .min()
+            .and_then(|since| since.checked_add(self.deadlines.answer));
         [waiting, taken].into_iter().flatten().min()
     }
 
     /// Notes that a request has come, and how its bytes are framed.
     pub(super) fn request(&self) -> (Request, Framing) {
         let mut state = self.state();
-        state.requests += 1;
+        state.requests = state.requests.saturating_add(1);
         state.in_head = false;
         let framing = state.scanner.next();
         drop(state);
@@ -142,7 +146,7 @@ impl State {
         if let Some(answer) = answer {
             self.answers.remove(&answer);
         }
-        self.requests -= 1;
+        self.requests = self.requests.saturating_sub(1);
         if self.requests == 0 {
             self.waiting = Instant::now();
             self.in_head = self.scanner.is_inside_head();
@@ -161,7 +165,7 @@ impl Request {
     /// The body of the answer, whose taking is timed from now on.
     pub(super) fn answer(mut self, body: BoxBody<Bytes, io::Error>) -> Answer {
         let mut state = self.watch.state();
-        state.answered += 1;
+        state.answered = state.answered.wrapping_add(1);
         let number = state.answered;
         state.answers.insert(number, Instant::now());
         drop(state);

@@ -44,7 +44,7 @@ impl Cost {
     }
 
     const fn work(self) -> u64 {
-        self.memory_kib as u64 * self.iterations as u64
+        (self.memory_kib as u64).saturating_mul(self.iterations as u64)
     }
 
     /// Checks that it can be computed.

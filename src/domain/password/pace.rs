@@ -43,7 +43,7 @@ impl Span {
         let (begun, before) = (Instant::now(), worked());
         let result = work();
         let (ended, after) = (Instant::now(), worked());
-        let took = ended - begun;
+        let took = ended.saturating_duration_since(begun);
         let worked = before.zip(after).map_or(took, |(before, after)| after.saturating_sub(before));
         (result, Self { ended, took, worked })
     }
@@ -99,7 +99,7 @@ impl Pace {
     /// # Errors
     /// [`Fault::Internal`] without randomness.
     pub(super) async fn hold(&self, hash: Span) -> Result<(), Fault> {
-        let end = hash.ended + hash.rest_of(self.any()?);
+        let end = hash.ended.checked_add(hash.rest_of(self.any()?)).unwrap_or(hash.ended);
         tokio::time::sleep_until(end.checked_sub(FINE).unwrap_or(hash.ended).into()).await;
         let exact = tokio::task::spawn_blocking(move || {
             thread::sleep(end.saturating_duration_since(Instant::now()).saturating_sub(EXACT));
@@ -115,7 +115,7 @@ impl Pace {
         let mut byte = [0];
         aws_lc_rs::rand::fill(&mut byte).map_err(|error| Fault::internal("holding an answer back", error))?;
         let recent = self.lock();
-        let any = recent.get(usize::from(byte[0]) % recent.len().max(1)).copied();
+        let any = usize::from(byte[0]).checked_rem(recent.len()).and_then(|place| recent.get(place)).copied();
         any.ok_or_else(|| Fault::internal("holding an answer back", "no hash was measured"))
     }
 }
