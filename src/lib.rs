@@ -15,7 +15,8 @@
 //! | `config`, `telemetry` | anything but `api` and `entity` | |
 
 // A request must meet no panic, in a release build no sum that has wrapped either.
-#![warn(clippy::arithmetic_side_effects)]
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::string_slice)]
+#![warn(clippy::get_unwrap, clippy::panic_in_result_fn, clippy::unreachable, clippy::unwrap_in_result)]
 
 pub mod api;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! The command line: `serve` unless another command is given.
 
-#![warn(clippy::arithmetic_side_effects)]
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::string_slice)]
+#![warn(clippy::get_unwrap, clippy::panic_in_result_fn, clippy::unreachable, clippy::unwrap_in_result)]
 
 mod cli;
 

@@ -1,6 +1,8 @@
 //! The document: derived from the types that run, then finished here, the one place for all that poem-openapi does not
 //! say by itself.
 
+#![expect(clippy::indexing_slicing, reason = "done once, at the start, on what the types make and nobody sends")]
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::LazyLock,

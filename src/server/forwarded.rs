@@ -117,20 +117,17 @@ fn element(text: &str) -> Option<IpAddr> {
 
 /// The parts between separators that stand outside of quotes; `None` when a quote is left open.
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut parts, mut begin, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
-    for (place, letter) in text.char_indices() {
+    let (mut quoted, mut escaped) = (false, false);
+    let separates = |letter| {
         match letter {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
-            _ if letter == separator && !quoted => {
-                parts.push(&text[begin..place]);
-                begin = place.saturating_add(letter.len_utf8());
-            }
-            _ => {}
+            _ => return letter == separator && !quoted,
         }
-    }
-    parts.push(&text[begin..]);
+        false
+    };
+    let parts = text.split(separates).collect();
     (!quoted).then_some(parts)
 }
 

@@ -58,9 +58,10 @@ impl Scanner {
             match &mut self.place {
                 Place::Beyond => return,
                 Place::Body(left) => {
-                    let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                    bytes = &bytes[taken..];
-                    *left = left.saturating_sub(taken as u64);
+                    let body = usize::try_from(*left).ok().and_then(|left| bytes.split_at_checked(left));
+                    let (body, rest) = body.unwrap_or((bytes, &[]));
+                    bytes = rest;
+                    *left = left.saturating_sub(body.len() as u64);
                     if *left == 0 {
                         self.place = Place::Head;
                     }
@@ -81,14 +82,15 @@ impl Scanner {
     }
 
     fn read_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+        let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
+        let (Some(end), Some(rest)) = (lines.next(), lines.next()) else {
             self.line.extend_from_slice(bytes);
             if self.line.len() > MAX_LINE {
                 self.place = Place::Beyond;
             }
             return &[];
         };
-        self.line.extend_from_slice(&bytes[..end]);
+        self.line.extend_from_slice(end);
         let line = std::mem::take(&mut self.line);
         match line.strip_suffix(b"\r") {
             // Empty lines before a request are skipped (RFC 9112 section 2.2).
@@ -101,7 +103,7 @@ impl Scanner {
                 self.end_head();
             }
         }
-        &bytes[end.saturating_add(1)..]
+        rest
     }
 
     fn end_head(&mut self) {
