@@ -97,10 +97,10 @@ installed() {
   "$@" >&2 && echo "$stamp" >"$file"
 }
 
-# release_binary: builds it and sets `$vestibule` to its path.
+# release_binary: builds the binary that is published and sets `$vestibule` to its path.
 release_binary() {
-  cargo build --release --locked || return
-  vestibule=$root/target/release/vestibule
+  .ci/release || return
+  vestibule=$root/target/published/release/vestibule
 }
 
 # start_server FOLDER [VARIABLE=VALUE...]: starts `$vestibule` in the folder, on a port that the system chooses unless
