@@ -15,3 +15,11 @@ all:
 # Record the document's examples and write openapi.yaml
 examples:
     tests/run examples
+
+# Build the binary that is published
+release:
+    .ci/release
+
+# Write what it is made of
+sbom:
+    .ci/sbom
