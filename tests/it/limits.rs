@@ -13,13 +13,16 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 fn value(source: &str, name: &str) -> Option<u64> {
     let definition = Regex::new(&format!(r"(?m)^(?:pub )?const {name}: \w+ = ([^;]+);")).unwrap();
     let text = definition.captures(source)?[1].to_owned();
-    let number =
-        |text: &str| text.split('*').map(|factor| factor.trim().replace('_', "").parse::<u64>().ok()).product();
     let span = Regex::new(r"^Duration::from_(millis|secs|mins)\((.+)\)$").unwrap();
     match span.captures(&text) {
-        Some(span) => number(&span[2]).map(|value: u64| if &span[1] == "mins" { value * 60 } else { value }),
+        Some(span) => number(&span[2]).map(|value| if &span[1] == "mins" { value * 60 } else { value }),
         None => number(&text),
     }
+}
+
+/// A product.
+fn number(text: &str) -> Option<u64> {
+    text.split('*').map(|factor| factor.trim().replace('_', "").parse::<u64>().ok()).product()
 }
 
 /// Which rows of the table are not true, and what the table must name and does not.
@@ -37,9 +40,9 @@ fn faults(text: &str) -> Vec<String> {
         named.insert(format!("{file} {name}"));
     }
     // Every bound on what comes from outside.
+    let bound = Regex::new(r"(?m)^(?:pub )?const (MAX_[A-Z_]+):").unwrap();
     for file in ["src/server/edge.rs", "src/api/json.rs", "src/domain/access_token.rs", "src/domain/name.rs"] {
         let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
-        let bound = Regex::new(r"(?m)^(?:pub )?const (MAX_[A-Z_]+):").unwrap();
         let missing = bound.captures_iter(&source).map(|found| format!("{file} {}", &found[1]));
         faults.extend(missing.filter(|name| !named.contains(name)).map(|name| format!("{name} is not in the table")));
     }

@@ -23,7 +23,7 @@ const PASSWORD: &str = "canary-5f0b2c of a password";
 const NEW_PASSWORD: &str = "canary-93d1aa of another one";
 const WRONG: &str = "canary-77e640 of a wrong one";
 /// Signs that a stored hash or a key was written out, as text or as the bytes that a debugger shows.
-const SIGNS: [&str; 6] = ["canary-", "$argon2id$", "vst_r_", "eyJ", "PRIVATE KEY", "canary%2D"];
+const SIGNS: [&str; 7] = ["canary-", "odd-member", "$argon2id$", "vst_r_", "eyJ", "PRIVATE KEY", "canary%2D"];
 
 fn server(deployment: &Deployment, format: &str) -> Server {
     let mut command = deployment.command();
@@ -39,7 +39,7 @@ async fn use_it(server: &Server) -> Vec<Tokens> {
     post("/register", &user).send().await.is_problem(409, "username_taken");
     post("/register", &json!({ "username": "jane", "password": "password1" })).send().await;
     post("/login", &json!({ "username": "john", "password": WRONG })).send().await;
-    post("/login", &json!({ "username": PASSWORD, "password": 5, "canary-member": WRONG })).send().await;
+    post("/login", &json!({ "username": PASSWORD, "password": 5, "odd-member": WRONG })).send().await;
     server.call("POST", "/login").text("application/json", format!("{{\"password\": \"{PASSWORD}")).send().await;
     let first = Tokens::of(&post("/login", &user).send().await);
     let second = Tokens::of(&post("/token/refresh", &json!({ "refresh_token": first.refresh })).send().await);

@@ -201,9 +201,16 @@ fn lines_of(logs: &str, answer: &Answer) -> Vec<Value> {
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// A server that logs as it does by default, whatever the run of the tests asks for.
+fn usual(deployment: &Deployment) -> Server {
+    let mut command = deployment.command();
+    command.env_remove("VESTIBULE_LOG__FILTER");
+    Server::start(command)
+}
+
 async fn requests_leave_one_line_each() {
     let deployment = Deployment::new().await;
-    let server = Server::start(deployment.command());
+    let server = usual(&deployment);
     let registered = server.register("john").await;
     let login = server.log_in("john", PASSWORD).await;
     let tokens = Tokens::of(&login);
@@ -241,7 +248,7 @@ async fn requests_leave_one_line_each() {
 
 async fn broken_requests_leave_one_line_with_the_cause() {
     let deployment = Deployment::new().await;
-    let server = Server::start(deployment.command());
+    let server = usual(&deployment);
     let rows = deployment.rows().await;
     sea_orm::ConnectionTrait::execute_unprepared(&rows, "DROP TABLE audit_head").await.unwrap();
     let failed = server.register("john").await;
