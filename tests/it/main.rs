@@ -18,6 +18,7 @@ mod cors;
 mod devices;
 mod document;
 mod edge;
+mod flipped;
 mod forwarded;
 mod harness;
 mod hashing;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         devices::trials(),
         document::trials(),
         edge::trials(),
+        flipped::trials(),
         forwarded::trials(),
         harness::trials(),
         hashing::trials(),

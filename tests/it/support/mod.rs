@@ -10,6 +10,7 @@ pub(crate) mod figures;
 pub(crate) mod forge;
 pub(crate) mod ledger;
 pub(crate) mod process;
+pub(crate) mod property;
 pub(crate) mod usage;
 
 use std::future::Future;

@@ -1,0 +1,217 @@
+//! Tokens that differ from real ones: by a bit, or by pieces that were changed, left out, added or put together. The
+//! numbers are those of the security checks that a test covers.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
+use poem::http::HeaderValue;
+use proptest::{
+    collection::vec,
+    option::of,
+    prelude::*,
+    sample::{Index, select},
+};
+use sea_orm::EntityTrait as _;
+use vestibule::{
+    domain::{session, session::Client, token},
+    entity,
+    secret::{AccessToken, RefreshToken},
+};
+
+use crate::support::{TestApp, app::Tokens, forge::REFRESH_PREFIX, property, rounds};
+
+crate::trials![
+    no_bit_of_an_access_token_can_be_flipped_s51,
+    no_bit_of_a_refresh_token_can_be_flipped_s32,
+    no_access_token_is_made_of_others_s51,
+    no_refresh_token_is_made_of_others_s32,
+];
+
+/// How many requests are on their way at once.
+const AT_ONCE: usize = 64;
+/// What tokens consist of.
+const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+
+/// Every way to flip one bit.
+fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..bytes.len() * 8).map(|bit| {
+        let mut flipped = bytes.to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        flipped
+    })
+}
+
+async fn signed_in() -> (TestApp, Tokens) {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let tokens = app.sign_in("john", "my_password").await;
+    (app, tokens)
+}
+
+/// Whether no operation takes this for an access token. What no header can hold is shown to the rule alone.
+async fn opens_nothing(app: &TestApp, token: Vec<u8>) {
+    let header = [b"Bearer ".as_slice(), &token].concat();
+    if HeaderValue::from_bytes(&header).is_ok() {
+        app.get("/me").header("authorization", &header).send().await.is_problem(401, "invalid_token");
+    } else {
+        let token = AccessToken::from(String::from_utf8(token).unwrap());
+        assert!(session::authenticate(&app.app, &token).await.is_err());
+    }
+}
+
+async fn no_bit_of_an_access_token_can_be_flipped_s51() {
+    let (app, tokens) = signed_in().await;
+    let parts: Vec<_> = tokens.access.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).collect();
+    let joined =
+        |parts: &[Vec<u8>]| parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join(".");
+    assert_eq!(joined(&parts), tokens.access);
+    let mut forged: Vec<_> = flips(tokens.access.as_bytes()).collect();
+    for number in 0..parts.len() {
+        forged.extend(flips(&parts[number]).map(|flipped| {
+            let mut parts = parts.clone();
+            parts[number] = flipped;
+            joined(&parts).into_bytes()
+        }));
+    }
+    println!("flipped: {} access tokens with one other bit", forged.len());
+    for some in forged.chunks(AT_ONCE) {
+        join_all(some.iter().map(|token| opens_nothing(&app, token.clone()))).await;
+    }
+    assert!(app.knows(&tokens.access).await);
+}
+
+async fn no_bit_of_a_refresh_token_can_be_flipped_s32() {
+    let (app, tokens) = signed_in().await;
+    let row = entity::session::Entity::find().one(&app.app.db).await.unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(tokens.refresh.strip_prefix(REFRESH_PREFIX).unwrap()).unwrap();
+    let inside = flips(&bytes).map(|flipped| [REFRESH_PREFIX, &URL_SAFE_NO_PAD.encode(flipped)].concat().into_bytes());
+    let forged: Vec<_> = flips(tokens.refresh.as_bytes()).chain(inside).collect();
+    println!("flipped: {} refresh tokens with one other bit", forged.len());
+    for some in forged.chunks(AT_ONCE) {
+        join_all(some.iter().map(|token| async {
+            if let Ok(token) = str::from_utf8(token) {
+                return app.refresh(token).await.is_problem(401, "invalid_token");
+            }
+            // No text, so no JSON.
+            let body = [br#"{"refresh_token": ""#.as_slice(), token, br#""}"#].concat();
+            app.post("/token/refresh").text("application/json", body).send().await.is_problem(400, "malformed_request");
+        }))
+        .await;
+    }
+    assert_eq!(entity::session::Entity::find().one(&app.app.db).await.unwrap(), row);
+    assert_eq!(app.count("audit_event").await, 0);
+    assert!(app.knows(&tokens.access).await);
+    Tokens::of(&app.refresh(&tokens.refresh).await);
+}
+
+/// One change of a token.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    /// Goes on as another real token does, from the same or another place on.
+    GoOn {
+        token: Index,
+        at: Index,
+        from: Option<Index>,
+    },
+    Replace {
+        at: Index,
+        with: char,
+    },
+    Insert {
+        at: Index,
+        what: char,
+    },
+    LeaveOut {
+        at: Index,
+        letters: usize,
+    },
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let letter = || prop_oneof![8 => select(LETTERS.chars().collect::<Vec<_>>()), 1 => any::<char>()];
+    let index = any::<Index>;
+    let change = prop_oneof![
+        (index(), index(), of(index())).prop_map(|(token, at, from)| Change::GoOn { token, at, from }),
+        (index(), letter()).prop_map(|(at, with)| Change::Replace { at, with }),
+        (index(), letter()).prop_map(|(at, what)| Change::Insert { at, what }),
+        (index(), 1..9_usize).prop_map(|(at, letters)| Change::LeaveOut { at, letters }),
+    ];
+    vec(change, 1..4)
+}
+
+fn changed(real: &[String], changes: &[Change]) -> String {
+    let mut text: Vec<char> = real[0].chars().collect();
+    for change in changes {
+        match *change {
+            Change::GoOn { token, at, from } => {
+                let other: Vec<char> = token.get(real).chars().collect();
+                let at = at.index(text.len() + 1);
+                text.truncate(at);
+                text.extend(&other[from.map_or(at, |from| from.index(other.len())).min(other.len())..]);
+            }
+            Change::Replace { .. } | Change::LeaveOut { .. } if text.is_empty() => {}
+            Change::Replace { at, with } => {
+                let at = at.index(text.len());
+                text[at] = with;
+            }
+            Change::Insert { at, what } => {
+                let at = at.index(text.len() + 1);
+                text.insert(at, what);
+            }
+            Change::LeaveOut { at, letters } => {
+                let at = at.index(text.len());
+                text.drain(at..text.len().min(at + letters));
+            }
+        }
+    }
+    text.into_iter().collect()
+}
+
+/// A service, and the tokens of three sessions of two accounts.
+async fn three_sessions() -> (Arc<TestApp>, [Tokens; 3]) {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    app.user("jane", "my_password").await;
+    let john = [app.sign_in("john", "my_password").await, app.sign_in("john", "my_password").await];
+    let jane = app.sign_in("jane", "my_password").await;
+    let [first, second] = john;
+    (Arc::new(app), [first, second, jane])
+}
+
+async fn no_access_token_is_made_of_others_s51() {
+    let (app, tokens) = three_sessions().await;
+    let real = Arc::new(tokens.map(|tokens| tokens.access));
+    property::holds(rounds(4000, 1_000_000), changes, move |changes| {
+        let (app, real) = (Arc::clone(&app), Arc::clone(&real));
+        async move {
+            let text = changed(&*real, &changes);
+            let known = session::authenticate(&app.app, &AccessToken::from(text.clone())).await.is_ok();
+            if known == real.contains(&text) { Ok(()) } else { Err(format!("{text} is taken for a token: {known}")) }
+        }
+    })
+    .await;
+}
+
+async fn no_refresh_token_is_made_of_others_s32() {
+    let (app, tokens) = three_sessions().await;
+    let real = Arc::new(tokens.map(|tokens| tokens.refresh));
+    let (service, known) = (Arc::clone(&app), Arc::clone(&real));
+    property::holds(rounds(1000, 100_000), changes, move |changes| {
+        let (app, real) = (Arc::clone(&service), Arc::clone(&known));
+        async move {
+            let text = changed(&*real, &changes);
+            if real.contains(&text) {
+                return Ok(());
+            }
+            let client = Client { address: [127, 0, 0, 1].into(), user_agent: None };
+            let refused = token::refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
+            if refused { Ok(()) } else { Err(format!("{text} is taken for a token")) }
+        }
+    })
+    .await;
+    assert_eq!((app.count("session").await, app.count("audit_event").await), (3, 0));
+    for token in &*real {
+        Tokens::of(&app.refresh(token).await);
+    }
+}
