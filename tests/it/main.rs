@@ -30,6 +30,7 @@ mod login;
 mod logs;
 mod malformed;
 mod me;
+mod model;
 mod names;
 mod password;
 mod payloads;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         logs::trials(),
         malformed::trials(),
         me::trials(),
+        model::trials(),
         names::trials(),
         password::trials(),
         payloads::trials(),

@@ -1,0 +1,421 @@
+//! Does the steps of a sequence to a service and to the model, and compares.
+
+use std::{collections::BTreeMap, fmt, ops::AddAssign};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use vestibule::{
+    config::Config,
+    domain::{
+        account::{self, Account, ChangeError},
+        clean_up,
+    },
+    ids::UserId,
+};
+
+use super::{
+    ACCESS, GRACE, IDLE, LIFETIME, MOST,
+    state::{self, Model, Over, Renewal},
+    steps::{Age, Boundary, Caller, Operation, Refresh, Span, Step, Typed},
+};
+use crate::support::{TestApp, app::Tokens, client::Answer, forge};
+
+const NAMES: [&str; 3] = ["john", "jane", "joan"];
+const PASSWORDS: [&str; 3] = ["one good password", "another password", "the last password"];
+/// After how many steps every token is tried.
+const EVERY: usize = 8;
+
+/// What was done, and how often.
+#[derive(Default)]
+pub(super) struct Tally {
+    steps: usize,
+    /// How often a token was tried beside the steps.
+    tokens: usize,
+    kinds: BTreeMap<&'static str, usize>,
+}
+
+impl Tally {
+    fn saw(&mut self, kind: &'static str) {
+        self.kinds.entry(kind).or_default().add_assign(1);
+    }
+
+    pub(super) fn has(&self, kind: &str) -> bool {
+        self.kinds.contains_key(kind)
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.tokens += other.tokens;
+        for (kind, number) in other.kinds {
+            self.kinds.entry(kind).or_default().add_assign(number);
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} steps, {} tokens tried in between, {:?}", self.steps, self.tokens, self.kinds)
+    }
+}
+
+/// Ends a sequence unless an answer is as it should be.
+fn expect<T: PartialEq + fmt::Debug>(what: &str, seen: &T, expected: &T) -> Result<(), String> {
+    if seen == expected { Ok(()) } else { Err(format!("{what}: {seen:?} instead of {expected:?}")) }
+}
+
+fn set(account: &mut Option<state::Account>, change: impl FnOnce(&mut state::Account)) {
+    if let Some(account) = account {
+        change(account);
+    }
+}
+
+/// Two instances over one database, and the model.
+struct Driver {
+    instances: [TestApp; 2],
+    /// Those that were made last, by the numbers of their names.
+    accounts: Vec<Account>,
+    model: Model,
+    tally: Tally,
+}
+
+/// Does a sequence from the beginning.
+pub(super) async fn run(steps: &[(u8, Step)]) -> Result<Tally, String> {
+    let mut driver = Driver::start().await;
+    for (number, (instance, step)) in steps.iter().enumerate() {
+        let place = |error| format!("step {number}, {step:?}: {error}");
+        driver.step(usize::from(*instance), *step).await.map_err(place)?;
+        if number % EVERY == EVERY - 1 {
+            driver.try_all().await.map_err(|error| format!("after step {number}: {error}"))?;
+        }
+    }
+    driver.tally.steps += steps.len();
+    driver.finish().await.map_err(|error| format!("at the end: {error}"))?;
+    Ok(driver.tally)
+}
+
+fn configure(config: &mut Config) {
+    config.tokens.access_lifetime = ACCESS;
+    config.sessions.refresh_grace = GRACE;
+    config.sessions.idle_lifetime = Some(IDLE);
+    config.sessions.lifetime = LIFETIME;
+    config.sessions.max_per_account = MOST as u64;
+    config.passwords.threads = Some(1);
+}
+
+impl Driver {
+    async fn start() -> Self {
+        let app = TestApp::builder().with(configure).start().await;
+        let (mut accounts, mut model) = (Vec::new(), Model::default());
+        for name in NAMES {
+            accounts.push(app.user(name, PASSWORDS[0]).await);
+            model.accounts.push(Some(state::Account { password: 0, disabled: false }));
+        }
+        let other = app.another().await;
+        Self { instances: [app, other], accounts, model, tally: Tally::default() }
+    }
+
+    async fn step(&mut self, at: usize, step: Step) -> Result<(), String> {
+        match step {
+            Step::LogIn { account, password } => self.log_in(at, usize::from(account) % NAMES.len(), password).await,
+            Step::Operator { account, does } => self.operate(at, usize::from(account) % NAMES.len(), does).await,
+            Step::CleanUp => clean_up::run(&self.instances[at].app).await.map(drop).map_err(|fault| fault.to_string()),
+            // The others are about sessions.
+            _ if self.model.sessions.is_empty() => Ok(()),
+            Step::Refresh(token) => self.refresh(at, token).await,
+            Step::Revoke(token) => self.revoke(at, token).await,
+            Step::Pass(span) => {
+                self.pass(span);
+                Ok(())
+            }
+            Step::LogOut(caller) => self.log_out(at, caller).await,
+            Step::List(caller) => self.list(at, caller).await,
+            Step::EndOne { caller, session } => self.end_one(at, caller, session).await,
+            Step::EndOthers(caller) => self.end_others(at, caller).await,
+            Step::ChangePassword { caller, current, new } => self.change_password(at, caller, current, new).await,
+        }
+    }
+
+    fn advance(&mut self, seconds: u64) {
+        self.instances[0].advance(seconds);
+        self.model.now += seconds;
+    }
+
+    /// The number of a session that is counted from the newest one.
+    fn session(&self, from_the_newest: u8) -> usize {
+        let all = self.model.sessions.len();
+        all - 1 - usize::from(from_the_newest) % all
+    }
+
+    fn password(&self, account: usize, typed: Typed) -> usize {
+        match (typed, &self.model.accounts[account]) {
+            (Typed::Right, Some(account)) => account.password,
+            (Typed::Right, None) => 0,
+            (Typed::Any(number), _) => usize::from(number) % PASSWORDS.len(),
+        }
+    }
+
+    async fn log_in(&mut self, at: usize, account: usize, typed: Typed) -> Result<(), String> {
+        // Of sessions that began at once none is older.
+        self.advance(1);
+        let password = self.password(account, typed);
+        let body = json!({ "username": NAMES[account], "password": PASSWORDS[password] });
+        let answer = self.instances[at].post("/login").json(&body).send().await;
+        if !self.model.lets_in(account, password) {
+            self.tally.saw("login refused");
+            return expect("the login", &(answer.status, answer.code()), &(401, "invalid_credentials"));
+        }
+        expect("the login", &answer.status, &200)?;
+        self.tally.saw("login");
+        let id = forge::part(&Tokens::of(&answer).access, 1)["sid"].as_str().unwrap().to_owned();
+        if self.model.opened(account, id, Tokens::of(&answer)) > 0 {
+            self.tally.saw("oldest session ended");
+        }
+        self.spans(self.model.sessions.len() - 1, &answer)
+    }
+
+    /// Compares how long the tokens of an answer last.
+    fn spans(&self, session: usize, answer: &Answer) -> Result<(), String> {
+        let said = |name: &str| answer.body[name].as_u64().unwrap();
+        expect("the spans", &(said("refresh_expires_in"), said("expires_in")), &self.model.spans(session))
+    }
+
+    /// The number of a refresh token.
+    fn token(&self, session: usize, age: Age) -> usize {
+        let current = self.model.sessions[session].refresh.len() - 1;
+        match age {
+            Age::Current => current,
+            Age::Previous => current.saturating_sub(1),
+            Age::Older(number) => usize::from(number) % (current + 1),
+        }
+    }
+
+    async fn refresh(&mut self, at: usize, Refresh { session, age }: Refresh) -> Result<(), String> {
+        let session = self.session(session);
+        self.present(at, session, self.token(session, age)).await
+    }
+
+    async fn present(&mut self, at: usize, session: usize, token: usize) -> Result<(), String> {
+        let answer = self.instances[at].refresh(&self.model.sessions[session].refresh[token]).await;
+        let renewal = self.model.presents(session, token);
+        self.tally.saw(match &renewal {
+            Renewal::Next => "renewed",
+            Renewal::Same(_) => "answered again",
+            Renewal::Reuse => "reuse",
+            Renewal::Refused(Over::Ended) => "refresh after the end",
+            Renewal::Refused(Over::Idle) => "refresh after idling",
+            Renewal::Refused(Over::Lifetime) => "refresh after the lifetime",
+        });
+        if matches!(renewal, Renewal::Reuse | Renewal::Refused(_)) {
+            return expect(&format!("{renewal:?}"), &(answer.status, answer.code()), &(401, "invalid_token"));
+        }
+        expect(&format!("{renewal:?}"), &answer.status, &200)?;
+        let tokens = Tokens::of(&answer);
+        let known = self.model.sessions[session].refresh.contains(&tokens.refresh);
+        match renewal {
+            Renewal::Same(expected) => expect("the successor", &tokens.refresh, &expected)?,
+            _ => expect("whether the token was there before", &known, &false)?,
+        }
+        self.model.renewed(session, tokens);
+        self.spans(session, &answer)
+    }
+
+    async fn revoke(&mut self, at: usize, Refresh { session, age }: Refresh) -> Result<(), String> {
+        let session = self.session(session);
+        let token = &self.model.sessions[session].refresh[self.token(session, age)];
+        let answer = self.instances[at].post("/token/revoke").json(&json!({ "refresh_token": token })).send().await;
+        if self.model.is_live(session) {
+            self.tally.saw("revoked");
+            self.model.end(session);
+        }
+        expect("the answer", &answer.status, &204)
+    }
+
+    /// Sends a request with an access token; none when the token is refused, as it then must be.
+    async fn call(
+        &mut self,
+        at: usize,
+        caller: Caller,
+        method: &str,
+        path: &str,
+        body: Option<serde_json::Value>,
+    ) -> Result<Option<(usize, Answer)>, String> {
+        let number = self.session(caller.session);
+        let session = &self.model.sessions[number];
+        let access = &session.access[session.access.len() - 1 - usize::from(caller.token) % session.access.len()];
+        let call = self.instances[at].call(method, path).bearer(&access.token);
+        let answer = match body {
+            Some(body) => call.json(&body).send().await,
+            None => call.send().await,
+        };
+        if self.model.knows(number, access) {
+            return Ok(Some((number, answer)));
+        }
+        self.tally.saw("access refused");
+        expect("the access token", &(answer.status, answer.code()), &(401, "invalid_token"))?;
+        Ok(None)
+    }
+
+    async fn log_out(&mut self, at: usize, caller: Caller) -> Result<(), String> {
+        let Some((own, answer)) = self.call(at, caller, "POST", "/logout", None).await? else { return Ok(()) };
+        self.tally.saw("logout");
+        self.model.end(own);
+        expect("the answer", &answer.status, &204)
+    }
+
+    async fn list(&mut self, at: usize, caller: Caller) -> Result<(), String> {
+        let Some((own, answer)) = self.call(at, caller, "GET", "/me/sessions", None).await? else { return Ok(()) };
+        self.tally.saw("list");
+        let items = answer.body["items"].as_array().ok_or("there is no list")?;
+        let mut seen: Vec<_> = items.iter().map(|item| item["id"].as_str().unwrap()).collect();
+        seen.sort_unstable();
+        let session = &self.model.sessions[own];
+        expect("the list", &seen, &self.model.live_of(session.account))?;
+        let current = items.iter().filter(|item| item["current"] == true).map(|item| item["id"].as_str().unwrap());
+        expect("the current one", &current.collect::<Vec<_>>(), &vec![session.id.as_str()])
+    }
+
+    async fn end_one(&mut self, at: usize, caller: Caller, session: u8) -> Result<(), String> {
+        let target = self.session(session);
+        let path = format!("/me/sessions/{}", self.model.sessions[target].id);
+        let Some((own, answer)) = self.call(at, caller, "DELETE", &path, None).await? else { return Ok(()) };
+        if self.model.is_live_of(target, self.model.sessions[own].account) {
+            self.tally.saw("one ended");
+            self.model.end(target);
+            return expect("the answer", &answer.status, &204);
+        }
+        self.tally.saw("none such");
+        expect("the answer", &(answer.status, answer.code()), &(404, "not_found"))
+    }
+
+    async fn end_others(&mut self, at: usize, caller: Caller) -> Result<(), String> {
+        let Some((own, answer)) = self.call(at, caller, "DELETE", "/me/sessions", None).await? else { return Ok(()) };
+        self.tally.saw("others ended");
+        self.model.end_all(self.model.sessions[own].account, Some(own));
+        expect("the answer", &answer.status, &204)
+    }
+
+    async fn change_password(&mut self, at: usize, caller: Caller, typed: Typed, new: u8) -> Result<(), String> {
+        let account = self.model.sessions[self.session(caller.session)].account;
+        let (current, new) = (self.password(account, typed), usize::from(new) % PASSWORDS.len());
+        let body = json!({ "current_password": PASSWORDS[current], "new_password": PASSWORDS[new] });
+        let answered = self.call(at, caller, "POST", "/me/password", Some(body)).await?;
+        let Some((own, answer)) = answered else { return Ok(()) };
+        let right = self.model.lets_in(account, current);
+        if !right {
+            self.tally.saw("password not changed");
+            return expect("the answer", &(answer.status, answer.code()), &(401, "invalid_credentials"));
+        }
+        self.tally.saw("password changed");
+        if let Some(account) = &mut self.model.accounts[account] {
+            account.password = new;
+        }
+        self.model.end_all(account, Some(own));
+        expect("the answer", &answer.status, &204)
+    }
+
+    async fn operate(&mut self, at: usize, number: usize, does: Operation) -> Result<(), String> {
+        let app = &self.instances[at].app;
+        let id: UserId = self.accounts[number].id;
+        let known = &mut self.model.accounts[number];
+        let there = known.is_some();
+        let change = |changed: Result<(), ChangeError>| {
+            let found = !matches!(changed, Err(ChangeError::NotFound));
+            expect("whether there is such an account", &found, &there)?;
+            if found { changed.map_err(|error| error.to_string()) } else { Ok(()) }
+        };
+        match (does, known) {
+            (Operation::Disable, known) => {
+                change(account::disable(app, id).await.map(drop))?;
+                self.tally.saw("disabled");
+                set(known, |account| account.disabled = true);
+            }
+            (Operation::Enable, known) => {
+                set(known, |account| account.disabled = false);
+                return change(account::enable(app, id).await.map(drop));
+            }
+            (Operation::Delete, known) => {
+                change(account::delete(app, id).await)?;
+                self.tally.saw("deleted");
+                *known = None;
+            }
+            // Another account of the same name.
+            (Operation::Create(password), known @ None) => {
+                let password = usize::from(password) % PASSWORDS.len();
+                self.accounts[number] = self.instances[at].user(NAMES[number], PASSWORDS[password]).await;
+                self.tally.saw("created again");
+                *known = Some(state::Account { password, disabled: false });
+                return Ok(());
+            }
+            (Operation::Create(_), Some(_)) => return Ok(()),
+            (Operation::SetPassword(password), known) => {
+                let password = usize::from(password) % PASSWORDS.len();
+                let text = PASSWORDS[password].to_owned().into();
+                change(account::set_password(app, &self.accounts[number], &text).await.map(drop))?;
+                set(known, |account| account.password = password);
+            }
+        }
+        self.model.end_all(number, None);
+        Ok(())
+    }
+
+    fn pass(&mut self, span: Span) {
+        let seconds = match span {
+            Span::Seconds(seconds) => seconds.into(),
+            Span::Until { session, what, later } => {
+                let session = &self.model.sessions[self.session(session)];
+                let end = match what {
+                    Boundary::Grace => session.grace_ends(),
+                    Boundary::Access => session.access_ends(),
+                    Boundary::Idle => session.idle_expires,
+                    Boundary::Lifetime => session.expires,
+                };
+                end.saturating_add_signed(later.into()).saturating_sub(self.model.now)
+            }
+        };
+        self.advance(seconds);
+    }
+
+    /// Tries every token that can be tried without changing anything: access tokens, and refresh tokens whose session is
+    /// over or which answer their successor again.
+    async fn try_all(&mut self) -> Result<(), String> {
+        let (mut access, mut refresh) = (Vec::new(), Vec::new());
+        for (number, session) in self.model.sessions.iter().enumerate() {
+            access.extend(session.access.iter().map(|token| (&token.token, self.model.knows(number, token))));
+            let current = session.refresh.len() - 1;
+            if !self.model.is_live(number) {
+                refresh.extend(session.refresh.iter().map(|token| (token, None)));
+            } else if current > 0 && self.model.now < session.grace_ends() {
+                refresh.push((&session.refresh[current - 1], Some(session.refresh[current].as_str())));
+            }
+        }
+        self.tally.tokens += access.len() + refresh.len();
+        let instance = |number: usize| &self.instances[number % 2];
+        let known = access.iter().enumerate().map(|(number, (token, _))| instance(number).knows(token));
+        for (known, (token, expected)) in join_all(known).await.into_iter().zip(&access) {
+            expect(&format!("the access token {}", forge::part(token, 1)), &known, expected)?;
+        }
+        let answers = refresh.iter().enumerate().map(|(number, (token, _))| instance(number).refresh(token));
+        for (answer, (token, expected)) in join_all(answers).await.into_iter().zip(&refresh) {
+            let seen = answer.body["refresh_token"].as_str();
+            expect(
+                &format!("the refresh token {token}"),
+                &(answer.status == 200, seen),
+                &(expected.is_some(), *expected),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Tries all tokens, also where that renews or ends a session: the last but one, the current one, the first, and the
+    /// newest once more.
+    async fn finish(&mut self) -> Result<(), String> {
+        self.try_all().await?;
+        for session in 0..self.model.sessions.len() {
+            for (at, age) in [(0, Age::Previous), (1, Age::Current), (1, Age::Older(0)), (0, Age::Current)] {
+                self.present(at, session, self.token(session, age)).await?;
+            }
+        }
+        self.try_all().await?;
+        expect("how many events there are", &self.instances[0].count("audit_event").await, &self.model.reuses)
+    }
+}

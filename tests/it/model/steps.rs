@@ -1,0 +1,151 @@
+//! The steps, and how random sequences of them are drawn.
+
+use proptest::{collection::vec, prelude::*};
+
+/// The most steps of a sequence.
+const LENGTH: usize = 80;
+
+/// One step. Its numbers choose among what there is when its turn comes, so that any part of a sequence is one too.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    LogIn { account: u8, password: Typed },
+    Refresh(Refresh),
+    Revoke(Refresh),
+    LogOut(Caller),
+    List(Caller),
+    EndOne { caller: Caller, session: u8 },
+    EndOthers(Caller),
+    ChangePassword { caller: Caller, current: Typed, new: u8 },
+    Operator { account: u8, does: Operation },
+    CleanUp,
+    Pass(Span),
+}
+
+/// A password that somebody types.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Typed {
+    Right,
+    Any(u8),
+}
+
+/// A refresh token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refresh {
+    /// Counted from the newest one.
+    pub(super) session: u8,
+    pub(super) age: Age,
+}
+
+/// Which refresh token of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Age {
+    Current,
+    Previous,
+    Older(u8),
+}
+
+/// An access token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    /// Counted from the newest one.
+    pub(super) session: u8,
+    /// Counted from the newest one.
+    pub(super) token: u8,
+}
+
+/// What an operator does to an account.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operation {
+    Disable,
+    Enable,
+    Delete,
+    Create(u8),
+    SetPassword(u8),
+}
+
+/// How much time passes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Span {
+    Seconds(u8),
+    /// Until something of a session ends, or a second before or after that.
+    Until {
+        session: u8,
+        what: Boundary,
+        later: i8,
+    },
+}
+
+/// What ends by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Boundary {
+    Grace,
+    Access,
+    Idle,
+    Lifetime,
+}
+
+fn typed() -> impl Strategy<Value = Typed> {
+    prop_oneof![4 => Just(Typed::Right), 1 => any::<u8>().prop_map(Typed::Any)]
+}
+
+/// Newer sessions are chosen more often.
+fn session() -> impl Strategy<Value = u8> {
+    prop_oneof![4 => 0..4_u8, 1 => any::<u8>()]
+}
+
+fn refresh() -> impl Strategy<Value = Refresh> {
+    let age = prop_oneof![8 => Just(Age::Current), 4 => Just(Age::Previous), 1 => any::<u8>().prop_map(Age::Older)];
+    (session(), age).prop_map(|(session, age)| Refresh { session, age })
+}
+
+fn caller() -> impl Strategy<Value = Caller> {
+    let token = prop_oneof![3 => Just(0), 1 => any::<u8>()];
+    (session(), token).prop_map(|(session, token)| Caller { session, token })
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        1 => Just(Operation::Disable),
+        3 => Just(Operation::Enable),
+        1 => Just(Operation::Delete),
+        5 => any::<u8>().prop_map(Operation::Create),
+        1 => any::<u8>().prop_map(Operation::SetPassword),
+    ]
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    let what = prop_oneof![
+        8 => Just(Boundary::Grace),
+        4 => Just(Boundary::Access),
+        2 => Just(Boundary::Idle),
+        1 => Just(Boundary::Lifetime),
+    ];
+    prop_oneof![
+        1 => any::<u8>().prop_map(Span::Seconds),
+        // Before it more often than after it, which leaves little to do.
+        4 => (session(), what, prop_oneof![3 => Just(-1), 2 => Just(0), 1 => Just(1)])
+            .prop_map(|(session, what, later)| Span::Until { session, what, later }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (any::<u8>(), typed()).prop_map(|(account, password)| Step::LogIn { account, password }),
+        24 => refresh().prop_map(Step::Refresh),
+        2 => refresh().prop_map(Step::Revoke),
+        2 => caller().prop_map(Step::LogOut),
+        2 => caller().prop_map(Step::List),
+        3 => (caller(), session()).prop_map(|(caller, session)| Step::EndOne { caller, session }),
+        2 => caller().prop_map(Step::EndOthers),
+        3 => (caller(), typed(), any::<u8>())
+            .prop_map(|(caller, current, new)| Step::ChangePassword { caller, current, new }),
+        5 => (any::<u8>(), operation()).prop_map(|(account, does)| Step::Operator { account, does }),
+        1 => Just(Step::CleanUp),
+        12 => span().prop_map(Step::Pass),
+    ]
+}
+
+/// Sequences, each step with the number of the instance that is asked.
+pub(super) fn sequences() -> impl Strategy<Value = Vec<(u8, Step)>> {
+    vec((0..2_u8, step()), 1..=LENGTH)
+}
