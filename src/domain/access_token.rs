@@ -172,9 +172,13 @@ fn is_spent(claims: &Claims, now: Moment) -> bool {
 }
 
 /// One part of the compact serialisation. Only canonical base64url is read, so that a token has one spelling, and
-/// duplicate members are refused.
+/// duplicate members are refused. So is a list of what the members should hold, which serde takes for the object.
 fn part<T: DeserializeOwned>(text: &str) -> Result<T, InvalidToken> {
-    serde_json::from_slice(&bytes(text)?).map_err(|_| InvalidToken)
+    let bytes = bytes(text)?;
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(InvalidToken);
+    }
+    serde_json::from_slice(&bytes).map_err(|_| InvalidToken)
 }
 
 fn bytes(text: &str) -> Result<Vec<u8>, InvalidToken> {

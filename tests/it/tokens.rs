@@ -19,6 +19,7 @@ use crate::support::{TestApp, forge, forge::Forger, rounds};
 crate::trials![
     forged_header_is_refused,
     claims_are_checked_for_type_and_value,
+    lists_are_no_objects,
     foreign_and_altered_signatures_are_refused,
     times_are_held_against_the_services_clock,
     one_token_has_one_spelling,
@@ -130,8 +131,17 @@ async fn claims_are_checked_for_type_and_value() {
     let upper = bench.claims["sub"].as_str().unwrap().to_uppercase();
     assert!(!bench.accepts(&bench.altered("sub", &json!(upper))).await);
     let twice = bench.claims.to_string().replacen('{', r#"{"sub":"x","#, 1);
-    let header = format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{}"}}"#, bench.forger.kid);
-    assert!(!bench.accepts(&bench.forger.sign(&header, &twice)).await, "two sub");
+    assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &twice)).await, "two sub");
+}
+
+async fn lists_are_no_objects() {
+    let bench = Bench::new().await;
+    let names = ["iss", "sub", "aud", "client_id", "exp", "nbf", "iat", "jti", "sid"];
+    let list = names.map(|name| bench.claims[name].to_string()).join(",");
+    assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &format!("[{list}]"))).await);
+    let header = format!(r#"["at+jwt","ES256","{}"]"#, bench.forger.kid);
+    assert!(!bench.accepts(&bench.forger.sign(&header, &bench.claims.to_string())).await);
+    assert!(bench.accepts(&bench.forger.sign(&bench.forger.header(), &bench.claims.to_string())).await);
 }
 
 async fn foreign_and_altered_signatures_are_refused() {

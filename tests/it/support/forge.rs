@@ -43,7 +43,12 @@ impl Forger {
 
     /// The usual header with other claims.
     pub(crate) fn with_claims(&self, claims: &Value) -> String {
-        self.sign(&format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{}"}}"#, self.kid), &claims.to_string())
+        self.sign(&self.header(), &claims.to_string())
+    }
+
+    /// The header of the service's own tokens.
+    pub(crate) fn header(&self) -> String {
+        format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{}"}}"#, self.kid)
     }
 }
 
