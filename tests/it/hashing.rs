@@ -23,6 +23,7 @@ use crate::support::{TestApp, app::attempt};
 crate::trials![
     default_cost_is_the_floor,
     hash_is_an_argon2id_phc_string_with_its_own_salt,
+    hash_with_more_parameters_is_not_read,
     raised_cost_renews_the_hash_at_the_next_good_login,
     raised_cost_refuses_no_parallel_login,
     lowered_cost_leaves_the_hash,
@@ -56,6 +57,19 @@ async fn hash_is_an_argon2id_phc_string_with_its_own_salt() {
     let form = regex::Regex::new(r"^\$argon2id\$v=19\$m=64,t=1,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$").unwrap();
     assert!(hashes.iter().all(|phc| form.is_match(phc)), "{hashes:?}");
     assert_ne!(hashes[0], hashes[1]);
+}
+
+async fn hash_with_more_parameters_is_not_read() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let real = phc(&app).await.remove(0);
+    for parameters in ["m=64,m=128,t=1,p=1", "m=64,t=1,p=1,p=2", "m=64,t=1,p=1,keyid=AAAA", "m=64,t=1,p=1,data=AAAA"] {
+        let changed = real.replace("m=64,t=1,p=1", parameters);
+        app.sql(&format!("UPDATE \"user\" SET password_hash = '{changed}'")).await;
+        assert!(!sign_in(&app.app, "my_password").await, "{parameters}");
+    }
+    app.sql(&format!("UPDATE \"user\" SET password_hash = '{real}'")).await;
+    assert!(sign_in(&app.app, "my_password").await);
 }
 
 /// The same database behind a service with another cost.

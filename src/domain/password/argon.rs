@@ -86,6 +86,10 @@ impl Stored {
             parallelism: hash.params.get_decimal("p")?,
         };
         cost.params()?;
+        // One more, or one of them twice, would ask for something else than what is computed here.
+        if hash.params.iter().count() != 3 {
+            return None;
+        }
         let tag = hash.hash?;
         (tag.len() == TAG_LENGTH).then_some(Self { cost, salt: hash.salt?, tag })
     }
