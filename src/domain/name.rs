@@ -83,13 +83,17 @@ impl Name {
 }
 
 /// The canonical form of any text by RFC 8265 section 3.3 (`UsernameCaseMapped`), or `None` for what that profile
-/// refuses and for what no column could hold. The Greek final sigma counts as any other: where it stands depends on
-/// what follows it, and two names must not differ by it alone.
+/// refuses, for what no column could hold, and for what would have yet another form (RFC 8264 section 7). The Greek final
+/// sigma counts as any other: where it stands depends on what follows it, and two names must not differ by it alone.
 #[must_use]
 pub fn canonical(text: &str) -> Option<String> {
     if text.chars().count() > MAX_LENGTH {
         return None;
     }
-    let name = UsernameCaseMapped::enforce(text).ok()?;
-    (name.chars().count() <= MAX_LENGTH).then(|| name.replace('ς', "σ"))
+    let form = enforced(text)?;
+    (form.chars().count() <= MAX_LENGTH && enforced(&form)? == form).then_some(form)
+}
+
+fn enforced(text: &str) -> Option<String> {
+    UsernameCaseMapped::enforce(text).ok().map(|name| name.replace('ς', "σ"))
 }

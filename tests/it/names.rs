@@ -10,6 +10,7 @@ crate::trials![
     spellings_of_one_name_are_equal,
     different_names_stay_different,
     what_the_profile_refuses_has_no_form,
+    canonical_form_of_any_letter_is_its_own,
 ];
 
 async fn every_registrable_letter_has_one_canonical_form_of_its_length() {
@@ -75,4 +76,15 @@ async fn what_the_profile_refuses_has_no_form() {
     {
         assert_eq!(name::canonical(text), None, "{text:?}");
     }
+}
+
+async fn canonical_form_of_any_letter_is_its_own() {
+    for letter in (0..=0x0001_ffff).filter_map(char::from_u32) {
+        for text in [letter.to_string(), format!("a{letter}")] {
+            if let Some(form) = name::canonical(&text) {
+                assert_eq!(name::canonical(&form).as_ref(), Some(&form), "{text:?}");
+            }
+        }
+    }
+    assert_eq!(name::canonical("\u{13b4}"), None, "its lower-case letter is refused");
 }
