@@ -1,8 +1,16 @@
 //! Reading: the file and the environment into typed settings, strictly, and errors that name the setting.
 
-use std::{env, ffi::OsString, fmt, marker::PhantomData, path::Path, str::FromStr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    env,
+    ffi::OsString,
+    fmt,
+    marker::PhantomData,
+    path::Path,
+    str::FromStr,
+};
 
-use config::{Environment, File, FileFormat};
+use config::{Environment, File, FileFormat, Source};
 use serde::{
     Deserializer,
     de::{self, DeserializeOwned, SeqAccess, Visitor},
@@ -19,13 +27,22 @@ pub(super) fn sources<T: DeserializeOwned>(file: Option<&Path>) -> Result<T, Con
         Some(path) => File::from(path).format(FileFormat::Toml).required(true),
         None => File::new(DEFAULT_FILE, FileFormat::Toml).required(false),
     };
-    let environment = Environment::with_prefix(PREFIX).prefix_separator("_").separator("__").source(Some(variables()?));
+    settings(file, variables()?)
+}
+
+/// The settings of a file and of variables, which win.
+pub(super) fn settings<T: DeserializeOwned>(
+    file: impl Source + Send + Sync + 'static,
+    variables: HashMap<String, String>,
+) -> Result<T, ConfigError> {
+    check_names(variables.keys())?;
+    let environment = Environment::with_prefix(PREFIX).prefix_separator("_").separator("__").source(Some(variables));
     let settings = config::Config::builder().add_source(file).add_source(environment).build();
     settings.and_then(config::Config::try_deserialize).map_err(|error| explain(&error))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
-fn variables() -> Result<std::collections::HashMap<String, String>, ConfigError> {
+fn variables() -> Result<HashMap<String, String>, ConfigError> {
     let readable = |(name, value): (OsString, OsString)| {
         let name = name.into_string().ok().filter(|name| name.starts_with(&format!("{PREFIX}_")))?;
         Some(match value.into_string() {
@@ -34,6 +51,28 @@ fn variables() -> Result<std::collections::HashMap<String, String>, ConfigError>
         })
     };
     env::vars_os().filter_map(readable).collect()
+}
+
+/// Makes sure that no two variables are about one setting, of which either might win: for the library capitals and small
+/// letters are the same, dots and brackets lead into a setting, and a section is a setting.
+fn check_names<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), ConfigError> {
+    let refused = |name: &str, reason: &str| Err(ConfigError::new("", format!("{name}: {reason}")));
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_') {
+            return refused(name, "there is no such setting");
+        }
+        if !seen.insert(name.to_ascii_uppercase()) {
+            return refused(name, "is set twice, in capitals and in small letters");
+        }
+    }
+    let section = |name: &&String| {
+        seen.range(format!("{name}__")..).next().is_some_and(|next| next.starts_with(&format!("{name}__")))
+    };
+    match seen.iter().find(section) {
+        Some(name) => refused(name, "is a section; each of its settings has a variable of its own"),
+        None => Ok(()),
+    }
 }
 
 /// Takes a value of its own type, or the text of one, which is all that a variable has. Nothing is rounded and no word

@@ -16,6 +16,7 @@ crate::trials![
     bad_files_are_refused,
     weak_hashing_is_refused_beyond_loopback,
     unreadable_variables_are_refused,
+    two_variables_for_one_setting_are_refused,
     short_sessions_need_no_second_setting,
     secrets_are_not_shown,
     missing_and_weak_master_keys_are_named,
@@ -165,6 +166,22 @@ async fn unreadable_variables_are_refused() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.args(["config", "check"]).env_clear().env("VESTIBULE_DATABASE__URL", value);
     refused(&command.output().unwrap(), &["VESTIBULE_DATABASE__URL", "UTF-8"]);
+}
+
+async fn two_variables_for_one_setting_are_refused() {
+    let proxies = ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8");
+    for (name, reason) in [
+        ("VESTIBULE_SERVER", "VESTIBULE_SERVER: is a section"),
+        ("VESTIBULE_server__trusted_proxies", "is set twice"),
+        ("VESTIBULE_SERVER.TRUSTED_PROXIES", "VESTIBULE_SERVER.TRUSTED_PROXIES: there is no such setting"),
+        ("VESTIBULE_SERVER__TRUSTED_PROXIES[0]", "VESTIBULE_SERVER__TRUSTED_PROXIES[0]: there is no such setting"),
+    ] {
+        // In which order variables are read is another one each time.
+        for _ in 0..8 {
+            refused(&check(&[proxies, (name, "192.168.0.0/16")], None), &[reason]);
+        }
+    }
+    assert!(check(&[("VESTIBULE_server__trusted_proxies", "10.0.0.0/8")], None).status.success());
 }
 
 async fn short_sessions_need_no_second_setting() {
