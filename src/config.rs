@@ -1,6 +1,8 @@
 //! The configuration: `vestibule.toml` and the environment, read once, checked before anything starts.
 
 mod check;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod read;
 
 use std::{

@@ -11,6 +11,8 @@ pub mod clock;
 pub mod database;
 mod device;
 pub mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod job;
 pub mod keyring;
 pub mod login;

@@ -5,6 +5,8 @@ mod cors;
 mod edge;
 mod forwarded;
 mod framing;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod paths;
 mod scrape;
 mod seldom;

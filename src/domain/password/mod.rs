@@ -1,6 +1,8 @@
 //! Passwords: which may be set, and how they are kept and checked.
 
 mod argon;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod pace;
 mod queue;
 

@@ -1,0 +1,216 @@
+//! Access tokens: none is accepted but real ones, and of what the real key has signed, only what has exactly the header
+//! and the claims of RFC 9068, for this service and for now.
+
+use std::{sync::LazyLock, time::Duration};
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
+use vestibule::{
+    domain::{
+        access_token::Bearer,
+        fuzzing::{issue_access_token, sign, signing_key, verify_access_token},
+    },
+    ids::{SessionId, UserId},
+};
+
+use crate::{
+    edits::edited,
+    json::Shape,
+    service::{APP, NOW, now},
+};
+
+/// No token is longer, in bytes.
+const MAX_LENGTH: usize = 8 * 1024;
+/// By how many seconds clocks may differ.
+const LEEWAY: i64 = 5;
+/// How many claims are changed at most: texts of texts grow fast.
+const MOST_CHANGES: usize = 6;
+/// What the service has nine of, in the order in which it writes them.
+const CLAIMS: [&str; 9] = ["iss", "sub", "aud", "client_id", "exp", "nbf", "iat", "jti", "sid"];
+
+static BEARER: LazyLock<Bearer> =
+    LazyLock::new(|| Bearer { user: UserId::from_bytes([0x3a; 16]), session: SessionId::from_bytes([0x5b; 16]) });
+
+static REAL: LazyLock<String> = LazyLock::new(|| {
+    let token = issue_access_token(&APP, *BEARER, now(), Duration::from_secs(600)).expect("there is a key");
+    assert_eq!(verify_access_token(&APP, &token, now()), Some(*BEARER), "a real token is accepted");
+    token
+});
+
+static KEY: LazyLock<String> = LazyLock::new(|| signing_key(&APP).expect("there is a key"));
+
+pub(crate) fn run(data: &[u8]) {
+    let Some((mode, rest)) = data.split_first() else { return };
+    match mode {
+        b'r' => {
+            if let Ok(text) = str::from_utf8(rest) {
+                assert_eq!(verify_access_token(&APP, text, now()), None, "somebody made a token");
+            }
+        }
+        // A header and claims with a line break between them. `@kid` stands for the key's identifier.
+        b's' => {
+            let mut parts = rest.splitn(2, |byte| *byte == b'\n');
+            if let (Some(header), Some(claims)) = (parts.next(), parts.next()) {
+                let header = String::from_utf8_lossy(header).replace("@kid", &KEY);
+                signed(header.as_bytes(), claims);
+            }
+        }
+        b'c' => drop(changed_claims(&mut Unstructured::new(rest))),
+        b'b' => drop(changed_bytes(&mut Unstructured::new(rest))),
+        _ => {
+            if let Ok(Ok(text)) = edited(REAL.as_bytes(), &mut Unstructured::new(rest)).map(String::from_utf8) {
+                unlike_the_real_one(&text);
+            }
+        }
+    }
+}
+
+fn unlike_the_real_one(token: &str) {
+    let accepted = verify_access_token(&APP, token, now()).is_some();
+    assert_eq!(accepted, token == *REAL, "{token} is not {}", *REAL);
+}
+
+/// Changes header, claims or signature of the real token, below base64url.
+fn changed_bytes(input: &mut Unstructured<'_>) -> Result<()> {
+    let number = input.choose_index(3)?;
+    let mut parts: Vec<_> = REAL.split('.').map(ToOwned::to_owned).collect();
+    let bytes = URL_SAFE_NO_PAD.decode(&parts[number]).expect("it is base64url");
+    parts[number] = URL_SAFE_NO_PAD.encode(edited(&bytes, input)?);
+    unlike_the_real_one(&parts.join("."));
+    Ok(())
+}
+
+/// What becomes of a claim.
+#[derive(Arbitrary, Debug)]
+enum Change {
+    /// Around now, where the tolerance ends.
+    Near(i8),
+    Number(i64),
+    Text(String),
+    Add(char),
+    Upper,
+    InArray,
+    AsText,
+    AsFloat,
+    Null,
+    Remove,
+    Repeat,
+    Rename(String),
+}
+
+/// Changes some of the claims that are right.
+fn changed_claims(input: &mut Unstructured<'_>) -> Result<()> {
+    let real = REAL.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let real: Value = real.and_then(|claims| serde_json::from_slice(&claims).ok()).expect("the claims are JSON");
+    let mut claims: Vec<_> = CLAIMS.iter().map(|name| ((*name).to_owned(), real[name].clone())).collect();
+    for _ in 0..MOST_CHANGES {
+        if input.is_empty() || claims.is_empty() {
+            break;
+        }
+        let number = input.choose_index(claims.len())?;
+        let (name, value) = &mut claims[number];
+        match Change::arbitrary(input)? {
+            Change::Near(seconds) => *value = (NOW + i64::from(seconds)).into(),
+            Change::Number(number) => *value = number.into(),
+            Change::Text(text) => *value = text.into(),
+            Change::Add(letter) => *value = format!("{}{letter}", value.as_str().unwrap_or_default()).into(),
+            Change::Upper => *value = value.as_str().unwrap_or_default().to_uppercase().into(),
+            Change::InArray => *value = Value::Array(vec![value.clone()]),
+            Change::AsText => *value = value.to_string().into(),
+            Change::AsFloat => *value = value.as_f64().unwrap_or_default().into(),
+            Change::Null => *value = Value::Null,
+            Change::Remove => drop(claims.remove(number)),
+            Change::Repeat => claims.push(claims[number].clone()),
+            Change::Rename(other) => *name = other,
+        }
+    }
+    let members = claims.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
+    let claims = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+    signed(format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{}"}}"#, *KEY).as_bytes(), claims.as_bytes());
+    Ok(())
+}
+
+/// Has the real key sign this, and compares what the service makes of it with what it should.
+fn signed(header: &[u8], claims: &[u8]) {
+    let token = sign(&APP, header, claims).expect("the key signs");
+    let accepted = verify_access_token(&APP, &token, now());
+    let expected = expected(header, claims).filter(|_| token.len() <= MAX_LENGTH);
+    let told = || format!("{} {}", String::from_utf8_lossy(header), String::from_utf8_lossy(claims));
+    match (accepted, expected) {
+        (None, None) => {}
+        (None, Some(Expected { spent, .. })) => assert!(spent != Some(false), "refused without a reason: {}", told()),
+        (Some(_), None) => panic!("accepted: {}", told()),
+        (Some(bearer), Some(Expected { user, session, spent })) => {
+            assert_eq!((bearer.user.to_string(), bearer.session.to_string()), (user, session));
+            assert!(spent != Some(true), "accepted after it was spent: {}", told());
+        }
+    }
+}
+
+/// What a token should be accepted as.
+struct Expected {
+    user: String,
+    session: String,
+    /// Whether it has lasted as long as it says, where its identifier tells for sure.
+    spent: Option<bool>,
+}
+
+fn expected(header: &[u8], claims: &[u8]) -> Option<Expected> {
+    let (header, names) = object(header)?;
+    // Any member twice, or any other, is wrong.
+    let three = names.len() == 3;
+    if !three || header["typ"] != "at+jwt" || header["alg"] != "ES256" || header["kid"] != KEY.as_str() {
+        return None;
+    }
+    let (claims, names) = object(claims)?;
+    if CLAIMS.iter().any(|claim| names.iter().filter(|name| name == claim).count() != 1) {
+        return None;
+    }
+    let text = |name: &str| claims[name].as_str();
+    let [expires, begins, made] = [claims["exp"].as_i64()?, claims["nbf"].as_i64()?, claims["iat"].as_i64()?];
+    let ours = text("iss")? == APP.tokens.issuer
+        && text("aud")? == APP.tokens.audience
+        && text("client_id")? == APP.tokens.client_id;
+    let timely = expires > NOW - LEEWAY && (0..=NOW + LEEWAY).contains(&begins) && (0..=NOW + LEEWAY).contains(&made);
+    let (user, session, identifier) = (text("sub")?, text("sid")?, text("jti")?);
+    let named = is_uuid(user) && is_uuid(session) && !identifier.is_empty();
+    let expected = Expected {
+        user: user.to_owned(),
+        session: session.to_owned(),
+        spent: spent(identifier, expires.saturating_sub(made)),
+    };
+    (ours && timely && named).then_some(expected)
+}
+
+/// An object, and the names of its members in their order.
+fn object(text: &[u8]) -> Option<(Value, Vec<String>)> {
+    let value: Value = serde_json::from_slice(text).ok()?;
+    let shape: Shape = serde_json::from_slice(text).ok()?;
+    value.is_object().then_some((value, shape.members))
+}
+
+/// Whether the text is an identifier in its one spelling.
+fn is_uuid(text: &str) -> bool {
+    let hyphens = [8, 13, 18, 23];
+    text.len() == 36
+        && text.bytes().enumerate().all(|(place, letter)| match letter {
+            b'-' => hyphens.contains(&place),
+            b'0'..=b'9' | b'a'..=b'f' => !hyphens.contains(&place),
+            _ => false,
+        })
+}
+
+/// Whether a token with this identifier, which says that it lasts so many seconds, has done so: an identifier of version
+/// 7 begins with the milliseconds of its making (RFC 9562 section 5.7). Others that may be read as times tell nothing here.
+fn spent(identifier: &str, seconds: i64) -> Option<bool> {
+    if !(30..=50).contains(&identifier.len()) {
+        return Some(false);
+    }
+    if !is_uuid(identifier) || !identifier[14..].starts_with('7') {
+        return None;
+    }
+    let made = i128::from_str_radix(&identifier[..13].replace('-', ""), 16).ok()?;
+    let lasts = (i128::from(seconds.max(0)) + i128::from(LEEWAY)) * 1000;
+    Some(i128::from(NOW) * 1000 - made >= lasts)
+}

@@ -1,0 +1,118 @@
+//! Forwarding headers: whatever a client writes into them, it is taken for the address from which it reached the first
+//! trusted proxy, or, where what it wrote cannot be told from what proxies wrote, for one of these; never for an address
+//! that it made up.
+
+use std::{net::IpAddr, sync::LazyLock};
+
+use poem::http::{HeaderMap, HeaderName, HeaderValue};
+use vestibule::server::fuzzing::Finder;
+
+const TRUSTED: [&str; 3] = ["10.0.0.0/8", "127.0.0.0/8", "2001:db8:aa::/48"];
+const CLIENTS: [&str; 4] = ["203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7", "11.0.0.1"];
+const PROXIES: [&str; 4] = ["10.0.0.1", "127.0.0.1", "2001:db8:aa::1", "::ffff:10.0.0.2"];
+
+static FINDER: LazyLock<Finder> =
+    LazyLock::new(|| Finder::new(TRUSTED.iter().map(|network| network.parse().expect("a network")).collect()));
+
+/// How a proxy says from where a request came.
+#[derive(Clone, Copy, Debug)]
+struct Style {
+    /// In `Forwarded`, else in `X-Forwarded-For`.
+    forwarded: bool,
+    /// In a line of its own, else behind a comma in the last line, or with all lines put together.
+    line: bool,
+    /// With a port.
+    port: bool,
+    /// After other pairs, where there are any.
+    more: bool,
+}
+
+/// What stands around the headers that a client writes.
+#[derive(Debug)]
+struct Setting {
+    client: IpAddr,
+    /// From the client to the service; at most three.
+    proxies: Vec<IpAddr>,
+    style: Style,
+}
+
+pub(crate) fn run(data: &[u8]) {
+    // Four bytes of the setting come first, so that the rest is text.
+    let Some((&[client, chain, first, style], lines)) = data.split_first_chunk() else { return };
+    let proxies = (0..chain % 4).map(|number| choose(&PROXIES, first.wrapping_add(number))).collect();
+    let style = Style { forwarded: style & 1 > 0, line: style & 2 > 0, port: style & 4 > 0, more: style & 8 > 0 };
+    check(&Setting { client: choose(&CLIENTS, client), proxies, style }, lines);
+}
+
+fn choose(list: &[&str], number: u8) -> IpAddr {
+    list[usize::from(number) % list.len()].parse().expect("an address")
+}
+
+/// Lets a client write these lines, those that begin with `f` into `Forwarded` and others into `X-Forwarded-For`, and the
+/// proxies add what they know.
+fn check(setting: &Setting, lines: &[u8]) {
+    let Setting { client, proxies, style } = setting;
+    let mut forwarded: Vec<Vec<u8>> = Vec::new();
+    let mut x_forwarded_for: Vec<Vec<u8>> = Vec::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        match line.split_first() {
+            Some((b'f', line)) => forwarded.push(line.to_vec()),
+            Some((_, line)) => x_forwarded_for.push(line.to_vec()),
+            None => {}
+        }
+    }
+    let alone = if style.forwarded { x_forwarded_for.is_empty() } else { forwarded.is_empty() };
+    let added = if style.forwarded { &mut forwarded } else { &mut x_forwarded_for };
+    let mut peer = *client;
+    for proxy in proxies {
+        add(added, peer, *style);
+        peer = *proxy;
+    }
+    let last = added.last().cloned().unwrap_or_default();
+    let Some(headers) = headers(&forwarded, &x_forwarded_for) else { return };
+    let found = FINDER.client(peer, &headers);
+    let real = client.to_canonical();
+    let known = found == real || proxies.iter().any(|proxy| proxy.to_canonical() == found);
+    assert!(known, "{found} is taken for the client in {setting:?} with {headers:?}");
+    // Nothing of the client's is in the way.
+    let readable = !style.forwarded && last.iter().all(|byte| (b' '..0x7f).contains(byte));
+    if proxies.is_empty() || (alone && (style.line || readable)) {
+        assert_eq!(found, real, "not the client in {setting:?} with {headers:?}");
+    }
+}
+
+/// What one proxy adds about the one before it.
+fn add(lines: &mut Vec<Vec<u8>>, peer: IpAddr, style: Style) {
+    let node = match (peer, style.port) {
+        (IpAddr::V4(_), true) => format!("{peer}:4711"),
+        (IpAddr::V6(_), true) => format!("[{peer}]:4711"),
+        (IpAddr::V6(_), false) if style.forwarded => format!("[{peer}]"),
+        _ => peer.to_string(),
+    };
+    let hop = match (style.forwarded, style.more) {
+        (false, _) => node,
+        (true, false) => format!("for=\"{node}\""),
+        (true, true) => format!("proto=https;by=\"_me, you\";for=\"{node}\""),
+    };
+    if style.line || lines.is_empty() {
+        lines.push(hop.into_bytes());
+    } else if style.more {
+        // As nginx does.
+        let all = lines.join(b", ".as_slice());
+        *lines = vec![[all.as_slice(), b", ", hop.as_bytes()].concat()];
+    } else if let Some(last) = lines.last_mut() {
+        last.extend_from_slice(b", ");
+        last.extend_from_slice(hop.as_bytes());
+    }
+}
+
+/// The headers; `None` for what no request can hold.
+fn headers(forwarded: &[Vec<u8>], x_forwarded_for: &[Vec<u8>]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, lines) in [("forwarded", forwarded), ("x-forwarded-for", x_forwarded_for)] {
+        for line in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(line).ok()?);
+        }
+    }
+    Some(headers)
+}

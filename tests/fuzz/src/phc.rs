@@ -1,0 +1,70 @@
+//! Stored hashes: what is read asks for no more than the service computes, says what its text says, and is right for a
+//! password only if argon2id says so. What is refused costs one hash of the current cost, and is wrong.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use vestibule::domain::password::{
+    Cost, Verdict,
+    fuzzing::{cost_of, verify},
+};
+
+use crate::service::{APP, RUNTIME};
+
+/// The password that the hashes are checked with.
+const PASSWORD: &str = "my_password";
+/// How much memory the passes of a hash may go through that is computed here, in KiB.
+const CHEAP: u32 = 1024;
+
+pub(crate) fn run(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let cost = cost_of(text);
+    if let Some(cost) = cost {
+        let Cost { memory_kib, iterations, parallelism } = cost;
+        assert!((8 * parallelism..=262_144).contains(&memory_kib), "{text} asks for too much memory, or too little");
+        assert!((1..=16).contains(&iterations) && (1..=16).contains(&parallelism), "{text} asks for too much");
+        assert_eq!(Some(cost), written(text), "{text} is read as something else");
+        if memory_kib * iterations > CHEAP {
+            return;
+        }
+    }
+    let before = APP.hashing.computed();
+    let verdict = RUNTIME.block_on(verify(&APP.hashing, PASSWORD, text));
+    assert_eq!(APP.hashing.computed() - before, 1, "every check costs one hash");
+    let right = cost.is_some_and(|cost| is_right(text, cost));
+    match verdict {
+        Some(Verdict::Right { .. }) => assert!(right, "{text} is no hash of the password"),
+        Some(Verdict::Wrong) => assert!(!right, "{text} is a hash of the password"),
+        None => panic!("{text} makes a login fail"),
+    }
+}
+
+/// The parts of a PHC string: algorithm, version, parameters, salt, tag.
+fn parts(text: &str) -> Option<[&str; 5]> {
+    text.strip_prefix('$')?.split('$').collect::<Vec<_>>().try_into().ok()
+}
+
+/// The cost that stands in a PHC string of argon2id, version 19.
+fn written(text: &str) -> Option<Cost> {
+    let [algorithm, version, parameters, ..] = parts(text)?;
+    let number = |name: &str| {
+        let mut all = parameters.split(',').filter_map(|pair| pair.split_once('=')).filter(|(key, _)| *key == name);
+        let (_, value) = all.next()?;
+        if all.next().is_none() { value.parse().ok() } else { None }
+    };
+    let cost = Cost { memory_kib: number("m")?, iterations: number("t")?, parallelism: number("p")? };
+    (algorithm == "argon2id" && version == "v=19").then_some(cost)
+}
+
+/// Whether it is a hash of the password.
+fn is_right(text: &str, cost: Cost) -> bool {
+    let hash = || {
+        let [.., salt, tag] = parts(text)?;
+        let (salt, tag) = (STANDARD_NO_PAD.decode(salt).ok()?, STANDARD_NO_PAD.decode(tag).ok()?);
+        let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(tag.len())).ok()?;
+        let mut own = vec![0; tag.len()];
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon2.hash_password_into(PASSWORD.as_bytes(), &salt, &mut own).ok()?;
+        Some(own == tag)
+    };
+    hash().unwrap_or(false)
+}

@@ -1,0 +1,77 @@
+//! Refresh tokens: none is read but those that the key has made, each says what it was made of and has one spelling.
+
+use std::sync::LazyLock;
+
+use arbitrary::Unstructured;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use vestibule::{
+    domain::{
+        fuzzing::{issue_refresh_token, read_refresh_token, refresh_key, with_mac},
+        refresh_token::PREFIX,
+    },
+    ids::SessionId,
+};
+
+use crate::{edits::edited, service::APP};
+
+/// Version, two identifiers, counter, secret.
+const LENGTH: usize = 1 + 16 + 16 + 8 + 16;
+
+static REAL: LazyLock<String> = LazyLock::new(|| {
+    let token = issue_refresh_token(&APP, SessionId::from_bytes([7; 16]), 1, [9; 16]).expect("there is a key");
+    assert!(read_refresh_token(&APP, &token).is_some(), "a real token is read");
+    token
+});
+
+pub(crate) fn run(data: &[u8]) {
+    let Some((mode, rest)) = data.split_first() else { return };
+    match mode {
+        b'm' => made_with_the_key(rest.to_vec()),
+        // The same under the right key's name.
+        b'k' => {
+            let mut message = rest.to_vec();
+            if let (Some(place), Some(key)) = (message.get_mut(1..17), refresh_key(&APP)) {
+                place.copy_from_slice(&key);
+            }
+            made_with_the_key(message);
+        }
+        b'r' => {
+            if let Ok(text) = str::from_utf8(rest) {
+                assert!(read_refresh_token(&APP, text).is_none(), "somebody made a token");
+                assert!(read_refresh_token(&APP, &format!("{PREFIX}{text}")).is_none(), "somebody made a token");
+            }
+        }
+        b'b' => {
+            let bytes = URL_SAFE_NO_PAD.decode(&REAL[PREFIX.len()..]).expect("it is base64url");
+            if let Ok(bytes) = edited(&bytes, &mut Unstructured::new(rest)) {
+                unlike_the_real_one(&format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)));
+            }
+        }
+        _ => {
+            if let Ok(Ok(text)) = edited(REAL.as_bytes(), &mut Unstructured::new(rest)).map(String::from_utf8) {
+                unlike_the_real_one(&text);
+            }
+        }
+    }
+}
+
+fn unlike_the_real_one(token: &str) {
+    assert_eq!(read_refresh_token(&APP, token).is_some(), token == *REAL, "{token} is not {}", *REAL);
+}
+
+/// A token of any bytes with a right MAC: it is read if these are what a token has, and says what they say.
+fn made_with_the_key(message: Vec<u8>) {
+    let token = with_mac(&APP, &message).expect("there is a key");
+    let formed = message.len() == LENGTH
+        && message[0] == 1
+        && Some(&message[1..17]) == refresh_key(&APP).as_ref().map(|key| &key[..]);
+    let Some((session, counter, secret)) = read_refresh_token(&APP, &token) else {
+        assert!(!formed, "{token} is refused without a reason");
+        return;
+    };
+    assert!(formed, "{token} is read, but has another form");
+    assert_eq!(session.as_bytes()[..], message[17..33]);
+    assert_eq!(counter.to_be_bytes()[..], message[33..41]);
+    assert_eq!(secret[..], message[41..]);
+    assert_eq!(issue_refresh_token(&APP, session, counter, secret).as_ref(), Some(&token), "it has another spelling");
+}

@@ -1,0 +1,39 @@
+//! A service with keys, whose database has gone as soon as they are read: what is fuzzed needs none.
+
+use std::{env, fs, process, sync::LazyLock};
+
+use tokio::runtime::Runtime;
+use vestibule::{
+    clock::{Clock, Reading, Timestamp},
+    config::Config,
+    domain::App,
+    startup,
+};
+
+/// 2030-03-17T17:46:40Z, in seconds.
+pub(crate) const NOW: i64 = 1_900_000_000;
+
+/// For what waits.
+pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime starts"));
+
+/// The service, at [`NOW`] for ever.
+pub(crate) static APP: LazyLock<App> = LazyLock::new(|| {
+    let folder = env::temp_dir().join(format!("vestibule-fuzz-{}", process::id()));
+    fs::create_dir(&folder).expect("the temporary folder can be written to");
+    let mut config = Config::default();
+    config.database.url = format!("sqlite://{}", folder.join("vestibule.db").display()).into();
+    config.keys.master_key_file = Some(folder.join("vestibule.key"));
+    config.passwords.weak_hashing_for_tests = true;
+    config.passwords.memory_kib = 8;
+    config.passwords.iterations = 1;
+    config.passwords.threads = Some(1);
+    let clock = Clock::frozen(Timestamp::from_micros(NOW * 1_000_000));
+    let app = RUNTIME.block_on(startup::open_patiently(&config, &clock)).expect("the service starts");
+    fs::remove_dir_all(&folder).expect("the temporary folder can be removed");
+    app
+});
+
+/// What its clock shows.
+pub(crate) fn now() -> Reading {
+    APP.clock.read()
+}
