@@ -14,12 +14,17 @@ use proptest::{
 };
 use sea_orm::EntityTrait as _;
 use vestibule::{
-    domain::{session, session::Client, token},
+    domain::{session, token},
     entity,
     secret::{AccessToken, RefreshToken},
 };
 
-use crate::support::{TestApp, app::Tokens, forge::REFRESH_PREFIX, property, rounds};
+use crate::support::{
+    TestApp,
+    app::{Tokens, client_at},
+    forge::REFRESH_PREFIX,
+    property, rounds,
+};
 
 crate::trials![
     no_bit_of_an_access_token_can_be_flipped_s51,
@@ -204,7 +209,7 @@ async fn no_refresh_token_is_made_of_others_s32() {
             if real.contains(&text) {
                 return Ok(());
             }
-            let client = Client { address: [127, 0, 0, 1].into(), user_agent: None };
+            let client = client_at([127, 0, 0, 1]);
             let refused = token::refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
             if refused { Ok(()) } else { Err(format!("{text} is taken for a token")) }
         }

@@ -28,7 +28,7 @@ pub(crate) static APP: LazyLock<App> = LazyLock::new(|| {
     config.passwords.iterations = 1;
     config.passwords.threads = Some(1);
     let clock = Clock::frozen(Timestamp::from_micros(NOW * 1_000_000));
-    let app = RUNTIME.block_on(startup::open_patiently(&config, &clock)).expect("the service starts");
+    let app = RUNTIME.block_on(startup::open_patiently(&config, &clock, &Arc::default())).expect("the service starts");
     fs::remove_dir_all(&folder).expect("the temporary folder can be removed");
     app
 });
