@@ -1,6 +1,9 @@
 //! A service with keys, whose database has gone as soon as they are read: what is fuzzed needs none.
 
-use std::{env, fs, process, sync::LazyLock};
+use std::{
+    env, fs, process,
+    sync::{Arc, LazyLock},
+};
 
 use tokio::runtime::Runtime;
 use vestibule::{
