@@ -15,6 +15,7 @@ mod clocks;
 mod config;
 mod conflicts;
 mod cors;
+mod deploy;
 mod devices;
 mod document;
 mod edge;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         config::trials(),
         conflicts::trials(),
         cors::trials(),
+        deploy::trials(),
         devices::trials(),
         document::trials(),
         edge::trials(),

@@ -51,7 +51,7 @@ fn traceparent() -> String {
 }
 
 /// A server that answers for its metrics, and the URL of these.
-fn measured(deployment: &Deployment) -> (Server, String) {
+pub(crate) fn measured(deployment: &Deployment) -> (Server, String) {
     let mut command = deployment.command();
     command.env("VESTIBULE_METRICS__LISTEN", "127.0.0.1:0");
     let server = Server::start(command);
@@ -60,7 +60,7 @@ fn measured(deployment: &Deployment) -> (Server, String) {
     (server, url)
 }
 
-async fn scraped(url: &str) -> String {
+pub(crate) async fn scraped(url: &str) -> String {
     let answer = reqwest::get(url).await.unwrap();
     assert_eq!(answer.status(), 200);
     let media_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
