@@ -125,7 +125,7 @@ label! {
 
 label! {
     /// Work beside requests.
-    Job = "job" {
+    Job = "task" {
         /// Clearing away what is over.
         CleanUp = "clean_up",
         /// Looking at the clock that counts.

@@ -304,7 +304,7 @@ async fn planted_faults_of_expressions_are_found() {
         ("by (limit)", "by (address)", "vestibule_throttled_total has no label address"),
         ("{{limit}}", "{{kind}}", "the result has no label kind"),
         ("$labels.limit", "$labels.kind", "the result has no label kind"),
-        ("exported_job", "task", "vestibule_job_runs_total has no label task"),
+        ("task", "activity", "vestibule_job_runs_total has no label activity"),
         ("{outcome=\"busy\"}", "{result=\"busy\"}", "vestibule_logins_total has no label result"),
         ("outcome=\"busy\"", "outcome=\"full\"", "outcome of vestibule_logins_total is never full"),
         ("kind=\"unavailable\"", "kind=\"reused\"", "kind of vestibule_database_errors_total is never reused"),

@@ -113,7 +113,7 @@ async fn metrics_count_what_happens() {
     // One for the registration, one for each login, two for the new password.
     is("vestibule_hash_duration_seconds_count", "8");
     is("vestibule_hash_queue_wait_seconds_count", "8");
-    is("vestibule_job_runs_total{job=\"clean_up\",outcome=\"success\"}", "1");
+    is("vestibule_job_runs_total{task=\"clean_up\",outcome=\"success\"}", "1");
     let connections =
         ["idle", "busy"].map(|state| &series[&format!("vestibule_database_connections{{state=\"{state}\"}}")]);
     assert!(connections.iter().map(|number| number.parse::<usize>().unwrap()).sum::<usize>() >= 1, "{series:#?}");
@@ -160,10 +160,10 @@ async fn labels_are_bounded() {
     assert_eq!(unknown, Vec::<String>::new());
     assert!(values["status"].iter().all(|status| status.len() == 3 && status.parse::<u16>().is_ok()));
     let keys = values.keys().map(String::as_str).collect::<Vec<_>>();
-    assert_eq!(keys, ["cause", "job", "kind", "le", "limit", "outcome", "state", "status", "version"]);
+    assert_eq!(keys, ["cause", "kind", "le", "limit", "outcome", "state", "status", "task", "version"]);
     let values = values.iter().map(|(key, values)| (key.as_str(), values.len())).collect::<BTreeMap<_, _>>();
-    let named = ["cause", "job", "kind", "limit", "outcome", "state"].map(|key| values[key]);
-    assert_eq!(named, [5, 2, 5, 4, 6, 2], "as many as the code names, whatever happens");
+    let named = ["cause", "kind", "limit", "outcome", "state", "task"].map(|key| values[key]);
+    assert_eq!(named, [5, 5, 4, 6, 2, 2], "as many as the code names, whatever happens");
     let series = series(&text);
     for limit in ["login", "registration", "refused_refresh", "refresh"] {
         assert_eq!(series[&format!("vestibule_throttled_total{{limit=\"{limit}\"}}")], "1", "{limit}");
