@@ -66,7 +66,8 @@ async fn service_is_killed_r1() {
     }
     server.stop();
     let damage = damage(&deployment.rows().await).await;
-    tell("kill -9 of the service under load", number, &tally, recovery);
+    let trail = verified_trail(&deployment);
+    tell("kill -9 of the service under load", number, &tally, recovery, &trail);
     tally.holds();
     assert_eq!(damage, None);
 }
@@ -88,15 +89,24 @@ async fn database_is_killed_r1() {
     }
     server.stop();
     let damage = damage(&deployment.rows().await).await;
-    tell("kill -9 of the database under load", number, &tally, recovery);
+    let trail = verified_trail(&deployment);
+    tell("kill -9 of the database under load", number, &tally, recovery, &trail);
     tally.holds();
     assert_eq!(tally.others(&GOOD_OR_REFUSED), [0; 0], "answers while the database was down");
     assert_eq!(damage, None);
 }
 
+/// How many audit events there are, all of them in their chain as they were written.
+fn verified_trail(deployment: &Deployment) -> String {
+    let output = deployment.command().args(["audit", "verify", "--json"]).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{report}");
+    report["events"].to_string()
+}
+
 /// Adds a row about processes that were killed.
-fn tell(scenario: &'static str, rounds: usize, tally: &Tally, recovery: Duration) {
-    let more = format!("{OWNERS} clients");
+fn tell(scenario: &'static str, rounds: usize, tally: &Tally, recovery: Duration, trail: &str) {
+    let more = format!("{OWNERS} clients; {trail} audit events in one unbroken chain");
     Figures { recovery: Some(recovery), more, ..tally.figures("R1", scenario, rounds) }.tell();
 }
 

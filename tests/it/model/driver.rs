@@ -422,6 +422,9 @@ impl Driver {
             }
         }
         self.try_all().await?;
-        expect("how many events there are", &self.instances[0].count("audit_event").await, &self.model.reuses)
+        let misuses = i64::try_from(self.instances[0].misuses().await.len()).unwrap();
+        expect("how many tokens were misused", &misuses, &self.model.reuses)?;
+        let trail = vestibule::domain::audit::verify(&self.instances[0].app).await.unwrap();
+        expect("what is wrong with the audit trail", &trail.findings, &Vec::new())
     }
 }
