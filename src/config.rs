@@ -6,8 +6,9 @@ pub mod fuzzing;
 mod read;
 
 use std::{
-    fmt,
+    fmt, fs,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -471,6 +472,23 @@ impl Config {
         let config: Self = read::sources(file)?;
         config.validate()?;
         Ok(config)
+    }
+}
+
+/// The permission bits of the configuration file that [`Config::load`] reads, where others than its owner can read it
+/// (OWASP ASVS 13.3.2).
+#[must_use]
+pub fn loose_mode(file: Option<&Path>) -> Option<u32> {
+    let mode = fs::metadata(file.unwrap_or(Path::new(DEFAULT_FILE))).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+impl Config {
+    /// Whether it holds a secret.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        let password = Url::parse(self.database.url.expose_secret()).ok().and_then(|url| url.password().map(str::len));
+        self.keys.master_key.is_some() || password.is_some()
     }
 }
 

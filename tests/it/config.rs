@@ -2,13 +2,15 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Output},
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+use vestibule::startup;
 
-use crate::support::figures::Figures;
+use crate::support::{figures::Figures, process::vestibule};
 
 crate::trials![
     settings_come_from_file_and_environment,
@@ -19,6 +21,7 @@ crate::trials![
     two_variables_for_one_setting_are_refused,
     short_sessions_need_no_second_setting,
     secrets_are_not_shown,
+    file_with_secrets_that_others_can_read_is_warned_of_s117,
     missing_and_weak_master_keys_are_named,
 ];
 
@@ -211,6 +214,28 @@ async fn secrets_are_not_shown() {
     config.database.url = "postgres://user:hunter2@db/vestibule".to_owned().into();
     config.keys.master_key = Some("hunter2".to_owned().into());
     assert!(!format!("{config:?}").contains("hunter2") && !config.database.shown().contains("hunter2"));
+}
+
+async fn file_with_secrets_that_others_can_read_is_warned_of_s117() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("vestibule.toml");
+    let warned = |text: &str, mode: u32| {
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let output = vestibule(&folder).args(["config", "check"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).contains("other users can read the configuration file")
+    };
+    let key = startup::new_master_key().unwrap().to_text();
+    let with_key = format!("[keys]\nmaster_key = \"{}\"\n", &**key);
+    let with_password = format!("{with_key}[database]\nurl = \"postgres://user:hunter2@localhost/vestibule\"\n");
+    for text in [&with_key, &with_password] {
+        for mode in [0o644, 0o640, 0o604] {
+            assert!(warned(text, mode), "{mode:o}");
+        }
+        assert!(!warned(text, 0o600));
+    }
+    assert!(!warned("[log]\nformat = \"text\"\n", 0o644), "there is no secret in it");
 }
 
 async fn missing_and_weak_master_keys_are_named() {
