@@ -27,10 +27,10 @@ use crate::support::{
 };
 
 crate::trials![
-    no_bit_of_an_access_token_can_be_flipped_s51,
-    no_bit_of_a_refresh_token_can_be_flipped_s32,
-    no_access_token_is_made_of_others_s51,
-    no_refresh_token_is_made_of_others_s32,
+    no_bit_of_an_access_token_can_be_flipped_s64,
+    no_bit_of_a_refresh_token_can_be_flipped_s64,
+    no_access_token_is_made_of_others_s64,
+    no_refresh_token_is_made_of_others_s64,
 ];
 
 /// How many requests are on their way at once. Refused refresh tokens are counted in one row.
@@ -65,7 +65,7 @@ async fn opens_nothing(app: &TestApp, token: Vec<u8>) {
     }
 }
 
-async fn no_bit_of_an_access_token_can_be_flipped_s51() {
+async fn no_bit_of_an_access_token_can_be_flipped_s64() {
     let (app, tokens) = signed_in().await;
     let parts: Vec<_> = tokens.access.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).collect();
     let joined =
@@ -86,7 +86,7 @@ async fn no_bit_of_an_access_token_can_be_flipped_s51() {
     assert!(app.knows(&tokens.access).await);
 }
 
-async fn no_bit_of_a_refresh_token_can_be_flipped_s32() {
+async fn no_bit_of_a_refresh_token_can_be_flipped_s64() {
     let (app, tokens) = signed_in().await;
     let row = entity::session::Entity::find().one(&app.app.db).await.unwrap();
     let bytes = URL_SAFE_NO_PAD.decode(tokens.refresh.strip_prefix(REFRESH_PREFIX).unwrap()).unwrap();
@@ -184,7 +184,7 @@ async fn three_sessions() -> (Arc<TestApp>, [Tokens; 3]) {
     (Arc::new(app), [first, second, jane])
 }
 
-async fn no_access_token_is_made_of_others_s51() {
+async fn no_access_token_is_made_of_others_s64() {
     let (app, tokens) = three_sessions().await;
     let real = Arc::new(tokens.map(|tokens| tokens.access));
     property::holds(rounds(4000, 1_000_000), changes, move |changes| {
@@ -198,7 +198,7 @@ async fn no_access_token_is_made_of_others_s51() {
     .await;
 }
 
-async fn no_refresh_token_is_made_of_others_s32() {
+async fn no_refresh_token_is_made_of_others_s64() {
     let (app, tokens) = three_sessions().await;
     let real = Arc::new(tokens.map(|tokens| tokens.refresh));
     let (service, known) = (Arc::clone(&app), Arc::clone(&real));

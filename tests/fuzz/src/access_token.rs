@@ -7,6 +7,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use vestibule::{
+    clock::{Moment, Reading, Timestamp},
     domain::{
         access_token::Bearer,
         fuzzing::{issue_access_token, sign, signing_key, verify_access_token},
@@ -56,6 +57,7 @@ pub(crate) fn run(data: &[u8]) {
                 signed(header.as_bytes(), claims);
             }
         }
+        b'i' => drop(issued(&mut Unstructured::new(rest))),
         b'c' => drop(changed_claims(&mut Unstructured::new(rest))),
         b'b' => drop(changed_bytes(&mut Unstructured::new(rest))),
         _ => {
@@ -69,6 +71,31 @@ pub(crate) fn run(data: &[u8]) {
 fn unlike_the_real_one(token: &str) {
     let accepted = verify_access_token(&APP, token, now()).is_some();
     assert_eq!(accepted, token == *REAL, "{token} is not {}", *REAL);
+}
+
+/// Any token that is made is accepted as long as it lasts, and by clocks that are a little behind, but no longer.
+fn issued(input: &mut Unstructured<'_>) -> Result<()> {
+    let bearer =
+        Bearer { user: UserId::from_bytes(input.arbitrary()?), session: SessionId::from_bytes(input.arbitrary()?) };
+    let lasts: u32 = input.int_in_range(1..=3600)?;
+    let made: u64 = input.int_in_range(10_000..=1 << 45)?;
+    let later: i64 = input.int_in_range(-10_000..=1000 * i64::from(lasts) + 10_000)?;
+    let token = issue_access_token(&APP, bearer, reading(made), Duration::from_secs(lasts.into()));
+    let now = made.saturating_add_signed(later);
+    let seconds = |millis: u64| i64::try_from(millis / 1000).unwrap_or(i64::MAX);
+    let begun = seconds(made) <= seconds(now) + LEEWAY;
+    let ended = seconds(now) >= seconds(made) + i64::from(lasts) + LEEWAY;
+    let spent = later >= 1000 * (i64::from(lasts) + LEEWAY);
+    let accepted = verify_access_token(&APP, &token.expect("there is a key"), reading(now));
+    let expected = (begun && !ended && !spent).then_some(bearer);
+    assert_eq!(accepted, expected, "made at {made} ms for {lasts} s, seen {later} ms later");
+    Ok(())
+}
+
+/// What a clock shows so many milliseconds after the epoch.
+fn reading(millis: u64) -> Reading {
+    let date = Timestamp::from_micros(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1000));
+    Reading { date, moment: Moment::from_millis(millis) }
 }
 
 /// Changes header, claims or signature of the real token, below base64url.
