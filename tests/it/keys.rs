@@ -119,9 +119,12 @@ async fn damaged_seal_is_refused() {
 }
 
 async fn lost_key_is_refused_and_not_replaced() {
-    for (purpose, name) in
-        [(Purpose::Signing, "signing"), (Purpose::Refresh, "refresh"), (Purpose::Pseudonym, "pseudonym")]
-    {
+    for (purpose, name) in [
+        (Purpose::Signing, "signing"),
+        (Purpose::Refresh, "refresh"),
+        (Purpose::Pseudonym, "pseudonym"),
+        (Purpose::Audit, "audit"),
+    ] {
         let app = TestApp::new().await;
         app.user("john", "my_password").await;
         let tokens = app.sign_in("john", "my_password").await;

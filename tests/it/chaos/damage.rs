@@ -57,7 +57,7 @@ async fn damaged_key_stops_the_start_r27() {
     assert_eq!(stored().await, keys, "none was made in their place");
     let figures = Figures {
         id: "R27",
-        scenario: "a damaged master, signing, refresh or pseudonym key",
+        scenario: "a damaged master, signing, refresh, pseudonym or audit key",
         rounds: number,
         more: format!("each start refused with exit code 6, the slowest after {:.2} s", slowest.as_secs_f64()),
         ..Figures::default()
