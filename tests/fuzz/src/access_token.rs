@@ -16,7 +16,7 @@ use vestibule::{
 };
 
 use crate::{
-    edits::edited,
+    edits::{edited, last_letters},
     json::Shape,
     service::{APP, NOW, now},
 };
@@ -34,7 +34,7 @@ static BEARER: LazyLock<Bearer> =
     LazyLock::new(|| Bearer { user: UserId::from_bytes([0x3a; 16]), session: SessionId::from_bytes([0x5b; 16]) });
 
 static REAL: LazyLock<String> = LazyLock::new(|| {
-    let token = issue_access_token(&APP, *BEARER, now(), Duration::from_secs(600)).expect("there is a key");
+    let token = issue_access_token(&APP, *BEARER, now(), Duration::from_mins(10)).expect("there is a key");
     assert_eq!(verify_access_token(&APP, &token, now()), Some(*BEARER), "a real token is accepted");
     token
 });
@@ -44,6 +44,7 @@ static KEY: LazyLock<String> = LazyLock::new(|| signing_key(&APP).expect("there 
 pub(crate) fn run(data: &[u8]) {
     let Some((mode, rest)) = data.split_first() else { return };
     match mode {
+        b'l' => last_letters(&REAL).for_each(|text| unlike_the_real_one(&text)),
         b'r' => {
             if let Ok(text) = str::from_utf8(rest) {
                 assert_eq!(verify_access_token(&APP, text, now()), None, "somebody made a token");
@@ -201,13 +202,13 @@ fn expected(header: &[u8], claims: &[u8]) -> Option<Expected> {
         && text("client_id")? == APP.tokens.client_id;
     let timely = expires > NOW - LEEWAY && (0..=NOW + LEEWAY).contains(&begins) && (0..=NOW + LEEWAY).contains(&made);
     let (user, session, identifier) = (text("sub")?, text("sid")?, text("jti")?);
-    let named = is_uuid(user) && is_uuid(session) && !identifier.is_empty();
+    let whole = is_uuid(user) && is_uuid(session) && !identifier.is_empty();
     let expected = Expected {
         user: user.to_owned(),
         session: session.to_owned(),
         spent: spent(identifier, expires.saturating_sub(made)),
     };
-    (ours && timely && named).then_some(expected)
+    (ours && timely && whole).then_some(expected)
 }
 
 /// An object, and the names of its members in their order.

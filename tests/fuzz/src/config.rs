@@ -57,7 +57,9 @@ pub(crate) fn run(data: &[u8]) {
     let variables = variables.lines().filter_map(|line| line.split_once('='));
     let variables: HashMap<_, _> =
         variables.map(|(name, value)| (format!("VESTIBULE_{name}"), value.to_owned())).collect();
-    let file = format!("[keys]\nmaster_key = \"{SECRET}\"\n{file}");
+    // What begins with an exclamation mark goes on in the line of the secret.
+    let file = file.strip_prefix('!').map_or_else(|| format!("\n{file}"), ToOwned::to_owned);
+    let file = format!("[keys]\nmaster_key = \"{SECRET}\"{file}");
     match load(&file, variables.clone()) {
         Err(error) => assert!(!error.to_string().contains(SECRET), "a message shows a secret"),
         Ok(config) => {

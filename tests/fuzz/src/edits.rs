@@ -2,23 +2,31 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-/// One change; places count round.
+/// What base64url consists of.
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// One change. Places count round, below zero from the end on.
 #[derive(Arbitrary, Debug)]
 enum Edit {
-    Flip { at: u16, bit: u8 },
-    Replace { at: u16, with: u8 },
-    Insert { at: u16, what: u8 },
-    Remove { at: u16, bytes: u8 },
-    Repeat { at: u16, bytes: u8 },
-    End { at: u16 },
-    Swap { one: u16, other: u16 },
+    Flip { at: i16, bit: u8 },
+    Replace { at: i16, with: u8 },
+    Letter { at: i16, number: u8 },
+    Insert { at: i16, what: u8 },
+    Remove { at: i16, bytes: u8 },
+    Repeat { at: i16, bytes: u8 },
+    End { at: i16 },
+    Swap { one: i16, other: i16 },
 }
 
 /// The text after the changes that the input describes.
 pub(crate) fn edited(text: &[u8], input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut text = text.to_vec();
     while !input.is_empty() && !text.is_empty() {
-        let place = |at: u16| usize::from(at) % text.len();
+        let length = text.len();
+        let place = |at: i16| {
+            let from_an_end = usize::from(at.unsigned_abs()) % length;
+            if at < 0 && from_an_end > 0 { length - from_an_end } else { from_an_end }
+        };
         match Edit::arbitrary(input)? {
             Edit::Flip { at, bit } => {
                 let at = place(at);
@@ -27,6 +35,10 @@ pub(crate) fn edited(text: &[u8], input: &mut Unstructured<'_>) -> Result<Vec<u8
             Edit::Replace { at, with } => {
                 let at = place(at);
                 text[at] = with;
+            }
+            Edit::Letter { at, number } => {
+                let at = place(at);
+                text[at] = LETTERS[usize::from(number) % LETTERS.len()];
             }
             Edit::Insert { at, what } => {
                 let at = place(at);
@@ -52,4 +64,10 @@ pub(crate) fn edited(text: &[u8], input: &mut Unstructured<'_>) -> Result<Vec<u8
         }
     }
     Ok(text)
+}
+
+/// The text with every letter of base64url in the place of the last one, some of which may stand for the same bytes.
+pub(crate) fn last_letters(text: &str) -> impl Iterator<Item = String> {
+    let rest = &text[..text.len() - 1];
+    LETTERS.iter().map(move |letter| format!("{rest}{}", char::from(*letter)))
 }

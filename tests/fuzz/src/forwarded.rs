@@ -16,6 +16,7 @@ static FINDER: LazyLock<Finder> =
 
 /// How a proxy says from where a request came.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Style {
     /// In `Forwarded`, else in `X-Forwarded-For`.
     forwarded: bool,

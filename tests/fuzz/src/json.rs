@@ -1,4 +1,4 @@
-//! Bodies: what is read is what serde_json reads, no member stands twice at any depth, and nothing else is refused but
+//! Bodies: what is read is what `serde_json` reads, no member stands twice at any depth, and nothing else is refused but
 //! nesting beyond 32.
 
 use std::{collections::BTreeSet, fmt};
@@ -23,7 +23,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// What serde_json's own values do not tell.
+/// What `serde_json`'s own values do not tell.
 #[derive(Default)]
 pub(crate) struct Shape {
     /// Whether a member stands twice in any object.

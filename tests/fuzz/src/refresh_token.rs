@@ -12,7 +12,10 @@ use vestibule::{
     ids::SessionId,
 };
 
-use crate::{edits::edited, service::APP};
+use crate::{
+    edits::{edited, last_letters},
+    service::APP,
+};
 
 /// Version, two identifiers, counter, secret.
 const LENGTH: usize = 1 + 16 + 16 + 8 + 16;
@@ -26,15 +29,16 @@ static REAL: LazyLock<String> = LazyLock::new(|| {
 pub(crate) fn run(data: &[u8]) {
     let Some((mode, rest)) = data.split_first() else { return };
     match mode {
-        b'm' => made_with_the_key(rest.to_vec()),
+        b'm' => made_with_the_key(rest),
         // The same under the right key's name.
         b'k' => {
             let mut message = rest.to_vec();
             if let (Some(place), Some(key)) = (message.get_mut(1..17), refresh_key(&APP)) {
                 place.copy_from_slice(&key);
             }
-            made_with_the_key(message);
+            made_with_the_key(&message);
         }
+        b'l' => last_letters(&REAL).for_each(|text| unlike_the_real_one(&text)),
         b'r' => {
             if let Ok(text) = str::from_utf8(rest) {
                 assert!(read_refresh_token(&APP, text).is_none(), "somebody made a token");
@@ -60,8 +64,8 @@ fn unlike_the_real_one(token: &str) {
 }
 
 /// A token of any bytes with a right MAC: it is read if these are what a token has, and says what they say.
-fn made_with_the_key(message: Vec<u8>) {
-    let token = with_mac(&APP, &message).expect("there is a key");
+fn made_with_the_key(message: &[u8]) {
+    let token = with_mac(&APP, message).expect("there is a key");
     let formed = message.len() == LENGTH
         && message[0] == 1
         && Some(&message[1..17]) == refresh_key(&APP).as_ref().map(|key| &key[..]);

@@ -119,10 +119,12 @@ impl Driver {
     async fn step(&mut self, at: usize, step: Step) -> Result<(), String> {
         match step {
             Step::LogIn { account, password } => self.log_in(at, usize::from(account) % NAMES.len(), password).await,
-            Step::Operator { account, does } => self.operate(at, usize::from(account) % NAMES.len(), does).await,
             Step::CleanUp => clean_up::run(&self.instances[at].app).await.map(drop).map_err(|fault| fault.to_string()),
             // The others are about sessions.
             _ if self.model.sessions.is_empty() => Ok(()),
+            Step::Operator { session, does } => {
+                self.operate(at, self.model.sessions[self.session(session)].account, does).await
+            }
             Step::Refresh(token) => self.refresh(at, token).await,
             Step::Revoke(token) => self.revoke(at, token).await,
             Step::Pass(span) => {
@@ -326,14 +328,14 @@ impl Driver {
             if found { changed.map_err(|error| error.to_string()) } else { Ok(()) }
         };
         match (does, known) {
-            (Operation::Disable, known) => {
+            (Operation::Toggle, Some(state::Account { disabled: disabled @ true, .. })) => {
+                *disabled = false;
+                return change(account::enable(app, id).await.map(drop));
+            }
+            (Operation::Toggle, known) => {
                 change(account::disable(app, id).await.map(drop))?;
                 self.tally.saw("disabled");
                 set(known, |account| account.disabled = true);
-            }
-            (Operation::Enable, known) => {
-                set(known, |account| account.disabled = false);
-                return change(account::enable(app, id).await.map(drop));
             }
             (Operation::Delete, known) => {
                 change(account::delete(app, id).await)?;

@@ -18,7 +18,7 @@ crate::trials![sessions_do_as_the_model_says];
 const ACCESS: u64 = 120;
 const GRACE: u64 = 30;
 const IDLE: u64 = 600;
-const LIFETIME: u64 = 1000;
+const LIFETIME: u64 = 700;
 /// The most live sessions of an account.
 const MOST: usize = 3;
 
@@ -49,7 +49,7 @@ const SEEN: [&str; 21] = [
 
 async fn sessions_do_as_the_model_says() {
     // A database of its own for each sequence takes longer on a server.
-    let (short, full) = if database::server().is_some() { (12, 150) } else { (32, 1000) };
+    let (short, full) = if database::server().is_some() { (20, 150) } else { (40, 1000) };
     let sequences = rounds(short, full);
     let tally = Arc::new(Mutex::new(Tally::default()));
     let total = Arc::clone(&tally);

@@ -16,7 +16,7 @@ pub(super) enum Step {
     EndOne { caller: Caller, session: u8 },
     EndOthers(Caller),
     ChangePassword { caller: Caller, current: Typed, new: u8 },
-    Operator { account: u8, does: Operation },
+    Operator { session: u8, does: Operation },
     CleanUp,
     Pass(Span),
 }
@@ -53,11 +53,11 @@ pub(super) struct Caller {
     pub(super) token: u8,
 }
 
-/// What an operator does to an account.
+/// What an operator does to the account of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
-    Disable,
-    Enable,
+    /// Disables an account, or enables one that is disabled.
+    Toggle,
     Delete,
     Create(u8),
     SetPassword(u8),
@@ -105,9 +105,8 @@ fn caller() -> impl Strategy<Value = Caller> {
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        1 => Just(Operation::Disable),
-        3 => Just(Operation::Enable),
-        1 => Just(Operation::Delete),
+        6 => Just(Operation::Toggle),
+        2 => Just(Operation::Delete),
         5 => any::<u8>().prop_map(Operation::Create),
         1 => any::<u8>().prop_map(Operation::SetPassword),
     ]
@@ -118,7 +117,7 @@ fn span() -> impl Strategy<Value = Span> {
         8 => Just(Boundary::Grace),
         4 => Just(Boundary::Access),
         2 => Just(Boundary::Idle),
-        1 => Just(Boundary::Lifetime),
+        2 => Just(Boundary::Lifetime),
     ];
     prop_oneof![
         1 => any::<u8>().prop_map(Span::Seconds),
@@ -139,7 +138,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => caller().prop_map(Step::EndOthers),
         3 => (caller(), typed(), any::<u8>())
             .prop_map(|(caller, current, new)| Step::ChangePassword { caller, current, new }),
-        5 => (any::<u8>(), operation()).prop_map(|(account, does)| Step::Operator { account, does }),
+        6 => (session(), operation()).prop_map(|(session, does)| Step::Operator { session, does }),
         1 => Just(Step::CleanUp),
         12 => span().prop_map(Step::Pass),
     ]
