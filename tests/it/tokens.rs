@@ -19,6 +19,7 @@ use crate::support::{TestApp, forge, forge::Forger, rounds};
 crate::trials![
     forged_header_is_refused,
     claims_are_checked_for_type_and_value,
+    claims_are_utf_8,
     lists_are_no_objects,
     foreign_and_altered_signatures_are_refused,
     times_are_held_against_the_services_clock,
@@ -132,6 +133,13 @@ async fn claims_are_checked_for_type_and_value() {
     assert!(!bench.accepts(&bench.altered("sub", &json!(upper))).await);
     let twice = bench.claims.to_string().replacen('{', r#"{"sub":"x","#, 1);
     assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &twice)).await, "two sub");
+}
+
+async fn claims_are_utf_8() {
+    let bench = Bench::new().await;
+    let more = |scope: &[u8]| [br#"{"scope":""#, scope, br#"","#, &bench.claims.to_string().into_bytes()[1..]].concat();
+    assert!(bench.accepts(&bench.forger.sign(&bench.forger.header(), &more(b"all"))).await);
+    assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &more(b"a\xff"))).await);
 }
 
 async fn lists_are_no_objects() {

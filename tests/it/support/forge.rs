@@ -34,7 +34,7 @@ impl Forger {
     }
 
     /// Signs any header and claims, as text.
-    pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
+    pub(crate) fn sign(&self, header: &str, claims: &(impl AsRef<[u8]> + ?Sized)) -> String {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.pkcs8).unwrap();
         let signature = key.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
