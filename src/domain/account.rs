@@ -267,9 +267,13 @@ pub async fn change_password(
         row.password_hash = Set(hash.clone());
         row.password_changed_at = Set(now.date);
         row.update(&*transaction).await.doing(doing)?;
+        throttle::forgive(app, &transaction, admitted, now.moment).await?;
         device::forget_all(&transaction, seen.id).await?;
-        throttle::succeed(app, &transaction, admitted, seen.id, now.moment).await?;
-        let others = session::Entity::end_others_of(caller.account.id, caller.session);
+        throttle::remember(app, &transaction, admitted, seen.id, now.moment).await?;
+        // By their identifiers: a search that locks what it passes would wait for the session of another account that
+        // does the same, and waits for this one. The lock of the account keeps new ones away.
+        let others = session::Entity::others_of(seen.id, caller.session).all(&*transaction).await.doing(doing)?;
+        let others = session::Entity::end_all(others.iter().map(|other| other.id));
         let ended = others.exec(&*transaction).await.doing(doing)?.rows_affected;
         app.keyring.trail().record(&transaction, event, now.date).await?;
         Ok::<_, ChangePasswordError>(ended)

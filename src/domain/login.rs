@@ -94,7 +94,8 @@ async fn signed_in(app: &App, attempt: Attempt) -> Result<TokenPair, LoginError>
             row.password_hash = Set(hash.clone());
             row.update(&*transaction).await.doing("renewing a password hash")?;
         }
-        throttle::succeed(app, &transaction, admitted, user.id, now.moment).await?;
+        throttle::forgive(app, &transaction, admitted, now.moment).await?;
+        throttle::remember(app, &transaction, admitted, user.id, now.moment).await?;
         let opened = session::open(&app.sessions, &transaction, user.id, client, secret, now).await?;
         let event = Event::done(Kind::Login, Actor::Client(client)).of(Some(user.id)).session(opened.session.id);
         app.keyring.trail().record(&transaction, event, now.date).await?;

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     clock::{Moment, TOLERANCE},
     entity::throttle,
+    ids::UserId,
     metrics::Limit,
 };
 
@@ -151,21 +152,34 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Moment) -
     counted(app, Limit::Login, admitted)
 }
 
-/// Forgets the failures of a try that has succeeded, in the transaction of what it succeeded with, and makes its device
-/// known.
+/// Forgets the failures of a try that has succeeded, in the transaction of what it succeeded with. In every transaction
+/// this comes before its device is made known: two that took these locks in different orders would wait for each other.
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn succeed(
+pub(super) async fn forgive(
     app: &App,
     transaction: &DatabaseTransaction,
     admitted: &Admitted,
-    user: crate::ids::UserId,
     now: Moment,
 ) -> Result<(), Fault> {
     give_back(app, transaction, admitted, 1, now).await?;
     let doing = "forgetting failed tries";
     throttle::Entity::delete_by_id(&admitted.failures).exec(transaction).await.doing(doing)?;
+    Ok(())
+}
+
+/// Makes the device of a try that has succeeded known.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn remember(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    admitted: &Admitted,
+    user: UserId,
+    now: Moment,
+) -> Result<(), Fault> {
     device::remember(transaction, &admitted.device, user, &app.throttle, now).await
 }
 

@@ -123,6 +123,12 @@ impl Entity {
         Self::end(id).filter(COLUMN.user_id.eq(owner)).filter(Column::IdleExpiresAt.gt(now))
     }
 
+    /// The sessions of an account but this one.
+    #[must_use]
+    pub fn others_of(owner: UserId, kept: SessionId) -> Select<Self> {
+        Self::find().filter(COLUMN.user_id.eq(owner)).filter(COLUMN.id.ne(kept))
+    }
+
     /// Removes every session of an account but this one.
     #[must_use]
     pub fn end_others_of(owner: UserId, kept: SessionId) -> DeleteMany<Self> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 use serde_json::json;
 use vestibule::domain::{
@@ -28,6 +28,7 @@ crate::trials![
     device_that_is_cleared_away_meanwhile_is_remembered,
     token_that_was_current_when_it_came_ends_nothing,
     held_row_hurts_its_account_only,
+    password_changes_stand_in_nobodys_way,
     lost_connection_is_503;
     on PostgreSQL: session_of_a_login_before_is_ended_in_every_isolation_level,
 ];
@@ -312,4 +313,35 @@ async fn lost_connection_is_503() {
     answer.is_problem(503, "unavailable");
     holder.commit().await;
     app.token("john", "my_password").await;
+}
+
+/// Of clients behind one address, whose limits they share: each transaction takes its locks in one order, so that none
+/// has to be tried again because another one waits for it.
+async fn password_changes_stand_in_nobodys_way() {
+    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(1_000)).start().await;
+    let names = ["john", "jane", "jack", "jill"];
+    let mut tokens = Vec::new();
+    for name in names {
+        app.user(name, "my_password").await;
+        tokens.push(app.sign_in(name, "my_password").await);
+    }
+    let conflicts = || {
+        let text = app.app.metrics.text(vestibule::metrics::Gauges::default());
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("vestibule_database_errors_total{kind=\"conflict\"} "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    let before = conflicts();
+    let same = json!({ "current_password": "my_password", "new_password": "my_password" });
+    for _ in 0..rounds(10, 100) {
+        let setters = tokens.iter().map(|tokens| app.post("/me/password").bearer(&tokens.access).json(&same).send());
+        let logins = names
+            .iter()
+            .chain(&names)
+            .map(|name| app.post("/login").json(&json!({ "username": name, "password": "my_password" })).send());
+        let (changed, signed_in) = join(join_all(setters), join_all(logins)).await;
+        assert!(changed.iter().all(|answer| answer.status == 204), "{changed:?}");
+        assert!(signed_in.iter().all(|answer| [200, 401].contains(&answer.status)), "{signed_in:?}");
+    }
+    assert_eq!(conflicts() - before, 0);
 }
