@@ -49,8 +49,7 @@ const SEEN: [&str; 21] = [
 
 async fn sessions_do_as_the_model_says() {
     // A database of its own for each sequence takes longer on a server.
-    let (short, full) = if database::server().is_some() { (20, 150) } else { (40, 1000) };
-    let sequences = rounds(short, full);
+    let sequences = rounds(40, if database::server().is_some() { 150 } else { 1000 });
     let tally = Arc::new(Mutex::new(Tally::default()));
     let total = Arc::clone(&tally);
     let compare = move |steps: Vec<_>| {
