@@ -39,7 +39,7 @@ use vestibule::{
 
 use super::{
     canary,
-    client::{Answer, Call},
+    client::{Answer, Call, patient},
     database,
 };
 
@@ -192,7 +192,7 @@ async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: 
     let mut settings = startup::connections(&config, tls.clone());
     settings.deadlines = deadlines.unwrap_or(settings.deadlines);
     tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
-    TestApp { app, config, address, folder, tls, client: reqwest::Client::new(), shutdown }
+    TestApp { app, config, address, folder, tls, client: patient(), shutdown }
 }
 
 impl TestApp {

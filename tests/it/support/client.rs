@@ -1,6 +1,6 @@
 //! The client: sends a request, holds the answer against the document, notes it in the ledger.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use reqwest::{
     Client, Method,
@@ -13,6 +13,14 @@ use super::{canary, contract, ledger};
 /// A text as it stands in a URL when none of its bytes is to mean anything.
 pub(crate) fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
+}
+
+/// How long a client waits for an answer, which no service takes: a test ends even where a connection is lost unnoticed.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What sends requests.
+pub(super) fn patient() -> Client {
+    Client::builder().timeout(PATIENCE).build().unwrap()
 }
 
 /// A request in the making.

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use super::{
     app::{Tokens, write_key},
     canary,
-    client::{Answer, Call},
+    client::{Answer, Call, patient},
     database,
 };
 
@@ -70,7 +70,7 @@ pub(crate) struct Remote {
 
 impl Remote {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, client: reqwest::Client::new() }
+        Self { address, client: patient() }
     }
 
     /// A request, whose answer is held against the document.
