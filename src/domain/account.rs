@@ -205,7 +205,7 @@ pub async fn find(app: &App, who: &str) -> Result<Account, ChangeError> {
 /// # Errors
 /// [`ChangeError::NotFound`], or a fault.
 pub async fn disable(app: &App, id: UserId) -> Result<Account, ChangeError> {
-    change(app, id, Kind::AccountDisabled, |row| row.state = Set(State::Disabled)).await
+    change(app, id, Kind::AccountDisabled, Sessions::End, |row| row.state = Set(State::Disabled)).await
 }
 
 /// Opens a disabled account again; the sessions that it had stay ended.
@@ -213,7 +213,7 @@ pub async fn disable(app: &App, id: UserId) -> Result<Account, ChangeError> {
 /// # Errors
 /// [`ChangeError::NotFound`], or a fault.
 pub async fn enable(app: &App, id: UserId) -> Result<Account, ChangeError> {
-    change(app, id, Kind::AccountEnabled, |row| row.state = Set(State::Active)).await
+    change(app, id, Kind::AccountEnabled, Sessions::Keep, |row| row.state = Set(State::Active)).await
 }
 
 /// Sets an account's password for an operator, without knowing the old one; its sessions end.
@@ -223,7 +223,7 @@ pub async fn enable(app: &App, id: UserId) -> Result<Account, ChangeError> {
 pub async fn set_password(app: &App, account: &Account, password: &Password) -> Result<Account, ChangeError> {
     let now = app.clock.now();
     let hash = hash_new(app, &name_of(account)?, password).await??;
-    change(app, account.id, Kind::PasswordSet, |row| {
+    change(app, account.id, Kind::PasswordSet, Sessions::End, |row| {
         row.password_hash = Set(hash.clone());
         row.password_changed_at = Set(now);
     })
@@ -314,12 +314,19 @@ async fn hash_new(app: &App, name: &Name, password: &Password) -> Result<Result<
     app.hashing.hash(password).await.map(Ok)
 }
 
-/// Changes a row under its lock for an operator, and ends the account's sessions in the same transaction, unless the
-/// account is enabled.
+/// What becomes of the sessions of an account that is changed, and of what it knows devices by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sessions {
+    Keep,
+    End,
+}
+
+/// Changes a row under its lock for an operator, and whatever goes with that in the same transaction.
 async fn change(
     app: &App,
     id: UserId,
     kind: Kind,
+    sessions: Sessions,
     edit: impl Fn(&mut user::ActiveModel),
 ) -> Result<Account, ChangeError> {
     let doing = "changing an account";
@@ -330,7 +337,7 @@ async fn change(
         let mut row = locked(&transaction, id).await?.into_active_model();
         edit(&mut row);
         let changed = row.update(&*transaction).await.doing(doing)?;
-        if kind != Kind::AccountEnabled {
+        if sessions == Sessions::End {
             device::forget_all(&transaction, id).await?;
             session::Entity::end_all_of(id).exec(&*transaction).await.doing(doing)?;
         }
