@@ -134,6 +134,7 @@ pub struct Keyring {
     refresh: Keys<hmac::Key>,
     pseudonym: Keys<hmac::Key>,
     published: Vec<PublicKey>,
+    audit: KeyId,
     trail: Trail,
 }
 
@@ -146,7 +147,7 @@ impl Keyring {
     pub async fn open(db: &Pool, master: &MasterKey, clock: &Clock) -> Result<Self, KeyringError> {
         // First, because it notes that the others are made.
         let audit = Keys::new(opened(db, master, clock, Purpose::Audit, None, read_mac_key).await?)?;
-        let (_, key) = audit.active().ok_or(KeyringError::LostHead)?;
+        let (audit, key) = audit.active().ok_or(KeyringError::LostHead)?;
         let trail = Trail::new(key.clone());
         audit::head(db).await?.ok_or(KeyringError::LostHead)?;
         let noted = Some(&trail);
@@ -159,6 +160,7 @@ impl Keyring {
             refresh: Keys::new(refresh)?,
             pseudonym: Keys::new(pseudonym)?,
             published,
+            audit,
             trail,
         })
     }
@@ -225,7 +227,7 @@ pub fn published(app: &App) -> &[PublicKey] {
 /// The database's.
 pub(super) async fn is_stored(app: &App) -> Result<bool, Fault> {
     let ring = &app.keyring;
-    let used = [ring.signing.active, ring.refresh.active, ring.pseudonym.active];
+    let used = [ring.audit, ring.signing.active, ring.refresh.active, ring.pseudonym.active];
     let stored = sealed_key::Entity::of(used).count(&app.db).await.doing("looking for the keys")?;
     Ok(stored == used.len() as u64)
 }

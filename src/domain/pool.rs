@@ -169,14 +169,6 @@ impl Pool {
         });
     }
 
-    /// Makes sure that the database answers.
-    ///
-    /// # Errors
-    /// The database's.
-    pub(super) async fn answers(&self) -> Result<(), DbErr> {
-        self.statement(self.db.ping()).await
-    }
-
     /// Closes all connections; what uses the pool from now on finds the database unavailable.
     ///
     /// # Errors

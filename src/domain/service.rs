@@ -94,8 +94,7 @@ impl Service {
             return Err(NotReady::Leaving);
         }
         let app = self.app().ok_or(NotReady::Starting)?;
-        let doing = "asking the database whether it is there";
-        app.db.answers().await.doing(doing).map_err(NotReady::Database)?;
+        let doing = "looking at the schema";
         if !database::is_current(&app.db).await.doing(doing).map_err(NotReady::Database)? {
             return Err(NotReady::Schema);
         }
