@@ -6,9 +6,8 @@ pub mod fuzzing;
 mod read;
 
 use std::{
-    fmt, fs,
+    fmt,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -473,14 +472,6 @@ impl Config {
         config.validate()?;
         Ok(config)
     }
-}
-
-/// The permission bits of the configuration file that [`Config::load`] reads, where others than its owner can read it
-/// (OWASP ASVS 13.3.2).
-#[must_use]
-pub fn loose_mode(file: Option<&Path>) -> Option<u32> {
-    let mode = fs::metadata(file.unwrap_or(Path::new(DEFAULT_FILE))).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
 }
 
 impl Config {

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use vestibule::{
     api::document::document,
     clock::Clock,
-    config::{self, Config, ConfigError, Traces},
+    config::{Config, ConfigError, Traces},
     domain::{
         App,
         account::{ChangeError, RegisterError},
@@ -200,11 +200,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
     let telemetry = telemetry::start(&config.log, &traces).map_err(|error| {
         Failure::new(Failure::UNUSABLE, format_args!("traces.endpoint (VESTIBULE_TRACES__ENDPOINT): {error}"))
     })?;
-    if let Some(mode) = config::loose_mode(arguments.config.as_deref()).filter(|_| config.is_secret()) {
-        tracing::warn!(
-            "other users can read the configuration file (mode {mode:o}), which may hold a secret; `chmod 600` it"
-        );
-    }
+    startup::warn_of_loose_config(arguments.config.as_deref(), &config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match command {

@@ -1,0 +1,153 @@
+//! Files that only their owner may read (OWASP ASVS 13.3.2): the master key's, the database's, the configuration's.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    process,
+};
+
+use secrecy::ExposeSecret as _;
+
+use super::StartError;
+use crate::{
+    config::{Config, DEFAULT_FILE},
+    domain::keyring,
+    secret::MasterKey,
+};
+
+/// The master key's file where nothing else is configured and the database is SQLite.
+const DEFAULT_KEY_FILE: &str = "vestibule.key";
+
+/// The permission bits of a file that others than its owner can read.
+fn loose_mode(path: &Path) -> io::Result<Option<u32>> {
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    Ok((mode & 0o077 != 0).then_some(mode))
+}
+
+/// Warns when others can read the configuration's file, if `file` names one or [`DEFAULT_FILE`] exists, and may find a
+/// secret there.
+pub fn warn_of_loose_config(file: Option<&Path>, config: &Config) {
+    if config.is_secret()
+        && let Ok(Some(mode)) = loose_mode(file.unwrap_or(Path::new(DEFAULT_FILE)))
+    {
+        tracing::warn!(
+            "other users can read the configuration file (mode {mode:o}), which may hold a secret; `chmod 600` it"
+        );
+    }
+}
+
+/// Where the master key is to be found.
+enum KeySource {
+    /// In the configuration itself.
+    Text(MasterKey),
+    /// In this file, which may be missing.
+    File(PathBuf),
+}
+
+fn key_source(config: &Config) -> Result<KeySource, StartError> {
+    if let Some(text) = &config.keys.master_key {
+        let place = "keys.master_key (VESTIBULE_KEYS__MASTER_KEY)".to_owned();
+        let key = MasterKey::parse(text.expose_secret());
+        return key.map(KeySource::Text).map_err(|error| StartError::MasterKey { place, error });
+    }
+    match (&config.keys.master_key_file, config.database.file()) {
+        (Some(file), _) => Ok(KeySource::File(file.clone())),
+        (None, Some(_)) => Ok(KeySource::File(PathBuf::from(DEFAULT_KEY_FILE))),
+        (None, None) => Err(StartError::NoMasterKey),
+    }
+}
+
+/// The configured master key; with SQLite and nothing configured, the one in the default file, which is made where
+/// there are no keys yet that another one sealed.
+pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
+    let file = match key_source(config)? {
+        KeySource::Text(key) => return Ok(key),
+        KeySource::File(file) => file,
+    };
+    if file.exists() {
+        return read_key(&file);
+    }
+    let Some(database_file) = config.database.file() else { return Err(StartError::NoKeyFile(file)) };
+    if database_file.exists() {
+        let db = super::database(config).await?;
+        let sealed = keyring::is_sealed(&db).await?;
+        db.close().await.map_err(|error| StartError::Database { url: config.database.shown(), error })?;
+        if sealed {
+            // Another process that starts for the first time may have made both meanwhile.
+            return if file.exists() { read_key(&file) } else { Err(StartError::LostMasterKey(file)) };
+        }
+    }
+    create_key(&file)?;
+    read_key(&file)
+}
+
+/// Checks the master key as a start would, and makes nothing.
+///
+/// # Errors
+/// [`StartError`].
+pub fn check_master_key(config: &Config) -> Result<(), StartError> {
+    match key_source(config)? {
+        KeySource::Text(_) => Ok(()),
+        KeySource::File(file) if file.exists() => read_key(&file).map(drop),
+        KeySource::File(_) if config.database.file().is_some() => Ok(()),
+        KeySource::File(file) => Err(StartError::NoKeyFile(file)),
+    }
+}
+
+/// A new random master key.
+///
+/// # Errors
+/// When the system's random generator fails.
+pub fn new_master_key() -> io::Result<MasterKey> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the random generator failed"))?;
+    Ok(MasterKey::from_random(bytes))
+}
+
+fn read_key(path: &Path) -> Result<MasterKey, StartError> {
+    let failed = |error| StartError::File { path: path.to_owned(), error };
+    if let Some(mode) = loose_mode(path).map_err(failed)? {
+        return Err(StartError::LooseKeyFile { path: path.to_owned(), mode });
+    }
+    let text = zeroize::Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
+    MasterKey::parse(&text).map_err(|error| StartError::MasterKey { place: path.display().to_string(), error })
+}
+
+/// Writes a new key whole or not at all. Of two processes that start at once, both go on with the key of the faster.
+fn create_key(path: &Path) -> Result<(), StartError> {
+    let draft = path.with_extension(format!("key.{}", process::id()));
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        writeln!(file, "{}", *new_master_key()?.to_text())?;
+        file.sync_all()?;
+        match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    };
+    let written = write();
+    let removed = fs::remove_file(&draft);
+    let synced = path.parent().map_or(Ok(()), |folder| {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()
+    });
+    written.and(removed).and(synced).map_err(|error| StartError::File { path: path.to_owned(), error })
+}
+
+/// Makes the database's file readable by its owner alone before anything is in it; SQLite gives its other files the
+/// same mode. One that cannot be written is refused: SQLite would open it all the same, and every change would fail.
+pub(super) fn database_file(path: &Path) -> Result<(), StartError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if let Ok(Some(mode)) = loose_mode(path) {
+                tracing::warn!(file = %path.display(), mode = format!("{mode:o}"), "other users can read the database");
+            }
+            let opened = OpenOptions::new().write(true).open(path).map(drop);
+            opened.map_err(|error| StartError::File { path: path.to_owned(), error })
+        }
+        Err(error) => Err(StartError::File { path: path.to_owned(), error }),
+    }
+}
