@@ -55,12 +55,7 @@ impl Server {
         if self.listen.is_empty() {
             return Err(ConfigError::new("server.listen", "names no address"));
         }
-        let url = Url::parse(&self.public_url).map_err(|error| ConfigError::new("server.public_url", error))?;
-        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
-            let reason = "must be an http or https URL without user, query and fragment";
-            return Err(ConfigError::new("server.public_url", reason));
-        }
+        let url = plain_url("server.public_url", &self.public_url)?;
         // The issuer is compared byte by byte, so it has one spelling.
         let usual = url.as_str().trim_end_matches('/');
         if usual != self.issuer() {
@@ -81,14 +76,10 @@ impl Server {
 impl Traces {
     fn validate(&self) -> Result<(), ConfigError> {
         let Some(endpoint) = &self.endpoint else { return Ok(()) };
-        let url = Url::parse(endpoint).map_err(|error| ConfigError::new("traces.endpoint", error))?;
-        let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
-            let reason =
-                "must be an http or https URL without user, path, query and fragment, as in http://localhost:4318";
-            return Err(ConfigError::new("traces.endpoint", reason));
+        if plain_url("traces.endpoint", endpoint)?.path() == "/" {
+            return Ok(());
         }
-        Ok(())
+        Err(ConfigError::new("traces.endpoint", "must not have a path, as in http://localhost:4318"))
     }
 }
 
@@ -192,6 +183,17 @@ fn check_origin(text: &str) -> Result<(), ConfigError> {
         }
         _ => refused("is no origin such as https://app.example".to_owned()),
     }
+}
+
+/// A URL that names a server and a place there, and nobody's secret.
+fn plain_url(key: &str, text: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(text).map_err(|error| ConfigError::new(key, error))?;
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    let bare = url.query().is_none() && url.fragment().is_none();
+    if matches!(url.scheme(), "http" | "https") && url.has_host() && anonymous && bare {
+        return Ok(url);
+    }
+    Err(ConfigError::new(key, "must be an http or https URL without user, query and fragment"))
 }
 
 /// Whether the driver reads the path as it stands.

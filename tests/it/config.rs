@@ -68,6 +68,7 @@ async fn every_bad_setting_is_named() {
         ("VESTIBULE_SERVER__LISTEN", "", "server.listen"),
         ("VESTIBULE_SERVER__PUBLIC_URL", "localhost", "server.public_url"),
         ("VESTIBULE_SERVER__PUBLIC_URL", "http://user@localhost", "server.public_url"),
+        ("VESTIBULE_SERVER__PUBLIC_URL", "http://:password@localhost", "server.public_url"),
         ("VESTIBULE_SERVER__MAX_BODY", "0", "server.max_body"),
         ("VESTIBULE_SERVER__MAX_BODY", "-1", "server.max_body"),
         ("VESTIBULE_SERVER__MAX_CONNECTIONS", "many", "server.max_connections"),
