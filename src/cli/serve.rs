@@ -130,17 +130,20 @@ fn welcome(config: &Config, bound: &[SocketAddr], metrics: Option<SocketAddr>) -
         let lines = ["  tokens say  ", issuer, "; VESTIBULE_SERVER__PUBLIC_URL sets the URL that clients use\n"];
         text.extend(lines);
     }
-    if !config.server.is_loopback() {
-        text.push_str(&open_doors(config));
-    }
+    text.push_str(&open_doors(config, metrics));
     text
 }
 
 /// What anybody who reaches a listener beyond this host can do, and how to stop it.
-fn open_doors(config: &Config) -> String {
+fn open_doors(config: &Config, metrics: Option<SocketAddr>) -> String {
+    let public = !config.server.is_loopback();
     let doors = [
-        (config.registration.open, "anybody may register; VESTIBULE_REGISTRATION__OPEN=false closes it"),
-        (config.docs.enabled, "the documentation is public; VESTIBULE_DOCS__ENABLED=false turns it off"),
+        (public && config.registration.open, "anybody may register; VESTIBULE_REGISTRATION__OPEN=false closes it"),
+        (public && config.docs.enabled, "the documentation is public; VESTIBULE_DOCS__ENABLED=false turns it off"),
+        (
+            metrics.is_some_and(|address| !address.ip().is_loopback()),
+            "the metrics are public; VESTIBULE_METRICS__LISTEN names an address that only those reach who scrape them",
+        ),
     ];
     let lines = doors.iter().filter(|(open, _)| *open).map(|(_, text)| ["  open        ", text, "\n"].concat());
     lines.collect()

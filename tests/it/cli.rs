@@ -152,6 +152,13 @@ async fn open_doors_are_named_beyond_loopback() {
     for setting in ["VESTIBULE_REGISTRATION__OPEN=false", "VESTIBULE_DOCS__ENABLED=false"] {
         assert!(rest.contains(setting), "{rest}");
     }
+    for (listen, open) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
+        let mut command = vestibule(&folder);
+        command.env("VESTIBULE_METRICS__LISTEN", listen);
+        let rest = Server::start(command).stop();
+        assert_eq!(rest.contains("VESTIBULE_METRICS__LISTEN names"), open, "{rest}");
+        assert!(!rest.contains("VESTIBULE_DOCS__ENABLED"), "{rest}");
+    }
 }
 
 async fn taken_port_names_the_setting() {
