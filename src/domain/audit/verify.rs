@@ -92,8 +92,8 @@ pub async fn verify(app: &App) -> Result<Verified, Fault> {
         }
     }
     walk.end();
-    let findings = [walk.findings, around(app, &begun).await?].concat();
-    let outside = audit_event::Entity::outside().count(&app.db).await.doing(READING)?;
+    let (outside, around) = around(app, &begun).await?;
+    let findings = [walk.findings, around].concat();
     let kept = chain::head(&app.db).await?.map_or(begun.first_position, |head| head.first_position);
     Ok(Verified {
         events: walk.events,
@@ -119,15 +119,16 @@ async fn one_by_one(app: &App, walk: &mut Walk<'_>, from: i64) -> Result<(), Fau
     Ok(())
 }
 
-/// What is wrong with the head, and with what stands before and after its chain and outside of it.
-async fn around(app: &App, begun: &audit_head::Model) -> Result<Vec<Finding>, Fault> {
+/// How many events stand outside the chain; what is wrong with them, with the head, and with what stands before and after
+/// its chain.
+async fn around(app: &App, begun: &audit_head::Model) -> Result<(u64, Vec<Finding>), Fault> {
     let genuine = verify_slices_are_equal(&app.keyring.trail().sealed(begun.clone()).mac, &begun.mac).is_ok();
     let mut findings = if genuine { Vec::new() } else { vec![Finding::Head] };
     let before = audit_event::Entity::older_than(begun.first_position).count(&app.db).await.doing(READING)?;
     // The head is read after what it must cover.
     let after = audit_event::Entity::positions_beyond(begun.last_position).into_tuple::<i64>().all(&app.db).await;
     let after = after.doing(READING)?;
-    let Some(head) = chain::head(&app.db).await? else { return Ok(vec![Finding::NoHead]) };
+    let Some(head) = chain::head(&app.db).await? else { return Ok((0, vec![Finding::NoHead])) };
     let after = after.into_iter().filter(|position| *position > head.last_position).count() as u64;
     if before.saturating_add(after) > 0 {
         findings.push(Finding::Added(before.saturating_add(after)));
@@ -138,7 +139,7 @@ async fn around(app: &App, begun: &audit_head::Model) -> Result<Vec<Finding>, Fa
     if steady && i64::try_from(outside) != Ok(head.outside) {
         findings.push(Finding::Outside(outside, head.outside));
     }
-    Ok(findings)
+    Ok((outside, findings))
 }
 
 /// What is left of a finding when all before `kept` was cleared away as it should be.
