@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, TOLERANCE},
-    entity::clock,
+    entity::{ONLY, clock},
 };
 
 /// How long a look may take; a longer one tells the time too roughly.
@@ -164,7 +164,7 @@ async fn store(app: &App, old: i64, new: i64) -> Result<(), Fault> {
         if clock::Entity::only().one(&*transaction).await.doing(doing)?.is_some() {
             return clock::Entity::replace(old, new).exec(&*transaction).await.doing(doing).map(drop);
         }
-        let first = clock::ActiveModel { id: Set(clock::ONLY), ahead: Set(new) };
+        let first = clock::ActiveModel { id: Set(ONLY), ahead: Set(new) };
         match clock::Entity::insert(first).exec_without_returning(&*transaction).await {
             Err(error) if is_unique_violation(&error) => Ok(()),
             other => other.doing(doing).map(drop),

@@ -2,6 +2,8 @@
 
 use sea_orm::{ActiveValue::NotSet, Select, UpdateMany, entity::prelude::*};
 
+use super::ONLY;
+
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_head")]
@@ -25,9 +27,6 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
-
-/// The one row.
-pub const ONLY: i32 = 1;
 
 impl Entity {
     /// The one row.

@@ -2,6 +2,8 @@
 
 use sea_orm::{Select, UpdateMany, entity::prelude::*};
 
+use super::ONLY;
+
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "clock")]
@@ -15,9 +17,6 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
-
-/// The one row.
-pub const ONLY: i32 = 1;
 
 impl Entity {
     /// The one row.

@@ -12,3 +12,6 @@ pub mod sealed_key;
 pub mod session;
 pub mod throttle;
 pub mod user;
+
+/// The identifier of the row of a table that has only one.
+pub const ONLY: i32 = 1;

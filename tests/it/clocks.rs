@@ -8,7 +8,7 @@ use serde_json::json;
 use vestibule::{
     clock::{Clock, Moment, TOLERANCE, Timestamp},
     domain::{clean_up, session},
-    entity::clock,
+    entity::{ONLY, clock},
     startup,
 };
 
@@ -280,7 +280,7 @@ async fn small_differences_are_followed_r20() {
     assert_eq!(app.look().await, 6);
     assert_eq!(app.app.clock.steady(), after.moment);
     let rows = clock::Entity::find().all(&app.app.db).await.unwrap();
-    assert_eq!(rows, [clock::Model { id: clock::ONLY, ahead: -6_000_000 }]);
+    assert_eq!(rows, [clock::Model { id: ONLY, ahead: -6_000_000 }]);
 }
 
 /// A host that starts in 1970 and is set right later: what is measured from then would end in half a century.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    entity::{audit_event, audit_head},
+    entity::{ONLY, audit_event, audit_head},
 };
 
 /// How many old events go in one transaction.
@@ -50,7 +50,7 @@ impl Trail {
         let doing = "beginning the audit trail";
         let older = audit_event::Entity::outside().count(transaction).await.doing(doing)?;
         let head = self.sealed(audit_head::Model {
-            id: audit_head::ONLY,
+            id: ONLY,
             first_position: 1,
             first_mac: NOTHING.to_vec(),
             last_position: 0,
