@@ -262,7 +262,8 @@ impl Metrics {
         let help = "Open connections to the database, by whether they are at work";
         registry.register("database_connections", help, self.connections.clone());
         registry.register("database_errors", "Errors that the database caused, by kind", self.database_errors.clone());
-        registry.register("job_runs", "Runs of work beside requests, by how they ended", self.jobs.clone());
+        let help = "Runs of work beside requests, also of those that found nothing to do, by how they ended";
+        registry.register("job_runs", help, self.jobs.clone());
     }
 
     /// All of it in the text format of `OpenMetrics`, with these gauges.
