@@ -46,6 +46,12 @@ check() {
   fi
 }
 
+# with_canary COMMAND...: runs the integration tests so that they search for secrets what the service writes meanwhile.
+with_canary() {
+  local -x TEST_CANARY=1 OTEL_BSP_MAX_QUEUE_SIZE=65536
+  "$@"
+}
+
 # catches TEST COMMAND...: a self-test: succeeds when the command, given a planted fault, fails.
 catches() {
   local test=$1

@@ -4,7 +4,7 @@ use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 use vestibule::startup;
 
-use crate::support::{TestApp, app::write_key, canary, client::Answer, contract};
+use crate::support::{TestApp, app::write_key, canary, client::Answer, contract, database};
 
 crate::trials![
     undeclared_answers_are_caught,
@@ -105,7 +105,11 @@ async fn secrets_are_found_wherever_they_are_written() {
     let folder = tempfile::TempDir::new().unwrap();
     write_key(&folder);
     let key = std::fs::read_to_string(folder.path().join("vestibule.key")).unwrap();
-    for secret in [tokens.access.as_str(), &tokens.refresh, row.password_hash.expose(), "my_password", key.trim()] {
+    let server = database::server().map(|url| url::Url::parse(&url).unwrap());
+    let mut secrets = vec![&*tokens.access, &tokens.refresh, row.password_hash.expose(), "my_password", key.trim()];
+    // A file has no password.
+    secrets.extend(server.as_ref().and_then(url::Url::password));
+    for secret in secrets {
         for line in [secret.to_owned(), format!("{{\"message\":\"{secret}\"}}"), format!("x={secret};")] {
             assert!(canary::finds(&line), "{line}");
         }

@@ -6,27 +6,20 @@ use std::{
     io::Read as _,
     os::fd::OwnedFd,
     process::Stdio,
+    sync::mpsc,
     time::Duration,
 };
 
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value, trace::v1::Span,
-};
-use prost::Message as _;
+use opentelemetry_proto::tonic::{common::v1::any_value, trace::v1::Span};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-    sync::mpsc,
-};
 use vestibule::api::document::document;
 
 use crate::support::{
     TestApp,
     app::Tokens,
     client::Answer,
-    forge,
+    collector, forge,
     process::{Deployment, PASSWORD, Server, vestibule},
 };
 
@@ -201,10 +194,10 @@ fn lines_of(logs: &str, answer: &Answer) -> Vec<Value> {
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A server that logs as it does by default, whatever the run of the tests asks for.
+/// A server that logs and traces as it does by default, whatever the run of the tests asks for.
 fn usual(deployment: &Deployment) -> Server {
     let mut command = deployment.command();
-    command.env_remove("VESTIBULE_LOG__FILTER");
+    command.env_remove("VESTIBULE_LOG__FILTER").env_remove("VESTIBULE_TRACES__ENDPOINT");
     Server::start(command)
 }
 
@@ -298,7 +291,7 @@ async fn log_is_json_unless_a_person_reads_it() {
 
 async fn trace_context_of_the_caller_is_taken_over() {
     let deployment = Deployment::new().await;
-    let server = Server::start(deployment.command());
+    let server = usual(&deployment);
     let asked = async |header: &str| server.get("/health/live").header("traceparent", header).send().await;
     let named = asked(&traceparent()).await;
     let malformed = [
@@ -323,40 +316,6 @@ async fn trace_context_of_the_caller_is_taken_over() {
     }
 }
 
-/// A collector: its URL, and what was sent to it.
-async fn collector() -> (String, mpsc::UnboundedReceiver<Vec<u8>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                let mut seen = Vec::new();
-                loop {
-                    let head = seen.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
-                    if let Some(head) = head {
-                        let text = String::from_utf8(seen[..head].to_vec()).unwrap().to_ascii_lowercase();
-                        assert!(text.starts_with("post /v1/traces "), "{text}");
-                        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-                        let end = head + length.parse::<usize>().unwrap();
-                        if seen.len() >= end {
-                            sender.send(seen[head..end].to_vec()).unwrap();
-                            seen.drain(..end);
-                            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-                            continue;
-                        }
-                    }
-                    if stream.read_buf(&mut seen).await.unwrap_or(0) == 0 {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    (url, receiver)
-}
-
 fn attributes(span: &Span) -> BTreeMap<String, String> {
     let text = |value: &any_value::Value| match value {
         any_value::Value::StringValue(text) => text.clone(),
@@ -367,7 +326,8 @@ fn attributes(span: &Span) -> BTreeMap<String, String> {
 }
 
 async fn spans_are_sent_to_the_collector() {
-    let (url, mut sent) = collector().await;
+    let (sender, sent) = mpsc::channel();
+    let url = collector::start(move |spans| sender.send(spans.to_vec()).unwrap());
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
     command.env("VESTIBULE_TRACES__ENDPOINT", url);
@@ -379,18 +339,14 @@ async fn spans_are_sent_to_the_collector() {
     // The last spans are sent before it ends.
     server.stop();
     let mut spans = Vec::new();
-    while let Ok(bytes) = sent.try_recv() {
-        assert!(
-            ![PASSWORD, &tokens.access, &tokens.refresh]
-                .iter()
-                .any(|secret| { bytes.windows(secret.len()).any(|part| part == secret.as_bytes()) })
-        );
-        let request = ExportTraceServiceRequest::decode(&*bytes).unwrap();
-        for resource in request.resource_spans {
-            let about = format!("{:?}", resource.resource);
-            assert!(about.contains("\"service.name\"") && about.contains("\"vestibule\""), "{about}");
-            spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
-        }
+    for resource in sent.try_iter().flatten() {
+        let about = format!("{:?}", resource.resource);
+        assert!(about.contains("\"service.name\"") && about.contains("\"vestibule\""), "{about}");
+        spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
+    }
+    let text = format!("{spans:?}");
+    for secret in [PASSWORD, &tokens.access, &tokens.refresh] {
+        assert!(!text.contains(secret), "{secret}");
     }
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let of_trace = spans.iter().filter(|span| hex(&span.trace_id) == TRACE).collect::<Vec<_>>();

@@ -31,7 +31,6 @@ use vestibule::{
     },
     entity::audit_event,
     ids::RequestId,
-    metrics::Gauges,
     secret::{MasterKey, Password},
     server::{self, Deadlines, Shutdown, Tls},
     startup,
@@ -246,10 +245,6 @@ impl TestApp {
     /// Asks the server to stop.
     pub(crate) fn stop(&self) {
         self.shutdown.stop.cancel();
-        if canary::is_on() {
-            let text = self.app.metrics.text(Gauges::default());
-            text.lines().for_each(|line| canary::search("metrics", line.as_bytes()));
-        }
     }
 
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
@@ -338,12 +333,12 @@ impl TestApp {
         self.app.db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap()
     }
 
-    /// The key that seals this service's keys.
     /// The events that tell of refresh tokens that should not have been about.
     pub(crate) async fn misuses(&self) -> Vec<audit_event::Model> {
         misuses(&self.app.db).await
     }
 
+    /// The key that seals this service's keys.
     pub(crate) fn master_key(&self) -> MasterKey {
         MasterKey::parse(&fs::read_to_string(self.folder.path().join("vestibule.key")).unwrap()).unwrap()
     }
@@ -353,8 +348,8 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         self.shutdown.stop.cancel();
         if canary::is_on() {
-            let text = self.app.metrics.text(Gauges::default());
-            text.lines().for_each(|line| canary::search("metrics", line.as_bytes()));
+            canary::search_metrics(&self.app.metrics);
+            canary::wait(canary::search_trail(&self.app.db));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a secret is in what the service writes. With `TEST_CANARY` set, all tests run with the log at its most
-//! talkative level, and every line of it, of panics and of errors, every metric and the body of every refusal is searched.
+//! talkative level and with traces, and every line of the log, of panics and of errors, every metric, every span, every
+//! audit event and the body of every refusal is searched.
 
 use std::{
     collections::HashSet,
@@ -15,15 +16,24 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use regex::bytes::{Regex, RegexSet};
 use rustix::{
     pipe::pipe,
     stdio::{dup2_stderr, stderr},
 };
+use sea_orm::{ConnectionTrait, EntityTrait as _};
+use tokio::{runtime::Handle, task::block_in_place};
+use url::Url;
 use vestibule::{
     config::{Log, LogFormat, Traces},
-    telemetry,
+    domain::database::connect,
+    entity::audit_event,
+    metrics::{Gauges, Metrics},
+    telemetry::{self, Telemetry},
 };
+
+use super::{collector, database};
 
 /// Tokens of both kinds, hashes, keys, and the passwords of these tests.
 static SECRETS: LazyLock<RegexSet> = LazyLock::new(|| {
@@ -43,9 +53,20 @@ static SECRETS: LazyLock<RegexSet> = LazyLock::new(|| {
 /// What has the length of a key in base64url.
 static KEYS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_-]{43}").unwrap());
 static KNOWN_KEYS: LazyLock<Mutex<HashSet<Vec<u8>>>> = LazyLock::new(Mutex::default);
+/// The password of the database server, where the tests run on one.
+static DATABASE_PASSWORD: LazyLock<Option<String>> = LazyLock::new(|| {
+    let url = Url::parse(&database::server()?).unwrap();
+    url.password().map(ToOwned::to_owned)
+});
+/// Where this run sends its traces.
+static COLLECTOR: LazyLock<String> = LazyLock::new(|| collector::start(search_spans));
 static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static LINES: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
+static SPANS: AtomicU64 = AtomicU64::new(0);
+static EVENTS: AtomicU64 = AtomicU64::new(0);
+/// What the sender of spans says in the log when it has more of them than it can hold.
+const LOST_SPANS: &str = "BatchSpanProcessor dropped a Span";
 
 /// Whether this run looks.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
@@ -64,32 +85,73 @@ fn secret(text: &[u8]) -> Option<String> {
     if SECRETS.is_match(text) {
         return Some(String::from_utf8_lossy(text).into_owned());
     }
+    let line = String::from_utf8_lossy(text);
+    if DATABASE_PASSWORD.as_ref().is_some_and(|password| line.contains(password)) {
+        return Some(line.into_owned());
+    }
     let known = KNOWN_KEYS.lock().unwrap();
     let key = KEYS.find_iter(text).find(|part| known.contains(part.as_bytes()))?;
-    Some(format!("the master key at byte {} of: {}", key.start(), String::from_utf8_lossy(text)))
+    Some(format!("the master key at byte {} of: {line}", key.start()))
+}
+
+/// A line that says that spans were not seen.
+fn lost(text: &[u8]) -> Option<String> {
+    let line = String::from_utf8_lossy(text);
+    line.contains(LOST_SPANS).then(|| format!("OTEL_BSP_MAX_QUEUE_SIZE is too small: {line}"))
 }
 
 /// Searches a text.
 pub(crate) fn search(place: &str, text: &[u8]) {
     LINES.fetch_add(1, Ordering::Relaxed);
     BYTES.fetch_add(text.len() as u64, Ordering::Relaxed);
-    if let Some(secret) = secret(text) {
+    if let Some(secret) = secret(text).or_else(|| lost(text)) {
         FOUND.lock().unwrap().push(format!("{place}: {secret}"));
     }
 }
 
-/// Lets a process log everything.
+fn search_spans(resources: &[ResourceSpans]) {
+    for span in resources.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans) {
+        SPANS.fetch_add(1, Ordering::Relaxed);
+        search("trace", format!("{span:?}").as_bytes());
+    }
+}
+
+/// Searches what a service is measured by.
+pub(crate) fn search_metrics(metrics: &Metrics) {
+    metrics.text(Gauges::default()).lines().for_each(|line| search("metrics", line.as_bytes()));
+}
+
+/// Searches the audit trail, where a test has left one that can be read.
+pub(crate) async fn search_trail(db: &impl ConnectionTrait) {
+    for event in audit_event::Entity::find().all(db).await.unwrap_or_default() {
+        EVENTS.fetch_add(1, Ordering::Relaxed);
+        search("audit trail", format!("{event:?}").as_bytes());
+    }
+}
+
+/// Searches the audit trail of a database that is there.
+pub(crate) async fn search_trail_at(url: &str) {
+    if let Ok(db) = connect(&url.to_owned().into(), 1).await {
+        search_trail(&db).await;
+    }
+}
+
+/// Does what awaits something where a value is dropped.
+pub(crate) fn wait(work: impl Future<Output = ()>) {
+    if let Ok(runtime) = Handle::try_current() {
+        block_in_place(|| runtime.block_on(work));
+    }
+}
+
+/// Lets a process log and trace everything.
 pub(crate) fn loosen(command: &mut Command) {
     if is_on() {
-        command.env("VESTIBULE_LOG__FILTER", "trace");
+        command.env("VESTIBULE_LOG__FILTER", "trace").env("VESTIBULE_TRACES__ENDPOINT", &*COLLECTOR);
     }
 }
 
 /// Searches what processes have logged to the files of a folder.
 pub(crate) fn search_logs(folder: &Path) {
-    if !is_on() {
-        return;
-    }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "log") {
@@ -99,9 +161,10 @@ pub(crate) fn search_logs(folder: &Path) {
     }
 }
 
-/// Reads all that this process writes to standard error, while it logs everything.
+/// Reads all that this process writes to standard error, while it logs and traces everything.
 pub(crate) struct Listener {
     usual: OwnedFd,
+    telemetry: Telemetry,
     reader: JoinHandle<()>,
 }
 
@@ -115,26 +178,32 @@ impl Listener {
         let (reader, writer) = pipe().unwrap();
         dup2_stderr(writer).unwrap();
         let log = Log { filter: "trace".to_owned(), format: LogFormat::Json };
-        // Nothing is sent, so there is nothing to end.
-        drop(telemetry::start(&log, &Traces::default()).unwrap());
+        let telemetry = telemetry::start(&log, &Traces { endpoint: Some(COLLECTOR.clone()) }).unwrap();
         let reader = thread::spawn(move || {
             let lines = BufReader::new(fs::File::from(reader)).split(b'\n');
             lines.map_while(Result::ok).for_each(|line| search("log, or a panic", &line));
         });
-        Some(Self { usual, reader })
+        Some(Self { usual, telemetry, reader })
     }
 
     /// Ends, and says what was found.
     pub(crate) fn end(self) -> ExitCode {
+        self.telemetry.end();
         dup2_stderr(&self.usual).unwrap();
         self.reader.join().unwrap();
-        let (lines, bytes) = (LINES.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
+        let [lines, bytes, spans, events] =
+            [&LINES, &BYTES, &SPANS, &EVENTS].map(|count| count.load(Ordering::Relaxed));
         let found = FOUND.lock().unwrap();
-        println!("canary: {lines} lines, {bytes} bytes searched, secrets found {} times", found.len());
+        println!(
+            "canary: {lines} lines, {bytes} bytes searched, {spans} spans and {events} audit events among them; secrets \
+             found {} times",
+            found.len()
+        );
         for place in found.iter().take(20) {
             println!("canary: {}", place.chars().take(500).collect::<String>());
         }
-        if found.is_empty() && lines > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        let seen = [lines, spans, events].iter().all(|count| *count > 0);
+        if found.is_empty() && seen { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod canary;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod contract;
 pub(crate) mod database;
 pub(crate) mod engine;

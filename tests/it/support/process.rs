@@ -294,6 +294,9 @@ impl Deployment {
 
 impl Drop for Deployment {
     fn drop(&mut self) {
-        canary::search_logs(self.folder.path());
+        if canary::is_on() {
+            canary::search_logs(self.folder.path());
+            canary::wait(canary::search_trail_at(&self.url));
+        }
     }
 }
