@@ -6,12 +6,13 @@
 //! | module | may use | never names |
 //! |---|---|---|
 //! | `server`, `startup`, the binary | everything | |
-//! | `api` | `domain`, `ids`, `secret`, `clock`; poem, `poem_openapi` | `sea_orm`, `entity`, `config` |
+//! | `api` | `domain`, `ids`, `secret`, `clock`, `json`; poem, `poem_openapi` | `sea_orm`, `entity`, `config` |
 //! | `jobs` | `domain`, `metrics` | poem, `poem_openapi`, `api`, `config`, `entity` |
-//! | `domain` | `entity`, `ids`, `secret`, `clock`, `metrics`; `sea_orm`, argon2, jsonwebtoken | poem, `poem_openapi`, http, `api`, `config`, the environment |
+//! | `domain` | `entity`, `ids`, `secret`, `clock`, `json`, `metrics`; `sea_orm`, argon2, jsonwebtoken | poem, `poem_openapi`, http, `api`, `config`, the environment |
 //! | `entity` | `ids`, `secret`, `clock`; `sea_orm` | everything else of ours, serde |
 //! | `metrics` | the standard library, prometheus-client | everything of ours |
 //! | `ids`, `secret`, `clock` | the standard library, uuid, time, zeroize; `sea_orm`'s value type | poem, `poem_openapi` |
+//! | `json` | the standard library, `serde`, `serde_json` | everything of ours |
 //! | `config`, `telemetry` | anything but `api` and `entity` | |
 
 // A request must meet no panic, in a release build no sum that has wrapped either.
@@ -25,6 +26,7 @@ pub mod domain;
 pub mod entity;
 pub mod ids;
 pub mod jobs;
+pub mod json;
 pub mod metrics;
 pub mod secret;
 pub mod server;

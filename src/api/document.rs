@@ -115,7 +115,7 @@ impl Document {
             .server("/")
             .spec();
         // A member that stands twice, as two APIs with one path would make it, leaves no document at all.
-        let mut value = json::read(spec.as_bytes()).unwrap_or_default();
+        let mut value = crate::json::read(spec.as_bytes()).unwrap_or_default();
         finish(&mut value);
         let json = serde_json::to_string_pretty(&value).unwrap_or_default() + "\n";
         let yaml = serde_yaml::to_string(&value).unwrap_or_default();

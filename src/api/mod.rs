@@ -8,8 +8,6 @@ mod bearer;
 pub mod client;
 pub mod docs;
 pub mod document;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 mod health;
 mod json;
 mod login;
