@@ -13,7 +13,7 @@ use super::{
     login::{self, LoginError},
     name::{self, Name},
     password::{Normalised, Weakness},
-    session::{Caller, Client},
+    session::{Caller, Client, end_others_of},
     throttle::{self, AdmitError, Throttled},
     transaction::write,
 };
@@ -270,11 +270,8 @@ pub async fn change_password(
         throttle::forgive(app, &transaction, admitted, now.moment).await?;
         device::forget_all(&transaction, seen.id).await?;
         throttle::remember(app, &transaction, admitted, seen.id, now.moment).await?;
-        // By their identifiers: a search that locks what it passes would wait for the session of another account that
-        // does the same, and waits for this one. The lock of the account keeps new ones away.
-        let others = session::Entity::others_of(seen.id, caller.session).all(&*transaction).await.doing(doing)?;
-        let others = session::Entity::end_all(others.iter().map(|other| other.id));
-        let ended = others.exec(&*transaction).await.doing(doing)?.rows_affected;
+        // The lock of the account keeps new ones away.
+        let ended = end_others_of(&transaction, caller, doing).await?;
         app.keyring.trail().record(&transaction, event, now.date).await?;
         Ok::<_, ChangePasswordError>(ended)
     })

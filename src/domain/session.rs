@@ -194,8 +194,7 @@ pub async fn end_others(app: &App, caller: &Caller, client: &Client) -> Result<(
     let event = Event::done(Kind::OtherSessionsEnded, Actor::Client(client));
     let event = event.of(Some(caller.account.id)).session(caller.session);
     let ended = write(&app.db, doing, |transaction| async move {
-        let others = session::Entity::end_others_of(caller.account.id, caller.session);
-        let ended = others.exec(&*transaction).await.doing(doing)?.rows_affected;
+        let ended = end_others_of(&transaction, caller, doing).await?;
         app.keyring.trail().record(&transaction, event, now).await?;
         Ok::<_, Fault>(ended)
     })
@@ -262,6 +261,23 @@ pub(super) async fn open(
     };
     session::Entity::insert(row.clone().into_active_model()).exec_without_returning(transaction).await.doing(doing)?;
     Ok(Opened { session: row, displaced })
+}
+
+/// Ends every session of the caller's account but the caller's own; answers how many.
+///
+/// By their identifiers: a search that locks what it passes would wait for the session of another account that does the
+/// same, and waits for this one.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn end_others_of(
+    transaction: &DatabaseTransaction,
+    caller: &Caller,
+    doing: &'static str,
+) -> Result<u64, Fault> {
+    let others = session::Entity::others_of(caller.account.id, caller.session).all(transaction).await.doing(doing)?;
+    let others = session::Entity::end_all(others.iter().map(|other| other.id));
+    Ok(others.exec(transaction).await.doing(doing)?.rows_affected)
 }
 
 /// A live session and the active account that owns it.

@@ -129,12 +129,6 @@ impl Entity {
         Self::find().filter(COLUMN.user_id.eq(owner)).filter(COLUMN.id.ne(kept))
     }
 
-    /// Removes every session of an account but this one.
-    #[must_use]
-    pub fn end_others_of(owner: UserId, kept: SessionId) -> DeleteMany<Self> {
-        Self::end_all_of(owner).filter(COLUMN.id.ne(kept))
-    }
-
     /// Removes every session of an account.
     #[must_use]
     pub fn end_all_of(owner: UserId) -> DeleteMany<Self> {
