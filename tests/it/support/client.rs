@@ -23,6 +23,11 @@ pub(super) fn patient() -> Client {
     Client::builder().timeout(PATIENCE).build().unwrap()
 }
 
+/// Asserts that a request did not fail because there was no answer for [`PATIENCE`]: an end is an answer, silence is none.
+fn is_in_time(error: &reqwest::Error) {
+    assert!(!error.is_timeout(), "no answer within {PATIENCE:?}: {error:?}");
+}
+
 /// A request in the making.
 pub(crate) struct Call {
     client: Client,
@@ -137,9 +142,9 @@ impl Call {
                 request.body(body)
             };
         }
-        let response = request.send().await?;
+        let response = request.send().await.inspect_err(is_in_time)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await?;
+        let text = response.text().await.inspect_err(is_in_time)?;
         let body = serde_json::from_str(&text).unwrap_or_default();
         let answer = Answer { status, headers, text, body };
         if status >= 400 && canary::is_on() {
