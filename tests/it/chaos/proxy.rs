@@ -100,8 +100,13 @@ impl Proxy {
     /// Waits until it sends requests to so many instances.
     pub(super) async fn sees(&self, instances: usize) {
         let begun = Instant::now();
-        while self.statistics("status").await.iter().rev().skip(1).filter(|status| *status == "UP").count() != instances
-        {
+        loop {
+            let rows = self.statistics("status").await;
+            // The last one is about all of them together.
+            let (_, each) = rows.split_last().unwrap();
+            if each.iter().filter(|status| *status == "UP").count() == instances {
+                return;
+            }
             let log = || fs::read_to_string(self.folder.path().join("haproxy.log")).unwrap();
             assert!(begun.elapsed() < PATIENCE, "not {instances} instances: {}", log());
             sleep(Duration::from_millis(20)).await;

@@ -49,8 +49,8 @@ impl Usage {
     /// For how long processors have worked for it.
     pub(crate) fn worked(self) -> Duration {
         let stat = self.read("stat");
-        let fields = stat.rsplit(") ").next().unwrap().split(' ');
-        TICK * fields.skip(11).take(2).map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
+        let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        TICK * fields[11..13].iter().map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
     }
 
     /// For how long they have since it was so much.

@@ -20,10 +20,10 @@ const PASSWORD: &str = "my_password";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<String> = env::args().collect();
     let (url, login_code, refresh_code) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [url, "live"] => (url, "invalid_credentials", "invalid_token"),
-        [url, "stub"] => (url, "made_up_code", "made_up_code"),
+        [_, url, "live"] => (url, "invalid_credentials", "invalid_token"),
+        [_, url, "stub"] => (url, "made_up_code", "made_up_code"),
         _ => return Err("usage: program URL live|stub".into()),
     };
     let username = format!("sdk-{}", Uuid::new_v4());
