@@ -19,7 +19,7 @@ use crate::support::{TestApp, forge, forge::Forger, rounds};
 crate::trials![
     forged_header_is_refused,
     claims_are_checked_for_type_and_value,
-    claims_are_utf_8,
+    other_claims_are_read_as_strictly,
     lists_are_no_objects,
     foreign_and_altered_signatures_are_refused,
     times_are_held_against_the_services_clock,
@@ -135,11 +135,26 @@ async fn claims_are_checked_for_type_and_value() {
     assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &twice)).await, "two sub");
 }
 
-async fn claims_are_utf_8() {
+async fn other_claims_are_read_as_strictly() {
     let bench = Bench::new().await;
-    let more = |scope: &[u8]| [br#"{"scope":""#, scope, br#"","#, &bench.claims.to_string().into_bytes()[1..]].concat();
-    assert!(bench.accepts(&bench.forger.sign(&bench.forger.header(), &more(b"all"))).await);
-    assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &more(b"a\xff"))).await);
+    let more = |value: &[u8]| [br#"{"scope":"#, value, b",", &bench.claims.to_string().into_bytes()[1..]].concat();
+    let deep = "[".repeat(40) + &"]".repeat(40);
+    let cases: [(bool, &[u8]); 10] = [
+        (true, br#""all""#),
+        (true, b"[1e300,{}]"),
+        (true, br#"{"a":1,"b":{"a":1}}"#),
+        (true, br#"{"$serde_json::private::RawValue":"{"}"#),
+        (false, b"\"a\xff\""),
+        (false, br#""\ud800""#),
+        (false, b"1e999"),
+        (false, br#"{"a":1,"a":1}"#),
+        (false, br#"1,"scope":1"#),
+        (false, deep.as_bytes()),
+    ];
+    for (fine, value) in cases {
+        let accepted = bench.accepts(&bench.forger.sign(&bench.forger.header(), &more(value))).await;
+        assert_eq!(accepted, fine, "{}", value.escape_ascii());
+    }
 }
 
 async fn lists_are_no_objects() {
