@@ -174,6 +174,12 @@ impl Entity {
         Self::find().filter(Column::Position.lt(position))
     }
 
+    /// Events that happened before `date`.
+    #[must_use]
+    pub fn before(date: Timestamp) -> Select<Self> {
+        Self::find().filter(Column::OccurredAt.lt(date))
+    }
+
     /// Events outside the chain.
     #[must_use]
     pub fn outside() -> Select<Self> {
