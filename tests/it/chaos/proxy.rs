@@ -102,8 +102,8 @@ impl Proxy {
         let begun = Instant::now();
         loop {
             let rows = self.statistics("status").await;
-            // The last one is about all of them together.
-            let (_, each) = rows.split_last().unwrap();
+            // The last one is about all of them together; before the proxy answers there are none.
+            let each = rows.split_last().map_or(&[][..], |(_, each)| each);
             if each.iter().filter(|status| *status == "UP").count() == instances {
                 return;
             }
