@@ -1,5 +1,5 @@
-//! Bodies: what is read is what `serde_json` reads, no member stands twice at any depth, and nothing else is refused but
-//! nesting beyond 32.
+//! JSON in bodies and tokens: what is read is what `serde_json` reads, no member stands twice at any depth, and nothing
+//! else is refused but nesting beyond 32.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,8 +7,8 @@ use std::{
 };
 
 use serde::{
-    Serialize,
-    de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+    Deserialize, Serialize,
+    de::{Deserializer, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
 
@@ -28,7 +28,8 @@ pub(crate) fn value(text: &[u8]) -> Option<Value> {
     (!shape.repeats && shape.depth <= MAX_DEPTH).then(|| serde_json::to_value(read).expect("it was JSON"))
 }
 
-#[derive(serde::Deserialize, Serialize)]
+/// Any value; the first form that fits.
+#[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum Any {
     Bool(bool),
