@@ -1,11 +1,11 @@
-//! The clock: the only place that reads the time of the operating system.
+//! The clock: the only code that reads the operating system's time.
 //!
-//! It tells two things. A date is what people and other services are told, and it follows when the clock that counts is
-//! set. A moment is what lifetimes, waits and graces are measured by, and a clock that is set does not move it. They are
-//! two types, so that nothing compares one with the other.
+//! The reference clock is the database's, or the host's on SQLite. [`Clock`] runs on the host's monotonic clock, so a
+//! change of the host's clock has no effect on it, and is set to the reference clock every few seconds.
 
 use std::{
     fmt,
+    ops::{Add, Sub},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -17,64 +17,70 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use sea_orm::DeriveValueType;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// How far apart clocks may be that are said to agree.
+/// How far two clocks may differ and still count as equal. A larger difference is a step.
 pub const TOLERANCE: Duration = Duration::from_secs(5);
 
-/// Runs on whatever is done to the clock on the wall; where the system has one that counts the time asleep, that one.
+/// The monotonic clock. On Linux it includes the time that the host was suspended.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const RUNNING: ClockId = ClockId::Boottime;
+const MONOTONIC: ClockId = ClockId::Boottime;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const RUNNING: ClockId = ClockId::Monotonic;
+const MONOTONIC: ClockId = ClockId::Monotonic;
 
-/// A date and time in UTC: whole microseconds since 1970-01-01T00:00:00Z.
+/// The last step of a clock that was never stepped.
+const NEVER: i64 = i64::MIN;
+
+/// An instant: whole microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Stored as a 64-bit integer on every database, because MySQL's own timestamps round and end in 2038.
+/// Stored as a 64-bit integer on every database, because MySQL's own timestamps are rounded and end in 2038.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant `micros` microseconds after the epoch.
+    /// Returns the instant `micros` microseconds after the epoch.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Whole seconds since the epoch, rounded down: RFC 7519's `NumericDate`.
-    #[must_use]
-    pub const fn seconds(self) -> i64 {
-        self.0.div_euclid(1_000_000)
-    }
-
-    /// The date this much earlier.
-    #[must_use]
-    pub fn before(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(micros(span)))
-    }
-
-    /// Whole microseconds since the epoch.
+    /// Returns whole microseconds since the epoch.
     #[must_use]
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// How many microseconds this is after `other`; negative when it is before.
+    /// Returns whole seconds since the epoch, rounded down: a `NumericDate` (RFC 7519).
     #[must_use]
-    pub const fn micros_after(self, other: Self) -> i64 {
-        self.0.saturating_sub(other.0)
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// Returns the time since `earlier`, or zero if `earlier` is later than this instant.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
-impl std::ops::Add<Duration> for Timestamp {
+impl Add<Duration> for Timestamp {
     type Output = Self;
 
-    /// Saturates at the last instant that can be written.
+    /// Saturates at the last instant that can be represented.
     fn add(self, span: Duration) -> Self {
         Self(self.0.saturating_add(micros(span)))
     }
 }
 
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    /// Saturates at the first instant that can be represented.
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(span)))
+    }
+}
+
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, with whole seconds.
+    /// Writes RFC 3339 in UTC, with whole seconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = OffsetDateTime::from_unix_timestamp(self.seconds())
             .ok()
@@ -84,169 +90,167 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A moment: whole microseconds, counted from about 1970 on. It means something beside other moments alone.
+/// How far one clock is ahead of another: microseconds, negative if it is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockOffset(i64);
+
+impl ClockOffset {
+    /// Returns how far a clock that shows `shown` is ahead of one that shows `other`.
+    #[must_use]
+    pub const fn between(shown: Timestamp, other: Timestamp) -> Self {
+        Self(shown.0.saturating_sub(other.0))
+    }
+
+    /// Returns the offset in whole seconds, rounded towards zero.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0 / 1_000_000
+    }
+
+    /// Returns the size of the offset, without its direction.
+    #[must_use]
+    pub const fn abs(self) -> Duration {
+        Duration::from_micros(self.0.unsigned_abs())
+    }
+
+    /// Returns whether the offset is larger than two clocks that agree can have.
+    #[must_use]
+    pub fn is_step(self) -> bool {
+        self.abs() > TOLERANCE
+    }
+}
+
+impl fmt::Display for ClockOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let direction = if self.0 < 0 { "back" } else { "forward" };
+        write!(f, "{:.1} s {direction}", self.abs().as_secs_f64())
+    }
+}
+
+/// Tells the time. Clones share one clock.
 ///
-/// Stored as dates are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
-pub struct Moment(i64);
-
-impl Moment {
-    /// The moment this many milliseconds after the first.
-    #[must_use]
-    pub fn from_millis(millis: u64) -> Self {
-        Self(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1_000))
-    }
-
-    /// Whole milliseconds, rounded down; zero for what cannot be.
-    #[must_use]
-    pub fn millis(self) -> u64 {
-        u64::try_from(self.0.div_euclid(1_000)).unwrap_or(0)
-    }
-
-    /// The moment this much earlier.
-    #[must_use]
-    pub fn before(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(micros(span)))
-    }
-
-    /// How much time has passed since `earlier`; none when that is not earlier.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
-    }
-}
-
-impl std::ops::Add<Duration> for Moment {
-    type Output = Self;
-
-    /// Saturates at the last moment that can be written.
-    fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(micros(span)))
-    }
-}
-
-fn micros(span: Duration) -> i64 {
-    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// What a clock tells, read at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    /// For whom it may concern.
-    pub date: Timestamp,
-    /// For the rules.
-    pub moment: Moment,
-}
-
-/// Tells the time. It is set when somebody looks at the clock that counts, and runs by itself in between, so that what is
-/// done to the host's clock makes no difference at once. One that is frozen is moved by tests alone. Clones share it.
+/// [`Clock::adjust`] sets it to the reference clock. In between it runs by itself.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<Hands>);
+pub struct Clock(Arc<Inner>);
 
 #[derive(Debug)]
-struct Hands {
-    /// What date and moment were when what runs was at zero.
-    date: AtomicI64,
-    moment: AtomicI64,
-    /// Of a frozen clock, for which nothing runs: the host's clock, which a test can set.
-    frozen: Option<AtomicI64>,
+struct Inner {
+    source: Source,
+    /// What the clock shows when the monotonic clock shows zero.
+    offset: AtomicI64,
+    /// When the reference clock was last found to have stepped, on the monotonic clock.
+    last_step: AtomicI64,
+}
+
+/// Where the time comes from.
+#[derive(Debug)]
+enum Source {
+    /// The host's clocks.
+    Host,
+    /// Two clocks that a test moves.
+    Manual { monotonic: AtomicI64, wall: AtomicI64 },
 }
 
 impl Clock {
-    /// A clock that runs, and goes by the host's until it is set.
+    /// Returns a clock that shows the host's time until it is adjusted.
     #[must_use]
     pub fn system() -> Self {
-        let start = wall().saturating_sub(running());
-        Self(Arc::new(Hands { date: start.into(), moment: start.into(), frozen: None }))
+        let offset = host_wall().saturating_sub(host_monotonic());
+        Self::new(Source::Host, offset)
     }
 
-    /// A clock that stands at `start`, on a host whose clock does.
+    /// Returns a clock that stands still at `start`, on a host whose clock shows the same. Tests move both.
     #[must_use]
     pub fn frozen(start: Timestamp) -> Self {
-        Self(Arc::new(Hands { date: start.0.into(), moment: start.0.into(), frozen: Some(start.0.into()) }))
+        let source = Source::Manual { monotonic: AtomicI64::new(0), wall: start.0.into() };
+        Self::new(source, start.0)
     }
 
-    /// Whether it is frozen; then no other clock counts but that of its host.
-    #[must_use]
-    pub fn is_frozen(&self) -> bool {
-        self.0.frozen.is_some()
+    fn new(source: Source, offset: i64) -> Self {
+        Self(Arc::new(Inner { source, offset: offset.into(), last_step: NEVER.into() }))
     }
 
-    /// The current date.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp(self.0.date.load(Ordering::SeqCst).saturating_add(self.running()))
+        Timestamp(self.monotonic().saturating_add(self.0.offset.load(Ordering::SeqCst)))
     }
 
-    /// The current moment.
+    /// Returns what the host's own clock shows.
     #[must_use]
-    pub fn steady(&self) -> Moment {
-        Moment(self.0.moment.load(Ordering::SeqCst).saturating_add(self.running()))
+    pub fn host_time(&self) -> Timestamp {
+        Timestamp(match &self.0.source {
+            Source::Host => host_wall(),
+            Source::Manual { wall, .. } => wall.load(Ordering::SeqCst),
+        })
     }
 
-    /// Both.
+    /// Returns whether a test moves this clock. Its reference clock is then always the host's.
     #[must_use]
-    pub fn read(&self) -> Reading {
-        Reading { date: self.now(), moment: self.steady() }
+    pub fn is_frozen(&self) -> bool {
+        matches!(self.0.source, Source::Manual { .. })
     }
 
-    /// What the host's clock shows.
-    #[must_use]
-    pub fn wall(&self) -> Timestamp {
-        Timestamp(self.0.frozen.as_ref().map_or_else(wall, |wall| wall.load(Ordering::SeqCst)))
-    }
-
-    /// How many microseconds moments are ahead of dates: none until a clock that counts is set.
-    #[must_use]
-    pub fn ahead(&self) -> i64 {
-        self.0.moment.load(Ordering::SeqCst).saturating_sub(self.0.date.load(Ordering::SeqCst))
-    }
-
-    /// Moves dates by so many microseconds, and moments so that they are so many ahead. For one caller at a time.
-    pub fn follow(&self, by: i64, ahead: i64) {
-        let moments = ahead.saturating_sub(self.ahead()).saturating_add(by);
-        self.0.date.fetch_add(by, Ordering::SeqCst);
-        self.0.moment.fetch_add(moments, Ordering::SeqCst);
-    }
-
-    /// Lets time pass on a frozen clock; another takes no notice.
-    pub fn advance(&self, span: Duration) {
-        if let Some(wall) = &self.0.frozen {
-            for hand in [&self.0.date, &self.0.moment, wall] {
-                hand.fetch_add(micros(span), Ordering::SeqCst);
-            }
+    /// Moves the clock by `offset`, which is how far the reference clock is ahead of it. A step is remembered.
+    pub fn adjust(&self, offset: ClockOffset) {
+        self.0.offset.fetch_add(offset.0, Ordering::SeqCst);
+        if offset.is_step() {
+            self.0.last_step.store(self.monotonic(), Ordering::SeqCst);
         }
     }
 
-    /// Sets the clock of a frozen clock's host forward; another takes no notice.
-    pub fn step_forward(&self, span: Duration) {
-        self.step(micros(span));
+    /// Returns whether the clock stepped within the last `span`. The age of older timestamps is then unknown.
+    #[must_use]
+    pub fn has_stepped_within(&self, span: Duration) -> bool {
+        let last_step = self.0.last_step.load(Ordering::SeqCst);
+        last_step != NEVER && self.monotonic().saturating_sub(last_step) <= micros(span)
     }
 
-    /// Sets it back.
-    pub fn step_back(&self, span: Duration) {
-        self.step(micros(span).saturating_neg());
+    /// Lets time pass on a frozen clock. Has no effect on another one.
+    pub fn advance(&self, span: Duration) {
+        if let Source::Manual { monotonic, wall } = &self.0.source {
+            monotonic.fetch_add(micros(span), Ordering::SeqCst);
+            wall.fetch_add(micros(span), Ordering::SeqCst);
+        }
     }
 
-    fn step(&self, by: i64) {
-        if let Some(wall) = &self.0.frozen {
+    /// Sets the host's clock of a frozen clock forward. Has no effect on another one.
+    pub fn step_host_forward(&self, span: Duration) {
+        self.step_host(micros(span));
+    }
+
+    /// Sets the host's clock of a frozen clock back. Has no effect on another one.
+    pub fn step_host_back(&self, span: Duration) {
+        self.step_host(micros(span).saturating_neg());
+    }
+
+    fn step_host(&self, by: i64) {
+        if let Source::Manual { wall, .. } = &self.0.source {
             wall.fetch_add(by, Ordering::SeqCst);
         }
     }
 
-    fn running(&self) -> i64 {
-        if self.is_frozen() { 0 } else { running() }
+    fn monotonic(&self) -> i64 {
+        match &self.0.source {
+            Source::Host => host_monotonic(),
+            Source::Manual { monotonic, .. } => monotonic.load(Ordering::SeqCst),
+        }
     }
 }
 
-/// What runs, in microseconds.
-fn running() -> i64 {
-    let Timespec { tv_sec, tv_nsec } = clock_gettime(RUNNING);
+/// Returns a span in microseconds, or the largest number if it is longer.
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Reads the host's monotonic clock, in microseconds.
+fn host_monotonic() -> i64 {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(MONOTONIC);
     tv_sec.saturating_mul(1_000_000).saturating_add(tv_nsec / 1_000)
 }
 
-/// The host's clock, in microseconds since the epoch.
-#[expect(clippy::disallowed_methods, reason = "the one reader of the operating system's clock")]
-fn wall() -> i64 {
+/// Reads the host's wall clock, in microseconds since the epoch. A clock before 1970 reads as zero.
+#[expect(clippy::disallowed_methods, reason = "the only reader of the operating system's clock")]
+fn host_wall() -> i64 {
     micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

@@ -18,7 +18,7 @@ use url::Url;
 
 use self::read::{flag, list, number, optional_number, text};
 use crate::domain::{
-    password::{self, Cost, FLOOR},
+    password::{self, Cost, MIN_COST},
     session,
 };
 
@@ -253,7 +253,7 @@ impl Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { lifetime: 30 * DAY, idle_lifetime: None, refresh_grace: 30, max_per_account: session::MAX_PER_ACCOUNT }
+        Self { lifetime: 30 * DAY, idle_lifetime: None, refresh_grace: 30, max_per_account: session::MAX_PER_USER }
     }
 }
 
@@ -381,9 +381,9 @@ impl Default for Passwords {
     fn default() -> Self {
         Self {
             min_length: password::MIN_LENGTH,
-            memory_kib: FLOOR.memory_kib,
-            iterations: FLOOR.iterations,
-            parallelism: FLOOR.parallelism,
+            memory_kib: MIN_COST.memory_kib,
+            iterations: MIN_COST.iterations,
+            parallelism: MIN_COST.parallelism,
             threads: None,
             queue_length: None,
             queue_wait_ms: 2000,

@@ -1,19 +1,22 @@
-//! Vestibule: accounts, passwords, sessions and tokens behind one HTTP API.
+//! Vestibule: users, passwords, sessions and tokens behind one HTTP API.
 //!
-//! A request passes `server` (plumbing), `api` (the contract), `domain` (the rules) and `entity` (the rows); a topic has
-//! the same name in each. `tests/it/tidy.rs` holds the sources to this table:
+//! The modules stand in layers. A module uses only what is below it:
 //!
-//! | module | may use | never names |
-//! |---|---|---|
-//! | `server`, `startup`, the binary | everything | |
-//! | `api` | `domain`, `ids`, `secret`, `clock`, `json`; poem, `poem_openapi` | `sea_orm`, `entity`, `config` |
-//! | `jobs` | `domain`, `metrics` | poem, `poem_openapi`, `api`, `config`, `entity` |
-//! | `domain` | `entity`, `ids`, `secret`, `clock`, `json`, `metrics`; `sea_orm`, argon2, jsonwebtoken | poem, `poem_openapi`, http, `api`, `config`, the environment |
-//! | `entity` | `ids`, `secret`, `clock`; `sea_orm` | everything else of ours, serde |
-//! | `metrics` | the standard library, prometheus-client | everything of ours |
-//! | `ids`, `secret`, `clock` | the standard library, uuid, time, zeroize; `sea_orm`'s value type | poem, `poem_openapi` |
-//! | `json` | the standard library, `serde`, `serde_json` | everything of ours |
-//! | `config`, `telemetry` | anything but `api` and `entity` | |
+//! | layer | contents |
+//! |---|---|
+//! | `cli` (in the binary) | commands and exit codes |
+//! | [`startup`] | from the configuration to a running server |
+//! | [`config`] | settings: read, parsed, validated |
+//! | [`server`] | HTTP machinery; knows nothing of users |
+//! | [`api`] | the contract: requests, responses, the OpenAPI document |
+//! | [`jobs`] | background jobs |
+//! | [`domain`] | the rules |
+//! | [`store`] | the database engine |
+//! | [`entity`] | rows and queries |
+//! | [`error`], [`clock`], [`ids`], [`secret`], [`json`], [`metrics`], [`telemetry`] | leaves |
+//!
+//! A topic has the same name in `api`, `domain` and `entity`. `tests/it/module_graph.rs` proves the order, and that there
+//! are no circles.
 
 // A request must meet no panic, in a release build no sum that has wrapped either.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::string_slice)]
@@ -24,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod entity;
+pub mod error;
 pub mod ids;
 pub mod jobs;
 pub mod json;
@@ -31,4 +35,5 @@ pub mod metrics;
 pub mod secret;
 pub mod server;
 pub mod startup;
+pub mod store;
 pub mod telemetry;

@@ -1,5 +1,6 @@
 //! Start: from a configuration to a running [`App`], for the server, the command line and the tests alike.
 
+mod keys;
 mod private;
 
 use std::{
@@ -15,27 +16,26 @@ use sea_orm::DbErr;
 
 pub use private::{check_master_key, new_master_key, warn_of_loose_config};
 
+use self::keys::open_keys;
 use crate::{
     clock::Clock,
     config::{self, Config},
     domain::{
-        App,
-        access_token::TokenSettings,
-        account::RegistrationSettings,
-        audit::AuditSettings,
-        clock::{self, Watch},
-        database::{self, MigrateError},
-        fault::Fault,
-        keyring::{Keyring, KeyringError},
+        app::{App, RegistrationSettings},
+        audit::AuditLog,
+        crypto::{KeyringError, Pseudonyms, SharedKeyring},
+        limits::{LimitSettings, Limits, Rate},
         name,
-        password::{Hashing, HashingSettings, Policy},
-        pool::Pool,
+        password::{Hasher, HasherSettings, PasswordPolicy},
         session::SessionSettings,
-        throttle::{Rate, ThrottleSettings},
+        token::access::TokenSettings,
     },
+    error::ServiceError,
+    jobs,
     metrics::Metrics,
     secret::InvalidMasterKey,
     server::{Deadlines, EdgeSettings, ServerSettings, Tls, TlsError, TlsFiles},
+    store::{self, MigrateError, Pool},
 };
 
 /// Passwords that may wait for each hashing thread.
@@ -121,12 +121,18 @@ pub enum StartError {
     /// A key is gone.
     #[error("{0}; restore the database's backup, or give up all sessions and tokens with `vestibule keys reset`")]
     LostKey(KeyringError),
+    /// The head of the audit log is gone.
+    #[error(
+        "the database has lost the head of its audit log; restore the database's backup, or give up all sessions and \
+         tokens with `vestibule keys reset`"
+    )]
+    LostAuditHead,
     /// Certificate and key are unusable.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// Something else failed.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Service(#[from] ServiceError),
     /// The hashing threads cannot start.
     #[error("the hashing threads cannot start: {0}")]
     Hashing(io::Error),
@@ -136,8 +142,8 @@ impl StartError {
     /// Whether the database may be there in a moment. What is wrong with a file stays wrong.
     fn may_pass(&self, config: &Config) -> bool {
         let (conflict, unavailable) = match self {
-            Self::Database { error, .. } => (database::is_conflict(error), database::is_unavailable(error)),
-            Self::Fault(Fault::Unavailable { .. }) => (true, true),
+            Self::Database { error, .. } => (store::is_conflict(error), store::is_unavailable(error)),
+            Self::Service(ServiceError::Unavailable { .. }) => (true, true),
             _ => (false, false),
         };
         conflict || (unavailable && config.database.file().is_none())
@@ -151,20 +157,17 @@ impl StartError {
 /// [`StartError`]. Nothing is made in place of what is damaged or lost.
 pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let master = private::master_key(config).await?;
-    let db = database(config).await?.observed_by(metrics);
-    clock::begin(&db, &clock).await?;
-    let keyring = Keyring::open(&db, &master, &clock).await.map_err(|error| match error {
-        KeyringError::Fault(fault) => StartError::Fault(fault),
-        lost @ (KeyringError::Lost(_) | KeyringError::LostHead) => StartError::LostKey(lost),
-        other => StartError::Keyring(other),
-    })?;
+    let db = database(config, metrics).await?;
+    jobs::start_clock(&db, &clock).await?;
+    let keyring = open_keys(&db, &master, clock.now()).await?;
+    let pseudonyms = Pseudonyms::new(keyring.pseudonym.active().clone());
     Ok(App {
-        db,
-        clock,
-        watch: Watch::default(),
-        keyring,
-        hashing: Hashing::start(hashing(config), metrics).map_err(StartError::Hashing)?,
-        passwords: Policy { min_length: config.passwords.min_length },
+        audit: AuditLog::new(keyring.audit.active().clone()),
+        audit_retention: Duration::from_secs(config.audit.retention),
+        limits: Limits::new(limits(&config.throttle), pseudonyms, Arc::clone(metrics)),
+        keyring: SharedKeyring::new(keyring),
+        hasher: Hasher::start(hashing(config), metrics).map_err(StartError::Hashing)?,
+        password_policy: PasswordPolicy { min_length: config.passwords.min_length },
         tokens: TokenSettings {
             issuer: config.server.issuer().to_owned(),
             audience: config.tokens.audience.clone().unwrap_or_else(|| config.server.issuer().to_owned()),
@@ -174,21 +177,21 @@ pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Resu
         sessions: SessionSettings {
             lifetime: Duration::from_secs(config.sessions.lifetime),
             idle_lifetime: Duration::from_secs(config.sessions.idle_lifetime()),
-            refresh_grace: Duration::from_secs(config.sessions.refresh_grace),
-            max_per_account: config.sessions.max_per_account,
+            refresh_grace_period: Duration::from_secs(config.sessions.refresh_grace),
+            max_per_user: config.sessions.max_per_account,
         },
-        throttle: throttle(&config.throttle),
-        metrics: Arc::clone(metrics),
-        audit: AuditSettings { retention: Duration::from_secs(config.audit.retention) },
         registration: RegistrationSettings {
             open: config.registration.open,
             reserved_names: config
                 .registration
                 .reserved_names
                 .iter()
-                .filter_map(|name| name::canonical(name))
+                .filter_map(|name| name::canonicalize(name))
                 .collect(),
         },
+        metrics: Arc::clone(metrics),
+        db,
+        clock,
     })
 }
 
@@ -214,21 +217,21 @@ pub async fn open_patiently(config: &Config, clock: &Clock, metrics: &Arc<Metric
 }
 
 /// The limits on tries.
-fn throttle(limits: &config::Throttle) -> ThrottleSettings {
+fn limits(limits: &config::Throttle) -> LimitSettings {
     let each = |count: u32, span: Duration| span.checked_div(count).unwrap_or(Duration::MAX);
-    let per = |count: u32, span: Duration| Rate { burst: count, every: each(count, span) };
+    let per = |count: u32, span: Duration| Rate { burst: count, refill: each(count, span) };
     let minute = Duration::from_mins(1);
-    ThrottleSettings {
-        logins: Rate { burst: limits.login_burst, every: each(limits.logins_per_minute, minute) },
+    LimitSettings {
+        logins: Rate { burst: limits.login_burst, refill: each(limits.logins_per_minute, minute) },
         registrations: per(limits.registrations_per_hour, Duration::from_hours(1)),
-        refused_refreshes: per(limits.refused_refreshes_per_minute, minute),
+        rejected_refreshes: per(limits.refused_refreshes_per_minute, minute),
         refreshes: per(limits.refreshes_per_minute, minute),
         free_failures: limits.free_failures,
-        max_wait: Duration::from_secs(limits.max_wait),
-        suspend_after: limits.suspend_after,
-        memory: Duration::from_secs(limits.memory),
-        known_devices: limits.known_devices,
-        device_lifetime: Duration::from_secs(limits.device_lifetime),
+        max_backoff: Duration::from_secs(limits.max_wait),
+        lockout_threshold: limits.suspend_after,
+        lockout_duration: Duration::from_secs(limits.memory),
+        known_networks: limits.known_devices,
+        known_network_lifetime: Duration::from_secs(limits.device_lifetime),
     }
 }
 
@@ -236,16 +239,16 @@ fn throttle(limits: &config::Throttle) -> ThrottleSettings {
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn database(config: &Config) -> Result<Pool, StartError> {
+pub async fn database(config: &Config, metrics: &Arc<Metrics>) -> Result<Pool, StartError> {
     if let Some(file) = config.database.file() {
         private::database_file(&file)?;
     }
     let failed = |error| StartError::Database { url: config.database.shown(), error };
-    database::migrate(&config.database.url).await.map_err(|error| match error {
+    store::migrate(&config.database.url).await.map_err(|error| match error {
         MigrateError::Database(error) => failed(error),
         error @ MigrateError::Newer(_) => StartError::NewerSchema { url: config.database.shown(), error },
     })?;
-    Pool::open(&config.database.url, config.database.max_connections).await.map_err(failed)
+    Pool::open(&config.database.url, config.database.max_connections, metrics).await.map_err(failed)
 }
 
 /// The limits of the edge.
@@ -302,13 +305,13 @@ fn affordable(wanted: usize, database_connections: u32) -> usize {
     wanted.min(most)
 }
 
-fn hashing(config: &Config) -> HashingSettings {
+fn hashing(config: &Config) -> HasherSettings {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = config.passwords.threads.unwrap_or(cores);
-    HashingSettings {
+    HasherSettings {
         cost: config.passwords.cost(),
         threads,
         queue_length: config.passwords.queue_length.unwrap_or(QUEUED_PER_THREAD.saturating_mul(threads)),
-        queue_wait: Duration::from_millis(config.passwords.queue_wait_ms),
+        queue_timeout: Duration::from_millis(config.passwords.queue_wait_ms),
     }
 }

@@ -1,20 +1,20 @@
 //! The schema of Vestibule's database, as migrations in order.
 //!
-//! Tables and columns are named by string: a migration describes the schema of its day and must not change with the
-//! entities. Steps may be repeated, because MySQL commits each DDL statement at once.
+//! Tables and columns are named by strings: a migration describes the schema of its day, and must not change with the
+//! entities. Each step can be repeated, because MySQL commits every DDL statement at once.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
     MigrationTrait, async_trait,
-    prelude::{DbErr, Index, SchemaManager, Table, TableCreateStatement},
+    prelude::{ColumnDef, DbErr, Index, SchemaManager, Table, TableCreateStatement},
     sea_orm::DatabaseBackend,
 };
 
-mod m20261123_000001_accounts;
-mod m20261123_000002_refresh;
-mod m20261123_000003_throttle;
-mod m20261123_000004_clock;
-mod m20261123_000005_audit;
+mod m20261127_000001_users;
+mod m20261127_000002_sessions;
+mod m20261127_000003_rate_limits;
+mod m20261127_000004_audit_log;
+mod m20261127_000005_jobs;
 
 /// Brings a database to the schema of this build.
 #[derive(Debug)]
@@ -24,16 +24,23 @@ pub struct Migrator;
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
-            Box::new(m20261123_000001_accounts::Migration),
-            Box::new(m20261123_000002_refresh::Migration),
-            Box::new(m20261123_000003_throttle::Migration),
-            Box::new(m20261123_000004_clock::Migration),
-            Box::new(m20261123_000005_audit::Migration),
+            Box::new(m20261127_000001_users::Migration),
+            Box::new(m20261127_000002_sessions::Migration),
+            Box::new(m20261127_000003_rate_limits::Migration),
+            Box::new(m20261127_000004_audit_log::Migration),
+            Box::new(m20261127_000005_jobs::Migration),
         ]
     }
 }
 
-/// A table whose text compares byte by byte on every database.
+/// The length of a SHA-256 digest and of an HMAC-SHA-256, in bytes.
+const DIGEST: u32 = 32;
+/// The length of a pseudonym: an HMAC-SHA-256 in base64url.
+const PSEUDONYM: u32 = 43;
+/// The length of the longest IP address.
+const IP_ADDRESS: u32 = 45;
+
+/// Returns a table whose text compares byte by byte on every database.
 fn table(backend: DatabaseBackend, name: &'static str) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name).if_not_exists();
@@ -43,8 +50,13 @@ fn table(backend: DatabaseBackend, name: &'static str) -> TableCreateStatement {
     table
 }
 
-/// An index over one column, unless it is there.
-async fn index(
+/// Returns a column for a digest.
+fn digest(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).var_binary(DIGEST).to_owned()
+}
+
+/// Creates an index over one column, unless it exists.
+async fn create_index(
     manager: &SchemaManager<'_>,
     table: &'static str,
     name: &'static str,
@@ -54,4 +66,12 @@ async fn index(
         return Ok(());
     }
     manager.create_index(Index::create().name(name).table(table).col(column).to_owned()).await
+}
+
+/// Drops these tables, in this order.
+async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&'static str]) -> Result<(), DbErr> {
+    for table in tables {
+        manager.drop_table(Table::drop().table(*table).if_exists().to_owned()).await?;
+    }
+    Ok(())
 }

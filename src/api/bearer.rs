@@ -11,7 +11,7 @@ use super::{
     state::State,
 };
 use crate::{
-    domain::session::{self, AuthenticateError, Caller},
+    domain::auth::authenticate::{AuthenticateError, Caller, authenticate},
     secret::AccessToken,
 };
 
@@ -57,7 +57,7 @@ impl<'a> ApiExtractor<'a> for Bearer {
     ) -> Result<Self> {
         let token = presented(request)?;
         let app = State::from_request_without_body(request).await?;
-        let caller = session::authenticate(&app, &token).await.map_err(Problem::from)?;
+        let caller = authenticate(&app, &token).await.map_err(Problem::from)?;
         Ok(Self(caller))
     }
 }
@@ -66,7 +66,7 @@ impl From<AuthenticateError> for Problem {
     fn from(error: AuthenticateError) -> Self {
         match error {
             AuthenticateError::InvalidToken => Self::new(ProblemCode::InvalidToken),
-            AuthenticateError::Fault(fault) => fault.into(),
+            AuthenticateError::Service(error) => error.into(),
         }
     }
 }

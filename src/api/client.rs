@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use poem::{FromRequest, Request, RequestBody, Result, http::header};
 
 use super::problem::{Problem, ProblemCode};
-use crate::{domain::session::Client, ids::RequestId};
+use crate::{domain::request::Client, ids::RequestId};
 
 /// The address from which a request came; the server finds it out and attaches it to every request.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,6 @@ impl<'a> FromRequest<'a> for ClientInfo {
         let Some(&id) = request.data::<RequestId>() else {
             return Err(Problem::new(ProblemCode::Internal).caused_by("the request has no identifier").into());
         };
-        Ok(Self(Client { address, user_agent, request: id }))
+        Ok(Self(Client { ip: address, user_agent, request_id: id }))
     }
 }

@@ -11,7 +11,7 @@ use super::{
     problem::{Problem, ProblemCode},
     refused::{Refusal, Refused},
 };
-use crate::domain::service::{NotReady, Service};
+use crate::domain::instance::{Instance, NotReady};
 
 pub(crate) struct HealthApi;
 
@@ -59,8 +59,8 @@ impl HealthApi {
     /// Answers 503 while the service starts, when it cannot use its database, when that is not migrated or has other keys,
     /// and from the moment the service is asked to stop. Whoever spreads requests over several instances should ask here.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self, service: Data<&Arc<Service>>) -> Result<ReadyResponse, Refused<NotReady>> {
-        service.ready().await?;
+    async fn ready(&self, service: Data<&Arc<Instance>>) -> Result<ReadyResponse, Refused<NotReady>> {
+        service.check_ready().await?;
         Ok(ReadyResponse::Ready(HealthResponse::new("ready")))
     }
 }

@@ -12,7 +12,7 @@ use super::{
     token::TokenResponse,
     types::{LoginName, LoginPassword},
 };
-use crate::domain::login::{self, Attempt, LoginError};
+use crate::domain::auth::login::{self, LoginAttempt, LoginError};
 
 pub(crate) struct LoginApi;
 
@@ -47,13 +47,13 @@ impl LoginApi {
         client: ClientInfo,
         body: Json<LoginRequest>,
     ) -> Result<LoginResponse, Refused<LoginError>> {
-        let tokens = login::with_password(&app, attempt(body.0, client)).await?;
+        let tokens = login::login(&app, &attempt(body.0, client)).await?;
         Ok(LoginResponse::SignedIn(Json(tokens.into())))
     }
 }
 
-fn attempt(request: LoginRequest, client: ClientInfo) -> Attempt {
-    Attempt { username: request.username.0, password: request.password.0, client: client.0 }
+fn attempt(request: LoginRequest, client: ClientInfo) -> LoginAttempt {
+    LoginAttempt { username: request.username.0, password: request.password.0, client: client.0 }
 }
 
 impl Refusal for LoginError {
@@ -64,9 +64,8 @@ impl Refusal for LoginError {
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Throttled(throttled) => throttled.into(),
             LoginError::InvalidCredentials => Self::new(ProblemCode::InvalidCredentials),
-            LoginError::Fault(fault) => fault.into(),
+            LoginError::Service(error) => error.into(),
         }
     }
 }

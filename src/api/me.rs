@@ -8,7 +8,7 @@ use super::{
     json::Json,
     types::{Instant, UserIdText},
 };
-use crate::domain::account::Account;
+use crate::domain::user::User;
 
 pub(crate) struct MeApi;
 
@@ -38,12 +38,12 @@ impl MeApi {
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn get(&self, caller: Bearer) -> MeResponse {
-        MeResponse::Me(Json(caller.0.account.into()))
+        MeResponse::Me(Json(caller.0.user.into()))
     }
 }
 
-impl From<Account> for UserResponse {
-    fn from(account: Account) -> Self {
-        Self { id: UserIdText(account.id), username: account.username, created_at: Instant(account.created_at) }
+impl From<User> for UserResponse {
+    fn from(user: User) -> Self {
+        Self { id: UserIdText(user.id), username: user.username, created_at: Instant(user.created_at) }
     }
 }

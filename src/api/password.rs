@@ -13,7 +13,7 @@ use super::{
     types::{LoginPassword, NewPassword},
 };
 use crate::domain::{
-    account::{self, ChangePasswordError},
+    auth::change_password::{ChangePasswordError, change_password},
     password::Weakness,
 };
 
@@ -51,7 +51,7 @@ impl PasswordApi {
         body: Json<ChangePasswordRequest>,
     ) -> Result<ChangePasswordResponse, Refused<ChangePasswordError>> {
         let ChangePasswordRequest { current_password, new_password } = body.0;
-        account::change_password(&app, &caller.0, &client.0, &current_password.0, &new_password.0).await?;
+        change_password(&app, &caller.0, &client.0, &current_password.0, &new_password.0).await?;
         Ok(ChangePasswordResponse::Changed)
     }
 }
@@ -73,10 +73,9 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::InvalidCredentials => {
                 Self::new(ProblemCode::InvalidCredentials).with_detail("The current password is not right.")
             }
-            ChangePasswordError::Throttled(throttled) => throttled.into(),
             ChangePasswordError::InvalidToken => Self::new(ProblemCode::InvalidToken),
             ChangePasswordError::PasswordRejected(weakness) => rejected("/new_password", weakness),
-            ChangePasswordError::Fault(fault) => fault.into(),
+            ChangePasswordError::Service(error) => error.into(),
         }
     }
 }

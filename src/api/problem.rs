@@ -1,5 +1,7 @@
 //! Problems: every error of the service, as RFC 9457 documents.
 
+use std::time::Duration;
+
 use poem::{
     Error, Response,
     error::ResponseError,
@@ -7,7 +9,7 @@ use poem::{
 };
 use poem_openapi::{Object, types::ToJSON};
 
-use crate::domain::{fault::Fault, throttle::Throttled};
+use crate::error::ServiceError;
 
 /// The media type of problems.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -246,27 +248,25 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        let cause = fault.chain();
-        match fault {
-            Fault::Busy { retry_after } => Self {
-                retry_after: retry_after.as_secs().max(RETRY_AFTER),
-                ..Self::new(ProblemCode::Busy).caused_by(cause)
-            },
-            Fault::Unavailable { .. } => Self::new(ProblemCode::Unavailable).caused_by(cause),
-            Fault::Internal { .. } => Self::new(ProblemCode::Internal).caused_by(cause),
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        let cause = error.chain();
+        match error {
+            ServiceError::RateLimited { retry_after } => {
+                Self { retry_after: whole_seconds(retry_after), ..Self::new(ProblemCode::TooManyRequests) }
+            }
+            ServiceError::Busy { retry_after } => {
+                Self { retry_after: whole_seconds(retry_after), ..Self::new(ProblemCode::Busy).caused_by(cause) }
+            }
+            ServiceError::Unavailable { .. } => Self::new(ProblemCode::Unavailable).caused_by(cause),
+            ServiceError::Internal { .. } => Self::new(ProblemCode::Internal).caused_by(cause),
         }
     }
 }
 
-impl From<Throttled> for Problem {
-    fn from(throttled: Throttled) -> Self {
-        let wait = throttled.retry_after;
-        // Rounded up, so that whoever waits as long as it says is let through.
-        let retry_after = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
-        Self { retry_after: retry_after.max(RETRY_AFTER), ..Self::new(ProblemCode::TooManyRequests) }
-    }
+/// Rounds up, so that a client that waits as long as it is told is not rejected again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(RETRY_AFTER)
 }
 
 /// The problem in any error that leaves an endpoint. The framework's own texts name types of the program and repeat

@@ -13,7 +13,7 @@ use super::{
     state::State,
     types::{NewPassword, Username},
 };
-use crate::domain::account::{self, RegisterError};
+use crate::domain::{auth::register::register, user::RegisterError};
 
 pub(crate) struct RegisterApi;
 
@@ -54,7 +54,7 @@ impl RegisterApi {
         body: Json<RegisterRequest>,
     ) -> Result<RegisterResponse, Refused<RegisterError>> {
         let RegisterRequest { username, password } = body.0;
-        let user = account::register(&app, &username.0, &password.0, &client.0).await?;
+        let user = register(&app, &username.0, &password.0, &client.0).await?;
         Ok(RegisterResponse::Created(Json(user.into()), "/me".to_owned()))
     }
 }
@@ -74,10 +74,9 @@ impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::Closed => Self::new(ProblemCode::RegistrationClosed),
-            RegisterError::Throttled(throttled) => throttled.into(),
             RegisterError::UsernameTaken => Self::new(ProblemCode::UsernameTaken),
             RegisterError::PasswordRejected(weakness) => rejected("/password", weakness),
-            RegisterError::Fault(fault) => fault.into(),
+            RegisterError::Service(error) => error.into(),
         }
     }
 }

@@ -12,9 +12,9 @@ use super::{
     state::State,
     types::{Instant, SessionIdText},
 };
-use crate::domain::{
-    fault::Fault,
-    session::{self, EndError, Session},
+use crate::{
+    domain::auth::sessions::{self, RevokeSessionError, SessionInfo},
+    error::ServiceError,
 };
 
 pub(crate) struct SessionApi;
@@ -72,8 +72,13 @@ impl SessionApi {
     /// Ends the session of the access token. From the next request on, neither this token nor the session's refresh
     /// token is accepted here; services that verify tokens by themselves accept the access token until it expires.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: Bearer, app: State, client: ClientInfo) -> Result<LogoutResponse, Refused<Fault>> {
-        session::log_out(&app, &caller.0, &client.0).await?;
+    async fn logout(
+        &self,
+        caller: Bearer,
+        app: State,
+        client: ClientInfo,
+    ) -> Result<LogoutResponse, Refused<ServiceError>> {
+        sessions::log_out(&app, &caller.0, &client.0).await?;
         Ok(LogoutResponse::SignedOut)
     }
 
@@ -82,8 +87,8 @@ impl SessionApi {
     /// Answers where the account is signed in: at most 100 sessions, one for each login that has not ended. One login
     /// more ends the oldest.
     #[oai(path = "/me/sessions", method = "get", operation_id = "listSessions")]
-    async fn list(&self, caller: Bearer, app: State) -> Result<SessionsAnswer, Refused<Fault>> {
-        let items = session::list(&app, &caller.0).await?.into_iter().map(SessionResponse::from).collect();
+    async fn list(&self, caller: Bearer, app: State) -> Result<SessionsAnswer, Refused<ServiceError>> {
+        let items = sessions::list_sessions(&app, &caller.0).await?.into_iter().map(SessionResponse::from).collect();
         Ok(SessionsAnswer::Sessions(Json(SessionsResponse { items })))
     }
 
@@ -91,8 +96,13 @@ impl SessionApi {
     ///
     /// Ends all sessions of the account but the one of the access token.
     #[oai(path = "/me/sessions", method = "delete", operation_id = "endOtherSessions")]
-    async fn end_others(&self, caller: Bearer, app: State, client: ClientInfo) -> Result<EndResponse, Refused<Fault>> {
-        session::end_others(&app, &caller.0, &client.0).await?;
+    async fn end_others(
+        &self,
+        caller: Bearer,
+        app: State,
+        client: ClientInfo,
+    ) -> Result<EndResponse, Refused<ServiceError>> {
+        sessions::revoke_all_others(&app, &caller.0, &client.0).await?;
         Ok(EndResponse::Ended)
     }
 
@@ -108,34 +118,34 @@ impl SessionApi {
         client: ClientInfo,
         /// The session's identifier, as the list of sessions has it.
         session_id: Path<SessionIdText>,
-    ) -> Result<EndResponse, Refused<EndError>> {
-        session::end_one(&app, &caller.0, &client.0, session_id.0.0).await?;
+    ) -> Result<EndResponse, Refused<RevokeSessionError>> {
+        sessions::revoke_one(&app, &caller.0, &client.0, session_id.0.0).await?;
         Ok(EndResponse::Ended)
     }
 }
 
-impl From<Session> for SessionResponse {
-    fn from(session: Session) -> Self {
+impl From<SessionInfo> for SessionResponse {
+    fn from(session: SessionInfo) -> Self {
         Self {
             id: SessionIdText(session.id),
             created_at: Instant(session.created_at),
             last_used_at: Instant(session.last_used_at),
-            address: session.address,
+            address: session.client_ip,
             user_agent: session.user_agent,
-            current: session.current,
+            current: session.is_current,
         }
     }
 }
 
-impl Refusal for EndError {
+impl Refusal for RevokeSessionError {
     const CODES: &'static [ProblemCode] = &[ProblemCode::NotFound, ProblemCode::Unavailable];
 }
 
-impl From<EndError> for Problem {
-    fn from(error: EndError) -> Self {
+impl From<RevokeSessionError> for Problem {
+    fn from(error: RevokeSessionError) -> Self {
         match error {
-            EndError::NotFound => Self::new(ProblemCode::NotFound),
-            EndError::Fault(fault) => fault.into(),
+            RevokeSessionError::NotFound => Self::new(ProblemCode::NotFound),
+            RevokeSessionError::Service(error) => error.into(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use poem::{FromRequest, Request, RequestBody, Result};
 
 use super::problem::{Problem, ProblemCode};
-use crate::domain::{App, service::Service};
+use crate::domain::{app::App, instance::Instance};
 
 /// The problems of an operation that needs it.
 pub(super) const CODES: &[ProblemCode] = &[ProblemCode::Unavailable];
@@ -29,6 +29,6 @@ impl<'a> FromRequest<'a> for State {
 }
 
 /// The service that a request has reached.
-pub(super) fn service(request: &Request) -> Result<&Arc<Service>, Problem> {
+pub(super) fn service(request: &Request) -> Result<&Arc<Instance>, Problem> {
     request.data().ok_or_else(|| Problem::new(ProblemCode::Internal).caused_by("the request carries no service"))
 }

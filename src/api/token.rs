@@ -11,9 +11,12 @@ use super::{
     state::State,
     types::{AccessTokenText, NewRefreshToken, RefreshTokenText},
 };
-use crate::domain::{
-    fault::Fault,
-    token::{self, RefreshError, TokenPair},
+use crate::{
+    domain::{
+        auth::refresh::{self, RefreshError},
+        token::TokenPair,
+    },
+    error::ServiceError,
 };
 
 pub(crate) struct TokenApi;
@@ -73,7 +76,7 @@ impl TokenApi {
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
     ) -> Result<RefreshResponse, Refused<RefreshError>> {
-        let tokens = token::refresh(&app, &body.0.refresh_token.0, &client.0).await?;
+        let tokens = refresh::refresh(&app, &body.0.refresh_token.0, &client.0).await?;
         Ok(RefreshResponse::Renewed(Json(tokens.into())))
     }
 
@@ -87,8 +90,8 @@ impl TokenApi {
         app: State,
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
-    ) -> Result<RevokeResponse, Refused<Fault>> {
-        token::revoke(&app, &body.0.refresh_token.0, &client.0).await?;
+    ) -> Result<RevokeResponse, Refused<ServiceError>> {
+        refresh::revoke(&app, &body.0.refresh_token.0, &client.0).await?;
         Ok(RevokeResponse::Revoked)
     }
 }
@@ -115,14 +118,13 @@ impl Refusal for RefreshError {
 impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
-            RefreshError::Throttled(throttled) => throttled.into(),
             RefreshError::InvalidToken => Self::new(ProblemCode::InvalidToken),
-            RefreshError::Fault(fault) => fault.into(),
+            RefreshError::Service(error) => error.into(),
         }
     }
 }
 
 /// Operations that can fail in no way of their own, and do not hash.
-impl Refusal for Fault {
+impl Refusal for ServiceError {
     const CODES: &'static [ProblemCode] = &[ProblemCode::Unavailable];
 }

@@ -12,7 +12,8 @@ use crate::{
     clock::Timestamp,
     domain::{
         name::{self, Name},
-        password, refresh_token,
+        password,
+        token::refresh,
     },
     ids::{SessionId, UserId},
     secret::{AccessToken, Password, RefreshToken},
@@ -129,7 +130,7 @@ sent!(LoginPassword, |text| Some(Password::from(text)));
 
 text! {
     /// A name to register.
-    Username(Name), Form { length: Some((1, name::MAX_LENGTH)), pattern: Some(name::REGISTRABLE), ..Form::default() }
+    Username(Name), Form { length: Some((1, name::MAX_LENGTH)), pattern: Some(name::PATTERN), ..Form::default() }
 }
 sent!(Username, |text: String| Name::parse(&text).ok());
 
@@ -167,7 +168,7 @@ sent!(RefreshTokenText, |text| Some(RefreshToken::from(text)));
 
 text! {
     /// A refresh token that the service makes.
-    NewRefreshToken(RefreshToken), Form { pattern: Some(refresh_token::PATTERN), ..Form::default() }
+    NewRefreshToken(RefreshToken), Form { pattern: Some(refresh::PATTERN), ..Form::default() }
 }
 received!(NewRefreshToken, |token: &RefreshToken| token.expose().to_owned());
 

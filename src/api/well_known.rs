@@ -3,7 +3,7 @@
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{Tag, json::Json, state::State};
-use crate::domain::keyring;
+use crate::domain::crypto::PublicKey;
 
 /// For how many seconds verifiers may keep the keys.
 const MAX_AGE: u32 = 300;
@@ -58,13 +58,13 @@ impl WellKnownApi {
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn jwks(&self, app: State) -> JwksAnswer {
-        let keys = keyring::published(&app).iter().cloned().map(JwkResponse::from).collect();
+        let keys = app.keyring.current().published.iter().cloned().map(JwkResponse::from).collect();
         JwksAnswer::Keys(Json(JwksResponse { keys }), format!("public, max-age={MAX_AGE}"))
     }
 }
 
-impl From<keyring::PublicKey> for JwkResponse {
-    fn from(key: keyring::PublicKey) -> Self {
+impl From<PublicKey> for JwkResponse {
+    fn from(key: PublicKey) -> Self {
         Self {
             kty: "EC".to_owned(),
             usage: "sig".to_owned(),

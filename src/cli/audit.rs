@@ -10,8 +10,9 @@ use time::{
 use vestibule::{
     clock::Timestamp,
     domain::{
-        App, account,
-        audit::{self, Entry, Filter, Kind, Outcome, Verified},
+        admin::users::find_user,
+        app::App,
+        audit::{self, Entry, Filter, Kind, Outcome, Verification},
     },
     ids::{RequestId, SessionId},
 };
@@ -47,9 +48,9 @@ pub(super) struct List {
     /// Only events that ended like this: success or failure
     #[arg(long, value_parser = one_of::<Outcome>)]
     outcome: Option<Outcome>,
-    /// Only events that clients at this address caused
+    /// Only events of clients with this IP address
     #[arg(long)]
-    address: Option<std::net::IpAddr>,
+    client_ip: Option<std::net::IpAddr>,
     /// Only events from this date on, as 2027-01-31 or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "DATE", value_parser = date)]
     since: Option<Timestamp>,
@@ -67,7 +68,7 @@ pub(super) struct List {
 pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
         Command::List(list) => {
-            let entries = audit::list(app, &list.filter(app).await?, list.limit).await?;
+            let entries = audit::list(&app.db, &list.filter(app).await?, list.limit).await?;
             if list.json {
                 say_json(&entries.iter().map(record).collect())
             } else {
@@ -75,7 +76,7 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
             }
         }
         Command::Verify { json } => {
-            let verified = audit::verify(app).await?;
+            let verified = audit::verify(&app.db, &app.audit).await?;
             if json {
                 say_json(&report(&verified))?;
             } else {
@@ -84,7 +85,7 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
             if verified.findings.is_empty() {
                 return Ok(());
             }
-            Err(Failure::new(Failure::TAMPERED, "the audit trail is not as it was written"))
+            Err(Failure::new(Failure::TAMPERED, "the audit log is not as it was written"))
         }
     }
 }
@@ -94,7 +95,7 @@ impl List {
         let user = match self.user.as_deref() {
             Some(who) => Some(match who.parse() {
                 Ok(id) => id,
-                Err(_) => account::find(app, who).await?.id,
+                Err(_) => find_user(app, who).await?.id,
             }),
             None => None,
         };
@@ -104,7 +105,7 @@ impl List {
             request: self.request,
             kind: self.kind,
             outcome: self.outcome,
-            address: self.address.map(|address| address.to_canonical().to_string()),
+            client_ip: self.client_ip.map(|ip| ip.to_canonical().to_string()),
             since: self.since,
             until: self.until,
         })
@@ -139,7 +140,7 @@ fn record(entry: &Entry) -> Value {
         "reason": entry.reason,
         "user_id": entry.user_id.map(|id| id.to_string()),
         "session_id": entry.session_id.map(|id| id.to_string()),
-        "address": entry.address,
+        "client_ip": entry.client_ip,
         "request_id": entry.request_id.map(|id| id.to_string()),
     })
 }
@@ -153,7 +154,7 @@ fn line(entry: &Entry) -> String {
         ("reason", entry.reason.clone()),
         ("user", entry.user_id.map(|id| id.to_string())),
         ("session", entry.session_id.map(|id| id.to_string())),
-        ("address", entry.address.clone()),
+        ("client_ip", entry.client_ip.clone()),
         ("request", entry.request_id.map(|id| id.to_string())),
     ];
     for (name, value) in more {
@@ -163,7 +164,7 @@ fn line(entry: &Entry) -> String {
     text
 }
 
-fn report(verified: &Verified) -> Value {
+fn report(verified: &Verification) -> Value {
     json!({
         "events": verified.events,
         "first": verified.first,
@@ -174,7 +175,7 @@ fn report(verified: &Verified) -> Value {
     })
 }
 
-fn summary(verified: &Verified) -> String {
+fn summary(verified: &Verification) -> String {
     let mut lines = verified.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
     if lines.is_empty() {
         lines.push(format!(

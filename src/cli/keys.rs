@@ -1,10 +1,13 @@
 //! `vestibule keys`
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use vestibule::{
     clock::Clock,
     config::Config,
-    domain::{clock, keyring},
+    domain::admin::reset_keys::reset_keys,
+    jobs,
     startup::{self, new_master_key},
 };
 
@@ -34,10 +37,10 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure
                 "Stop every running server first. All sessions end, and no token that was issued before is accepted again.",
                 yes,
             )?;
-            let db = startup::database(config).await?;
+            let db = startup::database(config, &Arc::default()).await?;
             let clock = Clock::system();
-            clock::begin(&db, &clock).await?;
-            keyring::reset(&db, &clock).await?;
+            jobs::start_clock(&db, &clock).await?;
+            reset_keys(&db, clock.now()).await?;
             say(
                 "The next start makes a new signing key, sealed by the master key it is given. A server that still runs goes on with \
                  the old one: restart it.\n",

@@ -19,11 +19,8 @@ use vestibule::{
     api::document::document,
     clock::Clock,
     config::{Config, ConfigError, Traces},
-    domain::{
-        App,
-        account::{ChangeError, RegisterError},
-        name::InvalidName,
-    },
+    domain::{admin::users::ChangeUserError, app::App, name::InvalidName, user::RegisterError},
+    error::ServiceError,
     startup::{self, StartError},
     telemetry,
 };
@@ -118,7 +115,7 @@ impl From<ConfigError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            StartError::Fault(fault) => return fault.into(),
+            StartError::Service(error) => return error.into(),
             StartError::Database { .. } | StartError::File { .. } | StartError::Hashing(_) => Self::FAILED,
             StartError::MasterKey { .. }
             | StartError::NoMasterKey
@@ -126,6 +123,7 @@ impl From<StartError> for Failure {
             | StartError::LostMasterKey(_)
             | StartError::LooseKeyFile { .. }
             | StartError::LostKey(_)
+            | StartError::LostAuditHead
             | StartError::Tls(_)
             | StartError::NewerSchema { .. }
             | StartError::Keyring(_) => Self::UNUSABLE,
@@ -144,27 +142,25 @@ impl From<RegisterError> for Failure {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::UsernameTaken => Self::new(Self::TAKEN, error),
-            RegisterError::Closed | RegisterError::PasswordRejected(_) | RegisterError::Throttled(_) => {
-                Self::new(Self::REFUSED, error)
-            }
-            RegisterError::Fault(fault) => fault.into(),
+            RegisterError::Closed | RegisterError::PasswordRejected(_) => Self::new(Self::REFUSED, error),
+            RegisterError::Service(error) => error.into(),
         }
     }
 }
 
-impl From<ChangeError> for Failure {
-    fn from(error: ChangeError) -> Self {
+impl From<ChangeUserError> for Failure {
+    fn from(error: ChangeUserError) -> Self {
         match error {
-            ChangeError::NotFound => Self::new(Self::NO_SUCH_USER, error),
-            ChangeError::PasswordRejected(_) => Self::new(Self::REFUSED, error),
-            ChangeError::Fault(fault) => fault.into(),
+            ChangeUserError::NotFound => Self::new(Self::NO_SUCH_USER, error),
+            ChangeUserError::PasswordRejected(_) => Self::new(Self::REFUSED, error),
+            ChangeUserError::Service(error) => error.into(),
         }
     }
 }
 
-impl From<vestibule::domain::fault::Fault> for Failure {
-    fn from(fault: vestibule::domain::fault::Fault) -> Self {
-        Self::new(Self::FAILED, fault.chain())
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::new(Self::FAILED, error.chain())
     }
 }
 
@@ -204,7 +200,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match command {
-            Command::Migrate => startup::database(&config).await.map(drop).map_err(Failure::from),
+            Command::Migrate => startup::database(&config, &Arc::default()).await.map(drop).map_err(Failure::from),
             Command::User(command) => user::run(&open(&config).await?, command).await,
             Command::Keys(command) => keys::run(&config, command).await,
             Command::Audit(command) => audit::run(&open(&config).await?, command).await,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use vestibule::{
     clock::Clock,
     config::Config,
-    domain::service::Service,
+    domain::instance::Instance,
     jobs,
     server::{self, ServerSettings, Shutdown},
     startup,
@@ -33,8 +33,8 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     })?;
     let bound = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     let scraped = bind_metrics(config).await?;
-    let service = Arc::new(Service::default());
-    let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
+    let service = Arc::new(Instance::default());
+    let shutdown = Shutdown { leaving: service.draining().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
     let routes = server::routes(Arc::clone(&service), config.docs.enabled);
     let endpoint = server::endpoint(routes, startup::edge(&config.server), service.metrics());
@@ -47,7 +47,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         () = shutdown.stop.cancelled() => None,
     };
     if let Some(app) = opened {
-        service.serve(Arc::clone(&app));
+        service.set_app(Arc::clone(&app));
         say(&welcome(config, &bound, metrics.address))?;
         jobs::run(app, shutdown.stop).await;
     }
@@ -75,7 +75,7 @@ struct Metrics {
 }
 
 impl Metrics {
-    fn serve(listener: Option<TcpListener>, service: &Arc<Service>, config: &Config) -> Self {
+    fn serve(listener: Option<TcpListener>, service: &Arc<Instance>, config: &Config) -> Self {
         let (address, shutdown) = (listener.as_ref().and_then(|one| one.local_addr().ok()), Shutdown::default());
         let stop = shutdown.stop.clone();
         if let Some(listener) = listener {

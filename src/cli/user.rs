@@ -10,10 +10,11 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 use vestibule::{
     domain::{
-        App,
-        account::{self, Account, RegisterError},
+        admin::users::{delete_user, disable_user, enable_user, find_user, set_password, unlock_user},
+        app::App,
         audit::Actor,
         name::Name,
+        user::{RegisterError, User, create_user, list_users},
     },
     secret::Password,
 };
@@ -114,44 +115,44 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Add { name, password, output } => {
             let name = Name::parse(&name)?;
             // Before anybody is asked for a password; whether the name is free is decided when it is stored.
-            if account::find(app, name.canonical()).await.is_ok() {
+            if find_user(app, name.canonical()).await.is_ok() {
                 return Err(RegisterError::UsernameTaken.into());
             }
-            let account = account::create(app, &name, &password.read()?, Actor::Operator).await?;
-            output.show(&account, "made")
+            let user = create_user(app, &name, &password.read()?, Actor::Operator).await?;
+            output.show(&user, "created")
         }
-        Command::List { output } => output.list(&account::list(app).await?),
+        Command::List { output } => output.list(&list_users(&app.db).await?),
         Command::Show { who, output } => output.show(&who.find(app).await?, ""),
         Command::Disable { who, output } => {
-            let account = account::disable(app, who.find(app).await?.id).await?;
-            output.show(&account, "disabled")
+            let user = disable_user(app, who.find(app).await?.id).await?;
+            output.show(&user, "disabled")
         }
         Command::Enable { who, output } => {
-            let account = account::enable(app, who.find(app).await?.id).await?;
-            output.show(&account, "enabled")
+            let user = enable_user(app, who.find(app).await?.id).await?;
+            output.show(&user, "enabled")
         }
         Command::Unlock { who, output } => {
-            let account = who.find(app).await?;
-            account::unlock(app, &account).await?;
-            output.show(&account, "unlocked")
+            let user = who.find(app).await?;
+            unlock_user(app, &user).await?;
+            output.show(&user, "unlocked")
         }
         Command::Password { who, password, output } => {
-            let account = who.find(app).await?;
-            let account = account::set_password(app, &account, &password.read()?).await?;
-            output.show(&account, "given a new password")
+            let user = who.find(app).await?;
+            let user = set_password(app, &user, &password.read()?).await?;
+            output.show(&user, "given a new password")
         }
         Command::Delete { who, yes, output } => {
-            let account = who.find(app).await?;
-            confirm(&format!("{} and its sessions will be gone.", account.username), yes)?;
-            account::delete(app, account.id).await?;
-            output.show(&account, "deleted")
+            let user = who.find(app).await?;
+            confirm(&format!("{} and its sessions will be gone.", user.username), yes)?;
+            delete_user(app, user.id).await?;
+            output.show(&user, "deleted")
         }
     }
 }
 
 impl Who {
-    async fn find(&self, app: &App) -> Result<Account, Failure> {
-        Ok(account::find(app, &self.who).await?)
+    async fn find(&self, app: &App) -> Result<User, Failure> {
+        Ok(find_user(app, &self.who).await?)
     }
 }
 
@@ -194,35 +195,35 @@ fn no_terminal(error: &io::Error) -> Failure {
 
 impl Output {
     /// One account: as JSON, or as a sentence about what happened to it, or as its fields.
-    fn show(&self, account: &Account, happened: &str) -> Result<(), Failure> {
+    fn show(&self, user: &User, happened: &str) -> Result<(), Failure> {
         if self.json {
-            say_json(&record(account))
+            say_json(&record(user))
         } else if happened.is_empty() {
-            say(&line(account))
+            say(&line(user))
         } else {
-            say(&format!("{} ({}) was {happened}.\n", account.username, account.id))
+            say(&format!("{} ({}) was {happened}.\n", user.username, user.id))
         }
     }
 
-    fn list(&self, accounts: &[Account]) -> Result<(), Failure> {
+    fn list(&self, users: &[User]) -> Result<(), Failure> {
         if self.json {
-            say_json(&accounts.iter().map(record).collect())
+            say_json(&users.iter().map(record).collect())
         } else {
-            say(&accounts.iter().map(line).collect::<String>())
+            say(&users.iter().map(line).collect::<String>())
         }
     }
 }
 
-fn record(account: &Account) -> Value {
+fn record(user: &User) -> Value {
     json!({
-        "id": account.id.to_string(),
-        "username": account.username,
-        "disabled": account.disabled,
-        "created_at": account.created_at.to_string(),
+        "id": user.id.to_string(),
+        "username": user.username,
+        "disabled": user.disabled,
+        "created_at": user.created_at.to_string(),
     })
 }
 
-fn line(account: &Account) -> String {
-    let state = if account.disabled { "disabled" } else { "active" };
-    format!("{}  {}  {state:8}  {}\n", account.id, account.created_at, account.username)
+fn line(user: &User) -> String {
+    let state = if user.disabled { "disabled" } else { "active" };
+    format!("{}  {}  {state:8}  {}\n", user.id, user.created_at, user.username)
 }

@@ -9,7 +9,7 @@ use url::Url;
 use super::{Config, ConfigError, DAY, Database, Passwords, Server, Throttle, Tls, Traces};
 use crate::domain::{
     name,
-    password::{self, FLOOR},
+    password::{self, MIN_COST},
     session,
 };
 
@@ -30,7 +30,7 @@ impl Config {
         within("sessions.lifetime", self.sessions.lifetime, 60, 400 * DAY)?;
         within("sessions.idle_lifetime", self.sessions.idle_lifetime(), 60, self.sessions.lifetime)?;
         within("sessions.refresh_grace", self.sessions.refresh_grace, 0, 300)?;
-        within("sessions.max_per_account", self.sessions.max_per_account, 1, session::MAX_PER_ACCOUNT)?;
+        within("sessions.max_per_account", self.sessions.max_per_account, 1, session::MAX_PER_USER)?;
         self.throttle.validate()?;
         within("audit.retention", self.audit.retention, DAY, 4000 * DAY)?;
         for name in &self.registration.reserved_names {
@@ -158,8 +158,8 @@ impl Passwords {
                 Err(ConfigError::new("passwords.weak_hashing_for_tests", "is refused unless server.listen is loopback"))
             };
         }
-        within("passwords.memory_kib", u64::from(self.memory_kib), u64::from(FLOOR.memory_kib), u64::MAX)?;
-        within("passwords.iterations", u64::from(self.iterations), u64::from(FLOOR.iterations), u64::MAX)
+        within("passwords.memory_kib", u64::from(self.memory_kib), u64::from(MIN_COST.memory_kib), u64::MAX)?;
+        within("passwords.iterations", u64::from(self.iterations), u64::from(MIN_COST.iterations), u64::MAX)
     }
 }
 

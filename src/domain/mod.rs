@@ -1,61 +1,40 @@
-//! Rules: what the service does, free of HTTP, of the document and of the environment.
+//! The rules of the service, free of HTTP, the OpenAPI document and the environment.
 //!
-//! One module a topic, with the name that its topic has in `api` and `entity`. Functions are verbs; each reads the
-//! clock once, and all writes go through the one kind of transaction in `transaction`.
+//! The modules stand in one order, and each uses only those above it:
+//!
+//! | module | contents |
+//! |---|---|
+//! | `request` | where a request comes from |
+//! | `name` | user names |
+//! | `crypto` | keys and their sealing |
+//! | `audit` | the audit log |
+//! | `queue` | jobs that one instance runs for all |
+//! | `limits` | rate limits, backoff, known networks |
+//! | `password` | policy and hashing |
+//! | `session` | session rows |
+//! | `token` | access tokens and refresh tokens |
+//! | `app` | [`app::App`]: the parts that use cases work with |
+//! | `instance` | the stages of a running instance |
+//! | `user` | users and their rows |
+//! | `auth` | use cases of clients: login, refresh, register … |
+//! | `admin` | use cases of operators |
+//!
+//! Only `instance`, `user`, `auth` and `admin` use the whole `App`. The modules above it own what they need. A use case
+//! reads the clock once, and writes in transactions of [`crate::store::write`].
 
-pub mod access_token;
-pub mod account;
+pub mod admin;
+pub mod app;
 pub mod audit;
-pub mod clean_up;
-pub mod clock;
-pub mod database;
-mod device;
-pub mod fault;
+pub mod auth;
+pub mod crypto;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod job;
-pub mod keyring;
-pub mod login;
+pub mod instance;
+pub mod limits;
 pub mod name;
 pub mod password;
-pub mod pool;
-pub mod refresh_token;
-mod seal;
-pub mod service;
+pub mod queue;
+pub mod request;
 pub mod session;
-pub mod throttle;
 pub mod token;
-mod transaction;
-
-use std::sync::Arc;
-
-use crate::{clock::Clock, metrics::Metrics};
-
-/// What the rules work with. Plain data: built once at start, shared by every request.
-#[derive(Debug)]
-pub struct App {
-    /// The database.
-    pub db: pool::Pool,
-    /// Tells the time.
-    pub clock: Clock,
-    /// What is known of the clock that counts.
-    pub watch: clock::Watch,
-    /// Signs and verifies.
-    pub keyring: keyring::Keyring,
-    /// Hashes passwords and checks them.
-    pub hashing: password::Hashing,
-    /// What a new password must satisfy.
-    pub passwords: password::Policy,
-    /// What access tokens say.
-    pub tokens: access_token::TokenSettings,
-    /// How long sessions last, and how many there are.
-    pub sessions: session::SessionSettings,
-    /// How much is let through.
-    pub throttle: throttle::ThrottleSettings,
-    /// Counts what happens.
-    pub metrics: Arc<Metrics>,
-    /// How long audit events are kept.
-    pub audit: audit::AuditSettings,
-    /// Who may register.
-    pub registration: account::RegistrationSettings,
-}
+pub mod user;

@@ -1,24 +1,47 @@
-//! User names: which may be registered, and which spellings are one name.
-
-use std::sync::LazyLock;
+//! User names: which ones can be registered, and which spellings are the same name.
 
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::UsernameCaseMapped;
-use regex::Regex;
 
-/// The longest name that may be registered, in code points.
+/// The longest user name, in code points.
 pub const MAX_LENGTH: usize = 80;
 
-/// Names that may be registered: letters and digits of several scripts, joined by single dots, underscores or hyphens.
-///
-/// Literal ranges only, so that every regular expression engine reads it alike. All of these names are accepted by
-/// RFC 8265's `UsernameCaseMapped`, and each has one canonical form of the same length. The set may grow, never shrink.
-pub const REGISTRABLE: &str = concat!(
-    "^[0-9A-Za-zÀ-ÖØ-öø-įĴ-ľŁ-ňŊ-žΆΈ-ΊΌΎ-ΡΣ-ώЀ-ѿḀ-ẙẠ-ỿぁ-ゖァ-ヺー一-鿋가-힣]",
-    "([._-]?[0-9A-Za-zÀ-ÖØ-öø-įĴ-ľŁ-ňŊ-žΆΈ-ΊΌΎ-ΡΣ-ώЀ-ѿḀ-ẙẠ-ỿぁ-ゖァ-ヺー一-鿋가-힣])*$",
-);
+/// Declares the letters of user names once: for the check, and for the pattern that the document shows.
+macro_rules! letters {
+    ($($first:literal $(..= $last:literal)?),+ $(,)?) => {
+        /// The regular expression of names that can be registered: letters and digits of several scripts, which single
+        /// dots, underscores or hyphens may separate.
+        ///
+        /// It consists of literal ranges only, so that every regular expression engine reads it alike. RFC 8265's
+        /// `UsernameCaseMapped` accepts all these names, and each has one canonical form of the same length. The set
+        /// may grow, but never shrink.
+        pub const PATTERN: &str = concat!(
+            "^[", $($first, $("-", $last,)?)+ "]([._-]?[", $($first, $("-", $last,)?)+ "])*$",
+        );
 
-/// Names that look as if they spoke for the service; only an operator may create them.
+        const fn is_letter(character: char) -> bool {
+            matches!(character, $($first $(..= $last)?)|+)
+        }
+    };
+}
+
+letters! {
+    '0'..='9', 'A'..='Z', 'a'..='z',
+    // Latin
+    'À'..='Ö', 'Ø'..='ö', 'ø'..='į', 'Ĵ'..='ľ', 'Ł'..='ň', 'Ŋ'..='ž',
+    // Greek
+    'Ά', 'Έ'..='Ί', 'Ό', 'Ύ'..='Ρ', 'Σ'..='ώ',
+    // Cyrillic
+    'Ѐ'..='ѿ',
+    // Latin with Vietnamese letters
+    'Ḁ'..='ẙ', 'Ạ'..='ỿ',
+    // Hiragana, Katakana
+    'ぁ'..='ゖ', 'ァ'..='ヺ',
+    // Chinese characters, Hangul
+    '一'..='鿋', '가'..='힣',
+}
+
+/// Names that seem to speak for the service. Only an operator can create users with them.
 const RESERVED: [&str; 14] = [
     "admin",
     "administrator",
@@ -38,10 +61,10 @@ const RESERVED: [&str; 14] = [
 
 /// The text cannot be a user name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a user name has 1 to {MAX_LENGTH} letters or digits, which single dots, underscores or hyphens may join")]
+#[error("a user name has 1 to {MAX_LENGTH} letters or digits; single dots, underscores or hyphens may separate them")]
 pub struct InvalidName;
 
-/// A name that may be registered, with the form by which it is found.
+/// A user name, as its user writes it and in its canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     shown: String,
@@ -49,51 +72,63 @@ pub struct Name {
 }
 
 impl Name {
-    /// Reads a name as a person typed it.
+    /// Parses a name to register.
     ///
     /// # Errors
-    /// [`InvalidName`] when it is longer than [`MAX_LENGTH`] or does not match [`REGISTRABLE`].
+    /// [`InvalidName`] if it is longer than [`MAX_LENGTH`] or does not match [`PATTERN`].
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(REGISTRABLE).ok());
-        let matches = PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(text));
-        if text.chars().count() > MAX_LENGTH || !matches {
+        if text.chars().count() > MAX_LENGTH || !matches_pattern(text) {
             return Err(InvalidName);
         }
-        let canonical = canonical(text).ok_or(InvalidName)?;
+        let canonical = canonicalize(text).ok_or(InvalidName)?;
         Ok(Self { shown: text.to_owned(), canonical })
     }
 
-    /// The name as it was typed.
+    /// Returns the name as its user writes it.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// The form by which it is found; equal for all spellings of one name.
+    /// Returns the canonical form, which is equal for all spellings of a name.
     #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
-    /// Whether it stands in the built-in list or in `more`, a list of canonical names.
+    /// Returns whether the name is in the built-in list or in `others`, a list of canonical names.
     #[must_use]
-    pub fn is_reserved(&self, more: &[String]) -> bool {
-        RESERVED.contains(&self.canonical.as_str()) || more.contains(&self.canonical)
+    pub fn is_reserved(&self, others: &[String]) -> bool {
+        RESERVED.contains(&self.canonical.as_str()) || others.contains(&self.canonical)
     }
 }
 
-/// The canonical form of any text by RFC 8265 section 3.3 (`UsernameCaseMapped`), or `None` for what that profile
-/// refuses, for what no column could hold, and for what would have yet another form (RFC 8264 section 7). The Greek final
-/// sigma counts as any other: where it stands depends on what follows it, and two names must not differ by it alone.
+/// Returns whether a text matches [`PATTERN`].
+fn matches_pattern(text: &str) -> bool {
+    let mut after_letter = false;
+    for character in text.chars() {
+        let letter = is_letter(character);
+        if !letter && !(after_letter && matches!(character, '.' | '_' | '-')) {
+            return false;
+        }
+        after_letter = letter;
+    }
+    after_letter
+}
+
+/// Returns the canonical form of any text by RFC 8265 section 3.3 (`UsernameCaseMapped`).
+///
+/// Returns `None` if the profile rejects the text, if it is longer than [`MAX_LENGTH`], or if its form is not stable
+/// (RFC 8264 section 7). The Greek final sigma becomes a normal sigma: two names must not differ in it alone.
 #[must_use]
-pub fn canonical(text: &str) -> Option<String> {
+pub fn canonicalize(text: &str) -> Option<String> {
     if text.chars().count() > MAX_LENGTH {
         return None;
     }
-    let form = enforced(text)?;
-    (form.chars().count() <= MAX_LENGTH && enforced(&form)? == form).then_some(form)
+    let form = enforce_profile(text)?;
+    (form.chars().count() <= MAX_LENGTH && enforce_profile(&form)? == form).then_some(form)
 }
 
-fn enforced(text: &str) -> Option<String> {
+fn enforce_profile(text: &str) -> Option<String> {
     UsernameCaseMapped::enforce(text).ok().map(|name| name.replace('ς', "σ"))
 }

@@ -1,4 +1,4 @@
-//! Events that an operator may have to answer for or act upon.
+//! Audit events.
 
 use sea_orm::{DeleteMany, QueryOrder, QuerySelect, Select, UpdateMany, entity::prelude::*};
 
@@ -7,76 +7,74 @@ use crate::{
     ids::{AuditEventId, RequestId, SessionId, UserId},
 };
 
-/// What happened, or was tried.
+/// What happened, or was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(64))")]
 pub enum Kind {
-    /// The chain of events began.
-    #[sea_orm(string_value = "trail_begun")]
-    TrailBegun,
-    /// The first key that signs access tokens was made.
+    /// The audit log was started.
+    #[sea_orm(string_value = "audit_log_started")]
+    AuditLogStarted,
+    /// The first key that signs access tokens was created.
     #[sea_orm(string_value = "signing_key_created")]
     SigningKeyCreated,
-    /// All keys were given up, and all sessions with them.
+    /// An operator deleted all keys, and all sessions with them.
     #[sea_orm(string_value = "keys_reset")]
     KeysReset,
-    /// An account was made: by its owner, or by an operator.
-    #[sea_orm(string_value = "account_created")]
-    AccountCreated,
-    /// An operator closed an account; its sessions were ended.
-    #[sea_orm(string_value = "account_disabled")]
-    AccountDisabled,
-    /// An operator opened it again.
-    #[sea_orm(string_value = "account_enabled")]
-    AccountEnabled,
-    /// An operator deleted it, and its sessions with it.
-    #[sea_orm(string_value = "account_deleted")]
-    AccountDeleted,
-    /// Too many failures in a row closed an account to unknown devices.
-    #[sea_orm(string_value = "account_locked")]
-    AccountLocked,
-    /// An operator made an end of that.
-    #[sea_orm(string_value = "account_unlocked")]
-    AccountUnlocked,
-    /// A password was given to sign in.
+    /// A user registered, or was created by an operator.
+    #[sea_orm(string_value = "user_created")]
+    UserCreated,
+    /// An operator disabled a user; all sessions were revoked.
+    #[sea_orm(string_value = "user_disabled")]
+    UserDisabled,
+    /// An operator enabled a user again.
+    #[sea_orm(string_value = "user_enabled")]
+    UserEnabled,
+    /// An operator deleted a user, with all sessions.
+    #[sea_orm(string_value = "user_deleted")]
+    UserDeleted,
+    /// Too many failed logins in a row locked a user out, except on known networks.
+    #[sea_orm(string_value = "user_locked")]
+    UserLocked,
+    /// An operator ended a lockout.
+    #[sea_orm(string_value = "user_unlocked")]
+    UserUnlocked,
+    /// A login attempt.
     #[sea_orm(string_value = "login")]
     Login,
-    /// The owner set a new password; all other sessions were ended.
+    /// A user changed the password; all other sessions were revoked.
     #[sea_orm(string_value = "password_changed")]
     PasswordChanged,
-    /// An operator set a new password; all sessions were ended.
+    /// An operator set a password; all sessions were revoked.
     #[sea_orm(string_value = "password_set")]
     PasswordSet,
-    /// The owner signed out.
+    /// A user signed out.
     #[sea_orm(string_value = "logout")]
     Logout,
-    /// The owner ended one session, which the event names.
-    #[sea_orm(string_value = "session_ended")]
-    SessionEnded,
-    /// The owner ended all sessions but the one that the event names.
-    #[sea_orm(string_value = "other_sessions_ended")]
-    OtherSessionsEnded,
-    /// A refresh token was given back; its session was ended.
+    /// A user revoked one session, which the event names.
+    #[sea_orm(string_value = "session_revoked")]
+    SessionRevoked,
+    /// A user revoked all sessions except the one that the event names.
+    #[sea_orm(string_value = "other_sessions_revoked")]
+    OtherSessionsRevoked,
+    /// A client revoked a refresh token, and with it the session.
     #[sea_orm(string_value = "refresh_token_revoked")]
     RefreshTokenRevoked,
-    /// A refresh token was presented after its successor had been used, or too late to be a lost answer; the session
-    /// was ended.
+    /// A refresh token was reused after its grace period or after its successor was used; the session was revoked.
     #[sea_orm(string_value = "refresh_token_reused")]
     RefreshTokenReused,
-    /// A genuine refresh token was newer than the session's row, which is older than it should be; the session was
-    /// ended.
-    #[sea_orm(string_value = "refresh_token_ahead")]
-    RefreshTokenAhead,
+    /// A genuine refresh token was newer than its session, so the database is an old copy; the session was revoked.
+    #[sea_orm(string_value = "refresh_token_out_of_sequence")]
+    RefreshTokenOutOfSequence,
 }
 
-/// What came of it.
+/// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum Outcome {
-    /// It was done.
+    /// It succeeded.
     #[sea_orm(string_value = "success")]
     Success,
-    /// It was refused.
+    /// It was rejected.
     #[sea_orm(string_value = "failure")]
     Failure,
 }
@@ -85,45 +83,45 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum ActorKind {
-    /// Whoever made a request.
+    /// The client of a request.
     #[sea_orm(string_value = "client")]
     Client,
-    /// Whoever used the command line.
+    /// An operator at the command line.
     #[sea_orm(string_value = "operator")]
     Operator,
-    /// The service by itself.
+    /// The service itself.
     #[sea_orm(string_value = "service")]
     Service,
 }
 
-/// Why it was refused.
+/// Why it was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))")]
 pub enum Reason {
-    /// No account has the name.
-    #[sea_orm(string_value = "unknown_account")]
-    UnknownAccount,
-    /// The password is another one.
+    /// No user has the name.
+    #[sea_orm(string_value = "unknown_user")]
+    UnknownUser,
+    /// The password is wrong.
     #[sea_orm(string_value = "wrong_password")]
     WrongPassword,
-    /// The password is right, and the account disabled.
-    #[sea_orm(string_value = "account_disabled")]
-    AccountDisabled,
-    /// The account was disabled, deleted or given another password while this one was checked.
-    #[sea_orm(string_value = "account_changed")]
-    AccountChanged,
+    /// The password is right, but the user is disabled.
+    #[sea_orm(string_value = "user_disabled")]
+    UserDisabled,
+    /// The user was disabled, deleted or given a new password while this one was verified.
+    #[sea_orm(string_value = "user_changed")]
+    UserChanged,
 }
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_event")]
-/// An event. It names accounts and sessions without referring to them, because it outlives both; and it holds what was
-/// written whether that can still be understood or not, because somebody may have tampered with it.
+/// An audit event. It has no foreign keys, because it outlives users and sessions. Its columns are plain text, so that a
+/// row that was tampered with can still be read.
 pub struct Model {
-    /// The event's identifier.
+    /// The identifier of the event.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: AuditEventId,
-    /// Where it stands in the chain; none where it is older than that.
+    /// The position in the hash chain; `None` if the event is older than the chain.
     pub position: Option<i64>,
     /// When it happened.
     pub occurred_at: Timestamp,
@@ -131,74 +129,74 @@ pub struct Model {
     pub actor: String,
     /// What happened: a [`Kind`].
     pub kind: String,
-    /// What came of it: an [`Outcome`].
+    /// How it ended: an [`Outcome`].
     pub outcome: String,
-    /// Why it was refused, if it was: a [`Reason`].
+    /// Why it was rejected: a [`Reason`].
     pub reason: Option<String>,
-    /// The account concerned.
+    /// The user it is about.
     pub user_id: Option<UserId>,
-    /// The session concerned.
+    /// The session it is about.
     pub session_id: Option<SessionId>,
-    /// The address of the client that caused it.
-    pub address: Option<String>,
+    /// The IP address of the client that caused it.
+    pub client_ip: Option<String>,
     /// The request that caused it.
     pub request_id: Option<RequestId>,
-    /// Authenticates all of that, and the event before.
+    /// Authenticates this event and the one before it.
     pub mac: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// Events of the chain from `position` on, at most `most` of them.
+    /// The events of the chain from `position` on, at most `limit` of them.
     #[must_use]
-    pub fn chained(position: i64, most: u64) -> Select<Self> {
-        Self::find().filter(Column::Position.gte(position)).order_by_asc(COLUMN.position).limit(most)
+    pub fn chained_from(position: i64, limit: u64) -> Select<Self> {
+        Self::find().filter(Column::Position.gte(position)).order_by_asc(COLUMN.position).limit(limit)
     }
 
     /// The event at this position of the chain.
     #[must_use]
-    pub fn at(position: i64) -> Select<Self> {
+    pub fn by_position(position: i64) -> Select<Self> {
         Self::find().filter(Column::Position.eq(position))
     }
 
-    /// The positions after `position` at which there are events.
+    /// The positions of the events after `position`.
     #[must_use]
-    pub fn positions_beyond(position: i64) -> Select<Self> {
+    pub fn positions_after(position: i64) -> Select<Self> {
         Self::find().select_only().column(Column::Position).filter(Column::Position.gt(position))
     }
 
-    /// Events of the chain before `position`.
+    /// The events of the chain before `position`.
     #[must_use]
-    pub fn older_than(position: i64) -> Select<Self> {
+    pub fn chained_before(position: i64) -> Select<Self> {
         Self::find().filter(Column::Position.lt(position))
     }
 
-    /// Events that happened before `date`.
+    /// The events that happened before `time`.
     #[must_use]
-    pub fn before(date: Timestamp) -> Select<Self> {
-        Self::find().filter(Column::OccurredAt.lt(date))
+    pub fn occurred_before(time: Timestamp) -> Select<Self> {
+        Self::find().filter(Column::OccurredAt.lt(time))
     }
 
-    /// Events outside the chain.
+    /// The events outside the chain.
     #[must_use]
     pub fn outside() -> Select<Self> {
         Self::find().filter(Column::Position.is_null())
     }
 
-    /// Removes the events of the chain before `position`.
+    /// Deletes the events of the chain before `position`.
     #[must_use]
-    pub fn remove_older_than(position: i64) -> DeleteMany<Self> {
+    pub fn delete_chained_before(position: i64) -> DeleteMany<Self> {
         Self::delete_many().filter(Column::Position.lt(position))
     }
 
-    /// Removes the events outside the chain that happened before `date`.
+    /// Deletes the events outside the chain that happened before `time`.
     #[must_use]
-    pub fn remove_outside_before(date: Timestamp) -> DeleteMany<Self> {
-        Self::delete_many().filter(Column::Position.is_null()).filter(Column::OccurredAt.lt(date))
+    pub fn delete_outside_before(time: Timestamp) -> DeleteMany<Self> {
+        Self::delete_many().filter(Column::Position.is_null()).filter(Column::OccurredAt.lt(time))
     }
 
-    /// Takes all events out of the chain.
+    /// Removes all events from the chain.
     #[must_use]
     pub fn unchain() -> UpdateMany<Self> {
         Self::update_many()

@@ -1,13 +1,14 @@
-//! Where the chain of audit events begins and ends.
+//! The head of the audit log's hash chain.
 
 use sea_orm::{ActiveValue::NotSet, Select, UpdateMany, entity::prelude::*};
 
-use super::ONLY;
+/// The identifier of the only row.
+pub const ONLY: i32 = 1;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_head")]
-/// The one row that every event is added under. Its lock puts events in their order.
+/// The only row: where the chain begins and ends. Every event is appended under its lock, which orders them.
 pub struct Model {
     /// Always [`ONLY`].
     #[sea_orm(primary_key, auto_increment = false)]
@@ -16,26 +17,26 @@ pub struct Model {
     pub first_position: i64,
     /// The MAC of the event before it.
     pub first_mac: Vec<u8>,
-    /// The position of the newest event; one less than the first where there is none.
+    /// The position of the newest event; one less than the first if there is none.
     pub last_position: i64,
     /// The MAC of the newest event.
     pub last_mac: Vec<u8>,
-    /// How many events stand outside the chain, because they are older than it.
+    /// How many events are older than the chain, and outside it.
     pub outside: i64,
-    /// Authenticates all of that.
+    /// Authenticates this row.
     pub mac: Vec<u8>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// The one row.
+    /// The only row.
     #[must_use]
     pub fn only() -> Select<Self> {
         Self::find_by_id(ONLY)
     }
 
-    /// Puts `head` in the place of the one row.
+    /// Replaces the only row.
     #[must_use]
     pub fn replace(head: Model) -> UpdateMany<Self> {
         let changed = ActiveModel { id: NotSet, ..ActiveModel::from(head).reset_all() };

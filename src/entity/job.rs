@@ -1,19 +1,19 @@
-//! Jobs that one instance does for all.
+//! Periodic jobs that one instance runs for all.
 
 use sea_orm::{Condition, Select, UpdateMany, entity::prelude::*};
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "job")]
-/// When a job is to be done next.
+/// When a job is due next.
 pub struct Model {
     /// The job's name.
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
-    /// From when on an instance may take it.
-    pub due_at: Moment,
+    /// When an instance may claim it.
+    pub due_at: Timestamp,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -25,10 +25,10 @@ impl Entity {
         Self::find().filter(COLUMN.name.eq(name))
     }
 
-    /// Puts a job that is due at `now` off until `next`. One that is due later than that was put off by a wrong clock,
-    /// and is due too.
+    /// Postpones a job that is due at `now` until `next`. A job that is due after `next` was postponed before the clock
+    /// stepped back, and counts as due.
     #[must_use]
-    pub fn postpone(name: &str, now: Moment, next: Moment) -> UpdateMany<Self> {
+    pub fn postpone(name: &str, now: Timestamp, next: Timestamp) -> UpdateMany<Self> {
         Self::update_many()
             .col_expr(Column::DueAt, Expr::value(next))
             .filter(COLUMN.name.eq(name))

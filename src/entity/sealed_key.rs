@@ -14,10 +14,10 @@ pub enum Purpose {
     /// Authenticates refresh tokens.
     #[sea_orm(string_value = "refresh")]
     Refresh,
-    /// Hashes names and addresses that are only to be recognised.
+    /// Hashes names and IP addresses that only have to be recognized.
     #[sea_orm(string_value = "pseudonym")]
     Pseudonym,
-    /// Chains audit events.
+    /// Authenticates audit events.
     #[sea_orm(string_value = "audit")]
     Audit,
 }
@@ -32,11 +32,11 @@ pub struct Model {
     pub id: KeyId,
     /// What it is for.
     pub purpose: Purpose,
-    /// Counts the keys of one purpose from 1; unique with it, so that two instances cannot both make the next one.
+    /// Counts the keys of one purpose from 1. Unique per purpose, so that two instances cannot both create the next one.
     pub generation: i32,
     /// Nonce, ciphertext and tag of AES-256-GCM.
     pub sealed: Vec<u8>,
-    /// When the key was made.
+    /// When the key was created.
     pub created_at: Timestamp,
 }
 
@@ -55,9 +55,9 @@ impl Entity {
         Self::find().filter(COLUMN.id.is_in(ids))
     }
 
-    /// Keys that are only made where there is one that signs.
+    /// Keys that are created together with the first signing key.
     #[must_use]
-    pub fn after_signing() -> Select<Self> {
+    pub fn created_with_signing() -> Select<Self> {
         Self::find().filter(COLUMN.purpose.is_in([Purpose::Refresh, Purpose::Pseudonym]))
     }
 }

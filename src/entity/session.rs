@@ -1,9 +1,9 @@
 //! Sessions.
 
-use sea_orm::{DeleteMany, QueryOrder, QuerySelect, Select, UpdateMany, entity::prelude::*};
+use sea_orm::{Condition, DeleteMany, QueryOrder, QuerySelect, Select, UpdateMany, entity::prelude::*};
 
 use crate::{
-    clock::{Moment, Timestamp},
+    clock::Timestamp,
     ids::{SessionId, UserId},
     secret::SecretDigest,
 };
@@ -11,127 +11,121 @@ use crate::{
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "session")]
-/// One sign-in of one account; the row goes when the session ends.
+/// One sign-in of one user. The row is deleted when the session is revoked.
 pub struct Model {
-    /// The session's identifier.
+    /// The identifier of the session.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: SessionId,
-    /// Whose session it is.
+    /// The user who signed in.
     pub user_id: UserId,
-    /// When the account signed in.
+    /// When the user signed in.
     pub created_at: Timestamp,
-    /// When the session was last signed into or renewed.
+    /// When the session was created or last refreshed.
     pub last_used_at: Timestamp,
-    /// When it ends whatever happens.
-    pub expires_at: Moment,
-    /// When it ends unless it is renewed before; never after `expires_at`.
-    pub idle_expires_at: Moment,
-    /// The address of the client that last signed in or renewed.
-    pub address: String,
-    /// What that client called itself, at most 256 characters.
+    /// When the session expires, even if it is used.
+    pub expires_at: Timestamp,
+    /// When the session expires unless it is refreshed before; never after `expires_at`.
+    pub idle_expires_at: Timestamp,
+    /// The IP address of the client that created or last refreshed the session.
+    pub client_ip: String,
+    /// The user agent of that client, at most 256 characters.
     pub user_agent: Option<String>,
-    /// Which refresh token of the session is the current one: they are counted from 1.
+    /// The number of the current refresh token, counted from 1.
     pub counter: i64,
-    /// When the current refresh token was made.
-    pub rotated_at: Moment,
-    /// When the bucket of refreshes is full again.
-    pub refreshes_until: Moment,
-    /// Of the secret that all refresh tokens of the session carry.
+    /// When the current refresh token was issued.
+    pub rotated_at: Timestamp,
+    /// When the token bucket of refreshes is full again.
+    pub refreshes_until: Timestamp,
+    /// The digest of the secret in all refresh tokens of the session.
     pub secret_digest: SecretDigest,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// Those that have refresh tokens, as all have that were begun since there are such tokens.
+    /// Sessions that have a refresh token.
     #[must_use]
-    pub fn renewable() -> Select<Self> {
+    pub fn refreshable() -> Select<Self> {
         Self::find().filter(COLUMN.counter.gt(0))
     }
 
-    /// This session, if it is still live at `now`.
+    /// This session, if it has not expired by `now`.
     #[must_use]
-    pub fn by_id_live(id: SessionId, now: Moment) -> Select<Self> {
+    pub fn by_id_live(id: SessionId, now: Timestamp) -> Select<Self> {
         Self::find().filter(COLUMN.id.eq(id)).filter(Column::IdleExpiresAt.gt(now))
     }
 
-    /// The sessions of an account that are live at `now`, the last used first, at most `most` of them.
+    /// The live sessions of a user, the most recently used first, at most `limit` of them.
     #[must_use]
-    pub fn live_of(owner: UserId, now: Moment, most: u64) -> Select<Self> {
+    pub fn live_of(user: UserId, now: Timestamp, limit: u64) -> Select<Self> {
         Self::find()
-            .filter(COLUMN.user_id.eq(owner))
+            .filter(COLUMN.user_id.eq(user))
             .filter(Column::IdleExpiresAt.gt(now))
             .order_by_desc(COLUMN.last_used_at)
             .order_by_desc(COLUMN.id)
-            .limit(most)
+            .limit(limit)
     }
 
-    /// The live sessions of an account beyond the `newest` ones, at most `most` of them.
+    /// The live sessions of a user beyond the `newest` ones, at most `limit` of them.
     #[must_use]
-    pub fn older_of(owner: UserId, now: Moment, newest: u64, most: u64) -> Select<Self> {
+    pub fn older_of(user: UserId, now: Timestamp, newest: u64, limit: u64) -> Select<Self> {
         Self::find()
-            .filter(COLUMN.user_id.eq(owner))
+            .filter(COLUMN.user_id.eq(user))
             .filter(Column::IdleExpiresAt.gt(now))
             .order_by_desc(COLUMN.created_at)
             .order_by_desc(COLUMN.id)
             .offset(newest)
-            .limit(most)
+            .limit(limit)
     }
 
-    /// Sessions that have ended by `now`, at most `most` of them.
+    /// Matches the sessions that have expired by `now`.
     #[must_use]
-    pub fn ended(now: Moment, most: u64) -> Select<Self> {
-        Self::find().filter(Column::IdleExpiresAt.lte(now)).order_by_asc(COLUMN.idle_expires_at).limit(most)
+    pub fn expired(now: Timestamp) -> Condition {
+        Condition::all().add(Column::IdleExpiresAt.lte(now))
     }
 
-    /// Renews a session to what `renewed` says, if the refresh token before its counter still is the current one.
+    /// Stores a rotated session, if the refresh token before its counter is still the current one.
     #[must_use]
-    pub fn rotate(renewed: Model) -> UpdateMany<Self> {
+    pub fn rotate(rotated: Model) -> UpdateMany<Self> {
         Self::update_many()
-            .filter(COLUMN.id.eq(renewed.id))
-            .filter(COLUMN.counter.eq(renewed.counter.saturating_sub(1)))
-            .col_expr(Column::Counter, Expr::value(renewed.counter))
-            .col_expr(Column::RotatedAt, Expr::value(renewed.rotated_at))
-            .col_expr(Column::RefreshesUntil, Expr::value(renewed.refreshes_until))
-            .col_expr(Column::LastUsedAt, Expr::value(renewed.last_used_at))
-            .col_expr(Column::IdleExpiresAt, Expr::value(renewed.idle_expires_at))
-            .col_expr(Column::Address, Expr::value(renewed.address))
-            .col_expr(Column::UserAgent, Expr::value(renewed.user_agent))
+            .filter(COLUMN.id.eq(rotated.id))
+            .filter(COLUMN.counter.eq(rotated.counter.saturating_sub(1)))
+            .col_expr(Column::Counter, Expr::value(rotated.counter))
+            .col_expr(Column::RotatedAt, Expr::value(rotated.rotated_at))
+            .col_expr(Column::RefreshesUntil, Expr::value(rotated.refreshes_until))
+            .col_expr(Column::LastUsedAt, Expr::value(rotated.last_used_at))
+            .col_expr(Column::IdleExpiresAt, Expr::value(rotated.idle_expires_at))
+            .col_expr(Column::ClientIp, Expr::value(rotated.client_ip))
+            .col_expr(Column::UserAgent, Expr::value(rotated.user_agent))
     }
 
-    /// Removes a session.
+    /// Deletes a session.
     #[must_use]
-    pub fn end(id: SessionId) -> DeleteMany<Self> {
+    pub fn delete_one(id: SessionId) -> DeleteMany<Self> {
         Self::delete_many().filter(COLUMN.id.eq(id))
     }
 
-    /// Removes those of these sessions that have ended by `now`.
+    /// Deletes these sessions.
     #[must_use]
-    pub fn end_ended(ids: impl IntoIterator<Item = SessionId>, now: Moment) -> DeleteMany<Self> {
-        Self::end_all(ids).filter(Column::IdleExpiresAt.lte(now))
-    }
-
-    /// Removes these sessions.
-    #[must_use]
-    pub fn end_all(ids: impl IntoIterator<Item = SessionId>) -> DeleteMany<Self> {
+    pub fn delete_all(ids: impl IntoIterator<Item = SessionId>) -> DeleteMany<Self> {
         Self::delete_many().filter(COLUMN.id.is_in(ids))
     }
 
-    /// Removes a live session of an account.
+    /// Deletes a session, if it is a live one of this user.
     #[must_use]
-    pub fn end_one_of(owner: UserId, id: SessionId, now: Moment) -> DeleteMany<Self> {
-        Self::end(id).filter(COLUMN.user_id.eq(owner)).filter(Column::IdleExpiresAt.gt(now))
+    pub fn delete_live_of(user: UserId, id: SessionId, now: Timestamp) -> DeleteMany<Self> {
+        Self::delete_one(id).filter(COLUMN.user_id.eq(user)).filter(Column::IdleExpiresAt.gt(now))
     }
 
-    /// The sessions of an account but this one.
+    /// Deletes every session of a user.
     #[must_use]
-    pub fn others_of(owner: UserId, kept: SessionId) -> Select<Self> {
-        Self::find().filter(COLUMN.user_id.eq(owner)).filter(COLUMN.id.ne(kept))
+    pub fn delete_all_of(user: UserId) -> DeleteMany<Self> {
+        Self::delete_many().filter(COLUMN.user_id.eq(user))
     }
 
-    /// Removes every session of an account.
+    /// The sessions of a user except this one.
     #[must_use]
-    pub fn end_all_of(owner: UserId) -> DeleteMany<Self> {
-        Self::delete_many().filter(COLUMN.user_id.eq(owner))
+    pub fn others_of(user: UserId, except: SessionId) -> Select<Self> {
+        Self::find().filter(COLUMN.user_id.eq(user)).filter(COLUMN.id.ne(except))
     }
 }

@@ -1,17 +1,17 @@
-//! Accounts.
+//! Users.
 
 use sea_orm::{Select, entity::prelude::*};
 
 use crate::{clock::Timestamp, ids::UserId, secret::PasswordHash};
 
-/// Whether an account may sign in.
+/// Whether a user may sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum State {
-    /// It may.
+    /// The user may sign in.
     #[sea_orm(string_value = "active")]
     Active,
-    /// An operator closed it; it has no live session.
+    /// An operator disabled the user, who has no session.
     #[sea_orm(string_value = "disabled")]
     Disabled,
 }
@@ -19,36 +19,36 @@ pub enum State {
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "user")]
-/// An account.
+/// A user.
 pub struct Model {
-    /// The account's identifier.
+    /// The identifier of the user.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: UserId,
-    /// The name as it was registered.
+    /// The name as the user writes it.
     pub username: String,
-    /// The name in its canonical form, by which it is found.
+    /// The canonical form of the name.
     #[sea_orm(unique)]
     pub username_canonical: String,
     /// The argon2id hash as a PHC string.
     pub password_hash: PasswordHash,
-    /// Whether the account may sign in.
+    /// Whether the user may sign in.
     pub state: State,
-    /// When it was registered.
+    /// When the user was created.
     pub created_at: Timestamp,
-    /// When its password was last set.
+    /// When the password was last set.
     pub password_changed_at: Timestamp,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// The account with this canonical name.
+    /// The user with this canonical name.
     #[must_use]
     pub fn by_canonical_name(name: &str) -> Select<Self> {
         Self::find().filter(COLUMN.username_canonical.eq(name))
     }
 
-    /// The account with this identifier.
+    /// The user with this identifier.
     #[must_use]
     pub fn by_id(id: UserId) -> Select<Self> {
         Self::find().filter(COLUMN.id.eq(id))

@@ -27,9 +27,9 @@ use crate::{
         client::ClientAddress,
         problem::{self, Problem, ProblemCode},
     },
-    domain::pool,
     ids::RequestId,
     metrics::Metrics,
+    store::with_request_budget,
 };
 
 /// The most bytes of path and query.
@@ -105,8 +105,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
             "request",
             %id,
             operation,
-            user = field::Empty,
-            session = field::Empty,
+            user.id = field::Empty,
+            session.id = field::Empty,
             trace_id = field::Empty
         );
         trace_context::join(&span, request.headers());
@@ -146,7 +146,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let mut request = arrived.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)))?;
         self.attach_client(&mut request);
         request.set_data(id);
-        match AssertUnwindSafe(pool::as_one_request(self.inner.call(request))).catch_unwind().await {
+        match AssertUnwindSafe(with_request_budget(self.inner.call(request))).catch_unwind().await {
             Ok(outcome) => outcome.map_err(problem::of),
             Err(_) => Err(Problem::new(ProblemCode::Internal).caused_by("the handler panicked")),
         }

@@ -27,7 +27,7 @@ pub use self::edge::{Edge, EdgeSettings};
 pub use self::scrape::metrics;
 pub use self::tls::{Tls, TlsError, TlsFiles};
 pub use self::watch::Deadlines;
-use crate::{api, domain::service::Service, metrics::Metrics};
+use crate::{api, domain::instance::Instance, metrics::Metrics};
 
 /// The most bytes of a head that are read at all: above the edge's own limits, so that what those refuse is answered
 /// with a problem.
@@ -35,7 +35,7 @@ const MAX_HEAD_BYTES: u16 = u16::MAX;
 
 /// The operations of the document, and the documentation where `docs` says so.
 #[must_use]
-pub fn routes(service: Arc<Service>, docs: bool) -> BoxEndpoint<'static> {
+pub fn routes(service: Arc<Instance>, docs: bool) -> BoxEndpoint<'static> {
     let operations = OpenApiService::new(api::apis(), "Vestibule", env!("CARGO_PKG_VERSION"));
     let routes = Route::new().nest("/", operations);
     let routes = if docs { api::docs::add_to(routes) } else { routes };

@@ -9,17 +9,17 @@ use poem::{
     http::header,
 };
 
-use crate::{domain::service::Service, metrics::MEDIA_TYPE};
+use crate::{domain::instance::Instance, metrics::MEDIA_TYPE};
 
 /// Answers `GET /metrics`, and nothing else.
 #[must_use]
-pub fn metrics(service: Arc<Service>) -> Arc<dyn DynEndpoint<Output = Response>> {
+pub fn metrics(service: Arc<Instance>) -> Arc<dyn DynEndpoint<Output = Response>> {
     let answer = move |_| {
         Response::builder()
             .content_type(MEDIA_TYPE)
             .header(header::CACHE_CONTROL, "no-store")
             .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-            .body(service.scrape())
+            .body(service.render_metrics())
     };
     Arc::new(ToDynEndpoint(Route::new().at("/metrics", get(make_sync(answer))).map_to_response().after(whole)))
 }

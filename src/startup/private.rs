@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process,
+    sync::Arc,
 };
 
 use secrecy::ExposeSecret as _;
@@ -13,7 +14,7 @@ use secrecy::ExposeSecret as _;
 use super::StartError;
 use crate::{
     config::{Config, DEFAULT_FILE},
-    domain::keyring,
+    domain::crypto::has_sealed_keys,
     secret::MasterKey,
 };
 
@@ -71,8 +72,8 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     }
     let Some(database_file) = config.database.file() else { return Err(StartError::NoKeyFile(file)) };
     if database_file.exists() {
-        let db = super::database(config).await?;
-        let sealed = keyring::is_sealed(&db).await?;
+        let db = super::database(config, &Arc::default()).await?;
+        let sealed = has_sealed_keys(&db).await?;
         db.close().await.map_err(|error| StartError::Database { url: config.database.shown(), error })?;
         if sealed {
             // Another process that starts for the first time may have made both meanwhile.

@@ -1,62 +1,58 @@
-//! Looking at the trail.
+//! Queries of the audit log.
 
 use sea_orm::{
     ActiveEnum as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     QueryTrait as _,
 };
 
-use super::{
-    super::{
-        App,
-        fault::{Doing as _, Fault},
-    },
-    Entry, Kind, Outcome,
-};
 use crate::{
     clock::Timestamp,
-    entity::audit_event::{self, Column},
+    entity::audit_event::{self, Column, Kind, Model as Entry, Outcome},
+    error::ServiceError,
     ids::{RequestId, SessionId, UserId},
+    store::{Context as _, Pool},
 };
 
-/// Which events are asked for: those that fit all that is set.
+/// Selects the events that match every field that is set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Those of one account.
+    /// Events about this user.
     pub user: Option<UserId>,
-    /// Those of one session.
+    /// Events about this session.
     pub session: Option<SessionId>,
-    /// Those of one request.
+    /// Events of this request.
     pub request: Option<RequestId>,
-    /// Those of one kind.
+    /// Events of this kind.
     pub kind: Option<Kind>,
-    /// Those with one outcome.
+    /// Events with this outcome.
     pub outcome: Option<Outcome>,
-    /// Those from one address.
-    pub address: Option<String>,
-    /// Those that happened then or later.
+    /// Events that clients with this IP address caused.
+    pub client_ip: Option<String>,
+    /// Events at or after this time.
     pub since: Option<Timestamp>,
-    /// Those that happened before.
+    /// Events before this time.
     pub until: Option<Timestamp>,
 }
 
-/// The newest events that fit, at most `most` of them, in the order in which they happened.
+/// Returns the newest events that match, at most `limit` of them, oldest first.
 ///
 /// # Errors
 /// The database's.
-pub async fn list(app: &App, filter: &Filter, most: u64) -> Result<Vec<Entry>, Fault> {
-    let found = audit_event::Entity::find()
-        .apply_if(filter.user, |found, id| found.filter(Column::UserId.eq(id)))
-        .apply_if(filter.session, |found, id| found.filter(Column::SessionId.eq(id)))
-        .apply_if(filter.request, |found, id| found.filter(Column::RequestId.eq(id)))
-        .apply_if(filter.kind, |found, kind| found.filter(Column::Kind.eq(kind.to_value())))
-        .apply_if(filter.outcome, |found, outcome| found.filter(Column::Outcome.eq(outcome.to_value())))
-        .apply_if(filter.address.as_ref(), |found, address| found.filter(Column::Address.eq(address)))
-        .apply_if(filter.since, |found, date| found.filter(Column::OccurredAt.gte(date)))
-        .apply_if(filter.until, |found, date| found.filter(Column::OccurredAt.lt(date)))
+pub async fn list(db: &Pool, filter: &Filter, limit: u64) -> Result<Vec<Entry>, ServiceError> {
+    let query = audit_event::Entity::find()
+        .apply_if(filter.user, |query, id| query.filter(Column::UserId.eq(id)))
+        .apply_if(filter.session, |query, id| query.filter(Column::SessionId.eq(id)))
+        .apply_if(filter.request, |query, id| query.filter(Column::RequestId.eq(id)))
+        .apply_if(filter.kind, |query, kind| query.filter(Column::Kind.eq(kind.to_value())))
+        .apply_if(filter.outcome, |query, outcome| query.filter(Column::Outcome.eq(outcome.to_value())))
+        .apply_if(filter.client_ip.as_ref(), |query, ip| query.filter(Column::ClientIp.eq(ip)))
+        .apply_if(filter.since, |query, time| query.filter(Column::OccurredAt.gte(time)))
+        .apply_if(filter.until, |query, time| query.filter(Column::OccurredAt.lt(time)))
         .order_by_desc(Column::OccurredAt)
         .order_by_desc(Column::Position)
-        .limit(most);
-    let mut entries = found.all(&app.db).await.doing("listing audit events")?;
+        .limit(limit);
+
+    let mut entries = query.all(db).await.context("listing audit events")?;
     entries.reverse();
     Ok(entries)
 }

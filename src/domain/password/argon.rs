@@ -1,11 +1,11 @@
-//! One argon2id computation: its cost, its PHC string, and the engine with its arena.
+//! argon2id: the cost of a hash, PHC strings, and the engine that computes hashes.
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
     password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt},
 };
 
-/// What one hash costs.
+/// The cost of one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Memory in KiB.
@@ -16,30 +16,30 @@ pub struct Cost {
     pub parallelism: u32,
 }
 
-/// The least cost that may be configured, and the default (OWASP Password Storage Cheat Sheet, ASVS 5.0 appendix C).
-pub const FLOOR: Cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
+/// The lowest cost that can be configured, and the default (OWASP Password Storage Cheat Sheet, ASVS 5.0 appendix C).
+pub const MIN_COST: Cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
 
-/// The most that a stored hash may ask for; a row that asks for more is damaged or planted, and is not computed.
-const CEILING: Cost = Cost { memory_kib: 262_144, iterations: 16, parallelism: 16 };
+/// The highest cost of a stored hash. A row with a higher one is damaged or planted, and is not computed.
+const MAX_COST: Cost = Cost { memory_kib: 262_144, iterations: 16, parallelism: 16 };
 
-/// The tag's length in bytes.
+/// The length of a hash in bytes.
 const TAG_LENGTH: usize = 32;
 
-/// The length in bytes of the salt of each new hash.
+/// The length of the salt of a new hash in bytes.
 const SALT_LENGTH: usize = 16;
 
 /// The cost cannot be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "argon2 takes {} to {} KiB of memory, at least 8 a lane, 1 to {} iterations and 1 to {} lanes",
-    Params::MIN_M_COST, CEILING.memory_kib, CEILING.iterations, CEILING.parallelism
+    Params::MIN_M_COST, MAX_COST.memory_kib, MAX_COST.iterations, MAX_COST.parallelism
 )]
 pub struct InvalidCost;
 
 impl Cost {
-    /// Whether it slows an attacker at least as much as `other`: by the memory that each guess goes through.
+    /// Returns whether it slows an attacker down at least as much as `other`, measured by the memory that a guess fills.
     #[must_use]
-    pub const fn covers(self, other: Self) -> bool {
+    pub const fn is_at_least(self, other: Self) -> bool {
         self.work() >= other.work()
     }
 
@@ -47,7 +47,7 @@ impl Cost {
         (self.memory_kib as u64).saturating_mul(self.iterations as u64)
     }
 
-    /// Checks that it can be computed.
+    /// Checks that a hash of this cost can be computed.
     ///
     /// # Errors
     /// [`InvalidCost`].
@@ -56,9 +56,9 @@ impl Cost {
     }
 
     fn params(self) -> Option<Params> {
-        let bounded = self.memory_kib <= CEILING.memory_kib
-            && self.iterations <= CEILING.iterations
-            && self.parallelism <= CEILING.parallelism;
+        let bounded = self.memory_kib <= MAX_COST.memory_kib
+            && self.iterations <= MAX_COST.iterations
+            && self.parallelism <= MAX_COST.parallelism;
         if !bounded {
             return None;
         }
@@ -67,14 +67,14 @@ impl Cost {
 }
 
 /// A stored hash, read from its PHC string.
-pub(super) struct Stored {
+pub(super) struct StoredHash {
     pub(super) cost: Cost,
     salt: Salt,
     tag: Output,
 }
 
-impl Stored {
-    /// Reads a PHC string; `None` when it is not an argon2id hash that this service could have written.
+impl StoredHash {
+    /// Parses a PHC string. Returns `None` if it is not an argon2id hash that this service could have written.
     pub(super) fn parse(phc: &str) -> Option<Self> {
         let hash = PasswordHash::new(phc).ok()?;
         if hash.algorithm != Ident::new("argon2id").ok()? || hash.version != Some(Version::V0x13.into()) {
@@ -86,7 +86,7 @@ impl Stored {
             parallelism: hash.params.get_decimal("p")?,
         };
         cost.params()?;
-        // One more, or one of them twice, would ask for something else than what is computed here.
+        // An additional or repeated parameter would ask for another computation than this one.
         if hash.params.iter().count() != 3 {
             return None;
         }
@@ -94,7 +94,7 @@ impl Stored {
         (tag.len() == TAG_LENGTH).then_some(Self { cost, salt: hash.salt?, tag })
     }
 
-    /// A hash that no password has, for accounts that do not exist.
+    /// Returns a hash that no password has, for users that do not exist.
     pub(super) fn dummy(cost: Cost) -> Option<Self> {
         let mut tag = [0; TAG_LENGTH];
         aws_lc_rs::rand::fill(&mut tag).ok()?;
@@ -102,25 +102,25 @@ impl Stored {
     }
 }
 
-/// Computes argon2id hashes in an arena that it keeps: allocating one for each hash costs a tenth of the time.
+/// Computes argon2id hashes in memory that it keeps: allocating it for each hash would take a tenth of the time.
 pub(super) struct Engine {
     arena: Vec<Block>,
 }
 
 impl Engine {
-    /// An engine whose arena fits hashes of `cost`.
+    /// Returns an engine with enough memory for hashes of `cost`.
     pub(super) fn new(cost: Cost) -> Self {
         let blocks = cost.params().map_or(0, |params| params.block_count());
         Self { arena: vec![Block::new(); blocks] }
     }
 
-    /// Whether `password` has the stored hash; compared in constant time.
-    pub(super) fn verify(&mut self, password: &[u8], stored: &Stored) -> Result<bool, argon2::Error> {
+    /// Returns whether `password` has the stored hash. The comparison takes constant time.
+    pub(super) fn verify(&mut self, password: &[u8], stored: &StoredHash) -> Result<bool, argon2::Error> {
         let tag = self.tag(password, &stored.salt, stored.cost)?;
         Ok(aws_lc_rs::constant_time::verify_slices_are_equal(&tag, stored.tag.as_bytes()).is_ok())
     }
 
-    /// The PHC string of `password` with a new salt of 16 bytes.
+    /// Returns the PHC string of `password` with a new salt.
     pub(super) fn hash(&mut self, password: &[u8], cost: Cost) -> Result<String, argon2::Error> {
         let salt = new_salt().ok_or(argon2::Error::SaltTooShort)?;
         let tag = self.tag(password, &salt, cost)?;

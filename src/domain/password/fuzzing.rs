@@ -1,16 +1,16 @@
 //! What fuzz targets may do with stored hashes; only there when the service is built for them (`--cfg fuzzing`).
 
-use super::{Cost, Hashing, Normalised, Verdict, argon::Stored};
+use super::{Cost, Hasher, NormalizedPassword, Verdict, argon::StoredHash};
 use crate::secret::{Password, PasswordHash};
 
 /// What a PHC string asks for, where it is read at all.
 #[must_use]
 pub fn cost_of(phc: &str) -> Option<Cost> {
-    Stored::parse(phc).map(|stored| stored.cost)
+    StoredHash::parse(phc).map(|stored| stored.cost)
 }
 
 /// Checks a password against a PHC string, as a login does; `None` when that fails.
-pub async fn verify(hashing: &Hashing, password: &str, phc: &str) -> Option<Verdict> {
-    let password = Normalised::new(&Password::from(password.to_owned()));
-    hashing.verify(password, Some(&PasswordHash::from(phc.to_owned()))).await.ok()
+pub async fn verify(hasher: &Hasher, password: &str, phc: &str) -> Option<Verdict> {
+    let password = NormalizedPassword::new(&Password::from(password.to_owned()));
+    hasher.verify(password, Some(&PasswordHash::from(phc.to_owned()))).await.ok()
 }

@@ -1,0 +1,30 @@
+//! Reset of lost keys.
+
+use sea_orm::EntityTrait as _;
+
+use crate::{
+    clock::Timestamp,
+    domain::audit::abandon_chain,
+    entity::{known_network, rate_limit, sealed_key, session},
+    error::ServiceError,
+    store::{Context as _, Pool, Transaction, write},
+};
+
+/// Deletes every key, and what was made with them: sessions, rate limits and known networks. A new master key can then be
+/// used. Users stay, and audit events stay outside any chain.
+///
+/// It works without the [`App`](crate::domain::app::App), which cannot be opened without the keys.
+///
+/// # Errors
+/// The database's; then nothing has changed.
+pub async fn reset_keys(db: &Pool, now: Timestamp) -> Result<(), ServiceError> {
+    let context = "resetting the keys";
+    write(db, context, async |transaction: &Transaction| {
+        session::Entity::delete_many().exec(transaction).await.context(context)?;
+        rate_limit::Entity::delete_many().exec(transaction).await.context(context)?;
+        known_network::Entity::delete_many().exec(transaction).await.context(context)?;
+        sealed_key::Entity::delete_many().exec(transaction).await.context(context)?;
+        abandon_chain(transaction, now).await
+    })
+    .await
+}

@@ -1,0 +1,149 @@
+//! Changes of users by operators.
+
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
+
+use crate::{
+    domain::{
+        app::App,
+        audit::{Actor, Event, Kind},
+        limits::forget_networks,
+        name::canonicalize,
+        password::Weakness,
+        user::{User, find_by_id, find_by_name, hash_new_password, lock_user},
+    },
+    entity::{
+        session,
+        user::{self, State},
+    },
+    error::ServiceError,
+    ids::UserId,
+    secret::Password,
+    store::{Context as _, Transaction, write},
+};
+
+/// Why a user is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeUserError {
+    /// There is no such user.
+    #[error("no such user")]
+    NotFound,
+    /// The password violates the policy.
+    #[error("the password {0}")]
+    PasswordRejected(#[from] Weakness),
+    /// The service cannot do it now.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// Finds a user by identifier, or by name in any spelling. An identifier is tried first, so a name that looks like one
+/// cannot hide another user.
+///
+/// # Errors
+/// [`ChangeUserError::NotFound`], or the database's error.
+pub async fn find_user(app: &App, id_or_name: &str) -> Result<User, ChangeUserError> {
+    if let Ok(id) = id_or_name.parse::<UserId>()
+        && let Some(user) = find_by_id(&app.db, id).await?
+    {
+        return Ok(user.into());
+    }
+    let name = canonicalize(id_or_name).ok_or(ChangeUserError::NotFound)?;
+    find_by_name(&app.db, &name).await?.map(User::from).ok_or(ChangeUserError::NotFound)
+}
+
+/// Disables a user: all sessions are revoked, and the user cannot sign in until enabled again.
+///
+/// # Errors
+/// [`ChangeUserError::NotFound`], or the database's error.
+pub async fn disable_user(app: &App, id: UserId) -> Result<User, ChangeUserError> {
+    change_user(app, id, Kind::UserDisabled, Sessions::Revoke, |row| row.state = Set(State::Disabled)).await
+}
+
+/// Enables a disabled user. Revoked sessions stay revoked.
+///
+/// # Errors
+/// [`ChangeUserError::NotFound`], or the database's error.
+pub async fn enable_user(app: &App, id: UserId) -> Result<User, ChangeUserError> {
+    change_user(app, id, Kind::UserEnabled, Sessions::Keep, |row| row.state = Set(State::Active)).await
+}
+
+/// Sets the password of a user without the current one. All sessions are revoked.
+///
+/// # Errors
+/// [`ChangeUserError`].
+pub async fn set_password(app: &App, user: &User, password: &Password) -> Result<User, ChangeUserError> {
+    let now = app.clock.now();
+    let hash = hash_new_password::<ChangeUserError>(app, &user.name()?, password).await?;
+    change_user(app, user.id, Kind::PasswordSet, Sessions::Revoke, |row| {
+        row.password_hash = Set(hash.clone());
+        row.password_changed_at = Set(now);
+    })
+    .await
+}
+
+/// Ends the lockout of a user.
+///
+/// # Errors
+/// The database's.
+pub async fn unlock_user(app: &App, user: &User) -> Result<(), ServiceError> {
+    let now = app.clock.now();
+    let name = user.name()?;
+    let event = Event::success(Kind::UserUnlocked, Actor::Operator).user(Some(user.id));
+    write(&app.db, "unlocking a user", async |transaction: &Transaction| {
+        app.limits.unlock(transaction, name.canonical()).await?;
+        app.audit.record(transaction, event, now).await
+    })
+    .await
+}
+
+/// Deletes a user and everything that belongs to the user.
+///
+/// # Errors
+/// [`ChangeUserError::NotFound`], or the database's error.
+pub async fn delete_user(app: &App, id: UserId) -> Result<(), ChangeUserError> {
+    let context = "deleting a user";
+    let now = app.clock.now();
+    let event = Event::success(Kind::UserDeleted, Actor::Operator).user(Some(id));
+    write(&app.db, context, async |transaction: &Transaction| {
+        lock_user(transaction, id).await?.ok_or(ChangeUserError::NotFound)?;
+        session::Entity::delete_all_of(id).exec(transaction).await.context(context)?;
+        user::Entity::delete_by_id(id).exec(transaction).await.context(context)?;
+        Ok(app.audit.record(transaction, event, now).await?)
+    })
+    .await
+}
+
+/// What happens to the sessions and known networks of a changed user.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sessions {
+    Keep,
+    Revoke,
+}
+
+/// Changes the row of a user under its lock, with its sessions and the audit event in the same transaction.
+async fn change_user(
+    app: &App,
+    id: UserId,
+    kind: Kind,
+    sessions: Sessions,
+    edit: impl Fn(&mut user::ActiveModel) + Send + Sync,
+) -> Result<User, ChangeUserError> {
+    let context = "changing a user";
+    let now = app.clock.now();
+    let event = Event::success(kind, Actor::Operator).user(Some(id));
+
+    let changed = write(&app.db, context, async |transaction: &Transaction| {
+        let row = lock_user(transaction, id).await?.ok_or(ChangeUserError::NotFound)?;
+        let mut row = row.into_active_model();
+        edit(&mut row);
+        let changed = row.update(transaction).await.context(context)?;
+
+        if sessions == Sessions::Revoke {
+            forget_networks(transaction, id).await?;
+            session::Entity::delete_all_of(id).exec(transaction).await.context(context)?;
+        }
+        app.audit.record(transaction, event, now).await?;
+        Ok::<_, ChangeUserError>(changed)
+    })
+    .await?;
+    Ok(changed.into())
+}

@@ -1,0 +1,63 @@
+//! Retention: old events are deleted from the beginning of the chain.
+
+use super::log::{AuditLog, lock_head};
+use crate::{
+    clock::Timestamp,
+    entity::audit_event,
+    error::ServiceError,
+    store::{Context as _, Pool, Transaction, write},
+};
+
+/// How many events one transaction deletes at most.
+const BATCH: u64 = 500;
+const CONTEXT: &str = "deleting old audit events";
+
+/// Deletes the events that happened before `before`, and returns how many. Only the beginning of the chain is deleted:
+/// an event is kept as long as an older one is.
+///
+/// # Errors
+/// The database's. Earlier batches stay deleted.
+pub async fn delete_old_events(db: &Pool, log: &AuditLog, before: Timestamp) -> Result<u64, ServiceError> {
+    let mut deleted = 0_u64;
+
+    // The lock of the head stops every other event, so it is not taken without need.
+    while audit_event::Entity::occurred_before(before).one(db).await.context(CONTEXT)?.is_some() {
+        let batch =
+            write(db, CONTEXT, async |transaction: &Transaction| shorten_chain(log, transaction, before).await).await?;
+        deleted = deleted.saturating_add(batch);
+        if batch == 0 {
+            break;
+        }
+    }
+    Ok(deleted)
+}
+
+/// Deletes one batch of old events and moves the beginning of the chain behind them.
+async fn shorten_chain(log: &AuditLog, transaction: &Transaction, before: Timestamp) -> Result<u64, ServiceError> {
+    let Some(mut head) = lock_head(transaction).await? else { return Ok(0) };
+
+    let outside = audit_event::Entity::delete_outside_before(before).exec(transaction).await.context(CONTEXT)?;
+    let outside = outside.rows_affected;
+    head.outside = head.outside.saturating_sub(i64::try_from(outside).unwrap_or(i64::MAX)).max(0);
+
+    let oldest = audit_event::Entity::chained_from(head.first_position, BATCH);
+    let oldest = oldest.all(transaction).await.context(CONTEXT)?;
+    if let Some((position, mac)) = last_before(&oldest, before) {
+        head.first_position = position.saturating_add(1);
+        head.first_mac = mac;
+    }
+    let chained = audit_event::Entity::delete_chained_before(head.first_position);
+    let chained = chained.exec(transaction).await.context(CONTEXT)?.rows_affected;
+
+    let deleted = outside.saturating_add(chained);
+    if deleted > 0 {
+        log.replace_head(transaction, head).await?;
+    }
+    Ok(deleted)
+}
+
+/// Returns position and MAC of the last event in an unbroken run of old events.
+fn last_before(events: &[audit_event::Model], before: Timestamp) -> Option<(i64, Vec<u8>)> {
+    let last = events.iter().take_while(|event| event.occurred_at < before).last()?;
+    Some((last.position?, last.mac.clone()?))
+}

@@ -1,0 +1,52 @@
+//! Authentication of requests by access token.
+
+use crate::{
+    domain::{app::App, session::find_live, token::access, user::User},
+    error::ServiceError,
+    ids::{SessionId, UserId},
+    secret::AccessToken,
+};
+
+/// Who makes a request: an active user in a live session.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user.
+    pub user: User,
+    /// The session.
+    pub session: SessionId,
+}
+
+/// Why a request is not authenticated.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticateError {
+    /// The token is not valid, its session was revoked or has expired, or its user is disabled.
+    #[error("the access token is not accepted")]
+    InvalidToken,
+    /// The service cannot do it now.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// Finds the caller that an access token belongs to. Session and user are read each time, so a revocation takes effect
+/// with the next request.
+///
+/// # Errors
+/// [`AuthenticateError`].
+pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, AuthenticateError> {
+    let now = app.clock.now();
+    let bearer = access::verify(&app.keyring.current(), &app.tokens, token, now);
+    let bearer = bearer.map_err(|_| AuthenticateError::InvalidToken)?;
+
+    let live = find_live(&app.db, bearer.session, now).await?;
+    let (_, user) = live.filter(|(_, user)| user.id == bearer.user).ok_or(AuthenticateError::InvalidToken)?;
+
+    record_identity(user.id, bearer.session);
+    Ok(Caller { user: user.into(), session: bearer.session })
+}
+
+/// Adds user and session to the span of the request, for its log line and its trace.
+pub(super) fn record_identity(user: UserId, session: SessionId) {
+    let span = tracing::Span::current();
+    span.record("user.id", tracing::field::display(user));
+    span.record("session.id", tracing::field::display(session));
+}

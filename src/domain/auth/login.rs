@@ -1,0 +1,163 @@
+//! Login: a name and a password for a session and its tokens.
+
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
+
+use super::{
+    authenticate::record_identity,
+    verify_password::{PasswordCheck, VerifiedUser, count_attempt, record_rejection, verify_password},
+};
+use crate::{
+    clock::Timestamp,
+    domain::{
+        app::App,
+        audit::{Actor, Event, Kind, Reason},
+        limits::CountedAttempt,
+        name::canonicalize,
+        password::NormalizedPassword,
+        request::Client,
+        session::{OpenedSession, open_session},
+        token::{TokenPair, issue_pair},
+        user::{find_by_name, lock_if_unchanged},
+    },
+    entity::user,
+    error::ServiceError,
+    metrics::{End, LoginOutcome},
+    secret::{Password, PasswordHash, SessionSecret},
+    store::{Context as _, Transaction, write},
+};
+
+/// A login attempt.
+#[derive(Debug)]
+pub struct LoginAttempt {
+    /// The name, in any spelling.
+    pub username: String,
+    /// The password.
+    pub password: Password,
+    /// Who makes the attempt.
+    pub client: Client,
+}
+
+/// Why a login fails.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The name is unknown, the password is wrong, or the user is disabled. Callers cannot tell which.
+    #[error("invalid user name or password")]
+    InvalidCredentials,
+    /// The service cannot do it now.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// Signs a user in with a password: the only place that opens sessions.
+///
+/// # Errors
+/// [`LoginError`].
+pub async fn login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, LoginError> {
+    let outcome = try_login(app, attempt).await;
+    app.metrics.login(match &outcome {
+        Ok(_) => LoginOutcome::Success,
+        Err(LoginError::InvalidCredentials) => LoginOutcome::InvalidCredentials,
+        Err(LoginError::Service(ServiceError::RateLimited { .. })) => LoginOutcome::Throttled,
+        Err(LoginError::Service(ServiceError::Busy { .. })) => LoginOutcome::Busy,
+        Err(LoginError::Service(ServiceError::Unavailable { .. } | ServiceError::Internal { .. })) => {
+            LoginOutcome::Failed
+        }
+    });
+    outcome
+}
+
+async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, LoginError> {
+    let now = app.clock.now();
+    let client = &attempt.client;
+
+    // A text that cannot be a name is counted as it was sent.
+    let name = canonicalize(&attempt.username);
+    let counted = count_attempt(app, client, name.as_deref().unwrap_or(&attempt.username), now).await?;
+    let user = match &name {
+        Some(name) => find_by_name(&app.db, name).await?,
+        None => None,
+    };
+
+    let check = PasswordCheck { kind: Kind::Login, client, attempt: &counted, now };
+    let verified = verify_password(app, user, &attempt.password, check).await?;
+    let verified = verified.ok_or(LoginError::InvalidCredentials)?;
+    let new_hash = rehash_if_outdated(app, &verified, &attempt.password).await;
+
+    let secret = generate_secret()?;
+    let signing_in = SigningIn { app, client, counted: &counted, verified: &verified, new_hash, now };
+    let opened = signing_in.open_session(&secret).await;
+    if let Err(LoginError::InvalidCredentials) = opened {
+        record_rejection(app, Some(verified.row.id), Reason::UserChanged, check).await?;
+    }
+    let OpenedSession { session, displaced } = opened?;
+
+    app.metrics.opened();
+    app.metrics.ended(End::Displaced, displaced);
+    record_identity(session.user_id, session.id);
+    Ok(issue_pair(&app.keyring.current(), &app.tokens, &session, &secret, now)?)
+}
+
+/// A login whose password was right.
+struct SigningIn<'a> {
+    app: &'a App,
+    client: &'a Client,
+    counted: &'a CountedAttempt,
+    verified: &'a VerifiedUser,
+    new_hash: Option<PasswordHash>,
+    now: Timestamp,
+}
+
+impl SigningIn<'_> {
+    /// Opens the session, in one transaction with everything else that a successful login changes.
+    async fn open_session(&self, secret: &SessionSecret) -> Result<OpenedSession, LoginError> {
+        let Self { app, client, counted, verified, now, .. } = *self;
+        let user = verified.row.id;
+
+        write(&app.db, "signing in", async |transaction: &Transaction| {
+            let row = lock_if_unchanged(transaction, &verified.row).await?.ok_or(LoginError::InvalidCredentials)?;
+            self.store_new_hash(transaction, row).await?;
+            app.limits.reset_failures(transaction, counted, now).await?;
+            app.limits.remember_network(transaction, counted, user, now).await?;
+
+            let opened = open_session(transaction, &app.sessions, user, client, secret, now).await?;
+            let event = Event::success(Kind::Login, Actor::Client(client)).user(Some(user));
+            app.audit.record(transaction, event.session(opened.session.id), now).await?;
+            Ok(opened)
+        })
+        .await
+    }
+
+    /// Stores the new hash, unless another login has stored one meanwhile.
+    async fn store_new_hash(&self, transaction: &Transaction, row: user::Model) -> Result<(), ServiceError> {
+        let Some(new_hash) = &self.new_hash else { return Ok(()) };
+        if row.password_hash != self.verified.row.password_hash {
+            return Ok(());
+        }
+        let mut row = row.into_active_model();
+        row.password_hash = Set(new_hash.clone());
+        row.update(transaction).await.context("storing a new password hash").map(drop)
+    }
+}
+
+/// Hashes the password again if its hash costs less than a new one. Rehashing is best effort: if it fails, the next
+/// login retries it.
+async fn rehash_if_outdated(app: &App, verified: &VerifiedUser, password: &Password) -> Option<PasswordHash> {
+    if !verified.has_outdated_hash {
+        return None;
+    }
+    match app.hasher.hash(NormalizedPassword::new(password)).await {
+        Ok(hash) => Some(hash),
+        Err(error) => {
+            tracing::debug!(cause = error.chain(), "an outdated password hash was not replaced");
+            None
+        }
+    }
+}
+
+/// Generates the secret of a session: 128 random bits.
+fn generate_secret() -> Result<SessionSecret, ServiceError> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|error| ServiceError::internal("generating the secret of a session", error))?;
+    Ok(SessionSecret::from_bytes(bytes))
+}

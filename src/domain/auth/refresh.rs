@@ -1,0 +1,196 @@
+//! Refresh: rotation of a session's refresh token, with reuse detection (RFC 9700 section 4.14.2).
+//!
+//! A session has one row and no list of refresh tokens. Its tokens are numbered, and the row knows the number of the
+//! current one. Using it makes the next one current.
+
+use std::time::Duration;
+
+use super::authenticate::record_identity;
+use crate::{
+    clock::Timestamp,
+    domain::{
+        app::App,
+        audit::{Actor, Event, Kind},
+        request::Client,
+        session::{find_live, revoke_session},
+        token::{
+            TokenPair, issue_pair,
+            refresh::{self, Claim},
+        },
+    },
+    entity::session,
+    error::ServiceError,
+    metrics::{End, Misuse},
+    secret::RefreshToken,
+    store::{Context as _, Transaction, write},
+};
+
+/// Why a session is not refreshed.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The token is not the current one of a live session.
+    #[error("the refresh token is not accepted")]
+    InvalidToken,
+    /// The service cannot do it now.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// How a genuine token relates to its live session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TokenAge {
+    /// It is the current token.
+    Current,
+    /// It is the previous token, within the grace period: a response was lost, or several callers used the same token.
+    JustRotated,
+    /// It is older: a copy of it may have been stolen.
+    Reused,
+    /// It is newer than the session, so the row is a restored old copy.
+    OutOfSequence,
+}
+
+/// Refreshes a session with its current refresh token.
+///
+/// Within the grace period the previous token returns the same successor again, so of many concurrent callers none is
+/// signed out. An older token revokes the session.
+///
+/// # Errors
+/// [`RefreshError`].
+pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result<TokenPair, RefreshError> {
+    let now = app.clock.now();
+    let outcome = try_refresh(app, token, client, now).await;
+    if let Err(RefreshError::InvalidToken) = outcome {
+        app.limits.count_rejected_refresh(&app.db, client, now).await?;
+    }
+    outcome
+}
+
+/// Revokes the session of a refresh token, current or not. An invalid token is no error (RFC 7009 section 2.2).
+///
+/// # Errors
+/// The database's.
+pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<(), ServiceError> {
+    let now = app.clock.now();
+    let Ok(claim) = refresh::read(&app.keyring.current(), token) else { return Ok(()) };
+    let Some(session) = find_session(app, &claim, now).await? else { return Ok(()) };
+
+    let event = Event::success(Kind::RefreshTokenRevoked, Actor::Client(client));
+    let event = event.user(Some(session.user_id)).session(session.id);
+    let revoked = revoke_session(&app.db, &app.audit, session.id, event, now).await?;
+    app.metrics.ended(End::Owner, revoked.into());
+    Ok(())
+}
+
+async fn try_refresh(
+    app: &App,
+    token: &RefreshToken,
+    client: &Client,
+    now: Timestamp,
+) -> Result<TokenPair, RefreshError> {
+    let keyring = app.keyring.current();
+    let claim = refresh::read(&keyring, token).map_err(|_| RefreshError::InvalidToken)?;
+    let session = find_session(app, &claim, now).await?.ok_or(RefreshError::InvalidToken)?;
+    record_identity(session.user_id, session.id);
+
+    match token_age(app, &claim, &session, now) {
+        TokenAge::Current => {}
+        TokenAge::JustRotated => return Ok(issue_pair(&keyring, &app.tokens, &session, &claim.secret, now)?),
+        TokenAge::Reused => return Err(revoke_misused(app, &session, Misuse::Reused, client, now).await),
+        TokenAge::OutOfSequence => return Err(revoke_misused(app, &session, Misuse::Ahead, client, now).await),
+    }
+
+    if let Some(rotated) = rotate(app, session, client, now).await? {
+        return Ok(issue_pair(&keyring, &app.tokens, &rotated, &claim.secret, now)?);
+    }
+
+    // A concurrent caller was faster. The token was current when the request came, so this is no reuse.
+    let session = find_session(app, &claim, now).await?.ok_or(RefreshError::InvalidToken)?;
+    if token_age(app, &claim, &session, now) == TokenAge::JustRotated {
+        return Ok(issue_pair(&keyring, &app.tokens, &session, &claim.secret, now)?);
+    }
+    Err(RefreshError::InvalidToken)
+}
+
+/// Returns the live session of a genuine token, if the token contains the session's secret.
+async fn find_session(app: &App, claim: &Claim, now: Timestamp) -> Result<Option<session::Model>, ServiceError> {
+    let live = find_live(&app.db, claim.session, now).await?;
+    Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&claim.secret)))
+}
+
+/// Decides whether a token is current, within the grace period, reused or out of sequence.
+fn token_age(app: &App, claim: &Claim, session: &session::Model, now: Timestamp) -> TokenAge {
+    if claim.counter == session.counter {
+        return TokenAge::Current;
+    }
+    if claim.counter > session.counter {
+        return TokenAge::OutOfSequence;
+    }
+    let is_previous = claim.counter.checked_add(1) == Some(session.counter);
+    if is_previous && is_within_grace_period(app, session.rotated_at, app.sessions.refresh_grace_period, now) {
+        TokenAge::JustRotated
+    } else {
+        TokenAge::Reused
+    }
+}
+
+/// Decides whether a rotation is at most one grace period old.
+///
+/// After a step of the clock the age of a rotation is unknown. It then counts as recent, because the other choice would
+/// revoke sessions whose users did nothing wrong: after a step back the rotation is in the future, and after a step
+/// forward this instance remembers the step for one grace period.
+fn is_within_grace_period(app: &App, rotated_at: Timestamp, grace_period: Duration, now: Timestamp) -> bool {
+    if rotated_at > now {
+        return true;
+    }
+    now.since(rotated_at) < grace_period || app.clock.has_stepped_within(grace_period)
+}
+
+/// Makes the next token the current one. Returns `None` if a concurrent caller was faster, or the session was revoked.
+async fn rotate(
+    app: &App,
+    session: session::Model,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Option<session::Model>, RefreshError> {
+    let context = "refreshing a session";
+    let rotated = session::Model {
+        counter: session.counter.saturating_add(1),
+        rotated_at: now,
+        refreshes_until: app.limits.count_refresh(session.refreshes_until, now)?,
+        last_used_at: now,
+        idle_expires_at: session.expires_at.min(now + app.sessions.idle_lifetime),
+        client_ip: client.ip_text(),
+        user_agent: client.short_user_agent(),
+        ..session
+    };
+
+    let result = write(&app.db, context, async |transaction: &Transaction| {
+        session::Entity::rotate(rotated.clone()).exec(transaction).await.context(context)
+    })
+    .await?;
+    Ok((result.rows_affected == 1).then_some(rotated))
+}
+
+/// Revokes a session because of a reused or out-of-sequence token. Returns the error of the request.
+async fn revoke_misused(
+    app: &App,
+    session: &session::Model,
+    misuse: Misuse,
+    client: &Client,
+    now: Timestamp,
+) -> RefreshError {
+    let kind = match misuse {
+        Misuse::Reused => Kind::RefreshTokenReused,
+        Misuse::Ahead => Kind::RefreshTokenOutOfSequence,
+    };
+    let event = Event::failure(kind, client).user(Some(session.user_id)).session(session.id);
+    match revoke_session(&app.db, &app.audit, session.id, event, now).await {
+        Ok(true) => {
+            app.metrics.misused(misuse);
+            tracing::warn!(session = %session.id, user = %session.user_id, ?kind, "revoked a session");
+            RefreshError::InvalidToken
+        }
+        Ok(false) => RefreshError::InvalidToken,
+        Err(error) => error.into(),
+    }
+}

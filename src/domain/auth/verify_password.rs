@@ -1,0 +1,128 @@
+//! Verification of a password: the only place where passwords are checked.
+//!
+//! Whatever the name, the same work is done in the same order: the rate limits, the lookup, one hash, and only then the
+//! state of the user (OWASP ASVS 6.3.8). The hash of a user that does not exist is a dummy of the same cost.
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        app::App,
+        audit::{Actor, Event, Kind, Reason},
+        limits::CountedAttempt,
+        password::{NormalizedPassword, Verdict},
+        request::Client,
+    },
+    entity::user,
+    error::ServiceError,
+    ids::UserId,
+    secret::Password,
+    store::{Context as _, Transaction, write},
+};
+
+/// The context of a password check.
+#[derive(Clone, Copy)]
+pub(super) struct PasswordCheck<'a> {
+    /// What the password is for.
+    pub(super) kind: Kind,
+    /// Who sent it.
+    pub(super) client: &'a Client,
+    /// The attempt, as the limits have counted it.
+    pub(super) attempt: &'a CountedAttempt,
+    /// When the attempt began.
+    pub(super) now: Timestamp,
+}
+
+/// An active user whose password was verified.
+pub(super) struct VerifiedUser {
+    /// The row, as it was before the hash.
+    pub(super) row: user::Model,
+    /// Whether the stored hash costs less than a new one.
+    pub(super) has_outdated_hash: bool,
+}
+
+/// Counts an attempt to verify a password of the user called `name`.
+///
+/// If the hash queue is full, the attempt is rejected before the database is involved, where others may be waiting.
+///
+/// # Errors
+/// [`ServiceError`].
+pub(super) async fn count_attempt(
+    app: &App,
+    client: &Client,
+    name: &str,
+    now: Timestamp,
+) -> Result<CountedAttempt, ServiceError> {
+    app.hasher.check_capacity()?;
+    let permit = app.db.acquire_counting_permit().await.context("counting a login attempt")?;
+    app.hasher.check_capacity()?;
+
+    let counted = app.limits.count_login_attempt(&app.db, client, name, now).await;
+    drop(permit);
+    counted
+}
+
+/// Verifies a password. Returns `None` if there is no user, the password is wrong or the user is disabled. The caller
+/// must not reveal which.
+///
+/// # Errors
+/// [`ServiceError`].
+pub(super) async fn verify_password(
+    app: &App,
+    user: Option<user::Model>,
+    password: &Password,
+    check: PasswordCheck<'_>,
+) -> Result<Option<VerifiedUser>, ServiceError> {
+    let stored = user.as_ref().map(|user| &user.password_hash);
+    let verdict = app.hasher.verify(NormalizedPassword::new(password), stored).await;
+    let verdict = withdraw_if_busy(app, check.attempt, verdict).await?;
+
+    let id = user.as_ref().map(|user| user.id);
+    let reason = match (user, verdict) {
+        (Some(row), Verdict::Match { is_outdated }) if row.state == user::State::Active => {
+            return Ok(Some(VerifiedUser { row, has_outdated_hash: is_outdated }));
+        }
+        (Some(_), Verdict::Match { .. }) => Reason::UserDisabled,
+        (Some(_), Verdict::Mismatch) => Reason::WrongPassword,
+        (None, _) => Reason::UnknownUser,
+    };
+    record_rejection(app, id, reason, check).await?;
+    Ok(None)
+}
+
+/// Records that a password was rejected, and that the user was locked out by it.
+///
+/// # Errors
+/// [`ServiceError`].
+pub(super) async fn record_rejection(
+    app: &App,
+    user: Option<UserId>,
+    reason: Reason,
+    check: PasswordCheck<'_>,
+) -> Result<(), ServiceError> {
+    let rejected = Event::failure(check.kind, check.client).user(user).reason(reason);
+    let locked_out = Event::success(Kind::UserLocked, Actor::Client(check.client)).user(user);
+
+    write(&app.db, "recording a rejected password", async |transaction: &Transaction| {
+        app.audit.record(transaction, rejected, check.now).await?;
+        if check.attempt.locks_out() {
+            app.audit.record(transaction, locked_out, check.now).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Withdraws an attempt that was not decided because the hasher was busy.
+///
+/// # Errors
+/// Those of the outcome, and the database's.
+pub(super) async fn withdraw_if_busy<T>(
+    app: &App,
+    attempt: &CountedAttempt,
+    outcome: Result<T, ServiceError>,
+) -> Result<T, ServiceError> {
+    if let Err(ServiceError::Busy { .. }) = outcome {
+        app.limits.withdraw_attempt(&app.db, attempt, app.clock.now()).await?;
+    }
+    outcome
+}

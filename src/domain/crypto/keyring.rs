@@ -1,0 +1,89 @@
+//! The keyring: all keys of the service, ready for use.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use aws_lc_rs::hmac;
+
+use super::keys::{PublicKey, SigningKey};
+use crate::ids::KeyId;
+
+/// The keys of one purpose. There is always an active one.
+#[derive(Debug)]
+pub struct KeySet<K> {
+    active: (KeyId, K),
+    retired: HashMap<KeyId, K>,
+}
+
+impl<K> KeySet<K> {
+    /// Takes the keys, oldest first. The newest is the active one. Returns `None` if there are none.
+    pub(super) fn new(mut keys: Vec<(KeyId, K)>) -> Option<Self> {
+        let active = keys.pop()?;
+        Some(Self { active, retired: keys.into_iter().collect() })
+    }
+
+    /// Returns the identifier of the active key.
+    #[must_use]
+    pub const fn active_id(&self) -> KeyId {
+        self.active.0
+    }
+
+    /// Returns the active key: the one that signs.
+    #[must_use]
+    pub const fn active(&self) -> &K {
+        &self.active.1
+    }
+
+    /// Returns the key with this identifier, active or retired.
+    #[must_use]
+    pub fn get(&self, id: KeyId) -> Option<&K> {
+        if id == self.active.0 { Some(&self.active.1) } else { self.retired.get(&id) }
+    }
+}
+
+/// The keys of the service.
+#[derive(Debug)]
+pub struct Keyring {
+    /// Sign access tokens.
+    pub signing: KeySet<SigningKey>,
+    /// Authenticate refresh tokens.
+    pub refresh: KeySet<hmac::Key>,
+    /// Hash names and IP addresses in rate limits and known networks.
+    pub pseudonym: KeySet<hmac::Key>,
+    /// Authenticate audit events.
+    pub audit: KeySet<hmac::Key>,
+    /// The public halves of the signing keys, oldest first.
+    pub published: Vec<PublicKey>,
+}
+
+impl Keyring {
+    /// Returns the identifiers of the active keys.
+    pub(super) const fn active_ids(&self) -> [KeyId; 4] {
+        [self.signing.active_id(), self.refresh.active_id(), self.pseudonym.active_id(), self.audit.active_id()]
+    }
+}
+
+/// The current keyring, which can be replaced while the service runs. Clones share it.
+#[derive(Clone, Debug)]
+pub struct SharedKeyring(Arc<RwLock<Arc<Keyring>>>);
+
+impl SharedKeyring {
+    /// Shares a keyring.
+    #[must_use]
+    pub fn new(keyring: Keyring) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(keyring))))
+    }
+
+    /// Returns the current keyring. It stays as it is for as long as the caller holds it.
+    #[must_use]
+    pub fn current(&self) -> Arc<Keyring> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another keyring in its place.
+    pub fn replace(&self, keyring: Keyring) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+    }
+}

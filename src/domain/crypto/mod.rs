@@ -1,0 +1,15 @@
+//! Keys: sealed in the database by the master key, opened into the keyring.
+
+mod keyring;
+mod keys;
+mod pseudonym;
+mod sealed_keys;
+mod sealing;
+
+pub use self::{
+    keyring::{KeySet, Keyring, SharedKeyring},
+    keys::{PublicKey, SigningKey},
+    pseudonym::Pseudonyms,
+    sealed_keys::{KeyringError, NewKey, StoredKeys, are_stored, check_never_used, has_sealed_keys},
+    sealing::UnsealError,
+};

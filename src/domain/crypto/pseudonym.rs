@@ -1,0 +1,36 @@
+//! Pseudonyms: keyed hashes that stand for names and IP addresses where these only have to be recognized.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// Hashes texts under a key, each for one purpose.
+#[derive(Clone)]
+pub struct Pseudonyms {
+    key: hmac::Key,
+}
+
+impl Pseudonyms {
+    /// Uses this key.
+    #[must_use]
+    pub const fn new(key: hmac::Key) -> Self {
+        Self { key }
+    }
+
+    /// Returns the HMAC-SHA-256 of a purpose and a text in base64url, 43 characters.
+    #[must_use]
+    pub fn hash(&self, purpose: &str, text: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(purpose.as_bytes());
+        context.update(&[0]);
+        context.update(text.as_bytes());
+        URL_SAFE_NO_PAD.encode(context.sign())
+    }
+}
+
+impl fmt::Debug for Pseudonyms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pseudonyms([REDACTED])")
+    }
+}

@@ -1,0 +1,65 @@
+//! Limits on other requests than logins.
+
+use super::{
+    limiter::Limits,
+    row::{lock_row, store_row},
+    settings::Rate,
+    token_bucket::take,
+};
+use crate::{
+    clock::Timestamp,
+    domain::request::Client,
+    error::ServiceError,
+    metrics::Limit,
+    store::{Context as _, Pool, Transaction, write},
+};
+
+impl Limits {
+    /// Counts a registration of a client.
+    ///
+    /// # Errors
+    /// [`ServiceError::RateLimited`], and the database's.
+    pub async fn count_registration(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
+        let counted = self.count_request(db, client, "register", self.settings.registrations, now).await;
+        self.record_rejection(Limit::Registration, counted)
+    }
+
+    /// Counts a rejected refresh token of a client.
+    ///
+    /// # Errors
+    /// [`ServiceError::RateLimited`], and the database's.
+    pub async fn count_rejected_refresh(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
+        let counted = self.count_request(db, client, "refresh", self.settings.rejected_refreshes, now).await;
+        self.record_rejection(Limit::RefusedRefresh, counted)
+    }
+
+    /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns when it is then full again.
+    ///
+    /// # Errors
+    /// [`ServiceError::RateLimited`].
+    pub fn count_refresh(&self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, ServiceError> {
+        let taken = take(full_at, self.settings.refreshes, 1, now).map_err(ServiceError::from);
+        self.record_rejection(Limit::Refresh, taken)
+    }
+
+    async fn count_request(
+        &self,
+        db: &Pool,
+        client: &Client,
+        purpose: &'static str,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let context = "counting a request";
+        let subject = self.subject(purpose, &client.network());
+        let _permit = db.acquire_counting_permit().await.context(context)?;
+
+        write(db, context, async |transaction: &Transaction| {
+            let mut bucket = lock_row(transaction, &subject, now).await?;
+            bucket.until = take(bucket.until, rate, 1, now)?;
+            bucket.expires_at = bucket.until;
+            store_row(transaction, bucket).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,204 @@
+//! The password hasher.
+//!
+//! A hash is the most expensive thing that a request can ask for. Hashes run on as many threads as there are cores, with
+//! a lower priority than the threads that serve requests. If the queue is full, or a job waits too long, the request is
+//! rejected as busy. Jobs whose caller has gone are dropped.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+
+use super::{
+    argon::{Cost, Engine, StoredHash},
+    hash_timings::{HashTimings, Timing},
+    job_queue::JobQueue,
+    normalized::NormalizedPassword,
+};
+use crate::{error::ServiceError, metrics::Metrics, secret::PasswordHash};
+
+const CONTEXT: &str = "hashing a password";
+
+/// How passwords are hashed.
+#[derive(Clone, Copy, Debug)]
+pub struct HasherSettings {
+    /// The cost of new hashes.
+    pub cost: Cost,
+    /// How many threads hash.
+    pub threads: usize,
+    /// How many jobs may wait.
+    pub queue_length: usize,
+    /// How long a job may take: its wait, its hash, and the delay of timing equalization.
+    pub queue_timeout: Duration,
+}
+
+/// The result of verifying a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The password is right.
+    Match {
+        /// Whether the stored hash costs less than a new one.
+        is_outdated: bool,
+    },
+    /// The password is wrong, or there is no user or no valid hash.
+    Mismatch,
+}
+
+/// Hashes and verifies passwords. Its threads end when it is dropped.
+pub struct Hasher {
+    queue: Arc<JobQueue>,
+    settings: HasherSettings,
+    /// The hash that is computed where there is no valid one.
+    dummy: Arc<StoredHash>,
+    timings: Arc<HashTimings>,
+    computed: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
+}
+
+impl Hasher {
+    /// Starts the threads, and computes a first hash to measure how long it takes.
+    ///
+    /// # Errors
+    /// The system's, if it cannot start a thread; also if the cost cannot be computed.
+    pub fn start(settings: HasherSettings, metrics: &Arc<Metrics>) -> io::Result<Self> {
+        let dummy = StoredHash::dummy(settings.cost)
+            .ok_or_else(|| io::Error::other("the dummy password hash cannot be created"))?;
+        let mut engine = Engine::new(settings.cost);
+        let (result, first) = Timing::measure(|| engine.verify(b"", &dummy));
+        result.map_err(|error| io::Error::other(error.to_string()))?;
+
+        Ok(Self {
+            queue: JobQueue::start(settings.threads, settings.queue_length, settings.cost)?,
+            settings,
+            dummy: Arc::new(dummy),
+            timings: Arc::new(HashTimings::new(first)),
+            computed: Arc::default(),
+            metrics: Arc::clone(metrics),
+        })
+    }
+
+    /// Verifies a password against a stored PHC string.
+    ///
+    /// Without a stored hash, or with one that is invalid or too expensive, it computes a dummy hash of the current cost
+    /// and returns [`Verdict::Mismatch`]. So an unknown user costs the same as a known one.
+    ///
+    /// # Errors
+    /// [`ServiceError::Busy`] if the queue is full or too slow.
+    pub async fn verify(
+        &self,
+        password: NormalizedPassword,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verdict, ServiceError> {
+        let parsed = stored.and_then(|phc| StoredHash::parse(phc.expose()));
+        let is_real = parsed.is_some();
+        let hash = parsed.map_or_else(|| Arc::clone(&self.dummy), Arc::new);
+
+        let (cost, is_outdated) = (hash.cost, !hash.cost.is_at_least(self.settings.cost));
+        let is_equal = self.run(cost, move |engine| engine.verify(password.as_bytes(), &hash)).await?;
+        Ok(if is_real && is_equal { Verdict::Match { is_outdated } } else { Verdict::Mismatch })
+    }
+
+    /// Returns the PHC string of a password at the current cost.
+    ///
+    /// # Errors
+    /// [`ServiceError::Busy`] if the queue is full or too slow.
+    pub async fn hash(&self, password: NormalizedPassword) -> Result<PasswordHash, ServiceError> {
+        let cost = self.settings.cost;
+        self.run(cost, move |engine| engine.hash(password.as_bytes(), cost)).await.map(PasswordHash::from)
+    }
+
+    /// Checks that the queue has room, before other work is done for a password.
+    ///
+    /// # Errors
+    /// [`ServiceError::Busy`].
+    pub fn check_capacity(&self) -> Result<(), ServiceError> {
+        if self.queue.is_full() { Err(self.busy()) } else { Ok(()) }
+    }
+
+    /// Returns how many passwords wait for a thread.
+    #[must_use]
+    pub fn queue_length(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Returns how many hashes have been computed since the start.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
+    /// Runs one hash of `cost` on a hash thread.
+    ///
+    /// If the cost is not the current one, the result is delayed, for right and wrong passwords alike: the user of a
+    /// right password may still turn out to be disabled.
+    async fn run<T: Send + 'static>(
+        &self,
+        cost: Cost,
+        work: impl FnOnce(&mut Engine) -> Result<T, argon2::Error> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let is_current = cost == self.settings.cost;
+        let receiver = self.enqueue(is_current, work)?;
+
+        let result = async {
+            let (result, timing) = receiver.await.map_err(|gone| ServiceError::internal(CONTEXT, gone))?;
+            if !is_current {
+                self.timings.equalize(timing).await?;
+            }
+            result.map_err(|error| ServiceError::internal(CONTEXT, error.to_string()))
+        };
+        let result = tokio::time::timeout(self.settings.queue_timeout, result);
+        result.instrument(tracing::debug_span!("hash")).await.unwrap_or_else(|_| Err(self.busy()))
+    }
+
+    /// Puts work into the queue. Its result comes with its timing.
+    fn enqueue<T: Send + 'static>(
+        &self,
+        is_current: bool,
+        work: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<(T, Timing)>, ServiceError> {
+        let (sender, receiver) = oneshot::channel();
+        let (timings, computed) = (Arc::clone(&self.timings), Arc::clone(&self.computed));
+        let metrics = Arc::clone(&self.metrics);
+        let enqueued = Instant::now();
+
+        let job = Box::new(move |engine: &mut Engine| {
+            if sender.is_closed() {
+                return;
+            }
+            computed.fetch_add(1, Ordering::Relaxed);
+            metrics.hash_waited(enqueued.elapsed());
+            let (result, timing) = Timing::measure(|| work(engine));
+            metrics.hashed(timing.elapsed());
+            if is_current {
+                timings.record(timing);
+            }
+            // Fails if the caller has gone meanwhile.
+            drop(sender.send((result, timing)));
+        });
+        self.queue.push(job).map_err(|_| self.busy())?;
+        Ok(receiver)
+    }
+
+    fn busy(&self) -> ServiceError {
+        ServiceError::Busy { retry_after: self.settings.queue_timeout }
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! The policy for new passwords. It does not apply to login.
+
+use std::{collections::HashSet, sync::LazyLock};
+
+use zeroize::Zeroizing;
+
+use super::normalized::NormalizedPassword;
+use crate::domain::name::Name;
+
+/// The fewest code points of a new password (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 6.2.1).
+pub const MIN_LENGTH: usize = 8;
+/// The most code points of any password.
+pub const MAX_LENGTH: usize = 256;
+
+/// The most common passwords of at least [`MIN_LENGTH`] characters, in lower case, one per line. NOTICE names the
+/// source.
+const COMMON: &str = include_str!("common.txt");
+
+static BLOCKLIST: LazyLock<HashSet<&'static str>> = LazyLock::new(|| COMMON.lines().collect());
+
+/// Why a password is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Weakness {
+    /// It has fewer code points than the policy requires, counted after normalization.
+    #[error("must have at least {0} characters")]
+    TooShort(usize),
+    /// It has more code points than [`MAX_LENGTH`].
+    #[error("must have at most {MAX_LENGTH} characters")]
+    TooLong,
+    /// It is in the list of the most common passwords.
+    #[error("is one of the commonest passwords, which are guessed first")]
+    Common,
+    /// It is the name of the user.
+    #[error("must not be the user name")]
+    SameAsName,
+}
+
+/// What a new password must satisfy.
+#[derive(Clone, Debug)]
+pub struct PasswordPolicy {
+    /// The fewest code points, at least [`MIN_LENGTH`].
+    pub min_length: usize,
+}
+
+impl PasswordPolicy {
+    /// Checks a new password of the user called `name`. It is compared as a whole and without regard to case.
+    ///
+    /// # Errors
+    /// The first [`Weakness`] found.
+    pub fn check(&self, password: &NormalizedPassword, name: &Name) -> Result<(), Weakness> {
+        let length = password.as_str().chars().count();
+        if length < self.min_length {
+            return Err(Weakness::TooShort(self.min_length));
+        }
+        if length > MAX_LENGTH {
+            return Err(Weakness::TooLong);
+        }
+
+        let lower = Zeroizing::new(password.as_str().to_lowercase());
+        if BLOCKLIST.contains(lower.as_str()) {
+            return Err(Weakness::Common);
+        }
+        if [name.canonical(), name.shown()].iter().any(|name| *lower == name.to_lowercase()) {
+            return Err(Weakness::SameAsName);
+        }
+        Ok(())
+    }
+}

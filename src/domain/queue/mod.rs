@@ -1,0 +1,5 @@
+//! Work that one instance does for all.
+
+mod lease;
+
+pub use self::lease::claim;

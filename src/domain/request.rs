@@ -1,0 +1,45 @@
+//! Where a request comes from.
+
+use std::net::IpAddr;
+
+use crate::ids::RequestId;
+
+/// The longest stored `User-Agent`, in characters.
+const MAX_USER_AGENT: usize = 256;
+
+/// The client of a request.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The IP address, behind trusted proxies the one that they forwarded.
+    pub ip: IpAddr,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// The identifier of the request.
+    pub request_id: RequestId,
+}
+
+impl Client {
+    /// Returns the IP address as text. An IPv4-mapped IPv6 address becomes IPv4.
+    #[must_use]
+    pub fn ip_text(&self) -> String {
+        self.ip.to_canonical().to_string()
+    }
+
+    /// Returns the first 256 characters of the user agent.
+    #[must_use]
+    pub fn short_user_agent(&self) -> Option<String> {
+        self.user_agent.as_ref().map(|agent| agent.chars().take(MAX_USER_AGENT).collect())
+    }
+
+    /// Returns the network that one subscriber controls: an IPv4 address, or the first 64 bits of an IPv6 address.
+    #[must_use]
+    pub fn network(&self) -> String {
+        match self.ip.to_canonical() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, ..] = ip.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Sessions: opened by a login, looked up, revoked.
+
+mod rows;
+mod settings;
+
+pub use self::{
+    rows::{OpenedSession, find_live, open_session, revoke_others, revoke_session},
+    settings::{MAX_PER_USER, SessionSettings},
+};

@@ -1,0 +1,20 @@
+//! How long sessions last, and how many a user has.
+
+use std::time::Duration;
+
+/// The most live sessions that can be configured for a user. Also the most that one login revokes: it revokes one,
+/// unless the setting was lowered.
+pub const MAX_PER_USER: u64 = 100;
+
+/// The settings of sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionSettings {
+    /// How long a session lasts from login, even if it is used.
+    pub lifetime: Duration,
+    /// How long a session lasts without being refreshed.
+    pub idle_lifetime: Duration,
+    /// How long after a refresh the previous refresh token returns the same successor again.
+    pub refresh_grace_period: Duration,
+    /// The most live sessions of a user.
+    pub max_per_user: u64,
+}

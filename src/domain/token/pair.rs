@@ -1,0 +1,52 @@
+//! The two tokens of a session.
+
+use std::time::Duration;
+
+use super::{
+    access::{self, Bearer, TokenSettings},
+    refresh::{self, Claim},
+};
+use crate::{
+    clock::Timestamp,
+    domain::crypto::Keyring,
+    entity::session,
+    error::ServiceError,
+    secret::{AccessToken, RefreshToken, SessionSecret},
+};
+
+/// The tokens that a login or a refresh returns.
+#[derive(Debug)]
+pub struct TokenPair {
+    /// Authenticates requests.
+    pub access_token: AccessToken,
+    /// How long the access token is valid; never longer than the session lasts without a refresh.
+    pub expires_in: Duration,
+    /// Refreshes the session.
+    pub refresh_token: RefreshToken,
+    /// How long the session lasts without a refresh.
+    pub refresh_expires_in: Duration,
+}
+
+/// Issues the tokens for the current state of a session.
+///
+/// # Errors
+/// [`ServiceError::Internal`] if the access token cannot be signed.
+pub fn issue_pair(
+    keyring: &Keyring,
+    settings: &TokenSettings,
+    session: &session::Model,
+    secret: &SessionSecret,
+    now: Timestamp,
+) -> Result<TokenPair, ServiceError> {
+    let refresh_expires_in = session.idle_expires_at.since(now);
+    let expires_in = settings.lifetime.min(refresh_expires_in);
+    let bearer = Bearer { user: session.user_id, session: session.id };
+    let claim = Claim { session: session.id, counter: session.counter, secret: secret.clone() };
+
+    Ok(TokenPair {
+        access_token: access::issue(keyring, settings, bearer, now, expires_in)?,
+        expires_in,
+        refresh_token: refresh::issue(keyring, &claim),
+        refresh_expires_in,
+    })
+}

@@ -1,0 +1,87 @@
+//! The format of refresh tokens.
+//!
+//! A token is `vst_r_` and the base64url of: version, key id, session id, counter, session secret, and an HMAC-SHA-256
+//! under the refresh key over all of these. The database holds only a digest of the secret, and the key makes only the
+//! MAC. Neither of them, nor both together, can make a token for a live session.
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use crate::{
+    domain::crypto::Keyring,
+    ids::{KeyId, SessionId},
+    secret::{RefreshToken, SessionSecret},
+};
+
+/// The prefix of every refresh token. Secret scanners find leaked tokens by it.
+pub const PREFIX: &str = "vst_r_";
+/// The regular expression of refresh tokens. Their length may change.
+pub const PATTERN: &str = "^vst_r_[A-Za-z0-9_-]+$";
+
+const VERSION: u8 = 1;
+const MAC_LENGTH: usize = 32;
+/// Version, two identifiers, counter, secret, MAC.
+const LENGTH: usize = 1 + 16 + 16 + 8 + 16 + MAC_LENGTH;
+
+/// The token is not one of this service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the refresh token is not valid")]
+pub struct InvalidToken;
+
+/// The content of a refresh token.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The session that the token refreshes.
+    pub session: SessionId,
+    /// The number of the token in its session, counted from 1.
+    pub counter: i64,
+    /// The secret that only the session's tokens contain.
+    pub secret: SessionSecret,
+}
+
+/// Issues the token with this content. For the same active key it is always the same token.
+#[must_use]
+pub fn issue(keyring: &Keyring, claim: &Claim) -> RefreshToken {
+    // With its final capacity: growing would leave a copy of the secret behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
+    bytes.push(VERSION);
+    bytes.extend(keyring.refresh.active_id().as_bytes());
+    bytes.extend(claim.session.as_bytes());
+    bytes.extend(claim.counter.to_be_bytes());
+    bytes.extend(claim.secret.expose());
+    let mac = hmac::sign(keyring.refresh.active(), &bytes);
+    bytes.extend(mac.as_ref());
+
+    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes));
+    RefreshToken::from([PREFIX, &text].concat())
+}
+
+/// Reads a token of this service, whether its session still exists or not. Each token has exactly one spelling.
+///
+/// # Errors
+/// [`InvalidToken`].
+pub fn read(keyring: &Keyring, token: &RefreshToken) -> Result<Claim, InvalidToken> {
+    let text = token.expose().strip_prefix(PREFIX).ok_or(InvalidToken)?;
+    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)?);
+    let (message, mac) = bytes.split_last_chunk::<MAC_LENGTH>().ok_or(InvalidToken)?;
+
+    let mut rest = message;
+    let [version] = take_bytes(&mut rest)?;
+    let key = keyring.refresh.get(KeyId::from_bytes(take_bytes(&mut rest)?)).ok_or(InvalidToken)?;
+    hmac::verify(key, message, mac).map_err(|_| InvalidToken)?;
+
+    let claim = Claim {
+        session: SessionId::from_bytes(take_bytes(&mut rest)?),
+        counter: i64::from_be_bytes(take_bytes(&mut rest)?),
+        secret: SessionSecret::from_bytes(take_bytes(&mut rest)?),
+    };
+    if version == VERSION && rest.is_empty() { Ok(claim) } else { Err(InvalidToken) }
+}
+
+/// Takes the next bytes from `rest`.
+fn take_bytes<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], InvalidToken> {
+    let (first, others) = rest.split_first_chunk().ok_or(InvalidToken)?;
+    *rest = others;
+    Ok(*first)
+}

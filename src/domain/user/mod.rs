@@ -1,0 +1,14 @@
+//! Users and their rows.
+
+mod create;
+mod lookup;
+mod password;
+#[expect(clippy::module_inception, reason = "the module of the type")]
+mod user;
+
+pub use self::{
+    create::{RegisterError, create_user},
+    lookup::{find_by_id, find_by_name, list_users, lock_if_unchanged, lock_user},
+    password::hash_new_password,
+    user::User,
+};

@@ -1,0 +1,39 @@
+//! Rate limits: the state of a token bucket, or the failed logins of a user.
+
+use sea_orm::{Condition, Select, entity::prelude::*};
+
+use crate::clock::Timestamp;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "rate_limit")]
+/// The state of one rate limit. An expired row counts as none.
+pub struct Model {
+    /// The pseudonym of whom the row counts, and for what.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub subject: String,
+    /// How many login attempts have failed in a row; zero in a token bucket.
+    pub failures: i64,
+    /// Until when attempts are rejected; in a token bucket, when it is full again.
+    pub until: Timestamp,
+    /// The pseudonym of the name in the last login attempt, in the token bucket of a client.
+    pub last_name: Option<String>,
+    /// When the row expires.
+    pub expires_at: Timestamp,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// The row of this subject.
+    #[must_use]
+    pub fn by_subject(subject: &str) -> Select<Self> {
+        Self::find().filter(COLUMN.subject.eq(subject))
+    }
+
+    /// Matches the rows that have expired by `now`.
+    #[must_use]
+    pub fn expired(now: Timestamp) -> Condition {
+        Condition::all().add(Column::ExpiresAt.lte(now))
+    }
+}

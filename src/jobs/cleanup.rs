@@ -1,0 +1,52 @@
+//! Cleanup of expired rows. No rule depends on it: an expired row has no effect, whether it still exists or not.
+
+use std::time::Duration;
+
+use crate::{
+    domain::{app::App, audit, queue},
+    entity::{known_network, rate_limit, session},
+    error::ServiceError,
+    metrics::End,
+    store::delete_in_batches,
+};
+
+/// How often one of the instances cleans up.
+const INTERVAL: Duration = Duration::from_mins(5);
+
+/// How many rows a cleanup has deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Expired sessions.
+    pub sessions: u64,
+    /// Expired rate limits.
+    pub rate_limits: u64,
+    /// Networks that are no longer known.
+    pub known_networks: u64,
+    /// Audit events older than the retention period.
+    pub audit_events: u64,
+}
+
+/// Deletes expired rows, unless an instance did so within the last five minutes.
+///
+/// # Errors
+/// The database's.
+pub async fn run_cleanup(app: &App) -> Result<Deleted, ServiceError> {
+    let now = app.clock.now();
+    if !queue::claim(&app.db, "cleanup", INTERVAL, now).await? {
+        return Ok(Deleted::default());
+    }
+
+    let expired = session::Entity::expired(now);
+    let sessions = delete_in_batches::<session::Entity>(&app.db, "deleting expired sessions", expired).await?;
+    app.metrics.ended(End::Expired, sessions);
+
+    let expired = rate_limit::Entity::expired(now);
+    let rate_limits = delete_in_batches::<rate_limit::Entity>(&app.db, "deleting expired rate limits", expired).await?;
+
+    let unused = known_network::Entity::unused_since(now - app.limits.settings.known_network_lifetime);
+    let known_networks =
+        delete_in_batches::<known_network::Entity>(&app.db, "deleting unused known networks", unused).await?;
+
+    let audit_events = audit::delete_old_events(&app.db, &app.audit, now - app.audit_retention).await?;
+    Ok(Deleted { sessions, rate_limits, known_networks, audit_events })
+}

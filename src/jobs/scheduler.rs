@@ -1,0 +1,80 @@
+//! The schedule of the jobs.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::cleanup::{Deleted, run_cleanup};
+use crate::{
+    clock::ClockOffset,
+    domain::app::App,
+    error::ServiceError,
+    metrics::{Job, JobOutcome},
+    store::synchronize_clock,
+};
+
+/// How often an instance checks whether the cleanup is due.
+const CLEANUP_CHECK: Duration = Duration::from_secs(30);
+/// How often an instance synchronizes its clock. For so long two instances may disagree after a step.
+const CLOCK_SYNC: Duration = Duration::from_secs(5);
+
+/// Runs the jobs until `stop` is cancelled. A failed run is repeated at the next tick.
+pub async fn run(app: Arc<App>, stop: CancellationToken) {
+    let jobs = async {
+        tokio::join!(
+            repeat_every(CLEANUP_CHECK, || Box::pin(clean_up(&app))),
+            repeat_every(CLOCK_SYNC, || Box::pin(follow_clock(&app))),
+        );
+    };
+    tokio::select! {
+        () = jobs => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn repeat_every<F: Future<Output = ()>>(interval: Duration, job: impl Fn() -> F) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        job().await;
+    }
+}
+
+async fn clean_up(app: &App) {
+    let outcome = run_cleanup(app).await;
+    app.metrics.job(Job::CleanUp, job_outcome(&outcome));
+    match outcome {
+        Ok(deleted) if deleted == Deleted::default() => {}
+        Ok(Deleted { sessions, rate_limits, known_networks, audit_events }) => {
+            tracing::info!(sessions, rate_limits, known_networks, audit_events, "deleted expired rows");
+        }
+        Err(error) => tracing::warn!(cause = error.chain(), "could not delete expired rows"),
+    }
+}
+
+async fn follow_clock(app: &App) {
+    let outcome = synchronize_clock(&app.db, &app.clock).await;
+    app.metrics.job(Job::Clock, job_outcome(&outcome));
+    match outcome {
+        Ok(None) => {}
+        Ok(Some(step)) => warn_of_step(step),
+        Err(error) => tracing::debug!(cause = error.chain(), "could not synchronize the clock"),
+    }
+}
+
+fn warn_of_step(step: ClockOffset) {
+    tracing::warn!(
+        "the reference clock stepped {step}; this instance follows. Waits and expiry times may end early, or late by as \
+         much"
+    );
+}
+
+/// Returns how a run is counted.
+const fn job_outcome<T>(run: &Result<T, ServiceError>) -> JobOutcome {
+    match run {
+        Ok(_) => JobOutcome::Success,
+        Err(_) => JobOutcome::Failure,
+    }
+}

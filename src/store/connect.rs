@@ -1,0 +1,94 @@
+//! How connections to the database are opened.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{
+    MySql,
+    pool::PoolOptions,
+    sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::{
+    error::is_conflict,
+    retry::{RetryPolicy, retry},
+    sql,
+};
+
+/// How long a connection may take to open where no request waits for it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long work waits for a free connection or a new one.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same on SQLite, where work holds a connection only for a bounded time.
+const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long SQLite waits for a writer in another process.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one statement may run on PostgreSQL and MariaDB, so that an abandoned one ends.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a statement waits for a lock on PostgreSQL, MySQL and MariaDB, so that one locked row cannot occupy every
+/// connection.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Opening a new SQLite file switches it to WAL. SQLite's busy timeout does not apply during the switch, so a process
+/// that opens the file at the same moment has to retry.
+const SQLITE_OPEN_RETRY: RetryPolicy = RetryPolicy {
+    first_delay: Duration::from_millis(5),
+    max_delay: Duration::from_millis(50),
+    max_retries: None,
+    give_up_after: SQLITE_BUSY_TIMEOUT,
+};
+
+/// Opens at most `max_connections` to the database at `url`, without deadlines: for migrations and tests. Creates a
+/// missing SQLite file.
+///
+/// # Errors
+/// The database's, if it cannot be reached.
+pub async fn connect(url: &SecretString, max_connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = connect_options(url, max_connections);
+    options.acquire_timeout(CONNECT_TIMEOUT).map_sqlx_mysql_pool_opts(limit_statements);
+    open(options).await
+}
+
+/// Returns the options that all connections to `url` share, except [`limit_statements`].
+pub(super) fn connect_options(url: &SecretString, max_connections: u32) -> ConnectOptions {
+    let url = url.expose_secret();
+    let acquire_timeout = if is_sqlite(url) { SQLITE_ACQUIRE_TIMEOUT } else { ACQUIRE_TIMEOUT };
+
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(max_connections).acquire_timeout(acquire_timeout).sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(SQLITE_BUSY_TIMEOUT)
+            .foreign_keys(true)
+    });
+    if url.starts_with("postgres") {
+        options.statement_timeout(STATEMENT_TIMEOUT);
+        let lock_timeout = LOCK_TIMEOUT.as_millis().to_string();
+        options.map_sqlx_postgres_opts(move |postgres| postgres.options([("lock_timeout", &lock_timeout)]));
+    }
+    options
+}
+
+/// Returns whether the database at `url` is an SQLite file.
+pub(super) fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite")
+}
+
+/// Limits the statements of each connection to MySQL and MariaDB.
+pub(super) fn limit_statements(pool: PoolOptions<MySql>) -> PoolOptions<MySql> {
+    pool.after_connect(|connection, _| {
+        Box::pin(sql::limit_mysql_statements(connection, LOCK_TIMEOUT, STATEMENT_TIMEOUT))
+    })
+}
+
+/// Opens a pool and its first connection.
+#[expect(clippy::disallowed_methods, reason = "the only place that opens the database")]
+pub(super) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    let sqlite = is_sqlite(options.get_url());
+    let is_switching_to_wal = |error: &DbErr| sqlite && is_conflict(error);
+    retry(SQLITE_OPEN_RETRY, || Database::connect(options.clone()), is_switching_to_wal, |_, _| {}).await
+}

@@ -1,0 +1,86 @@
+//! Checks of connections that go back to the pool.
+//!
+//! A connection can come back in a state that sqlx does not know about. It would fail the next request, or on SQLite
+//! keep the write lock. Each check exists because a scenario of the chaos suite fails without it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection, Sqlite, SqliteConnection, pool::PoolOptions};
+
+/// How long after a failure or a cancellation the returned connections are checked.
+const SUSPICION: Duration = Duration::from_secs(1);
+/// How long a connection may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Decides whether a returned connection may be used again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ConnectionCheck(Arc<Suspicions>);
+
+#[derive(Debug, Default)]
+struct Suspicions {
+    /// When work last missed its deadline, or found the database unavailable.
+    failure: Mutex<Option<Instant>>,
+    /// When a caller last abandoned its work.
+    cancellation: Mutex<Option<Instant>>,
+}
+
+impl ConnectionCheck {
+    /// Closes the connections that come back within the next second.
+    pub(super) fn record_failure(&self) {
+        record(&self.0.failure);
+    }
+
+    /// Pings the connections that come back within the next second.
+    pub(super) fn record_cancellation(&self) {
+        record(&self.0.cancellation);
+    }
+
+    /// Checks each connection that goes back to a pool of a network database.
+    pub(super) fn install<D: sqlx::Database>(&self, pool: PoolOptions<D>) -> PoolOptions<D> {
+        let check = self.clone();
+        pool.after_release(move |connection, _| {
+            let check = check.clone();
+            Box::pin(async move { Ok(check.may_reuse(connection).await) })
+        })
+    }
+
+    /// Checks each connection that goes back to a pool of an SQLite file.
+    pub(super) fn install_on_sqlite(&self, pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
+        let check = self.clone();
+        pool.after_release(move |connection, _| {
+            let check = check.clone();
+            Box::pin(async move { Ok(check.may_reuse_sqlite(connection).await) })
+        })
+    }
+
+    /// After a failure, all connections that come back are closed: which of them failed is not known. After a
+    /// cancellation, a connection has to answer a ping, because a response may still be under way on it.
+    async fn may_reuse<C: Connection>(&self, connection: &mut C) -> bool {
+        if is_recent(&self.0.failure) {
+            return false;
+        }
+        !is_recent(&self.0.cancellation) || responds(connection).await
+    }
+
+    /// SQLite rolls a transaction back by itself when the disk is full, and sqlx does not notice: the next transaction
+    /// would begin inside the old one and hold the write lock.
+    async fn may_reuse_sqlite(&self, connection: &mut SqliteConnection) -> bool {
+        // The ping waits for earlier commands, a rollback among them.
+        !is_recent(&self.0.failure) && responds(connection).await && !connection.is_in_transaction()
+    }
+}
+
+async fn responds<C: Connection>(connection: &mut C) -> bool {
+    tokio::time::timeout(PING_TIMEOUT, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+}
+
+fn record(time: &Mutex<Option<Instant>>) {
+    *time.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+}
+
+fn is_recent(time: &Mutex<Option<Instant>>) -> bool {
+    time.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last.elapsed() < SUSPICION)
+}

@@ -1,0 +1,119 @@
+//! Classification of database errors: which ones a retry resolves, and which ones mean that the database is away.
+
+use std::{error::Error, iter};
+
+use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxMySqlError, SqlxPostgresError, SqlxSqliteError};
+
+use crate::error::ServiceError;
+
+/// SQLite result codes: `SQLITE_BUSY` and `SQLITE_LOCKED`.
+const SQLITE_CONFLICT: [i32; 2] = [5, 6];
+/// SQLite result codes: read-only, I/O error, full, cannot open.
+const SQLITE_UNAVAILABLE: [i32; 4] = [8, 10, 13, 14];
+/// PostgreSQL SQLSTATEs: serialization failure, deadlock, lock timeout.
+const POSTGRES_CONFLICT: [&str; 3] = ["40001", "40P01", "55P03"];
+/// PostgreSQL SQLSTATEs: read-only; no disk space, memory or connection left; statement timeout; server that is
+/// stopping, has stopped or is not ready.
+const POSTGRES_UNAVAILABLE: [&str; 9] =
+    ["25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "57P05"];
+/// MySQL and MariaDB error numbers: row changed under a snapshot, lock timeout, deadlock. Galera reports a failed
+/// certification as a deadlock.
+const MYSQL_CONFLICT: [u16; 3] = [1020, 1205, 1213];
+/// MySQL and MariaDB error numbers: file that cannot be written, full disk, full table, too many connections, node that
+/// left its cluster, shutdown, read-only server or transaction, interrupted or timed-out statement, killed connection.
+const MYSQL_UNAVAILABLE: [u16; 13] = [3, 1021, 1026, 1040, 1047, 1053, 1114, 1290, 1317, 1792, 1836, 1927, 1969];
+
+/// Adds what the service was doing to a database error.
+pub trait Context<T> {
+    /// Turns the error into [`ServiceError::Unavailable`] or [`ServiceError::Internal`].
+    ///
+    /// # Errors
+    /// The same error, classified.
+    fn context(self, context: &'static str) -> Result<T, ServiceError>;
+}
+
+impl<T> Context<T> for Result<T, DbErr> {
+    fn context(self, context: &'static str) -> Result<T, ServiceError> {
+        self.map_err(|error| {
+            if is_unavailable(&error) || is_conflict(&error) {
+                ServiceError::Unavailable { context, source: error.into() }
+            } else {
+                ServiceError::internal(context, error)
+            }
+        })
+    }
+}
+
+/// Returns whether a unique constraint prevented the write.
+#[must_use]
+pub fn is_unique_violation(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// Returns whether the database rolled the transaction back only because of concurrent transactions.
+#[must_use]
+pub fn is_conflict(error: &DbErr) -> bool {
+    match ErrorCode::of(error) {
+        Some(ErrorCode::Postgres(state)) => POSTGRES_CONFLICT.contains(&state),
+        Some(ErrorCode::MySql(number)) => MYSQL_CONFLICT.contains(&number),
+        Some(ErrorCode::Sqlite(code)) => SQLITE_CONFLICT.contains(&(code & 0xff)),
+        None => false,
+    }
+}
+
+/// Returns whether the database could not be reached, broke the connection, is full, read-only or overloaded.
+#[must_use]
+pub fn is_unavailable(error: &DbErr) -> bool {
+    match ErrorCode::of(error) {
+        Some(ErrorCode::Postgres(state)) => POSTGRES_UNAVAILABLE.contains(&state),
+        Some(ErrorCode::MySql(number)) => MYSQL_UNAVAILABLE.contains(&number),
+        Some(ErrorCode::Sqlite(code)) => SQLITE_UNAVAILABLE.contains(&(code & 0xff)),
+        None => is_connection_error(error),
+    }
+}
+
+fn is_connection_error(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            matches!(**cause, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+        }
+        _ => false,
+    }
+}
+
+/// Returns the database error that caused `error`, if there is one.
+pub(super) fn database_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a DbErr> {
+    iter::successors(Some(error), |cause| (*cause).source()).find_map(|cause| cause.downcast_ref())
+}
+
+/// The code with which a database rejected a statement.
+enum ErrorCode<'a> {
+    /// The SQLSTATE.
+    Postgres(&'a str),
+    /// The error number.
+    MySql(u16),
+    /// The extended result code.
+    Sqlite(i32),
+}
+
+impl<'a> ErrorCode<'a> {
+    fn of(error: &'a DbErr) -> Option<Self> {
+        let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+        else {
+            return None;
+        };
+
+        let cause = cause.as_database_error()?;
+        if let Some(cause) = cause.try_downcast_ref::<SqlxPostgresError>() {
+            Some(Self::Postgres(cause.code()))
+        } else if let Some(cause) = cause.try_downcast_ref::<SqlxMySqlError>() {
+            Some(Self::MySql(cause.number()))
+        } else {
+            cause.try_downcast_ref::<SqlxSqliteError>()?;
+            Some(Self::Sqlite(cause.code()?.parse().ok()?))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The database engine: connections, transactions, retries, error classification and migrations.
+//!
+//! It knows no table. Rows and their queries are in [`crate::entity`].
+
+mod connect;
+mod connection_check;
+mod deadline;
+mod delete;
+mod error;
+mod migrate;
+mod pool;
+mod retry;
+mod sql;
+mod time;
+mod transaction;
+
+pub use self::{
+    connect::connect,
+    deadline::with_request_budget,
+    delete::delete_in_batches,
+    error::{Context, is_conflict, is_unavailable, is_unique_violation},
+    migrate::{MigrateError, is_current, migrate},
+    pool::Pool,
+    retry::{RetryPolicy, retry},
+    time::synchronize_clock,
+    transaction::{Transaction, write},
+};

@@ -1,0 +1,188 @@
+//! The connection pool as use cases see it: every statement and every transaction has a deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+    prelude::async_trait::async_trait,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
+
+use super::{
+    connect::{connect_options, is_sqlite, limit_statements, open},
+    connection_check::ConnectionCheck,
+    deadline::within_budget,
+    error::{is_conflict, is_unavailable},
+};
+use crate::metrics::{DatabaseError, Metrics};
+
+/// How long a unit of work may take on PostgreSQL, MySQL and MariaDB: one statement, or one transaction with its
+/// retries; also all units of one request together.
+const NETWORK_BUDGET: Duration = Duration::from_millis(2500);
+/// The same on SQLite: half a second more than SQLite waits for a writer in another process.
+const SQLITE_BUDGET: Duration = Duration::from_millis(5500);
+/// How much of the budget of a request is kept for its other work while it waits to count an attempt.
+const COUNTING_RESERVE: Duration = Duration::from_millis(500);
+
+/// A pool of connections to the database.
+#[derive(Debug)]
+pub struct Pool {
+    connections: DatabaseConnection,
+    budget: Duration,
+    /// SQLite allows one writer at a time. Writers of this process queue here, first come, first served. SQLite itself
+    /// would let them poll, each of them holding a connection that readers need.
+    writer: Option<Semaphore>,
+    /// Limits the transactions that count attempts, which any client can cause. Other writers then wait behind a few of
+    /// them, however many there are.
+    counting: Semaphore,
+    check: ConnectionCheck,
+    metrics: Arc<Metrics>,
+}
+
+impl Pool {
+    /// Opens a pool of at most `max_connections` to the database at `url`. Creates a missing SQLite file.
+    ///
+    /// # Errors
+    /// The database's, if it cannot be reached.
+    pub async fn open(url: &SecretString, max_connections: u32, metrics: &Arc<Metrics>) -> Result<Self, DbErr> {
+        let check = ConnectionCheck::default();
+        let mut options = connect_options(url, max_connections);
+        let (postgres, mysql, sqlite) = (check.clone(), check.clone(), check.clone());
+        options.map_sqlx_postgres_pool_opts(move |pool| postgres.install(pool));
+        options.map_sqlx_mysql_pool_opts(move |pool| mysql.install(limit_statements(pool)));
+        options.map_sqlx_sqlite_pool_opts(move |pool| sqlite.install_on_sqlite(pool));
+
+        let sqlite = is_sqlite(url.expose_secret());
+        let counting = if sqlite { 1 } else { (max_connections as usize / 2).max(1) };
+        Ok(Self {
+            connections: open(options).await?,
+            budget: if sqlite { SQLITE_BUDGET } else { NETWORK_BUDGET },
+            writer: sqlite.then(|| Semaphore::new(1)),
+            counting: Semaphore::new(counting),
+            check,
+            metrics: Arc::clone(metrics),
+        })
+    }
+
+    /// Closes all connections. Later work finds the database unavailable.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.connections.clone().close().await
+    }
+
+    /// Returns how many connections are open, and how many of these are idle.
+    #[must_use]
+    pub fn open_and_idle(&self) -> (usize, usize) {
+        let (open, idle) = match self.connections.get_database_backend() {
+            DatabaseBackend::Sqlite => count_connections(self.connections.get_sqlite_connection_pool()),
+            DatabaseBackend::Postgres => count_connections(self.connections.get_postgres_connection_pool()),
+            _ => count_connections(self.connections.get_mysql_connection_pool()),
+        };
+        (open as usize, idle.min(open as usize))
+    }
+
+    /// Waits for permission to run a transaction that counts an attempt. Hold the permit until it has ended.
+    ///
+    /// # Errors
+    /// [`DbErr::Conn`] if the wait would leave the request too little time for its other work.
+    pub async fn acquire_counting_permit(&self) -> Result<SemaphorePermit<'_>, DbErr> {
+        let permit = within_budget(self.budget, COUNTING_RESERVE, self.counting.acquire()).await?;
+        permit.map_err(|closed| DbErr::Conn(RuntimeErr::Internal(closed.to_string())))
+    }
+
+    /// Waits until this process has no other writer, where the database allows only one.
+    pub(super) async fn acquire_writer(&self) -> Option<SemaphorePermit<'_>> {
+        match &self.writer {
+            Some(writer) => writer.acquire().await.ok(),
+            None => None,
+        }
+    }
+
+    /// Returns the connections without deadlines, for work that has a deadline as a whole.
+    pub(super) const fn connections(&self) -> &DatabaseConnection {
+        &self.connections
+    }
+
+    /// Counts a database error in the metrics.
+    pub(super) fn record_error(&self, error: &DbErr) {
+        self.metrics.database_error(if is_conflict(error) {
+            DatabaseError::Conflict
+        } else if is_unavailable(error) {
+            DatabaseError::Unavailable
+        } else {
+            DatabaseError::Other
+        });
+    }
+
+    /// Closes the connections that come back now: the failure may be theirs.
+    pub(super) fn record_failure(&self) {
+        self.check.record_failure();
+    }
+
+    /// Runs a unit of work until its deadline. A write that misses the deadline may have been done or not.
+    pub(super) async fn with_deadline<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
+        // Declared before the work: on cancellation, `work` is dropped after the guard and returns its connection.
+        let mut guard = CancellationGuard { check: &self.check, completed: false };
+        let work = std::pin::pin!(work);
+
+        let outcome = within_budget(self.budget, Duration::ZERO, work).await;
+        guard.completed = true;
+        if outcome.is_err() {
+            self.record_failure();
+        }
+        outcome
+    }
+
+    /// Runs one statement as a unit of work.
+    async fn run_statement<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let span = tracing::debug_span!("query");
+        let outcome = self.with_deadline(statement).instrument(span).await.flatten();
+        outcome.inspect_err(|error| self.record_error(error))
+    }
+}
+
+/// Records a cancellation if it is dropped before the work has completed.
+struct CancellationGuard<'a> {
+    check: &'a ConnectionCheck,
+    completed: bool,
+}
+
+impl Drop for CancellationGuard<'_> {
+    fn drop(&mut self) {
+        if !self.completed {
+            self.check.record_cancellation();
+        }
+    }
+}
+
+fn count_connections<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (u32, usize) {
+    (pool.size(), pool.num_idle())
+}
+
+/// Each statement outside a transaction is a unit of work.
+#[async_trait]
+impl ConnectionTrait for Pool {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        self.connections.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.run_statement(self.connections.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.run_statement(self.connections.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run_statement(self.connections.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run_statement(self.connections.query_all_raw(statement)).await
+    }
+}

@@ -1,0 +1,70 @@
+//! The SQL that is written by hand: session settings, the migration lock and the database's clock.
+//!
+//! None of it contains anything that a client sent. Every other statement is built by sea-orm from the entities.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
+use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection};
+
+/// The migration lock: PostgreSQL identifies it by a number, MySQL by a name.
+const MIGRATION_LOCK_NUMBER: i64 = 0x7665_7374_6962;
+const MIGRATION_LOCK_NAME: &str = "vestibule_migration";
+
+/// Limits how long statements of a MySQL or MariaDB connection wait for locks, and on MariaDB how long they run.
+pub(super) async fn limit_mysql_statements(
+    connection: &mut MySqlConnection,
+    lock_timeout: Duration,
+    statement_timeout: Duration,
+) -> Result<(), sqlx::Error> {
+    let statement = AssertSqlSafe(mysql_limits(lock_timeout, statement_timeout));
+    connection.execute(statement).await.map(drop)
+}
+
+/// Only MariaDB reads the comment. There, zero seconds mean no limit.
+fn mysql_limits(lock_timeout: Duration, statement_timeout: Duration) -> String {
+    let (lock, statement) = (lock_timeout.as_secs(), statement_timeout.as_secs());
+    format!("SET SESSION innodb_lock_wait_timeout = {lock} /*M!100100 , max_statement_time = {statement} */")
+}
+
+/// Waits for PostgreSQL's migration lock, then limits how long a migration waits for a table.
+pub(super) async fn lock_postgres_migration(db: &DatabaseConnection, timeout: Duration) -> Result<(), DbErr> {
+    let seconds = timeout.as_secs();
+    db.execute_unprepared(&format!("SET lock_timeout = '{seconds}s'; SET statement_timeout = 0")).await?;
+    db.execute_unprepared(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK_NUMBER})")).await?;
+    db.execute_unprepared("SET lock_timeout = '200ms'").await?;
+    Ok(())
+}
+
+/// Waits for MySQL's migration lock, then lets a migration fail at once if a table is in use: a statement that waits
+/// for a table blocks all that come after it.
+pub(super) async fn lock_mysql_migration(db: &DatabaseConnection, timeout: Duration) -> Result<(), DbErr> {
+    let seconds = timeout.as_secs();
+    db.execute_unprepared(&mysql_limits(timeout, Duration::ZERO)).await?;
+
+    let statement = format!("SELECT GET_LOCK('{MIGRATION_LOCK_NAME}', {seconds}) AS granted");
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), statement)).await?;
+    let granted: Option<i64> = match row {
+        Some(row) => row.try_get("", "granted")?,
+        None => None,
+    };
+    if granted != Some(1) {
+        let reason = format!("another instance has held the migration lock for {seconds} seconds");
+        return Err(DbErr::Migration(reason));
+    }
+
+    db.execute_unprepared("SET SESSION lock_wait_timeout = 1 /*M!100300 - 1 */").await?;
+    Ok(())
+}
+
+/// Reads the database's clock, in microseconds since the epoch; `None` on SQLite, which has no clock of its own.
+pub(super) async fn read_clock(db: &impl ConnectionTrait) -> Result<Option<i64>, DbErr> {
+    let statement = match db.get_database_backend() {
+        DatabaseBackend::Sqlite => return Ok(None),
+        DatabaseBackend::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros",
+        // In UTC: a local time is ambiguous for an hour when summer time ends.
+        _ => "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) AS micros",
+    };
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), statement)).await?;
+    row.map(|row| row.try_get("", "micros")).transpose()
+}

@@ -1,0 +1,33 @@
+//! Synchronization of the clock with the reference clock: the database's, or the host's on SQLite.
+
+use super::{error::Context as _, pool::Pool, sql};
+use crate::{
+    clock::{Clock, ClockOffset, Timestamp},
+    error::ServiceError,
+};
+
+/// Sets `clock` to the reference clock. Returns by how much the reference clock has stepped, if it has.
+///
+/// The measurement is wrong by at most half its duration, which the time budget of a statement limits to about a
+/// second: less than what counts as a step.
+///
+/// # Errors
+/// The database's. The clock then runs on by itself.
+pub async fn synchronize_clock(db: &Pool, clock: &Clock) -> Result<Option<ClockOffset>, ServiceError> {
+    let before = clock.now();
+    let reference = read_reference(db, clock).await?;
+    let midpoint = before + clock.now().since(before) / 2;
+
+    let offset = ClockOffset::between(reference, midpoint);
+    clock.adjust(offset);
+    Ok(offset.is_step().then_some(offset))
+}
+
+async fn read_reference(db: &Pool, clock: &Clock) -> Result<Timestamp, ServiceError> {
+    // A frozen clock has no reference but its host's clock, which the test moves.
+    if clock.is_frozen() {
+        return Ok(clock.host_time());
+    }
+    let micros = sql::read_clock(db).await.context("reading the database's clock")?;
+    Ok(micros.map_or_else(|| clock.host_time(), Timestamp::from_micros))
+}
