@@ -6,7 +6,7 @@ use sea_orm_migration::{
     sea_orm::DatabaseBackend,
 };
 
-use crate::table;
+use crate::tables::table;
 
 /// Creates `user`, `session` and `sealed_key`.
 #[derive(Debug, DeriveMigrationName)]

@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer, pk_uuid, string_len, string_len_null, uuid_null},
 };
 
-use crate::{index, table};
+use crate::tables::{index, table};
 
 /// Adds the columns of refresh tokens to `session`, and creates `audit_event` and `job`.
 #[derive(Debug, DeriveMigrationName)]

@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer, string_len, string_len_null, uuid},
 };
 
-use crate::{index, table};
+use crate::tables::{index, table};
 
 /// Creates `throttle` and `known_device`, and adds the throttle of refreshes to `session`.
 #[derive(Debug, DeriveMigrationName)]

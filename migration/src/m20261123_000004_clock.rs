@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer, integer},
 };
 
-use crate::table;
+use crate::tables::table;
 
 /// Creates `clock`.
 #[derive(Debug, DeriveMigrationName)]

@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer, big_integer_null, integer, string_len, string_len_null, uuid_null},
 };
 
-use crate::table;
+use crate::tables::table;
 
 /// Adds to `audit_event` what an event tells beside what it told, and creates `audit_head`.
 #[derive(Debug, DeriveMigrationName)]
