@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer, pk_uuid, string_len},
 };
 
-use crate::{drop_tables, table};
+use crate::tables::{drop_tables, table};
 
 /// Creates `user`.
 #[derive(Debug, DeriveMigrationName)]

@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer, string_len, string_len_null, uuid},
 };
 
-use crate::{PSEUDONYM, create_index, drop_tables, table};
+use crate::tables::{PSEUDONYM, create_index, drop_tables, table};
 
 /// Creates `rate_limit` and `known_network`.
 #[derive(Debug, DeriveMigrationName)]

@@ -6,7 +6,7 @@ use sea_orm_migration::{
     sea_orm::DatabaseBackend,
 };
 
-use crate::{IP_ADDRESS, create_index, digest, drop_tables, table};
+use crate::tables::{IP_ADDRESS, create_index, digest, drop_tables, table};
 
 /// Creates `audit_event` and `audit_head`.
 #[derive(Debug, DeriveMigrationName)]

@@ -32,6 +32,7 @@ mod logs;
 mod malformed;
 mod me;
 mod model;
+mod module_graph;
 mod names;
 mod password;
 mod payloads;
@@ -90,6 +91,8 @@ fn main() -> ExitCode {
         malformed::trials(),
         me::trials(),
         model::trials(),
+        module_graph::trials(),
+        module_graph::planted::trials(),
         names::trials(),
         password::trials(),
         payloads::trials(),

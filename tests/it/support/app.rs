@@ -44,7 +44,6 @@ use super::{
 
 /// Where the clock of every test starts: 2030-03-17T17:46:40Z.
 const START: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
-
 /// The message of panics that a test wants.
 const PLANTED: &str = "planted by the harness";
 

@@ -1,0 +1,72 @@
+//! The module graph of the sources: no circle, no upward edge, no name outside the modules that may use it.
+//!
+//! A node is a source file; `mod.rs`, `lib.rs` and `main.rs` stand for their folders. A file depends on every file whose
+//! module it names, in an import, inline or in the tokens of a macro, and on every module that it declares. A path
+//! leads to the deepest module on it. A module that names an item or a re-export of one of its ancestors therefore
+//! makes a circle; it should name the module that defines the item.
+//!
+//! The order of the modules and the restricted names are the two tables at the top of `rules.rs`.
+
+mod graph;
+mod parse;
+pub(crate) mod planted;
+mod rules;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+pub(crate) use self::parse::Source;
+use self::{
+    graph::Tree,
+    rules::{NAMES, ORDERS, circles, forbidden, upward},
+};
+
+crate::trials![
+    modules_do_not_depend_on_each_other_in_a_circle,
+    modules_use_only_modules_below_them,
+    names_stand_only_where_they_may,
+    every_source_file_belongs_to_a_crate,
+];
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The sources of the library, the binary and the migrations.
+fn sources() -> Tree {
+    let mut texts = BTreeMap::new();
+    for folder in ["src", "migration/src"] {
+        read_folder(&Path::new(ROOT).join(folder), &mut texts);
+    }
+    Tree::read(&texts)
+}
+
+fn read_folder(folder: &Path, texts: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_folder(&path, texts);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(ROOT).unwrap().to_str().unwrap();
+            texts.insert(name.to_owned(), fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[track_caller]
+fn assert_none(found: &[String]) {
+    assert!(found.is_empty(), "{} found:\n{}", found.len(), found.join("\n"));
+}
+
+async fn modules_do_not_depend_on_each_other_in_a_circle() {
+    assert_none(&circles(&sources()));
+}
+
+async fn modules_use_only_modules_below_them() {
+    assert_none(&upward(&sources(), &ORDERS));
+}
+
+async fn names_stand_only_where_they_may() {
+    assert_none(&forbidden(&sources(), &NAMES));
+}
+
+async fn every_source_file_belongs_to_a_crate() {
+    assert_none(&sources().problems);
+}

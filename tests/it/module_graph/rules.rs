@@ -1,0 +1,222 @@
+//! The rules of the module graph: two tables to change when a module is added, and the functions that apply them. Each
+//! function returns one text for each breach.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::graph::{Edge, File, Tree};
+
+/// For each folder its modules, highest first. A module uses only modules in lower rows; those in one row do not use
+/// each other.
+pub(super) const ORDERS: [Order; 2] = [
+    (
+        "src",
+        &[
+            "cli",
+            "startup",
+            "config",
+            "server",
+            "api pages",
+            "jobs",
+            "domain",
+            "store",
+            "entity",
+            // Leaves.
+            "error",
+            "clock",
+            "ids",
+            "secret",
+            "json",
+            "metrics",
+            "telemetry",
+        ],
+    ),
+    (
+        "src/domain",
+        &[
+            "fuzzing", "admin", "auth", "user", "instance", "app", "token", "session", "password", "limits", "queue",
+            "audit", "crypto", "name", "request",
+        ],
+    ),
+];
+
+/// The modules that name what HTTP is made of.
+const HTTP: Where = Where::Only(&["startup", "server", "api", "pages"]);
+/// The modules that speak to the database.
+const ROWS: Where = Where::Only(&["domain", "store", "entity"]);
+/// The same, and the leaves whose types are stored in columns.
+const VALUES: Where = Where::Only(&["domain", "store", "entity", "clock", "ids", "secret"]);
+
+/// Crates, modules and items, each with the modules below `src` that may name it or may not. `vestibule` is the library
+/// itself. The longest entry that a path begins with decides.
+pub(super) const NAMES: [(&str, Where); 17] = [
+    ("poem", HTTP),
+    ("poem_openapi", HTTP),
+    ("hyper", HTTP),
+    ("http", HTTP),
+    ("sea_orm", ROWS),
+    ("sea_orm::DbErr", VALUES),
+    ("sea_orm::DeriveValueType", VALUES),
+    ("sea_orm::TryFromU64", VALUES),
+    ("sea_orm::sea_query", VALUES),
+    ("sqlx", ROWS),
+    ("std::env", Where::Only(&["config"])),
+    ("serde", Where::Except(&["entity"])),
+    ("serde_json", Where::Except(&["entity"])),
+    ("vestibule", Where::Except(&["migration"])),
+    ("vestibule::api", Where::Only(&["cli", "startup", "server", "api"])),
+    ("vestibule::entity", Where::Only(&["domain", "store", "entity"])),
+    ("vestibule::telemetry", Where::Only(&["cli", "startup", "server", "telemetry"])),
+];
+
+/// A folder and the modules in it, highest first.
+pub(super) type Order = (&'static str, &'static [&'static str]);
+
+/// The modules below `src` that may name something, or that may not.
+pub(super) enum Where {
+    Only(&'static [&'static str]),
+    Except(&'static [&'static str]),
+}
+
+/// The circles between files, then those that appear when the files of a folder are taken together: one for each group
+/// of files or folders that all depend on each other, and of each group the shortest.
+pub(super) fn circles(tree: &Tree) -> Vec<String> {
+    let edges = tree.edges();
+    let mut found = circles_by(&edges, |file| Some(file.path.clone()));
+    for folder in folders(tree) {
+        let label = |file: &File| match below(&folder, &file.place) {
+            None => (file.place == folder).then(|| file.path.clone()),
+            Some(child) => {
+                let child = join(&folder, child);
+                let is_folder = tree.files.iter().any(|file| below(&child, &file.place).is_some());
+                Some(if is_folder { format!("{child}/") } else { file.path.clone() })
+            }
+        };
+        // A circle without a folder in it is among those between files.
+        let circles = circles_by(&edges, label);
+        found
+            .extend(circles.into_iter().filter(|circle| circle.lines().next().is_some_and(|path| path.contains("/ "))));
+    }
+    found
+}
+
+/// The edges that do not lead from a higher module to a lower one, and the modules that have no place in the order.
+pub(super) fn upward(tree: &Tree, orders: &[Order]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (folder, highest_first) in orders {
+        let rank = |module: &str| highest_first.iter().position(|row| row.split(' ').any(|name| name == module));
+        let modules: BTreeSet<_> = tree.files.iter().filter_map(|file| below(folder, &file.place)).collect();
+        for module in modules.into_iter().filter(|module| rank(module).is_none()) {
+            found.push(format!("{folder}/{module} has no place in the order: say where it stands"));
+        }
+        for edge in tree.edges() {
+            let (Some(from), Some(to)) = (below(folder, &edge.from.place), below(folder, &edge.to.place)) else {
+                continue;
+            };
+            if from != to
+                && let (Some(from_rank), Some(to_rank)) = (rank(from), rank(to))
+                && from_rank >= to_rank
+            {
+                found.push(format!("{from} is not above {to}: {}", describe(&edge)));
+            }
+        }
+    }
+    found
+}
+
+/// The names that stand where they may not. Of the entries that a path begins with, the longest decides.
+pub(super) fn forbidden(tree: &Tree, names: &[(&str, Where)]) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for file in &tree.files {
+        let area = file.place.strip_prefix("src/").unwrap_or(&file.place);
+        let is_in = |areas: &[&str]| areas.iter().any(|area_of| area == *area_of || below(area_of, area).is_some());
+        for (name, path) in tree.names(file) {
+            let begins = |entry: &str| {
+                let mut segments = path.iter();
+                entry.split("::").all(|segment| segments.next().is_some_and(|next| next == segment))
+            };
+            let entries = names.iter().filter(|(entry, _)| begins(entry));
+            let message = match entries.max_by_key(|(entry, _)| entry.split("::").count()) {
+                Some((entry, Where::Only(areas))) if !is_in(areas) => {
+                    format!("only {} may name {entry}", areas.join(", "))
+                }
+                Some((entry, Where::Except(areas))) if is_in(areas) => {
+                    format!("{} may not name {entry}", areas.join(", "))
+                }
+                _ => continue,
+            };
+            found.insert((&file.path, name.line, message));
+        }
+    }
+    found.into_iter().map(|(path, line, message)| format!("{path}:{line}: {message}")).collect()
+}
+
+/// The circles between the labels of the files; files without a label do not count.
+fn circles_by(edges: &[Edge<'_>], label: impl Fn(&File) -> Option<String>) -> Vec<String> {
+    let mut graph: Graph<'_> = BTreeMap::new();
+    for edge in edges {
+        if let (Some(from), Some(to)) = (label(edge.from), label(edge.to))
+            && from != to
+        {
+            graph.entry(from).or_default().entry(to).or_insert(edge);
+        }
+    }
+    let mut found = Vec::new();
+    while let Some(circle) = graph.keys().filter_map(|node| shortest_path(&graph, node, node)).min_by_key(Vec::len) {
+        let reaches = |from: &str, to: &str| shortest_path(&graph, from, to).is_some();
+        let (start, _) = &circle[0];
+        let group = graph.keys().filter(|node| *node == start || (reaches(start, node) && reaches(node, start)));
+        let group: Vec<_> = group.cloned().collect();
+        let nodes: Vec<_> = circle.iter().map(|(node, _)| node.as_str()).chain([start.as_str()]).collect();
+        let mut lines = vec![nodes.join(" → ")];
+        lines.extend(circle.iter().map(|(_, edge)| describe(edge)));
+        if group.len() > circle.len() {
+            let others = group.len() - circle.len();
+            lines.push(format!("({others} more depend on these and are depended on by them)"));
+        }
+        found.push(lines.join("\n    "));
+        graph.retain(|node, _| !group.contains(node));
+    }
+    found
+}
+
+type Graph<'tree> = BTreeMap<String, BTreeMap<String, &'tree Edge<'tree>>>;
+
+/// The shortest path of at least one edge: each node with the edge that leaves it.
+fn shortest_path<'tree>(graph: &Graph<'tree>, from: &str, to: &str) -> Option<Vec<(String, &'tree Edge<'tree>)>> {
+    let mut paths = VecDeque::from([(from, Vec::new())]);
+    let mut seen = BTreeSet::new();
+    while let Some((node, path)) = paths.pop_front() {
+        for (next, edge) in graph.get(node).into_iter().flatten() {
+            let path = [&path[..], &[(node.to_owned(), *edge)]].concat();
+            if next == to {
+                return Some(path);
+            }
+            if seen.insert(next) {
+                paths.push_back((next, path));
+            }
+        }
+    }
+    None
+}
+
+fn describe(edge: &Edge<'_>) -> String {
+    let Edge { from, to, line, text } = edge;
+    format!("{}:{line} {text} ({})", from.path, to.path)
+}
+
+/// Every folder that has modules in it, and the root of the repository.
+fn folders(tree: &Tree) -> BTreeSet<String> {
+    let ancestors = |place: &str| place.match_indices('/').map(|(end, _)| place[..end].to_owned()).collect::<Vec<_>>();
+    let folders = tree.files.iter().flat_map(|file| ancestors(&file.place));
+    folders.chain([String::new()]).collect()
+}
+
+fn join(folder: &str, child: &str) -> String {
+    if folder.is_empty() { child.to_owned() } else { format!("{folder}/{child}") }
+}
+
+/// The first segment of the path `place` below the folder, if it is below it.
+fn below<'place>(folder: &str, place: &'place str) -> Option<&'place str> {
+    let rest = if folder.is_empty() { place } else { place.strip_prefix(folder)?.strip_prefix('/')? };
+    rest.split('/').next()
+}
