@@ -8,6 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use vestibule::{
+    api::{self, document::document},
     clock::Clock,
     config::Config,
     domain::service::Service,
@@ -36,8 +37,9 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let service = Arc::new(Service::default());
     let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
-    let routes = server::routes(Arc::clone(&service), config.docs.enabled);
-    let endpoint = server::endpoint(routes, startup::edge(&config.server), service.metrics());
+    let document = document()?;
+    let routes = api::routes(Arc::clone(&service), document, config.docs.enabled);
+    let endpoint = server::endpoint(routes, document, startup::edge(&config.server), service.metrics());
     let connections = startup::connections(config, tls);
     let metrics = Metrics::serve(scraped, &service, config);
     let serving = tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));

@@ -1,35 +1,38 @@
-//! `/token`: a session's tokens, renewed and given back.
+//! `POST /token/refresh` and `POST /token/revoke`
+
+use std::time::Duration;
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::{
-    Tag,
-    client::ClientInfo,
-    json::Json,
-    problem::{Problem, ProblemCode},
-    refused::{Refusal, Refused},
-    state::State,
-    types::{AccessTokenText, NewRefreshToken, RefreshTokenText},
-};
-use crate::domain::{
-    fault::Fault,
-    token::{self, RefreshError, TokenPair},
+use crate::{
+    api::{
+        declaration::{DeclaredApi, Tag},
+        extract::{ClientInfo, State},
+        schema::{IssuedAccessToken, IssuedRefreshToken, Json, PresentedRefreshToken, ProblemResponse, problems},
+    },
+    domain::{
+        fault::Fault,
+        token::{self, RefreshError, TokenPair},
+    },
 };
 
+#[derive(Default)]
 pub(crate) struct TokenApi;
+
+impl DeclaredApi for TokenApi {}
 
 /// The tokens of a session.
 #[derive(Object)]
 pub(super) struct TokenResponse {
     /// Opens every operation that asks for a token; a JWT of RFC 9068's profile.
-    access_token: AccessTokenText,
+    access_token: IssuedAccessToken,
     /// How the token is presented: always `Bearer`.
     token_type: String,
     /// How many seconds the access token is valid.
     #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     expires_in: i64,
     /// Renews the session. Keep it secret, and use each one once.
-    refresh_token: NewRefreshToken,
+    refresh_token: IssuedRefreshToken,
     /// How many seconds the session lasts unless it is renewed.
     #[oai(validator(minimum(value = "1"), maximum(value = "34560000")))]
     refresh_expires_in: i64,
@@ -40,7 +43,7 @@ pub(super) struct TokenResponse {
 #[oai(deny_unknown_fields)]
 struct RefreshTokenRequest {
     /// The newest refresh token of the session.
-    refresh_token: RefreshTokenText,
+    refresh_token: PresentedRefreshToken,
 }
 
 #[derive(ApiResponse)]
@@ -72,7 +75,7 @@ impl TokenApi {
         app: State,
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
-    ) -> Result<RefreshResponse, Refused<RefreshError>> {
+    ) -> Result<RefreshResponse, ProblemResponse<RefreshError>> {
         let tokens = token::refresh(&app, &body.0.refresh_token.0, &client.0).await?;
         Ok(RefreshResponse::Renewed(Json(tokens.into())))
     }
@@ -87,7 +90,7 @@ impl TokenApi {
         app: State,
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
-    ) -> Result<RevokeResponse, Refused<Fault>> {
+    ) -> Result<RevokeResponse, ProblemResponse<Fault>> {
         token::revoke(&app, &body.0.refresh_token.0, &client.0).await?;
         Ok(RevokeResponse::Revoked)
     }
@@ -95,34 +98,27 @@ impl TokenApi {
 
 impl From<TokenPair> for TokenResponse {
     fn from(tokens: TokenPair) -> Self {
-        // The last part of a second still counts, so that a token that is valid never says zero.
-        let seconds = |span: std::time::Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX).max(1);
         Self {
-            access_token: AccessTokenText(tokens.access_token),
+            access_token: IssuedAccessToken(tokens.access_token),
             token_type: "Bearer".to_owned(),
-            expires_in: seconds(tokens.expires_in),
-            refresh_token: NewRefreshToken(tokens.refresh_token),
-            refresh_expires_in: seconds(tokens.refresh_expires_in),
+            expires_in: whole_seconds(tokens.expires_in),
+            refresh_token: IssuedRefreshToken(tokens.refresh_token),
+            refresh_expires_in: whole_seconds(tokens.refresh_expires_in),
         }
     }
 }
 
-impl Refusal for RefreshError {
-    const CODES: &'static [ProblemCode] =
-        &[ProblemCode::InvalidToken, ProblemCode::TooManyRequests, ProblemCode::Unavailable];
+/// Returns a lifetime in seconds, at least 1: a token that is valid never expires in 0 seconds.
+fn whole_seconds(lifetime: Duration) -> i64 {
+    i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX).max(1)
 }
 
-impl From<RefreshError> for Problem {
-    fn from(error: RefreshError) -> Self {
-        match error {
-            RefreshError::Throttled(throttled) => throttled.into(),
-            RefreshError::InvalidToken => Self::new(ProblemCode::InvalidToken),
-            RefreshError::Fault(fault) => fault.into(),
-        }
+problems! {
+    RefreshError {
+        InvalidToken => InvalidToken;
     }
-}
-
-/// Operations that can fail in no way of their own, and do not hash.
-impl Refusal for Fault {
-    const CODES: &'static [ProblemCode] = &[ProblemCode::Unavailable];
+    shared {
+        Throttled => [TooManyRequests];
+        Fault => [Unavailable];
+    }
 }

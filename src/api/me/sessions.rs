@@ -1,23 +1,25 @@
-//! `/logout` and `/me/sessions`: the caller's sessions.
+//! `/me/sessions`: the sessions of the signed-in user.
 
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 
-use super::{
-    Tag,
-    bearer::Bearer,
-    client::ClientInfo,
-    json::Json,
-    problem::{Problem, ProblemCode},
-    refused::{Refusal, Refused},
-    state::State,
-    types::{Instant, SessionIdText},
-};
-use crate::domain::{
-    fault::Fault,
-    session::{self, EndError, Session},
+use crate::{
+    api::{
+        declaration::{DeclaredApi, Tag},
+        extract::{Bearer, ClientInfo, State},
+        schema::{Json, ProblemResponse, SessionIdString, TimestampString, problems},
+    },
+    domain::{
+        fault::Fault,
+        session::{self, EndError, Session},
+    },
 };
 
-pub(crate) struct SessionApi;
+#[derive(Default)]
+pub(crate) struct SessionsApi;
+
+impl DeclaredApi for SessionsApi {
+    const ENDS_SESSION: &'static [&'static str] = &["endSession"];
+}
 
 /// The sessions of an account.
 #[derive(Object)]
@@ -31,11 +33,11 @@ struct SessionsResponse {
 #[oai(skip_serializing_if_is_none)]
 struct SessionResponse {
     /// The session's identifier; its access tokens carry it as `sid`.
-    id: SessionIdText,
+    id: SessionIdString,
     /// When the account signed in.
-    created_at: Instant,
+    created_at: TimestampString,
     /// When the session was last signed into or renewed.
-    last_used_at: Instant,
+    last_used_at: TimestampString,
     /// The network address that did so.
     address: String,
     /// What the client called itself in `User-Agent`, if anything.
@@ -45,17 +47,10 @@ struct SessionResponse {
 }
 
 #[derive(ApiResponse)]
-enum SessionsAnswer {
+enum ListResponse {
     /// The sessions.
     #[oai(status = 200)]
     Sessions(Json<SessionsResponse>),
-}
-
-#[derive(ApiResponse)]
-enum LogoutResponse {
-    /// Signed out.
-    #[oai(status = 204)]
-    SignedOut,
 }
 
 #[derive(ApiResponse)]
@@ -66,32 +61,27 @@ enum EndResponse {
 }
 
 #[OpenApi(tag = "Tag::Sessions")]
-impl SessionApi {
-    /// Sign out
-    ///
-    /// Ends the session of the access token. From the next request on, neither this token nor the session's refresh
-    /// token is accepted here; services that verify tokens by themselves accept the access token until it expires.
-    #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: Bearer, app: State, client: ClientInfo) -> Result<LogoutResponse, Refused<Fault>> {
-        session::log_out(&app, &caller.0, &client.0).await?;
-        Ok(LogoutResponse::SignedOut)
-    }
-
+impl SessionsApi {
     /// List your sessions
     ///
     /// Answers where the account is signed in: at most 100 sessions, one for each login that has not ended. One login
     /// more ends the oldest.
     #[oai(path = "/me/sessions", method = "get", operation_id = "listSessions")]
-    async fn list(&self, caller: Bearer, app: State) -> Result<SessionsAnswer, Refused<Fault>> {
+    async fn list(&self, caller: Bearer, app: State) -> Result<ListResponse, ProblemResponse<Fault>> {
         let items = session::list(&app, &caller.0).await?.into_iter().map(SessionResponse::from).collect();
-        Ok(SessionsAnswer::Sessions(Json(SessionsResponse { items })))
+        Ok(ListResponse::Sessions(Json(SessionsResponse { items })))
     }
 
     /// Sign out everywhere else
     ///
     /// Ends all sessions of the account but the one of the access token.
     #[oai(path = "/me/sessions", method = "delete", operation_id = "endOtherSessions")]
-    async fn end_others(&self, caller: Bearer, app: State, client: ClientInfo) -> Result<EndResponse, Refused<Fault>> {
+    async fn end_others(
+        &self,
+        caller: Bearer,
+        app: State,
+        client: ClientInfo,
+    ) -> Result<EndResponse, ProblemResponse<Fault>> {
         session::end_others(&app, &caller.0, &client.0).await?;
         Ok(EndResponse::Ended)
     }
@@ -107,8 +97,8 @@ impl SessionApi {
         app: State,
         client: ClientInfo,
         /// The session's identifier, as the list of sessions has it.
-        session_id: Path<SessionIdText>,
-    ) -> Result<EndResponse, Refused<EndError>> {
+        session_id: Path<SessionIdString>,
+    ) -> Result<EndResponse, ProblemResponse<EndError>> {
         session::end_one(&app, &caller.0, &client.0, session_id.0.0).await?;
         Ok(EndResponse::Ended)
     }
@@ -117,9 +107,9 @@ impl SessionApi {
 impl From<Session> for SessionResponse {
     fn from(session: Session) -> Self {
         Self {
-            id: SessionIdText(session.id),
-            created_at: Instant(session.created_at),
-            last_used_at: Instant(session.last_used_at),
+            id: SessionIdString(session.id),
+            created_at: TimestampString(session.created_at),
+            last_used_at: TimestampString(session.last_used_at),
             address: session.address,
             user_agent: session.user_agent,
             current: session.current,
@@ -127,15 +117,11 @@ impl From<Session> for SessionResponse {
     }
 }
 
-impl Refusal for EndError {
-    const CODES: &'static [ProblemCode] = &[ProblemCode::NotFound, ProblemCode::Unavailable];
-}
-
-impl From<EndError> for Problem {
-    fn from(error: EndError) -> Self {
-        match error {
-            EndError::NotFound => Self::new(ProblemCode::NotFound),
-            EndError::Fault(fault) => fault.into(),
-        }
+problems! {
+    EndError {
+        NotFound => NotFound;
+    }
+    shared {
+        Fault => [Unavailable];
     }
 }

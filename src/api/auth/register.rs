@@ -2,20 +2,29 @@
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::{
-    Tag,
-    client::ClientInfo,
-    json::Json,
-    me::UserResponse,
-    password::rejected,
-    problem::{Problem, ProblemCode},
-    refused::{Refusal, Refused},
-    state::State,
-    types::{NewPassword, Username},
+use crate::{
+    api::{
+        declaration::{DeclaredApi, Link, Tag},
+        extract::{ClientInfo, State},
+        me::UserResponse,
+        schema::{FieldError, Json, NewPassword, ProblemResponse, Username, problems},
+    },
+    domain::account::{self, RegisterError},
 };
-use crate::domain::account::{self, RegisterError};
 
+#[derive(Default)]
 pub(crate) struct RegisterApi;
+
+impl DeclaredApi for RegisterApi {
+    const LINKS: &'static [Link] = &[Link {
+        name: "signIn",
+        from: "register",
+        status: 201,
+        to: "login",
+        request_body: "$request.body",
+        description: "The new account can sign in with what it was registered with.",
+    }];
+}
 
 /// The account to be made.
 #[derive(Object)]
@@ -52,32 +61,21 @@ impl RegisterApi {
         app: State,
         client: ClientInfo,
         body: Json<RegisterRequest>,
-    ) -> Result<RegisterResponse, Refused<RegisterError>> {
+    ) -> Result<RegisterResponse, ProblemResponse<RegisterError>> {
         let RegisterRequest { username, password } = body.0;
         let user = account::register(&app, &username.0, &password.0, &client.0).await?;
         Ok(RegisterResponse::Created(Json(user.into()), "/me".to_owned()))
     }
 }
 
-impl Refusal for RegisterError {
-    const CODES: &'static [ProblemCode] = &[
-        ProblemCode::RegistrationClosed,
-        ProblemCode::UsernameTaken,
-        ProblemCode::PasswordRejected,
-        ProblemCode::TooManyRequests,
-        ProblemCode::Busy,
-        ProblemCode::Unavailable,
-    ];
-}
-
-impl From<RegisterError> for Problem {
-    fn from(error: RegisterError) -> Self {
-        match error {
-            RegisterError::Closed => Self::new(ProblemCode::RegistrationClosed),
-            RegisterError::Throttled(throttled) => throttled.into(),
-            RegisterError::UsernameTaken => Self::new(ProblemCode::UsernameTaken),
-            RegisterError::PasswordRejected(weakness) => rejected("/password", weakness),
-            RegisterError::Fault(fault) => fault.into(),
-        }
+problems! {
+    RegisterError {
+        Closed => RegistrationClosed;
+        UsernameTaken => UsernameTaken;
+        PasswordRejected(weakness) => PasswordRejected, errors: vec![FieldError::weak_password("/password", weakness)];
+    }
+    shared {
+        Throttled => [TooManyRequests];
+        Fault => [Busy, Unavailable];
     }
 }
