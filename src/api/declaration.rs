@@ -44,8 +44,8 @@ pub(crate) trait DeclaredApi: OpenApi + Default {
     /// The links from responses of its operations.
     const LINKS: &'static [Link] = &[];
 
-    /// The `operationId`s of the operations that may revoke the session of the access token in the request. The document
-    /// marks them with `x-ends-session`.
+    /// The `operationId`s of the operations that may revoke the session of the request's access token. The document marks
+    /// them with `x-ends-session`.
     const ENDS_SESSION: &'static [&'static str] = &[];
 
     /// Whether its operations use the [`App`](crate::domain::App), which is unavailable while the server starts.

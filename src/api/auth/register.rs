@@ -72,7 +72,8 @@ problems! {
     RegisterError {
         Closed => RegistrationClosed;
         UsernameTaken => UsernameTaken;
-        PasswordRejected(weakness) => PasswordRejected, errors: vec![FieldError::weak_password("/password", weakness)];
+        PasswordRejected(weakness) => PasswordRejected,
+            errors: [FieldError::weak_password("/password", weakness)];
     }
     shared {
         Throttled => [TooManyRequests];

@@ -1,6 +1,6 @@
 //! The OpenAPI document: derived from the Rust types of the API, then finished with what poem-openapi does not say.
 //!
-//! [`document`] derives it once, at start. Whatever is wrong with it fails the start, so that later code can rely on it.
+//! [`document`] derives it once, at start. A defect fails the start, so that later code can rely on the document.
 
 mod access;
 mod derive;

@@ -57,29 +57,38 @@ impl Operation {
     }
 }
 
-/// Reads the operations of all APIs, and checks that the operations exist which their declarations name.
+/// Reads the operations of all APIs.
+///
+/// # Errors
+/// If an operation has no id, or an API declares a link or an end of the session for an operation that does not exist.
 pub(super) fn read_operations(apis: &[ApiDeclaration]) -> Result<Vec<Operation>, DocumentError> {
     let mut operations = Vec::new();
     for api in apis {
-        for path in api.operations.iter().flat_map(|meta| &meta.paths) {
-            for operation in &path.operations {
-                operations.push(Operation::read(&path.path, operation, api)?);
-            }
-        }
+        let own = read_api(api)?;
+        check_exist(api.ends_session.iter().copied(), &own)?;
+        check_exist(api.links.iter().map(|link| link.from), &own)?;
+        operations.extend(own);
     }
-    check_named_operations(apis, &operations)?;
+    let link_targets = apis.iter().flat_map(|api| api.links).map(|link| link.to);
+    check_exist(link_targets, &operations)?;
     Ok(operations)
 }
 
-fn check_named_operations(apis: &[ApiDeclaration], operations: &[Operation]) -> Result<(), DocumentError> {
-    let exists = |id: &str| operations.iter().any(|operation| operation.id == id);
-    for api in apis {
-        let linked = api.links.iter().flat_map(|link| [link.from, link.to]);
-        if let Some(unknown) = linked.chain(api.ends_session.iter().copied()).find(|id| !exists(id)) {
-            return Err(DocumentError::UnknownOperation(unknown));
+fn read_api(api: &ApiDeclaration) -> Result<Vec<Operation>, DocumentError> {
+    let mut operations = Vec::new();
+    for path in api.operations.iter().flat_map(|meta| &meta.paths) {
+        for operation in &path.operations {
+            operations.push(Operation::read(&path.path, operation, api)?);
         }
     }
-    Ok(())
+    Ok(operations)
+}
+
+fn check_exist(mut ids: impl Iterator<Item = &'static str>, operations: &[Operation]) -> Result<(), DocumentError> {
+    match ids.find(|id| operations.iter().all(|operation| operation.id != *id)) {
+        Some(unknown) => Err(DocumentError::UnknownOperation(unknown)),
+        None => Ok(()),
+    }
 }
 
 /// Returns every problem code of an operation: those of its domain error, of its request body, of its access token, of

@@ -31,8 +31,10 @@ token by itself, so that `GET /me` knows you. `POST /token/refresh` takes the `r
 **Errors** are `application/problem+json` (RFC 9457) throughout. Branch on `code`; show `detail` to people; quote \
 `request_id` to the operator.";
 
-/// Derives the document from the types of all APIs. Two API structs with the same path would repeat a member, which is an
-/// error.
+/// Derives the document from the types of all APIs.
+///
+/// # Errors
+/// If two API structs have the same path, because the document then repeats a member.
 pub(super) fn derive_from_types() -> Result<Value, DocumentError> {
     let spec = OpenApiService::new(MergedResponses, TITLE, env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
@@ -43,8 +45,8 @@ pub(super) fn derive_from_types() -> Result<Value, DocumentError> {
     json::read(spec.as_bytes()).map_err(|source| DocumentError::Json { what: "the derived document", source })
 }
 
-/// The APIs with one problem response for each status. Handlers list their problems code by code, and several codes have
-/// the same status, which would repeat a member.
+/// The APIs with one problem response for each status. Handlers list their problems code by code; several codes have the
+/// same status, and the document would repeat a member.
 struct MergedResponses;
 
 impl OpenApi for MergedResponses {

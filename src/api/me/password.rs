@@ -57,7 +57,8 @@ problems! {
     ChangePasswordError {
         InvalidCredentials => InvalidCredentials, detail: "The current password is not right.";
         InvalidToken => InvalidToken;
-        PasswordRejected(weakness) => PasswordRejected, errors: vec![FieldError::weak_password("/new_password", weakness)];
+        PasswordRejected(weakness) => PasswordRejected,
+            errors: [FieldError::weak_password("/new_password", weakness)];
     }
     shared {
         Throttled => [TooManyRequests];

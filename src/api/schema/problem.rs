@@ -89,8 +89,8 @@ impl Problem {
 
     /// Sets what is wrong with members of the body.
     #[must_use]
-    pub fn with_errors(self, errors: Vec<FieldError>) -> Self {
-        Self { errors, ..self }
+    pub fn with_errors(self, errors: impl Into<Vec<FieldError>>) -> Self {
+        Self { errors: errors.into(), ..self }
     }
 
     /// Sets `Retry-After`, rounded up to whole seconds, so that a client that waits as long as told is let through.

@@ -123,26 +123,14 @@ impl ProblemCode {
 
     /// Returns the header that responses with this code carry beside the usual ones.
     #[must_use]
-    pub const fn header(self) -> Option<ProblemHeader> {
-        match self {
-            Self::InvalidToken => Some(ProblemHeader::Authenticate(CHALLENGE_INVALID)),
-            Self::InvalidCredentials | Self::MissingToken => Some(ProblemHeader::Authenticate(CHALLENGE)),
-            Self::TooManyRequests | Self::Busy | Self::NotReady | Self::Unavailable | Self::TimedOut => {
-                Some(ProblemHeader::RetryAfter)
+    pub fn header(self) -> Option<ProblemHeader> {
+        match self.status() {
+            StatusCode::UNAUTHORIZED if self == Self::InvalidToken => {
+                Some(ProblemHeader::Authenticate(CHALLENGE_INVALID))
             }
-            Self::BadFraming
-            | Self::MalformedRequest
-            | Self::InvalidRequest
-            | Self::RegistrationClosed
-            | Self::NotFound
-            | Self::MethodNotAllowed
-            | Self::UsernameTaken
-            | Self::BodyTooLarge
-            | Self::UriTooLong
-            | Self::UnsupportedMediaType
-            | Self::PasswordRejected
-            | Self::HeadersTooLarge
-            | Self::Internal => None,
+            StatusCode::UNAUTHORIZED => Some(ProblemHeader::Authenticate(CHALLENGE)),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(ProblemHeader::RetryAfter),
+            _ => None,
         }
     }
 }

@@ -27,7 +27,8 @@ pub(crate) trait IntoProblem: Into<Problem> {
 ///     ChangePasswordError {
 ///         InvalidToken => InvalidToken;
 ///         InvalidCredentials => InvalidCredentials, detail: "The current password is not right.";
-///         PasswordRejected(weakness) => PasswordRejected, errors: vec![FieldError::weak_password("/new_password", weakness)];
+///         PasswordRejected(weakness) => PasswordRejected,
+///             errors: [FieldError::weak_password("/new_password", weakness)];
 ///     }
 ///     shared {
 ///         Throttled => [TooManyRequests];

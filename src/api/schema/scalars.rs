@@ -67,7 +67,8 @@ request_string! {
 }
 
 request_string! {
-    /// A refresh token that a client sends. Any text will do here: what is no refresh token gets `invalid_token`.
+    /// A refresh token that a client sends. Any text is accepted here; one that is no refresh token gets
+    /// `invalid_token`.
     PresentedRefreshToken(RefreshToken),
     StringSchema { length: Some((1, 2048)), ..StringSchema::default() },
     parse: |text| Some(RefreshToken::from(text))

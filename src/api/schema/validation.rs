@@ -26,7 +26,7 @@ impl RequestValidators {
     /// Compiles the schema `name` of the document's `components`.
     ///
     /// # Errors
-    /// If it is no schema.
+    /// If the schema is invalid.
     pub(crate) fn add(&mut self, name: &str, components: &Value) -> Result<(), ValidationError<'static>> {
         let schema = json!({
             "allOf": [{ "$ref": format!("#/components/schemas/{name}") }],
