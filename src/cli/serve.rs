@@ -23,6 +23,7 @@ use super::{Failure, say};
 const SCRAPERS: usize = 16;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
+    let document = document()?;
     let tls = startup::tls(config)?;
     let lenient = config.server.listens_by_default();
     let listeners = server::bind(&config.server.listen, lenient).await.map_err(|(address, error)| {
@@ -37,7 +38,6 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let service = Arc::new(Service::default());
     let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
-    let document = document()?;
     let routes = api::routes(Arc::clone(&service), document, config.docs.enabled);
     let endpoint = server::endpoint(routes, document, startup::edge(&config.server), service.metrics());
     let connections = startup::connections(config, tls);

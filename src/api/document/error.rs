@@ -26,7 +26,9 @@ pub enum DocumentError {
         path: String,
     },
     /// A link or `x-ends-session` names an operation that does not exist.
-    #[error("LINKS or ENDS_SESSION of an API names the operation {0:?}, which does not exist")]
+    #[error(
+        "LINKS or ENDS_SESSION of an API names the operation {0:?}, which does not exist or belongs to another API"
+    )]
     UnknownOperation(&'static str),
     /// A tag has no place in the order of tags.
     #[error("the tag {0} is missing in Tag::ALL")]
