@@ -1,4 +1,4 @@
-//! The documentation: the document itself, and Swagger UI over it.
+//! The documentation: the OpenAPI document, and Swagger UI to read it.
 
 use poem::{
     Response, Route,
@@ -7,17 +7,21 @@ use poem::{
     http::{HeaderValue, header},
 };
 
-use super::document::document;
+use super::document::Document;
 
-/// What the page may load and do: its own files and the service, nothing else.
+/// The content security policy: the page loads only its own files and calls only this service.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Path, media type and content of every file.
+const JSON_PATH: &str = "/openapi.json";
+const YAML_PATH: &str = "/openapi.yaml";
+
+/// A file: its path, media type and content.
 type File = (&'static str, &'static str, &'static [u8]);
 
+/// The files of the page.
 const PAGE: [File; 6] = [
     ("/docs", "text/html; charset=utf-8", include_bytes!("docs/index.html")),
     ("/docs/init.js", "text/javascript; charset=utf-8", include_bytes!("docs/init.js")),
@@ -31,31 +35,27 @@ const PAGE: [File; 6] = [
     ),
 ];
 
-fn files() -> impl Iterator<Item = File> {
-    let document = document();
-    let spellings = [
-        ("/openapi.json", "application/json", document.json.as_bytes()),
-        ("/openapi.yaml", "application/yaml; charset=utf-8", document.yaml.as_bytes()),
+/// Adds the documentation page and the document to `routes`.
+pub(super) fn add_routes(routes: Route, document: &'static Document) -> Route {
+    let documents = [
+        (JSON_PATH, "application/json", document.json.as_bytes()),
+        (YAML_PATH, "application/yaml; charset=utf-8", document.yaml.as_bytes()),
     ];
-    PAGE.into_iter().chain(spellings)
+    PAGE.into_iter().chain(documents).fold(routes, add_file)
 }
 
-/// Adds `/docs`, `/openapi.json` and `/openapi.yaml`.
-#[must_use]
-pub fn add_to(routes: Route) -> Route {
-    files().fold(routes, |routes, (path, media_type, content)| {
-        let answer = move |_| {
-            Response::builder()
-                .content_type(media_type)
-                .header(header::CACHE_CONTROL, "no-cache")
-                .header(header::CONTENT_SECURITY_POLICY, POLICY)
-                .body(content)
-        };
-        routes.at(path, get(make_sync(answer)))
-    })
+fn add_file(routes: Route, (path, media_type, content): File) -> Route {
+    let respond = move |_| {
+        Response::builder()
+            .content_type(media_type)
+            .header(header::CACHE_CONTROL, "no-cache")
+            .header(header::CONTENT_SECURITY_POLICY, POLICY)
+            .body(content)
+    };
+    routes.at(path, get(make_sync(respond)))
 }
 
-/// Every path here; each takes GET.
+/// Returns every path of the documentation. Each has the method GET only.
 pub fn paths() -> impl Iterator<Item = &'static str> {
-    files().map(|(path, ..)| path)
+    PAGE.into_iter().map(|(path, ..)| path).chain([JSON_PATH, YAML_PATH])
 }

@@ -1,4 +1,4 @@
-//! `/health`: for whatever runs the service or stands before it.
+//! `/health`: whether the process runs and whether it accepts requests.
 
 use std::sync::Arc;
 
@@ -6,14 +6,17 @@ use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    Tag,
-    json::Json,
-    problem::{Problem, ProblemCode},
-    refused::{Refusal, Refused},
+    declaration::{DeclaredApi, Tag},
+    schema::{Json, ProblemResponse, problems},
 };
 use crate::domain::instance::{Instance, NotReady};
 
+#[derive(Default)]
 pub(crate) struct HealthApi;
+
+impl DeclaredApi for HealthApi {
+    const USES_APP: bool = false;
+}
 
 /// How the service is.
 #[derive(Object)]
@@ -59,19 +62,11 @@ impl HealthApi {
     /// Answers 503 while the service starts, when it cannot use its database, when that is not migrated or has other keys,
     /// and from the moment the service is asked to stop. Whoever spreads requests over several instances should ask here.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self, service: Data<&Arc<Instance>>) -> Result<ReadyResponse, Refused<NotReady>> {
-        service.check_ready().await?;
+    async fn ready(&self, instance: Data<&Arc<Instance>>) -> Result<ReadyResponse, ProblemResponse<NotReady>> {
+        instance.check_ready().await?;
         Ok(ReadyResponse::Ready(HealthResponse::new("ready")))
     }
 }
 
-impl Refusal for NotReady {
-    const CODES: &'static [ProblemCode] = &[ProblemCode::NotReady];
-}
-
-impl From<NotReady> for Problem {
-    /// The cause is left out: those who ask do so again and again, and whatever fails for it says so in the log.
-    fn from(reason: NotReady) -> Self {
-        Self::new(ProblemCode::NotReady).with_detail(reason.to_string())
-    }
-}
+// The cause is not logged: probes repeat every few seconds, and the part that fails logs it itself.
+problems! { NotReady => NotReady }

@@ -1,67 +1,32 @@
-//! The contract: what clients send and get. With `server`, the only code that names poem or `poem_openapi`.
+//! The HTTP contract: the requests, responses and problems of every operation, and the OpenAPI document of them all.
 //!
-//! One file a resource, each with its `XxxApi`, its requests and answers, and the problems of its operations. The API
-//! structs hold no state, so the document can be printed without configuration or database; handlers find the
-//! `App` in the request. A handler converts, calls one domain function, and converts.
+//! Each resource has a file with its `…Api` struct, its request and response types, and the problems of its operations.
+//! The API structs hold no state, so the document can be printed without configuration or database. Handlers find the
+//! `App` in the request. A handler converts the request, calls one domain function, and converts the result.
+//!
+//! The order of the modules; each uses only those before it:
+//!
+//! | module | content |
+//! |---|---|
+//! | [`schema`] | scalars, JSON bodies, problems |
+//! | [`extract`] | what handlers read from a request beside its body |
+//! | `declaration` | what an API declares beside its handlers: its tag, links, and the like |
+//! | `me`, `auth`, `well_known`, `health` | the resources |
+//! | `apis` | the list of all APIs |
+//! | [`document`] | the OpenAPI document, derived from that list |
+//! | [`docs`] | the documentation page |
+//! | `routes` | the routes of operations and documentation |
 
-mod bearer;
-pub mod client;
+mod apis;
+mod auth;
+mod declaration;
 pub mod docs;
 pub mod document;
+pub mod extract;
 mod health;
-mod json;
-mod login;
 mod me;
-mod password;
-pub mod problem;
-mod refused;
-mod register;
-mod schema;
-mod session;
-mod state;
-mod token;
-mod types;
+mod routes;
+pub mod schema;
 mod well_known;
 
-use poem_openapi::Tags;
-
-/// Every API of the service: what is listed here is routed, documented and tested.
-pub(crate) type Apis = (
-    login::LoginApi,
-    token::TokenApi,
-    register::RegisterApi,
-    me::MeApi,
-    password::PasswordApi,
-    session::SessionApi,
-    well_known::WellKnownApi,
-    health::HealthApi,
-);
-
-/// One of each.
-pub(crate) fn apis() -> Apis {
-    (
-        login::LoginApi,
-        token::TokenApi,
-        register::RegisterApi,
-        me::MeApi,
-        password::PasswordApi,
-        session::SessionApi,
-        well_known::WellKnownApi,
-        health::HealthApi,
-    )
-}
-
-/// The groups of operations; [`document`] puts them in this order.
-#[derive(Tags)]
-enum Tag {
-    /// Sign in, and stay signed in.
-    Login,
-    /// Make an account, look at your own, change its password.
-    Account,
-    /// See where you are signed in, and sign out.
-    Sessions,
-    /// What other services need to verify access tokens.
-    Keys,
-    /// Whether the service runs, and whether to send it requests.
-    Health,
-}
+pub use self::routes::routes;

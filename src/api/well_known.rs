@@ -2,13 +2,20 @@
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::{Tag, json::Json, state::State};
+use super::{
+    declaration::{DeclaredApi, Tag},
+    extract::State,
+    schema::Json,
+};
 use crate::domain::crypto::PublicKey;
 
-/// For how many seconds verifiers may keep the keys.
+/// How long verifiers may cache the keys, in seconds.
 const MAX_AGE: u32 = 300;
 
+#[derive(Default)]
 pub(crate) struct WellKnownApi;
+
+impl DeclaredApi for WellKnownApi {}
 
 /// Public keys (RFC 7517).
 #[derive(Object)]
@@ -38,7 +45,7 @@ struct JwkResponse {
 }
 
 #[derive(ApiResponse)]
-enum JwksAnswer {
+enum GetJwksResponse {
     /// The keys that verify access tokens.
     #[oai(status = 200)]
     Keys(
@@ -57,9 +64,9 @@ impl WellKnownApi {
     /// token's `kid`, check `iss`, `aud`, `exp` and `typ` (`at+jwt`), and fetch the keys again when a `kid` is unknown.
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
-    async fn jwks(&self, app: State) -> JwksAnswer {
+    async fn jwks(&self, app: State) -> GetJwksResponse {
         let keys = app.keyring.current().published.iter().cloned().map(JwkResponse::from).collect();
-        JwksAnswer::Keys(Json(JwksResponse { keys }), format!("public, max-age={MAX_AGE}"))
+        GetJwksResponse::Keys(Json(JwksResponse { keys }), format!("public, max-age={MAX_AGE}"))
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use vestibule::{
-    api::document::document,
+    api::document::{DocumentError, document},
     clock::Clock,
     config::{Config, ConfigError, Traces},
     domain::{admin::users::ChangeUserError, app::App, name::InvalidName, user::RegisterError},
@@ -132,6 +132,12 @@ impl From<StartError> for Failure {
     }
 }
 
+impl From<&DocumentError> for Failure {
+    fn from(error: &DocumentError) -> Self {
+        Self::new(Self::FAILED, format_args!("the OpenAPI document cannot be derived: {error}"))
+    }
+}
+
 impl From<InvalidName> for Failure {
     fn from(error: InvalidName) -> Self {
         Self::new(Self::REFUSED, error)
@@ -180,7 +186,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
     let command = arguments.command.unwrap_or(Command::Serve);
     match command {
         Command::Openapi { json } => {
-            let document = document();
+            let document = document()?;
             return say(if json { &document.json } else { &document.yaml });
         }
         Command::Keys(keys::Command::Generate) => return keys::generate(),

@@ -8,6 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use vestibule::{
+    api::{self, document::document},
     clock::Clock,
     config::Config,
     domain::instance::Instance,
@@ -22,6 +23,7 @@ use super::{Failure, say};
 const SCRAPERS: usize = 16;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
+    let document = document()?;
     let tls = startup::tls(config)?;
     let lenient = config.server.listens_by_default();
     let listeners = server::bind(&config.server.listen, lenient).await.map_err(|(address, error)| {
@@ -36,8 +38,8 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let service = Arc::new(Instance::default());
     let shutdown = Shutdown { leaving: service.draining().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
-    let routes = server::routes(Arc::clone(&service), config.docs.enabled);
-    let endpoint = server::endpoint(routes, startup::edge(&config.server), service.metrics());
+    let routes = api::routes(Arc::clone(&service), document, config.docs.enabled);
+    let endpoint = server::endpoint(routes, document, startup::edge(&config.server), service.metrics());
     let connections = startup::connections(config, tls);
     let metrics = Metrics::serve(scraped, &service, config);
     let serving = tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));

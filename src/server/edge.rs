@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{
     api::{
-        client::ClientAddress,
-        problem::{self, Problem, ProblemCode},
+        document::Document,
+        extract::ClientIp,
+        schema::{Problem, ProblemCode},
     },
     ids::RequestId,
     metrics::Metrics,
@@ -86,10 +87,10 @@ pub struct Edge<E> {
 
 impl<E> Edge<E> {
     /// Puts the edge around `inner`.
-    pub fn new(inner: E, settings: EdgeSettings, metrics: Arc<Metrics>) -> Self {
+    pub fn new(inner: E, document: &Document, settings: EdgeSettings, metrics: Arc<Metrics>) -> Self {
         let proxies = Proxies::new(settings.trusted_proxies.clone());
         let cors = Cors::new(settings.cors_origins.clone());
-        Self { inner, settings, proxies, cors, paths: Paths::new(), metrics }
+        Self { inner, settings, proxies, cors, paths: Paths::new(document), metrics }
     }
 }
 
@@ -147,8 +148,8 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         self.attach_client(&mut request);
         request.set_data(id);
         match AssertUnwindSafe(with_request_budget(self.inner.call(request))).catch_unwind().await {
-            Ok(outcome) => outcome.map_err(problem::of),
-            Err(_) => Err(Problem::new(ProblemCode::Internal).caused_by("the handler panicked")),
+            Ok(outcome) => outcome.map_err(Problem::from_error),
+            Err(_) => Err(Problem::new(ProblemCode::Internal).with_cause("the handler panicked")),
         }
     }
 
@@ -168,8 +169,8 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     /// Attaches the address of the client for whoever asks.
     fn attach_client(&self, request: &mut Request) {
         if let Addr::SocketAddr(peer) = request.remote_addr().0 {
-            let address = ClientAddress(self.proxies.client(peer.ip(), request.headers()));
-            request.set_data(address);
+            let ip = ClientIp(self.proxies.client(peer.ip(), request.headers()));
+            request.set_data(ip);
         }
     }
 
@@ -179,8 +180,9 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let mut pieces = std::pin::pin!(request.take_body().into_bytes_stream());
         let (mut body, mut read) = (Vec::new(), 0_usize);
         while let Some(piece) = pieces.next().await {
-            let piece = piece
-                .map_err(|error| Problem::new(ProblemCode::BadFraming).caused_by(format!("the body broke: {error}")))?;
+            let piece = piece.map_err(|error| {
+                Problem::new(ProblemCode::BadFraming).with_cause(format!("the body broke: {error}"))
+            })?;
             read = read.saturating_add(piece.len());
             if read <= self.settings.max_body {
                 body.extend_from_slice(&piece);
@@ -199,10 +201,10 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
 fn check_head(request: &Request) -> Result<(), Problem> {
     let (uri, headers) = (request.uri(), request.headers());
     if let Some(Framing::Ambiguous(reason)) = request.extensions().get() {
-        return Err(Problem::new(ProblemCode::BadFraming).caused_by(*reason));
+        return Err(Problem::new(ProblemCode::BadFraming).with_cause(*reason));
     }
     if !names_one_host(uri, headers) {
-        return Err(Problem::new(ProblemCode::BadFraming).caused_by("the target and the header name different hosts"));
+        return Err(Problem::new(ProblemCode::BadFraming).with_cause("the target and the header name different hosts"));
     }
     if uri.path_and_query().map_or(0, |text| text.as_str().len()) > MAX_URI {
         return Err(Problem::new(ProblemCode::UriTooLong));
@@ -225,7 +227,7 @@ fn names_one_host(uri: &Uri, headers: &HeaderMap) -> bool {
 
 /// The answer of a problem.
 fn refuse(problem: &Problem, id: RequestId) -> Response {
-    let mut answer = problem.answer(&id.to_string());
+    let mut answer = problem.to_response(&id.to_string());
     if problem.code() == ProblemCode::BadFraming {
         // Nobody knows what is behind it. HTTP/2 frames its requests itself, and hyper leaves this out there.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

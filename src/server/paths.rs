@@ -2,7 +2,7 @@
 
 use poem::http::{HeaderValue, Method};
 
-use crate::api;
+use crate::api::{docs, document::Document};
 
 /// What requests for the documentation are called.
 const DOCS: &str = "docs";
@@ -22,9 +22,9 @@ pub(super) struct Paths(Vec<Path>);
 
 impl Paths {
     /// Those of the document and of the documentation.
-    pub(super) fn new() -> Self {
-        let docs = api::docs::paths().map(|path| (path.to_owned(), vec![(Method::GET, DOCS.to_owned())]));
-        let paths = api::document::paths().into_iter().chain(docs);
+    pub(super) fn new(document: &Document) -> Self {
+        let docs = docs::paths().map(|path| (path.to_owned(), vec![(Method::GET, DOCS.to_owned())]));
+        let paths = document.paths().into_iter().chain(docs);
         Self(paths.map(|(pattern, operations)| Path { pattern, operations }).collect())
     }
 

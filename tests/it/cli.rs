@@ -8,9 +8,12 @@ use std::{
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
 use serde_json::Value;
 use tempfile::TempDir;
-use vestibule::{api::document::document, entity::session};
+use vestibule::entity::session;
 
-use crate::support::process::{Deployment, Server, vestibule};
+use crate::support::{
+    document,
+    process::{Deployment, Server, vestibule},
+};
 
 crate::trials![
     document_is_printed_without_configuration,

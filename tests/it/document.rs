@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
-use vestibule::api::{document::document, problem::ProblemCode};
+use vestibule::api::schema::{CODE_PATTERN, ProblemCode};
 
-use crate::support::{TestApp, contract};
+use crate::support::{TestApp, contract, document};
 
 crate::trials![
     committed_document_is_the_derived_one,
@@ -17,6 +17,7 @@ crate::trials![
     codes_are_listed_and_well_formed,
     nothing_is_nullable,
     links_lead_to_operations_and_fill_their_requests,
+    operations_that_end_the_session_are_marked,
     page_loads_its_own_files_only,
 ];
 
@@ -111,8 +112,8 @@ async fn codes_are_listed_and_well_formed() {
     let known: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(listed, known);
     assert!(code.get("enum").is_none());
-    let form = regex::Regex::new(vestibule::api::problem::CODE_PATTERN).unwrap();
-    assert_eq!(code["pattern"], vestibule::api::problem::CODE_PATTERN);
+    let form = regex::Regex::new(CODE_PATTERN).unwrap();
+    assert_eq!(code["pattern"], CODE_PATTERN);
     assert!(known.iter().all(|code| form.is_match(code)));
 }
 
@@ -136,6 +137,14 @@ async fn page_loads_its_own_files_only() {
     for file in files {
         assert_eq!(app.get(&format!("/{file}")).send().await.status, 200, "{file}");
     }
+}
+
+/// The derivation fails on an `operationId` that a link or an `ENDS_SESSION` names and that does not exist. So each name
+/// leads to an operation, and none is dropped.
+async fn operations_that_end_the_session_are_marked() {
+    let marked = operations().into_iter().filter(|operation| operation["x-ends-session"] == true);
+    let ids: BTreeSet<_> = marked.map(|operation| operation["operationId"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, ["endSession", "logout"].map(ToOwned::to_owned).into());
 }
 
 async fn links_lead_to_operations_and_fill_their_requests() {

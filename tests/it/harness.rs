@@ -4,7 +4,7 @@ use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 use vestibule::startup;
 
-use crate::support::{TestApp, app::write_key, canary, client::Answer, contract, database};
+use crate::support::{TestApp, app::write_key, canary, client::Answer, contract, database, document};
 
 crate::trials![
     undeclared_answers_are_caught,
@@ -88,7 +88,7 @@ async fn declared_answers_that_nobody_saw_are_found() {
 }
 
 async fn open_request_schemas_are_caught() {
-    let document = &vestibule::api::document::document().value;
+    let document = &document().value;
     let mut open = document.clone();
     open["components"]["schemas"]["LoginRequest"].as_object_mut().unwrap().remove("additionalProperties");
     let body = json!({ "username": "john", "password": "my_password", "role": "admin" });

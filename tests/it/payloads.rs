@@ -5,13 +5,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use vestibule::api::document::document;
 
 use crate::support::{
     TestApp,
     app::Tokens,
     client::{Answer, Call, percent_encoded},
     contract::{NOTHING, Walked, operations, with_parameters},
+    document,
 };
 
 crate::trials![

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use vestibule::{api::document::document, domain::account};
+use vestibule::domain::account;
 
 use crate::support::{
     TestApp,
     client::{Answer, Call},
     contract::{NOTHING, Walked, operations, with_parameters},
-    forge,
+    document, forge,
 };
 
 crate::trials![

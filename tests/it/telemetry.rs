@@ -13,13 +13,12 @@ use std::{
 use opentelemetry_proto::tonic::{common::v1::any_value, trace::v1::Span};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
-use vestibule::api::document::document;
 
 use crate::support::{
     TestApp,
     app::Tokens,
     client::Answer,
-    collector, forge,
+    collector, document, forge,
     process::{Deployment, PASSWORD, Server, vestibule},
 };
 

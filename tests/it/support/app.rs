@@ -17,6 +17,7 @@ use sea_orm::{ActiveEnum as _, ConnectionTrait, DatabaseBackend, EntityTrait as 
 use serde_json::json;
 use tempfile::TempDir;
 use vestibule::{
+    api,
     clock::{Clock, Timestamp},
     config::{self, Config},
     domain::{
@@ -39,7 +40,7 @@ use vestibule::{
 use super::{
     canary,
     client::{Answer, Call, patient},
-    database,
+    database, document,
 };
 
 /// Where the clock of every test starts: 2030-03-17T17:46:40Z.
@@ -172,7 +173,7 @@ async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: 
     let service = Arc::new(if starting { Service::default() } else { Service::serving(Arc::clone(&app)) });
     let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
     let metrics = Arc::clone(service.metrics());
-    let routes = server::routes(service, config.docs.enabled);
+    let routes = api::routes(service, document(), config.docs.enabled);
     let mut edge = startup::edge(&config.server);
     let routes = match fault {
         Some(fault) => {
@@ -185,7 +186,7 @@ async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: 
     };
     let listeners = server::bind(&config.server.listen, false).await.unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
-    let endpoint = server::endpoint(routes, edge, &metrics);
+    let endpoint = server::endpoint(routes, document(), edge, &metrics);
     let tls = startup::tls(&config).unwrap();
     let mut settings = startup::connections(&config, tls.clone());
     settings.deadlines = deadlines.unwrap_or(settings.deadlines);

@@ -8,9 +8,11 @@ use std::{
 use jsonschema::{Draft, Validator};
 use regex::Regex;
 use serde_json::{Value, json};
-use vestibule::api::document::document;
 
-use super::client::{Answer, Call};
+use super::{
+    client::{Answer, Call},
+    document,
+};
 
 /// What HTTP itself and the hardening of every answer send beside the headers that are declared.
 const UNDECLARED: [&str; 12] = [

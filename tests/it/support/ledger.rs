@@ -9,17 +9,17 @@ use std::{
 
 use regex::Regex;
 use serde_json::{Map, Value, json};
-use vestibule::api::document::document;
 
 use super::{
     client::{Answer, Call},
     contract::{self, Seen},
+    document,
 };
 
 /// Set to anything, it writes the examples anew instead of comparing them.
 const RECORD: &str = "RECORD_EXAMPLES";
 /// Where the examples stand.
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/examples.json");
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/document/examples.json");
 
 #[derive(Default)]
 struct Ledger {
@@ -72,7 +72,9 @@ pub(crate) fn close() -> ExitCode {
     let committed: Value = serde_json::from_str(&fs::read_to_string(EXAMPLES).unwrap()).unwrap();
     let current = masked(&committed) == masked(&recorded);
     if !current {
-        println!("examples: src/api/examples.json is not what the service sends; `tests/run examples` writes it anew");
+        println!(
+            "examples: src/api/document/examples.json is not what the service sends; `tests/run examples` writes it anew"
+        );
     }
     if unseen.is_empty() && undeclared.is_empty() && missing.is_empty() && current {
         ExitCode::SUCCESS

@@ -17,8 +17,14 @@ pub(crate) mod usage;
 use std::future::Future;
 
 use libtest_mimic::Trial;
+use vestibule::api::document::Document;
 
 pub(crate) use self::app::{Fault, TestApp};
+
+/// The document.
+pub(crate) fn document() -> &'static Document {
+    vestibule::api::document::document().unwrap()
+}
 
 /// How often a long test repeats itself: less often than for the figures unless FULL is set.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]

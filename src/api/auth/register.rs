@@ -2,20 +2,29 @@
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::{
-    Tag,
-    client::ClientInfo,
-    json::Json,
-    me::UserResponse,
-    password::rejected,
-    problem::{Problem, ProblemCode},
-    refused::{Refusal, Refused},
-    state::State,
-    types::{NewPassword, Username},
+use crate::{
+    api::{
+        declaration::{DeclaredApi, Link, Tag},
+        extract::{ClientInfo, State},
+        me::UserResponse,
+        schema::{FieldError, Json, NewPassword, ProblemResponse, Username, problems},
+    },
+    domain::{auth::register::register, user::RegisterError},
 };
-use crate::domain::{auth::register::register, user::RegisterError};
 
+#[derive(Default)]
 pub(crate) struct RegisterApi;
+
+impl DeclaredApi for RegisterApi {
+    const LINKS: &'static [Link] = &[Link {
+        name: "signIn",
+        from: "register",
+        status: 201,
+        to: "login",
+        request_body: "$request.body",
+        description: "The new account can sign in with what it was registered with.",
+    }];
+}
 
 /// The account to be made.
 #[derive(Object)]
@@ -52,31 +61,19 @@ impl RegisterApi {
         app: State,
         client: ClientInfo,
         body: Json<RegisterRequest>,
-    ) -> Result<RegisterResponse, Refused<RegisterError>> {
+    ) -> Result<RegisterResponse, ProblemResponse<RegisterError>> {
         let RegisterRequest { username, password } = body.0;
         let user = register(&app, &username.0, &password.0, &client.0).await?;
         Ok(RegisterResponse::Created(Json(user.into()), "/me".to_owned()))
     }
 }
 
-impl Refusal for RegisterError {
-    const CODES: &'static [ProblemCode] = &[
-        ProblemCode::RegistrationClosed,
-        ProblemCode::UsernameTaken,
-        ProblemCode::PasswordRejected,
-        ProblemCode::TooManyRequests,
-        ProblemCode::Busy,
-        ProblemCode::Unavailable,
-    ];
-}
-
-impl From<RegisterError> for Problem {
-    fn from(error: RegisterError) -> Self {
-        match error {
-            RegisterError::Closed => Self::new(ProblemCode::RegistrationClosed),
-            RegisterError::UsernameTaken => Self::new(ProblemCode::UsernameTaken),
-            RegisterError::PasswordRejected(weakness) => rejected("/password", weakness),
-            RegisterError::Service(error) => error.into(),
-        }
+problems! {
+    RegisterError {
+        Closed => RegistrationClosed;
+        UsernameTaken => UsernameTaken;
+        PasswordRejected(weakness) => PasswordRejected,
+            errors: [FieldError::weak_password("/password", weakness)];
     }
+    Service => [TooManyRequests, Busy, Unavailable]
 }

@@ -1,38 +1,39 @@
-//! `/token`: a session's tokens, renewed and given back.
+//! `POST /token/refresh` and `POST /token/revoke`
+
+use std::time::Duration;
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::{
-    Tag,
-    client::ClientInfo,
-    json::Json,
-    problem::{Problem, ProblemCode},
-    refused::{Refusal, Refused},
-    state::State,
-    types::{AccessTokenText, NewRefreshToken, RefreshTokenText},
-};
 use crate::{
+    api::{
+        declaration::{DeclaredApi, Tag},
+        extract::{ClientInfo, State},
+        schema::{IssuedAccessToken, IssuedRefreshToken, Json, PresentedRefreshToken, ProblemResponse, problems},
+    },
     domain::{
-        auth::refresh::{self, RefreshError},
+        auth::refresh::{RefreshError, refresh, revoke},
         token::TokenPair,
     },
     error::ServiceError,
 };
 
+#[derive(Default)]
 pub(crate) struct TokenApi;
+
+impl DeclaredApi for TokenApi {}
 
 /// The tokens of a session.
 #[derive(Object)]
 pub(super) struct TokenResponse {
     /// Opens every operation that asks for a token; a JWT of RFC 9068's profile.
-    access_token: AccessTokenText,
+    access_token: IssuedAccessToken,
     /// How the token is presented: always `Bearer`.
     token_type: String,
     /// How many seconds the access token is valid.
     #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     expires_in: i64,
     /// Renews the session. Keep it secret, and use each one once.
-    refresh_token: NewRefreshToken,
+    refresh_token: IssuedRefreshToken,
     /// How many seconds the session lasts unless it is renewed.
     #[oai(validator(minimum(value = "1"), maximum(value = "34560000")))]
     refresh_expires_in: i64,
@@ -43,7 +44,7 @@ pub(super) struct TokenResponse {
 #[oai(deny_unknown_fields)]
 struct RefreshTokenRequest {
     /// The newest refresh token of the session.
-    refresh_token: RefreshTokenText,
+    refresh_token: PresentedRefreshToken,
 }
 
 #[derive(ApiResponse)]
@@ -75,8 +76,8 @@ impl TokenApi {
         app: State,
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
-    ) -> Result<RefreshResponse, Refused<RefreshError>> {
-        let tokens = refresh::refresh(&app, &body.0.refresh_token.0, &client.0).await?;
+    ) -> Result<RefreshResponse, ProblemResponse<RefreshError>> {
+        let tokens = refresh(&app, &body.0.refresh_token.0, &client.0).await?;
         Ok(RefreshResponse::Renewed(Json(tokens.into())))
     }
 
@@ -90,41 +91,32 @@ impl TokenApi {
         app: State,
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
-    ) -> Result<RevokeResponse, Refused<ServiceError>> {
-        refresh::revoke(&app, &body.0.refresh_token.0, &client.0).await?;
+    ) -> Result<RevokeResponse, ProblemResponse<ServiceError>> {
+        revoke(&app, &body.0.refresh_token.0, &client.0).await?;
         Ok(RevokeResponse::Revoked)
     }
 }
 
 impl From<TokenPair> for TokenResponse {
     fn from(tokens: TokenPair) -> Self {
-        // The last part of a second still counts, so that a token that is valid never says zero.
-        let seconds = |span: std::time::Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX).max(1);
         Self {
-            access_token: AccessTokenText(tokens.access_token),
+            access_token: IssuedAccessToken(tokens.access_token),
             token_type: "Bearer".to_owned(),
-            expires_in: seconds(tokens.expires_in),
-            refresh_token: NewRefreshToken(tokens.refresh_token),
-            refresh_expires_in: seconds(tokens.refresh_expires_in),
+            expires_in: whole_seconds(tokens.expires_in),
+            refresh_token: IssuedRefreshToken(tokens.refresh_token),
+            refresh_expires_in: whole_seconds(tokens.refresh_expires_in),
         }
     }
 }
 
-impl Refusal for RefreshError {
-    const CODES: &'static [ProblemCode] =
-        &[ProblemCode::InvalidToken, ProblemCode::TooManyRequests, ProblemCode::Unavailable];
+/// Returns a lifetime in seconds, at least 1: a token that is valid never expires in 0 seconds.
+fn whole_seconds(lifetime: Duration) -> i64 {
+    i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX).max(1)
 }
 
-impl From<RefreshError> for Problem {
-    fn from(error: RefreshError) -> Self {
-        match error {
-            RefreshError::InvalidToken => Self::new(ProblemCode::InvalidToken),
-            RefreshError::Service(error) => error.into(),
-        }
+problems! {
+    RefreshError {
+        InvalidToken => InvalidToken;
     }
-}
-
-/// Operations that can fail in no way of their own, and do not hash.
-impl Refusal for ServiceError {
-    const CODES: &'static [ProblemCode] = &[ProblemCode::Unavailable];
+    Service => [TooManyRequests, Unavailable]
 }

@@ -6,23 +6,22 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::{
-    problem::{Problem, ProblemCode},
-    state::State,
-};
+use super::state::State;
 use crate::{
+    api::schema::{IntoProblem, Problem, ProblemCode, problems},
     domain::auth::authenticate::{AuthenticateError, Caller, authenticate},
     secret::AccessToken,
 };
 
-/// The scheme's name in the document.
-pub(super) const SCHEME: &str = "access_token";
+/// The name of the scheme in the document.
+const SCHEME: &str = "access_token";
 
-/// The problems of an operation that needs a token.
-pub(super) const CODES: &[ProblemCode] = &[ProblemCode::MissingToken, ProblemCode::InvalidToken];
+/// The problem codes of an operation that needs an access token.
+pub(in crate::api) const CODES: [&[ProblemCode]; 2] = [&[ProblemCode::MissingToken], AuthenticateError::CODES];
 
-/// Whoever presents a valid access token. As the first argument of an operation it is checked before the body is read.
-pub(super) struct Bearer(pub(super) Caller);
+/// The user and session of a valid access token. Handlers take it as their first argument, so that it is checked before
+/// the body is read.
+pub(crate) struct Bearer(pub(crate) Caller);
 
 impl<'a> ApiExtractor<'a> for Bearer {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
@@ -55,34 +54,32 @@ impl<'a> ApiExtractor<'a> for Bearer {
         _: &mut RequestBody,
         _: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
-        let token = presented(request)?;
+        let token = read_token(request)?;
         let app = State::from_request_without_body(request).await?;
         let caller = authenticate(&app, &token).await.map_err(Problem::from)?;
         Ok(Self(caller))
     }
 }
 
-impl From<AuthenticateError> for Problem {
-    fn from(error: AuthenticateError) -> Self {
-        match error {
-            AuthenticateError::InvalidToken => Self::new(ProblemCode::InvalidToken),
-            AuthenticateError::Service(error) => error.into(),
-        }
+problems! {
+    AuthenticateError {
+        InvalidToken => InvalidToken;
     }
+    Service => [Unavailable]
 }
 
-/// The one token of the request. Several headers, other schemes and unreadable bytes are not guessed at.
-fn presented(request: &Request) -> Result<AccessToken, Problem> {
+/// Returns the access token of the request. More than one header, or bytes that are not text, are an invalid token.
+fn read_token(request: &Request) -> Result<AccessToken, Problem> {
+    let invalid = || Problem::new(ProblemCode::InvalidToken);
     let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
     let value = headers.next().ok_or_else(|| Problem::new(ProblemCode::MissingToken))?;
-    let invalid = || Problem::new(ProblemCode::InvalidToken);
     if headers.next().is_some() {
         return Err(invalid());
     }
+
     let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(AccessToken::from(token.trim_start_matches(' ').to_owned()))
-    } else {
-        Err(Problem::new(ProblemCode::MissingToken))
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::new(ProblemCode::MissingToken));
     }
+    Ok(AccessToken::from(token.trim_start_matches(' ').to_owned()))
 }

@@ -1,4 +1,4 @@
-//! JSON bodies.
+//! JSON bodies of requests and responses.
 
 use poem::{IntoResponse, Request, RequestBody, Response, Result};
 use poem_openapi::{
@@ -9,19 +9,16 @@ use poem_openapi::{
 };
 use serde_json::{Value, error::Category};
 
-use super::{
-    problem::{Problem, ProblemCode},
-    schema,
-};
+use super::{problem::Problem, problem_code::ProblemCode, validation::RequestValidators};
 use crate::json;
 
-/// The problems of an operation that reads a body.
-pub(super) const CODES: &[ProblemCode] =
+/// The problem codes of an operation with a request body.
+pub(crate) const CODES: &[ProblemCode] =
     &[ProblemCode::MalformedRequest, ProblemCode::InvalidRequest, ProblemCode::UnsupportedMediaType];
 
-/// A JSON body. As an argument it is read strictly: the media type must be JSON in UTF-8, members may not repeat, and
-/// the value must satisfy the schema that the document shows.
-pub(super) struct Json<T>(pub(super) T);
+/// A JSON body. As a request body it is read strictly: the media type must be JSON in UTF-8, members must not repeat,
+/// and the value must satisfy the schema of the document.
+pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Type> Payload for Json<T> {
     const CONTENT_TYPE: &'static str = "application/json";
@@ -68,38 +65,35 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Json<T> {
             return Err(Problem::new(ProblemCode::UnsupportedMediaType).into());
         }
         let bytes = body.take()?.into_bytes().await?;
-        let value = read(&bytes)?;
-        let faults = schema::faults::<T>(&value)
-            .ok_or_else(|| Problem::new(ProblemCode::Internal).caused_by("a request type has no usable schema"))?;
-        if !faults.is_empty() {
-            return Err(Problem::new(ProblemCode::InvalidRequest).with_errors(faults).into());
-        }
+        let value = parse(&bytes)?;
+
+        let validators: &&RequestValidators =
+            request.data().ok_or_else(|| Problem::internal("the request carries no validators"))?;
+        validators.validate::<T>(&value)?;
+
         let parsed = T::parse_from_json(Some(value)).map_err(|_| Problem::new(ProblemCode::InvalidRequest))?;
         Ok(Self(parsed))
     }
 }
 
-/// Whether a media type is `application/json`, alone or with the one charset that JSON has (RFC 8259 section 8.1).
+/// Whether a media type is `application/json`, alone or with the one charset of JSON (RFC 8259 section 8.1).
 fn is_json(media_type: &str) -> bool {
     let mut parts = media_type.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    json && parts.filter(|parameter| !parameter.is_empty()).all(|parameter| {
-        let parameter = parameter.to_ascii_lowercase();
-        parameter == "charset=utf-8" || parameter == "charset=\"utf-8\""
-    })
+    let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let mut parameters = parts.filter(|parameter| !parameter.is_empty()).map(str::to_ascii_lowercase);
+    is_json && parameters.all(|parameter| parameter == "charset=utf-8" || parameter == "charset=\"utf-8\"")
 }
 
-fn read(body: &[u8]) -> Result<Value, Problem> {
+/// Parses a body, or returns the problem that says why it is not one JSON value.
+fn parse(body: &[u8]) -> Result<Value, Problem> {
     json::read(body).map_err(|error| {
-        let problem = Problem::new(ProblemCode::MalformedRequest);
-        match error.classify() {
-            _ if body.is_empty() => problem.with_detail("The body is missing; send one JSON object."),
-            Category::Data => problem.with_detail("The body repeats a member, or nests arrays and objects too deeply."),
-            Category::Io | Category::Syntax | Category::Eof => problem.with_detail(format!(
-                "The body is not valid JSON at line {}, column {}.",
-                error.line(),
-                error.column()
-            )),
-        }
+        let detail = match error.classify() {
+            _ if body.is_empty() => "The body is missing; send one JSON object.".to_owned(),
+            Category::Data => "The body repeats a member, or nests arrays and objects too deeply.".to_owned(),
+            Category::Io | Category::Syntax | Category::Eof => {
+                format!("The body is not valid JSON at line {}, column {}.", error.line(), error.column())
+            }
+        };
+        Problem::new(ProblemCode::MalformedRequest).with_detail(detail)
     })
 }

@@ -1,23 +1,23 @@
-//! `/logout` and `/me/sessions`: the caller's sessions.
+//! `/me/sessions`: the sessions of the signed-in user.
 
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 
-use super::{
-    Tag,
-    bearer::Bearer,
-    client::ClientInfo,
-    json::Json,
-    problem::{Problem, ProblemCode},
-    refused::{Refusal, Refused},
-    state::State,
-    types::{Instant, SessionIdText},
-};
 use crate::{
-    domain::auth::sessions::{self, RevokeSessionError, SessionInfo},
+    api::{
+        declaration::{DeclaredApi, Tag},
+        extract::{Bearer, ClientInfo, State},
+        schema::{Json, ProblemResponse, SessionIdString, TimestampString, problems},
+    },
+    domain::auth::sessions::{RevokeSessionError, SessionInfo, list_sessions, revoke_all_others, revoke_one},
     error::ServiceError,
 };
 
-pub(crate) struct SessionApi;
+#[derive(Default)]
+pub(crate) struct SessionsApi;
+
+impl DeclaredApi for SessionsApi {
+    const ENDS_SESSION: &'static [&'static str] = &["endSession"];
+}
 
 /// The sessions of an account.
 #[derive(Object)]
@@ -31,11 +31,11 @@ struct SessionsResponse {
 #[oai(skip_serializing_if_is_none)]
 struct SessionResponse {
     /// The session's identifier; its access tokens carry it as `sid`.
-    id: SessionIdText,
+    id: SessionIdString,
     /// When the account signed in.
-    created_at: Instant,
+    created_at: TimestampString,
     /// When the session was last signed into or renewed.
-    last_used_at: Instant,
+    last_used_at: TimestampString,
     /// The network address that did so.
     address: String,
     /// What the client called itself in `User-Agent`, if anything.
@@ -45,17 +45,10 @@ struct SessionResponse {
 }
 
 #[derive(ApiResponse)]
-enum SessionsAnswer {
+enum ListResponse {
     /// The sessions.
     #[oai(status = 200)]
     Sessions(Json<SessionsResponse>),
-}
-
-#[derive(ApiResponse)]
-enum LogoutResponse {
-    /// Signed out.
-    #[oai(status = 204)]
-    SignedOut,
 }
 
 #[derive(ApiResponse)]
@@ -66,30 +59,15 @@ enum EndResponse {
 }
 
 #[OpenApi(tag = "Tag::Sessions")]
-impl SessionApi {
-    /// Sign out
-    ///
-    /// Ends the session of the access token. From the next request on, neither this token nor the session's refresh
-    /// token is accepted here; services that verify tokens by themselves accept the access token until it expires.
-    #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(
-        &self,
-        caller: Bearer,
-        app: State,
-        client: ClientInfo,
-    ) -> Result<LogoutResponse, Refused<ServiceError>> {
-        sessions::log_out(&app, &caller.0, &client.0).await?;
-        Ok(LogoutResponse::SignedOut)
-    }
-
+impl SessionsApi {
     /// List your sessions
     ///
     /// Answers where the account is signed in: at most 100 sessions, one for each login that has not ended. One login
     /// more ends the oldest.
     #[oai(path = "/me/sessions", method = "get", operation_id = "listSessions")]
-    async fn list(&self, caller: Bearer, app: State) -> Result<SessionsAnswer, Refused<ServiceError>> {
-        let items = sessions::list_sessions(&app, &caller.0).await?.into_iter().map(SessionResponse::from).collect();
-        Ok(SessionsAnswer::Sessions(Json(SessionsResponse { items })))
+    async fn list(&self, caller: Bearer, app: State) -> Result<ListResponse, ProblemResponse<ServiceError>> {
+        let items = list_sessions(&app, &caller.0).await?.into_iter().map(SessionResponse::from).collect();
+        Ok(ListResponse::Sessions(Json(SessionsResponse { items })))
     }
 
     /// Sign out everywhere else
@@ -101,8 +79,8 @@ impl SessionApi {
         caller: Bearer,
         app: State,
         client: ClientInfo,
-    ) -> Result<EndResponse, Refused<ServiceError>> {
-        sessions::revoke_all_others(&app, &caller.0, &client.0).await?;
+    ) -> Result<EndResponse, ProblemResponse<ServiceError>> {
+        revoke_all_others(&app, &caller.0, &client.0).await?;
         Ok(EndResponse::Ended)
     }
 
@@ -117,9 +95,9 @@ impl SessionApi {
         app: State,
         client: ClientInfo,
         /// The session's identifier, as the list of sessions has it.
-        session_id: Path<SessionIdText>,
-    ) -> Result<EndResponse, Refused<RevokeSessionError>> {
-        sessions::revoke_one(&app, &caller.0, &client.0, session_id.0.0).await?;
+        session_id: Path<SessionIdString>,
+    ) -> Result<EndResponse, ProblemResponse<RevokeSessionError>> {
+        revoke_one(&app, &caller.0, &client.0, session_id.0.0).await?;
         Ok(EndResponse::Ended)
     }
 }
@@ -127,9 +105,9 @@ impl SessionApi {
 impl From<SessionInfo> for SessionResponse {
     fn from(session: SessionInfo) -> Self {
         Self {
-            id: SessionIdText(session.id),
-            created_at: Instant(session.created_at),
-            last_used_at: Instant(session.last_used_at),
+            id: SessionIdString(session.id),
+            created_at: TimestampString(session.created_at),
+            last_used_at: TimestampString(session.last_used_at),
             address: session.client_ip,
             user_agent: session.user_agent,
             current: session.is_current,
@@ -137,15 +115,9 @@ impl From<SessionInfo> for SessionResponse {
     }
 }
 
-impl Refusal for RevokeSessionError {
-    const CODES: &'static [ProblemCode] = &[ProblemCode::NotFound, ProblemCode::Unavailable];
-}
-
-impl From<RevokeSessionError> for Problem {
-    fn from(error: RevokeSessionError) -> Self {
-        match error {
-            RevokeSessionError::NotFound => Self::new(ProblemCode::NotFound),
-            RevokeSessionError::Service(error) => error.into(),
-        }
+problems! {
+    RevokeSessionError {
+        NotFound => NotFound;
     }
+    Service => [Unavailable]
 }

@@ -1,0 +1,24 @@
+//! The routes of the API.
+
+use std::sync::Arc;
+
+use poem::{EndpointExt as _, Route, endpoint::BoxEndpoint};
+use poem_openapi::OpenApiService;
+
+use super::{
+    apis::Apis,
+    docs,
+    document::{Document, TITLE},
+};
+use crate::domain::instance::Instance;
+
+/// Returns the routes of every operation and, if `with_docs` is set, of the documentation.
+#[must_use]
+pub fn routes(instance: Arc<Instance>, document: &'static Document, with_docs: bool) -> BoxEndpoint<'static> {
+    let operations = OpenApiService::new(Apis::default(), TITLE, env!("CARGO_PKG_VERSION"));
+    let mut routes = Route::new().nest("/", operations);
+    if with_docs {
+        routes = docs::add_routes(routes, document);
+    }
+    routes.data(instance).data(document.request_validators()).map_to_response().boxed()
+}

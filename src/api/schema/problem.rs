@@ -1,0 +1,158 @@
+//! Problems: every error of the service, as an RFC 9457 document.
+
+use std::time::Duration;
+
+use poem::{
+    Response,
+    error::ResponseError,
+    http::{HeaderValue, StatusCode},
+};
+use poem_openapi::{Object, types::ToJSON};
+
+use super::{
+    field_error::FieldError,
+    problem_code::{ProblemCode, ProblemHeader},
+};
+
+/// The media type of problems.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+/// The least `Retry-After`, and the usual one, in seconds.
+const MIN_RETRY_AFTER: u64 = 1;
+
+/// An error (RFC 9457).
+#[derive(Debug, Object)]
+#[oai(rename = "Problem", skip_serializing_if_is_none)]
+pub(super) struct ProblemBody {
+    /// Names the kind of problem: `urn:vestibule:problem:` and the code.
+    #[oai(rename = "type")]
+    kind: String,
+    /// What the code means.
+    title: String,
+    /// The status of the answer.
+    #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
+    status: i32,
+    /// What went wrong and what to do, for people.
+    detail: String,
+    /// What went wrong, for programs. More values may come; treat an unknown one by its status.
+    #[oai(validator(pattern = "^[a-z][a-z0-9_]*$"))]
+    code: String,
+    /// The same text as `detail`, for clients that look for it here.
+    message: String,
+    /// Names the request in the service's log.
+    request_id: String,
+    /// What is wrong with the body, one entry for each member.
+    errors: Option<Vec<FieldError>>,
+}
+
+/// An error that is sent to a client. The server adds the request id and writes the response.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", code.as_str())]
+pub struct Problem {
+    code: ProblemCode,
+    detail: Option<String>,
+    errors: Vec<FieldError>,
+    retry_after: u64,
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// Creates the problem with this code.
+    #[must_use]
+    pub const fn new(code: ProblemCode) -> Self {
+        Self { code, detail: None, errors: Vec::new(), retry_after: MIN_RETRY_AFTER, cause: None }
+    }
+
+    /// Creates an internal error: the cause is logged, the client is not told.
+    #[must_use]
+    pub fn internal(cause: impl Into<String>) -> Self {
+        Self::new(ProblemCode::Internal).with_cause(cause)
+    }
+
+    /// Returns the problem of any error that a route returns. The texts of poem name Rust types and repeat parts of the
+    /// request, so only their status counts.
+    #[must_use]
+    pub fn from_error(error: poem::Error) -> Self {
+        let status = error.status();
+        match error.downcast::<Self>() {
+            Ok(problem) => problem,
+            Err(_) if status == StatusCode::METHOD_NOT_ALLOWED => Self::new(ProblemCode::MethodNotAllowed),
+            Err(_) if status.is_client_error() => Self::new(ProblemCode::NotFound),
+            Err(error) => Self::internal(error.to_string()),
+        }
+    }
+
+    /// Sets the detail of this occurrence.
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// Sets what is wrong with members of the body.
+    #[must_use]
+    pub fn with_errors(self, errors: impl Into<Vec<FieldError>>) -> Self {
+        Self { errors: errors.into(), ..self }
+    }
+
+    /// Sets `Retry-After`, rounded up to whole seconds, so that a client that waits as long as told is let through.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        Self { retry_after: seconds.max(MIN_RETRY_AFTER), ..self }
+    }
+
+    /// Sets the cause, which is logged and not sent.
+    #[must_use]
+    pub fn with_cause(self, cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
+    /// Returns the code.
+    #[must_use]
+    pub const fn code(&self) -> ProblemCode {
+        self.code
+    }
+
+    /// Returns the cause for the log.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// Returns the response to the request with this id.
+    #[must_use]
+    pub fn to_response(&self, request_id: &str) -> Response {
+        let status = self.code.status();
+        let body = self.to_body(request_id).to_json_string();
+        let mut response = Response::builder().status(status).content_type(MEDIA_TYPE).body(body);
+
+        if let Some(header) = self.code.header() {
+            let name = header.name();
+            let value = match header {
+                ProblemHeader::Authenticate(challenge) => challenge,
+                ProblemHeader::RetryAfter => HeaderValue::from(self.retry_after),
+            };
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+
+    fn to_body(&self, request_id: &str) -> ProblemBody {
+        let detail = self.detail.as_deref().unwrap_or_else(|| self.code.detail());
+        ProblemBody {
+            kind: self.code.urn(),
+            title: self.code.title().to_owned(),
+            status: self.code.status().as_u16().into(),
+            detail: detail.to_owned(),
+            code: self.code.as_str().to_owned(),
+            message: detail.to_owned(),
+            request_id: request_id.to_owned(),
+            errors: (!self.errors.is_empty()).then(|| self.errors.clone()),
+        }
+    }
+}
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+}

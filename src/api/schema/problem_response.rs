@@ -1,0 +1,131 @@
+//! The problem responses of an operation, declared once for each domain error.
+
+use std::marker::PhantomData;
+
+use poem::Error;
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+
+use super::{
+    problem::{MEDIA_TYPE, Problem, ProblemBody},
+    problem_code::ProblemCode,
+};
+
+/// A domain error that clients receive as a problem.
+pub(crate) trait IntoProblem: Into<Problem> {
+    /// The problem codes that operations with this error document. `internal` is left out: every operation has it.
+    const CODES: &'static [ProblemCode];
+}
+
+/// Declares the problem of each variant of a domain error, and with it the problem codes of its operations.
+///
+/// ```text
+/// problems! {
+///     ChangePasswordError {
+///         InvalidToken => InvalidToken;
+///         InvalidCredentials => InvalidCredentials, detail: "The current password is not right.";
+///         PasswordRejected(weakness) => PasswordRejected,
+///             errors: [FieldError::weak_password("/new_password", weakness)];
+///     }
+///     Service => [TooManyRequests, Busy, Unavailable]
+/// }
+/// ```
+///
+/// The block maps each variant to a problem code, with its own detail or field errors where the code's default does not
+/// say enough. The last line is about the variant `Service`, whose [`ServiceError`](crate::error::ServiceError) has its
+/// own problems: it lists which of them the operation can return.
+///
+/// `problems! { NotReady => NotReady }` maps every variant to one code. The error's message is the detail.
+macro_rules! problems {
+    (
+        $error:ident {
+            $(
+                $variant:ident $(($value:pat))? => $code:ident
+                    $(, detail: $detail:expr)? $(, errors: $errors:expr)?;
+            )*
+        }
+        Service => [$($service_code:ident),*]
+    ) => {
+        impl From<$error> for $crate::api::schema::Problem {
+            fn from(error: $error) -> Self {
+                match error {
+                    $(
+                        $error::$variant $(($value))? => {
+                            Self::new($crate::api::schema::ProblemCode::$code)
+                                $(.with_detail($detail))?
+                                $(.with_errors($errors))?
+                        }
+                    )*
+                    $error::Service(error) => error.into(),
+                }
+            }
+        }
+
+        impl $crate::api::schema::IntoProblem for $error {
+            const CODES: &'static [$crate::api::schema::ProblemCode] = &[
+                $($crate::api::schema::ProblemCode::$code,)*
+                $($crate::api::schema::ProblemCode::$service_code,)*
+            ];
+        }
+    };
+    ($error:ident => $code:ident) => {
+        impl From<$error> for $crate::api::schema::Problem {
+            fn from(error: $error) -> Self {
+                Self::new($crate::api::schema::ProblemCode::$code).with_detail(error.to_string())
+            }
+        }
+
+        impl $crate::api::schema::IntoProblem for $error {
+            const CODES: &'static [$crate::api::schema::ProblemCode] = &[$crate::api::schema::ProblemCode::$code];
+        }
+    };
+}
+pub(crate) use problems;
+
+/// The failure side of a handler's result: a problem. It documents the codes of the domain error `E`.
+pub(crate) struct ProblemResponse<E> {
+    problem: Problem,
+    error: PhantomData<fn() -> E>,
+}
+
+impl<E: IntoProblem> From<E> for ProblemResponse<E> {
+    fn from(error: E) -> Self {
+        Self { problem: error.into(), error: PhantomData }
+    }
+}
+
+impl<E> From<ProblemResponse<E>> for Error {
+    fn from(response: ProblemResponse<E>) -> Self {
+        response.problem.into()
+    }
+}
+
+impl<E: IntoProblem> ApiResponse for ProblemResponse<E> {
+    /// Returns one entry for each code, with the code as its description. The document merges them by status.
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: E::CODES.iter().copied().map(problem_meta).collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        ProblemBody::register(registry);
+    }
+}
+
+/// Returns the entry of a problem code.
+pub(crate) fn problem_meta(code: ProblemCode) -> MetaResponse {
+    MetaResponse {
+        description: code.as_str(),
+        status: Some(code.status().as_u16()),
+        status_range: None,
+        content: vec![MetaMediaType { content_type: MEDIA_TYPE, schema: ProblemBody::schema_ref() }],
+        headers: Vec::new(),
+    }
+}
+
+/// Returns the problem code of an entry, or `None` if it is no problem.
+pub(crate) fn problem_code_of(response: &MetaResponse) -> Option<ProblemCode> {
+    ProblemCode::ALL.iter().copied().find(|code| code.as_str() == response.description)
+}

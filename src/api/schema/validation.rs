@@ -1,0 +1,96 @@
+//! Request validation: the schema that the document shows checks each request body.
+
+use std::collections::HashMap;
+
+use jsonschema::{
+    Draft, ValidationError, Validator,
+    error::ValidationErrorKind::{
+        self, AdditionalProperties, MaxLength, MinLength, Pattern, Required, Type as JsonType,
+    },
+};
+use poem_openapi::types::Type;
+use serde_json::{Value, json};
+
+use super::{field_error::FieldError, problem::Problem, problem_code::ProblemCode};
+
+/// The most field errors of one response. A body of many unknown members would otherwise get a far larger response.
+const MAX_ERRORS: usize = 16;
+/// The longest name of an unknown member that a pointer repeats, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The validators of all request bodies, by the name of their schema.
+#[derive(Debug, Default)]
+pub(crate) struct RequestValidators(HashMap<String, Validator>);
+
+impl RequestValidators {
+    /// Compiles the schema `name` of the document's `components`.
+    ///
+    /// # Errors
+    /// If the schema is invalid.
+    pub(crate) fn add(&mut self, name: &str, components: &Value) -> Result<(), ValidationError<'static>> {
+        let schema = json!({
+            "allOf": [{ "$ref": format!("#/components/schemas/{name}") }],
+            "components": components,
+        });
+        let validator = jsonschema::options().with_draft(Draft::Draft4).build(&schema)?;
+        self.0.insert(name.to_owned(), validator);
+        Ok(())
+    }
+
+    /// Checks that `body` satisfies the schema of `T`.
+    ///
+    /// # Errors
+    /// `invalid_request` with a field error for each violation.
+    pub(super) fn validate<T: Type>(&self, body: &Value) -> Result<(), Problem> {
+        let name = T::name();
+        let validator = self.0.get(&*name).ok_or_else(|| Problem::internal(format!("{name} has no validator")))?;
+
+        let violations = validator.iter_errors(body);
+        let errors = violations.flat_map(|error| describe(error.instance_path().as_str(), error.kind()));
+        let errors: Vec<_> = errors.take(MAX_ERRORS).collect();
+        if errors.is_empty() { Ok(()) } else { Err(Problem::new(ProblemCode::InvalidRequest).with_errors(errors)) }
+    }
+}
+
+/// Adds `additionalProperties: false` to every object of a schema, so that unknown members are rejected.
+pub(crate) fn close_objects(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("type").is_some_and(|kind| kind == "object") {
+                members.entry("additionalProperties").or_insert(Value::Bool(false));
+            }
+            members.values_mut().for_each(close_objects);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close_objects),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Describes one violation. The texts never repeat a value of the request, which may be a password.
+fn describe(pointer: &str, kind: &ValidationErrorKind) -> Vec<FieldError> {
+    let (code, detail) = match kind {
+        AdditionalProperties { unexpected } => return describe_unknown_members(pointer, unexpected),
+        Required { property: Value::String(name) } => {
+            return vec![FieldError::new(member_pointer(pointer, name), "required", "is missing")];
+        }
+        JsonType { .. } => ("wrong_type", "has the wrong JSON type".to_owned()),
+        MinLength { limit } => ("too_short", format!("must have at least {limit} characters")),
+        MaxLength { limit } => ("too_long", format!("must have at most {limit} characters")),
+        Pattern { .. } => ("wrong_form", "does not have the form that the document describes".to_owned()),
+        other => ("invalid", format!("breaks the schema's {}", other.keyword())),
+    };
+    vec![FieldError::new(pointer, code, detail)]
+}
+
+fn describe_unknown_members(pointer: &str, names: &[String]) -> Vec<FieldError> {
+    let describe_one = |name: &String| {
+        let place = if name.len() > MAX_NAME_BYTES { pointer.to_owned() } else { member_pointer(pointer, name) };
+        FieldError::new(place, "unknown", "is not a member of this object")
+    };
+    names.iter().take(MAX_ERRORS).map(describe_one).collect()
+}
+
+/// Returns the pointer to a member of the object at `pointer`, escaped as RFC 6901 demands.
+fn member_pointer(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
