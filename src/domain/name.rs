@@ -108,7 +108,8 @@ fn matches_pattern(text: &str) -> bool {
     let mut after_letter = false;
     for character in text.chars() {
         let letter = is_letter(character);
-        if !letter && !(after_letter && matches!(character, '.' | '_' | '-')) {
+        let separator = after_letter && matches!(character, '.' | '_' | '-');
+        if !letter && !separator {
             return false;
         }
         after_letter = letter;

@@ -16,7 +16,8 @@ use crate::{
 pub async fn synchronize_clock(db: &Pool, clock: &Clock) -> Result<Option<ClockOffset>, ServiceError> {
     let before = clock.now();
     let reference = read_reference(db, clock).await?;
-    let midpoint = before + clock.now().since(before) / 2;
+    let round_trip = clock.now().since(before);
+    let midpoint = before + round_trip.mul_f64(0.5);
 
     let offset = ClockOffset::between(reference, midpoint);
     clock.adjust(offset);

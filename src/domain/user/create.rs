@@ -2,7 +2,7 @@
 
 use sea_orm::{EntityTrait as _, IntoActiveModel as _};
 
-use super::{password::hash_new_password, user::User};
+use super::{password::hash_new_password, record::User};
 use crate::{
     domain::{
         app::App,

@@ -2,7 +2,7 @@
 
 use sea_orm::{EntityTrait as _, QueryOrder as _, QuerySelect as _};
 
-use super::user::User;
+use super::record::User;
 use crate::{
     entity::user::{COLUMN, Entity, Model},
     error::ServiceError,

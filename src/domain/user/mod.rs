@@ -3,12 +3,11 @@
 mod create;
 mod lookup;
 mod password;
-#[expect(clippy::module_inception, reason = "the module of the type")]
-mod user;
+mod record;
 
 pub use self::{
     create::{RegisterError, create_user},
     lookup::{find_by_id, find_by_name, list_users, lock_if_unchanged, lock_user},
     password::hash_new_password,
-    user::User,
+    record::User,
 };
