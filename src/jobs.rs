@@ -50,7 +50,7 @@ const fn outcome<T>(run: &Result<T, Fault>) -> JobOutcome {
 
 async fn look(app: &App) {
     let looked = clock::look(app).await;
-    app.metrics.job(Job::Clock, outcome(&looked));
+    app.metrics.record_job_run(Job::Clock, outcome(&looked));
     match looked {
         Ok(None) => {}
         Ok(Some(difference)) => tracing::warn!(
@@ -63,7 +63,7 @@ async fn look(app: &App) {
 
 async fn clean_up(app: &App) {
     let cleared = clean_up::run(app).await;
-    app.metrics.job(Job::CleanUp, outcome(&cleared));
+    app.metrics.record_job_run(Job::Cleanup, outcome(&cleared));
     match cleared {
         Ok(removed) if removed == Removed::default() => {}
         Ok(Removed { sessions, throttles, devices, events }) => {

@@ -210,7 +210,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             Command::Audit(command) => audit::run(&open(&config).await?, command).await,
             Command::Config(ConfigCommand::Check) => {
                 startup::check_master_key(&config)?;
-                startup::tls(&config)?;
+                startup::http::load_tls(&config).map_err(StartError::Tls)?;
                 say("The configuration can be used.\n")
             }
             Command::Serve | Command::Openapi { .. } => serve::run(&config).await,

@@ -13,7 +13,7 @@ use vestibule::{
     domain::service::Service,
     jobs,
     server::{self, ServerSettings, Shutdown},
-    startup,
+    startup::{self, StartError, http},
 };
 
 use super::{Failure, say};
@@ -22,25 +22,25 @@ use super::{Failure, say};
 const SCRAPERS: usize = 16;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
-    let tls = startup::tls(config)?;
-    let lenient = config.server.listens_by_default();
-    let listeners = server::bind(&config.server.listen, lenient).await.map_err(|(address, error)| {
+    let tls = http::load_tls(config).map_err(StartError::Tls)?;
+    let allow_missing = config.server.listens_by_default();
+    let listeners = server::bind(&config.server.listen, allow_missing).map_err(|error| {
         let reason = format!(
-            "cannot listen on {address}: {error}; server.listen (VESTIBULE_SERVER__LISTEN) names other addresses, and \
+            "{error}; server.listen (VESTIBULE_SERVER__LISTEN) names other addresses, and \
              server.public_url (VESTIBULE_SERVER__PUBLIC_URL) the URL that goes with them"
         );
         Failure::new(Failure::FAILED, reason)
     })?;
     let bound = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-    let scraped = bind_metrics(config).await?;
+    let scraped = bind_metrics(config)?;
     let service = Arc::new(Service::default());
-    let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
+    let shutdown = Shutdown { draining: service.leaving().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
-    let routes = server::routes(Arc::clone(&service), config.docs.enabled);
-    let endpoint = server::endpoint(routes, startup::edge(&config.server), service.metrics());
-    let connections = startup::connections(config, tls);
+    let routes = http::routes(Arc::clone(&service), config.docs.enabled);
+    let endpoint = http::endpoint(routes, http::middleware_settings(&config.server), service.metrics());
+    let settings = http::server_settings(config, tls);
     let metrics = Metrics::serve(scraped, &service, config);
-    let serving = tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));
+    let serving = tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
     let clock = Clock::system();
     let opened = tokio::select! {
         opened = startup::open_patiently(config, &clock, service.metrics()) => Some(Arc::new(opened?)),
@@ -57,12 +57,10 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
 }
 
 /// Where metrics are answered, if that is configured.
-async fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, Failure> {
+fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = config.metrics.listen else { return Ok(None) };
-    let bound = server::bind(&[address], false).await.map_err(|(address, error)| {
-        let reason = format!(
-            "cannot listen on {address}: {error}; metrics.listen (VESTIBULE_METRICS__LISTEN) names another address"
-        );
+    let bound = server::bind(&[address], false).map_err(|error| {
+        let reason = format!("{error}; metrics.listen (VESTIBULE_METRICS__LISTEN) names another address");
         Failure::new(Failure::FAILED, reason)
     })?;
     Ok(bound.into_iter().next())
@@ -79,8 +77,9 @@ impl Metrics {
         let (address, shutdown) = (listener.as_ref().and_then(|one| one.local_addr().ok()), Shutdown::default());
         let stop = shutdown.stop.clone();
         if let Some(listener) = listener {
-            let settings = ServerSettings { max_connections: SCRAPERS, ..startup::connections(config, None) };
-            tokio::spawn(server::serve(vec![listener], server::metrics(Arc::clone(service)), settings, shutdown));
+            let settings = ServerSettings { max_connections: SCRAPERS, ..http::server_settings(config, None) };
+            let endpoint = http::metrics_endpoint(Arc::clone(service));
+            tokio::spawn(server::serve(vec![listener], endpoint, settings, shutdown));
         }
         Self { address, stop }
     }
@@ -96,7 +95,7 @@ fn stop_on_signal(shutdown: Shutdown, delay: Duration) -> Result<(), Failure> {
             _ = interrupt.recv() => false,
             _ = terminate.recv() => true,
         };
-        shutdown.leaving.cancel();
+        shutdown.draining.cancel();
         if patient {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}

@@ -24,7 +24,7 @@ use crate::{
         user::{self, State},
     },
     ids::UserId,
-    metrics::{End, Limit},
+    metrics::{RateLimit, SessionEnd},
     secret::{Password, PasswordHash},
 };
 
@@ -138,7 +138,7 @@ pub async fn register(app: &App, name: &Name, password: &Password, client: &Clie
         return Err(RegisterError::Closed);
     }
     let (rate, now) = (app.throttle.registrations, app.clock.steady());
-    throttle::pass(app, client, "register", rate, Limit::Registration, now).await?;
+    throttle::pass(app, client, "register", rate, RateLimit::Registration, now).await?;
     if name.is_reserved(&app.registration.reserved_names) {
         return Err(RegisterError::UsernameTaken);
     }
@@ -276,7 +276,7 @@ pub async fn change_password(
         Ok::<_, ChangePasswordError>(ended)
     })
     .await?;
-    app.metrics.ended(End::Password, ended);
+    app.metrics.record_sessions_ended(SessionEnd::PasswordChange, ended);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::{
     clock::{Reading, Timestamp},
     entity::user,
     ids::UserId,
-    metrics::{End, LoginOutcome},
+    metrics::{LoginOutcome, SessionEnd},
     secret::{Password, PasswordHash, SessionSecret},
 };
 
@@ -62,10 +62,10 @@ impl From<AdmitError> for LoginError {
 /// [`LoginError`].
 pub async fn with_password(app: &App, attempt: Attempt) -> Result<TokenPair, LoginError> {
     let outcome = signed_in(app, attempt).await;
-    app.metrics.login(match &outcome {
+    app.metrics.record_login(match &outcome {
         Ok(_) => LoginOutcome::Success,
         Err(LoginError::InvalidCredentials) => LoginOutcome::InvalidCredentials,
-        Err(LoginError::Throttled(_)) => LoginOutcome::Throttled,
+        Err(LoginError::Throttled(_)) => LoginOutcome::RateLimited,
         Err(LoginError::Fault(Fault::Busy { .. })) => LoginOutcome::Busy,
         Err(LoginError::Fault(_)) => LoginOutcome::Failed,
     });
@@ -106,8 +106,8 @@ async fn signed_in(app: &App, attempt: Attempt) -> Result<TokenPair, LoginError>
         refused(app, Some(user.id), Reason::AccountChanged, check).await?;
     }
     let Opened { session, displaced } = opened?;
-    app.metrics.opened();
-    app.metrics.ended(End::Displaced, displaced);
+    app.metrics.record_session_opened();
+    app.metrics.record_sessions_ended(SessionEnd::SessionLimit, displaced);
     session::note(&session.user_id, &session.id);
     Ok(token::pair(app, &session, secret, now)?)
 }

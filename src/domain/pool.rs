@@ -160,7 +160,7 @@ impl Pool {
 
     /// Counts an error.
     pub(super) fn note(&self, error: &DbErr) {
-        self.metrics.database_error(if is_conflict(error) {
+        self.metrics.record_database_error(if is_conflict(error) {
             DatabaseError::Conflict
         } else if is_unavailable(error) {
             DatabaseError::Unavailable

@@ -17,7 +17,7 @@ use crate::{
     clock::{Moment, Reading, Timestamp},
     entity::{session, user},
     ids::{RequestId, SessionId, UserId},
-    metrics::End,
+    metrics::SessionEnd,
     secret::{AccessToken, SecretDigest, SessionSecret},
 };
 
@@ -131,8 +131,8 @@ pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, Auth
 /// Tells whoever follows the request, in log or trace, whose it is.
 pub(super) fn note(user: &UserId, session: &SessionId) {
     let span = tracing::Span::current();
-    span.record("user", tracing::field::display(user));
-    span.record("session", tracing::field::display(session));
+    span.record("user.id", tracing::field::display(user));
+    span.record("session.id", tracing::field::display(session));
 }
 
 /// The live sessions of the caller's account, the last used first; [`MAX_PER_ACCOUNT`] of them where an older schema
@@ -160,7 +160,7 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Session>, Fault> {
 pub async fn log_out(app: &App, caller: &Caller, client: &Client) -> Result<(), Fault> {
     let event = Event::done(Kind::Logout, Actor::Client(client)).of(Some(caller.account.id)).session(caller.session);
     let ended = end(app, caller.session, event).await?;
-    app.metrics.ended(End::Owner, ended.into());
+    app.metrics.record_sessions_ended(SessionEnd::User, ended.into());
     Ok(())
 }
 
@@ -180,7 +180,7 @@ pub async fn end_one(app: &App, caller: &Caller, client: &Client, id: SessionId)
         Ok(app.keyring.trail().record(&transaction, event, now.date).await?)
     })
     .await?;
-    app.metrics.ended(End::Owner, 1);
+    app.metrics.record_sessions_ended(SessionEnd::User, 1);
     Ok(())
 }
 
@@ -199,7 +199,7 @@ pub async fn end_others(app: &App, caller: &Caller, client: &Client) -> Result<(
         Ok::<_, Fault>(ended)
     })
     .await?;
-    app.metrics.ended(End::Owner, ended);
+    app.metrics.record_sessions_ended(SessionEnd::User, ended);
     Ok(())
 }
 
@@ -210,7 +210,7 @@ pub async fn end_others(app: &App, caller: &Caller, client: &Client) -> Result<(
 pub(super) async fn clean_up(app: &App) -> Result<u64, Fault> {
     let mut removed = 0;
     while clean_up_batch(app, &mut removed).await? {}
-    app.metrics.ended(End::Expired, removed);
+    app.metrics.record_sessions_ended(SessionEnd::Expired, removed);
     Ok(removed)
 }
 

@@ -26,7 +26,7 @@ use crate::{
     clock::{Moment, TOLERANCE},
     entity::throttle,
     ids::UserId,
-    metrics::Limit,
+    metrics::RateLimit,
 };
 
 /// What a try with another name than the address's last one takes out of the address's bucket.
@@ -149,7 +149,7 @@ pub(super) async fn admit(app: &App, client: &Client, name: &str, now: Moment) -
         Ok(Admitted { address: address.clone(), cost, failures, count, waited_until, locks, device: device.clone() })
     })
     .await;
-    counted(app, Limit::Login, admitted)
+    counted(app, RateLimit::Login, admitted)
 }
 
 /// Forgets the failures of a try that has succeeded, in the transaction of what it succeeded with. In every transaction
@@ -212,7 +212,7 @@ pub(super) async fn pass(
     client: &Client,
     purpose: &'static str,
     rate: Rate,
-    limit: Limit,
+    limit: RateLimit,
     now: Moment,
 ) -> Result<(), AdmitError> {
     let subject = &subject(app, purpose, &network(client.address));
@@ -228,9 +228,9 @@ pub(super) async fn pass(
 }
 
 /// Counts what was too much.
-fn counted<T>(app: &App, limit: Limit, outcome: Result<T, AdmitError>) -> Result<T, AdmitError> {
+fn counted<T>(app: &App, limit: RateLimit, outcome: Result<T, AdmitError>) -> Result<T, AdmitError> {
     if let Err(AdmitError::Throttled(_)) = outcome {
-        app.metrics.throttled(limit);
+        app.metrics.record_rate_limited(limit);
     }
     outcome
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::{Moment, Reading, TOLERANCE},
     entity,
-    metrics::{End, Limit, Misuse},
+    metrics::{RateLimit, RefreshTokenReuse, SessionEnd},
     secret::{AccessToken, RefreshToken, SessionSecret},
 };
 
@@ -85,7 +85,7 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
     match renewed(app, token, client, now).await {
         Err(RefreshError::InvalidToken) => {
             let rate = app.throttle.refused_refreshes;
-            throttle::pass(app, client, "refresh", rate, Limit::RefusedRefresh, now.moment).await?;
+            throttle::pass(app, client, "refresh", rate, RateLimit::InvalidRefresh, now.moment).await?;
             Err(RefreshError::InvalidToken)
         }
         outcome => outcome,
@@ -126,7 +126,7 @@ pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<
     let Some(session) = claimed(app, &claim, now).await? else { return Ok(()) };
     let event = Event::done(Kind::RefreshTokenRevoked, Actor::Client(client));
     let ended = session::end(app, session.id, event.of(Some(session.user_id)).session(session.id)).await?;
-    app.metrics.ended(End::Owner, ended.into());
+    app.metrics.record_sessions_ended(SessionEnd::User, ended.into());
     Ok(())
 }
 
@@ -185,7 +185,7 @@ async fn rotate(
         counter: session.counter.saturating_add(1),
         rotated_at: now.moment,
         refreshes_until: throttle::after_one_more(session.refreshes_until, app.throttle.refreshes, now.moment)
-            .inspect_err(|_| app.metrics.throttled(Limit::Refresh))?,
+            .inspect_err(|_| app.metrics.record_rate_limited(RateLimit::Refresh))?,
         last_used_at: now.date,
         idle_expires_at: session.expires_at.min(now.moment + app.sessions.idle_lifetime),
         address: client.address(),
@@ -204,7 +204,9 @@ async fn rotate(
 async fn end(app: &App, session: &entity::session::Model, kind: Kind, client: &Client) -> Result<RefreshError, Fault> {
     let event = Event::refused(kind, client).of(Some(session.user_id)).session(session.id);
     if session::end(app, session.id, event).await? {
-        app.metrics.misused(if kind == Kind::RefreshTokenAhead { Misuse::Ahead } else { Misuse::Reused });
+        let is_ahead = kind == Kind::RefreshTokenAhead;
+        let reuse = if is_ahead { RefreshTokenReuse::Ahead } else { RefreshTokenReuse::Reused };
+        app.metrics.record_refresh_token_reuse(reuse);
         tracing::warn!(session = %session.id, user = %session.user_id, ?kind, "a session was ended");
     }
     Ok(RefreshError::InvalidToken)

@@ -211,9 +211,9 @@ impl Hashing {
             state.jobs.push_back(Box::new(move |engine| {
                 if !reply.is_closed() {
                     queue.computed.fetch_add(1, Ordering::Relaxed);
-                    metrics.hash_waited(came.elapsed());
+                    metrics.record_hash_wait(came.elapsed());
                     let (result, hash) = Span::of(|| work(engine));
-                    metrics.hashed(hash.took());
+                    metrics.record_hash(hash.took());
                     if current {
                         pace.record(hash);
                     }
