@@ -18,7 +18,6 @@ mod cors;
 mod deploy;
 mod devices;
 mod document;
-mod edge;
 mod flipped;
 mod forwarded;
 mod harness;
@@ -31,6 +30,7 @@ mod login;
 mod logs;
 mod malformed;
 mod me;
+mod middleware;
 mod model;
 mod names;
 mod password;
@@ -76,7 +76,6 @@ fn main() -> ExitCode {
         deploy::trials(),
         devices::trials(),
         document::trials(),
-        edge::trials(),
         flipped::trials(),
         forwarded::trials(),
         harness::trials(),
@@ -89,6 +88,7 @@ fn main() -> ExitCode {
         logs::trials(),
         malformed::trials(),
         me::trials(),
+        middleware::trials(),
         model::trials(),
         names::trials(),
         password::trials(),
