@@ -1,11 +1,12 @@
 //! Vestibule: accounts, passwords, sessions and tokens behind one HTTP API.
 //!
-//! A request passes `server` (plumbing), `api` (the contract), `domain` (the rules) and `entity` (the rows); a topic has
+//! A request passes `server` (HTTP), `api` (the contract), `domain` (the rules) and `entity` (the rows); a topic has
 //! the same name in each. `tests/it/tidy.rs` holds the sources to this table:
 //!
 //! | module | may use | never names |
 //! |---|---|---|
-//! | `server`, `startup`, the binary | everything | |
+//! | `startup`, the binary | everything | |
+//! | `server` | `api::problem` and the client IP of `api::client`, `ids`, `metrics`; poem, hyper, rustls | `config`, `domain`, `entity`, `sea_orm` |
 //! | `api` | `domain`, `ids`, `secret`, `clock`, `json`; poem, `poem_openapi` | `sea_orm`, `entity`, `config` |
 //! | `jobs` | `domain`, `metrics` | poem, `poem_openapi`, `api`, `config`, `entity` |
 //! | `domain` | `entity`, `ids`, `secret`, `clock`, `json`, `metrics`; `sea_orm`, argon2, jsonwebtoken | poem, `poem_openapi`, http, `api`, `config`, the environment |
@@ -13,7 +14,8 @@
 //! | `metrics` | the standard library, prometheus-client | everything of ours |
 //! | `ids`, `secret`, `clock` | the standard library, uuid, time, zeroize; `sea_orm`'s value type | poem, `poem_openapi` |
 //! | `json` | the standard library, `serde`, `serde_json` | everything of ours |
-//! | `config`, `telemetry` | anything but `api` and `entity` | |
+//! | `telemetry` | tracing, opentelemetry | everything of ours |
+//! | `config` | anything but `api` and `entity` | |
 
 // A request must meet no panic, in a release build no sum that has wrapped either.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::string_slice)]

@@ -2,6 +2,7 @@
 
 pub mod http;
 mod private;
+pub mod telemetry;
 
 use std::{
     io,

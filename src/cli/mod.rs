@@ -197,7 +197,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
     }
     let config = Config::load(arguments.config.as_deref())?;
     let traces = if matches!(command, Command::Serve) { config.traces.clone() } else { Traces::default() };
-    let telemetry = telemetry::start(&config.log, &traces).map_err(|error| {
+    let telemetry = telemetry::start(&startup::telemetry::settings(&config.log, &traces)).map_err(|error| {
         Failure::new(Failure::UNUSABLE, format_args!("traces.endpoint (VESTIBULE_TRACES__ENDPOINT): {error}"))
     })?;
     startup::warn_of_loose_config(arguments.config.as_deref(), &config);
@@ -216,7 +216,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             Command::Serve | Command::Openapi { .. } => serve::run(&config).await,
         }
     });
-    telemetry.end();
+    telemetry.stop();
     outcome
 }
 

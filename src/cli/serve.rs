@@ -18,8 +18,8 @@ use vestibule::{
 
 use super::{Failure, say};
 
-/// The most connections of those who scrape metrics.
-const SCRAPERS: usize = 16;
+/// The most connections to the metrics listener.
+const MAX_METRICS_CONNECTIONS: usize = 16;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let tls = http::load_tls(config).map_err(StartError::Tls)?;
@@ -32,14 +32,14 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         Failure::new(Failure::FAILED, reason)
     })?;
     let bound = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-    let scraped = bind_metrics(config)?;
+    let metrics_listener = bind_metrics(config)?;
     let service = Arc::new(Service::default());
     let shutdown = Shutdown { draining: service.leaving().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
     let routes = http::routes(Arc::clone(&service), config.docs.enabled);
     let endpoint = http::endpoint(routes, http::middleware_settings(&config.server), service.metrics());
     let settings = http::server_settings(config, tls);
-    let metrics = Metrics::serve(scraped, &service, config);
+    let metrics = Metrics::serve(metrics_listener, &service, config);
     let serving = tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
     let clock = Clock::system();
     let opened = tokio::select! {
@@ -56,7 +56,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     say("Vestibule has stopped.\n")
 }
 
-/// Where metrics are answered, if that is configured.
+/// Binds the metrics listener, if one is configured.
 fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = config.metrics.listen else { return Ok(None) };
     let bound = server::bind(&[address], false).map_err(|error| {
@@ -66,7 +66,7 @@ fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, Failure> {
     Ok(bound.into_iter().next())
 }
 
-/// The listener for metrics, which goes on until all others have stopped.
+/// The metrics listener, which stops after all others.
 struct Metrics {
     address: Option<SocketAddr>,
     stop: CancellationToken,
@@ -77,7 +77,8 @@ impl Metrics {
         let (address, shutdown) = (listener.as_ref().and_then(|one| one.local_addr().ok()), Shutdown::default());
         let stop = shutdown.stop.clone();
         if let Some(listener) = listener {
-            let settings = ServerSettings { max_connections: SCRAPERS, ..http::server_settings(config, None) };
+            let settings =
+                ServerSettings { max_connections: MAX_METRICS_CONNECTIONS, ..http::server_settings(config, None) };
             let endpoint = http::metrics_endpoint(Arc::clone(service));
             tokio::spawn(server::serve(vec![listener], endpoint, settings, shutdown));
         }
@@ -85,18 +86,18 @@ impl Metrics {
     }
 }
 
-/// At SIGTERM the server says for `delay` that it is leaving, and stops then. At a second signal, or when a person
-/// interrupts it, it stops at once.
+/// Stops the server on signals. After SIGTERM it drains for `delay` first: it still serves, but is not ready. On a second
+/// signal, or on SIGINT (Ctrl-C), it stops at once.
 fn stop_on_signal(shutdown: Shutdown, delay: Duration) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
-        let patient = tokio::select! {
+        let drains = tokio::select! {
             _ = interrupt.recv() => false,
             _ = terminate.recv() => true,
         };
         shutdown.draining.cancel();
-        if patient {
+        if drains {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 _ = interrupt.recv() => {}

@@ -1,4 +1,7 @@
 //! Error responses: every error as a problem (RFC 9457), with the headers that HTTP requires.
+//!
+//! Errors of handlers and of poem's router become problems by `api::problem::of`: a path without the method, for
+//! example, becomes `method_not_allowed` with status 405. Here the problems become responses.
 
 use poem::{
     Response,

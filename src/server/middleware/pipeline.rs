@@ -16,7 +16,10 @@ use tracing::Instrument as _;
 
 use super::{access_log, error_response, guard, head_limits, request_body, request_span, response_headers};
 use crate::{
-    api::{client::ClientAddress, problem::Problem},
+    api::{
+        client::ClientAddress,
+        problem::{self, Problem},
+    },
     ids::RequestId,
     metrics::Metrics,
     server::{
@@ -76,7 +79,7 @@ struct Pipeline {
     metrics: Arc<Metrics>,
 }
 
-/// What is known of a request before it is checked.
+/// What the pipeline knows of a request before it checks it.
 struct RequestInfo<'a> {
     id: RequestId,
     started: Instant,
@@ -113,7 +116,7 @@ impl Pipeline {
         }
     }
 
-    /// Handles the request, turns every error into a problem, and completes the response.
+    /// Handles the request within its time, turns every error into a problem, and completes the response.
     async fn respond(&self, request: Request, info: RequestInfo<'_>) -> Response {
         access_log::log_start();
 
@@ -142,7 +145,9 @@ impl Pipeline {
 
         head_limits::check(&request)?;
 
-        if let (true, Some(_), Some(methods)) = (cors::is_preflight(&request), &info.cors_origin, &info.allowed_methods)
+        if cors::is_preflight(&request)
+            && info.cors_origin.is_some()
+            && let Some(methods) = &info.allowed_methods
         {
             return Ok(cors::preflight_response(methods.clone()));
         }
@@ -154,7 +159,7 @@ impl Pipeline {
         if let Some(ip) = client_ip {
             request.set_data(ClientAddress(ip));
         }
-        guard::call_routes(&self.routes, request).await
+        guard::catch_panic(self.routes.call(request)).await?.map_err(problem::of)
     }
 
     /// Returns the client IP. It exists for every request that comes from a TCP connection.
