@@ -1,7 +1,8 @@
-//! What is counted and measured while the service runs, in the terms of Prometheus.
+//! Metrics for Prometheus.
 //!
-//! Labels have few values, all of them named here or in the document: nothing that a client sends becomes one, because
-//! each value is a series that is kept for as long as the process runs.
+//! Each label has a small set of values, all of which are named here or in the OpenAPI document. Nothing that a client
+//! sends becomes a label, because the process keeps a series for each value as long as it runs. Metrics of HTTP are
+//! named after OpenTelemetry's semantic conventions.
 
 use std::{fmt, time::Duration};
 
@@ -11,34 +12,34 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// The media type of what [`Metrics::text`] writes (`OpenMetrics` 1.0).
+/// The media type of [`Metrics::text`] (`OpenMetrics` 1.0).
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The bounds of the histograms, in seconds.
-const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// The upper bounds of the histograms' buckets, in seconds.
+const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// A label and its value.
 type Label = (&'static str, &'static str);
-/// A counter for each value of some labels.
+/// A counter for each combination of label values.
 type Counters<const N: usize> = Family<[Label; N], Counter>;
 
-/// An operation of the document by its `operationId`, and the status of its answer.
+/// The labels of a counted request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Request {
-    /// The `operationId`; `docs` for the documentation, `none` for what is neither.
-    pub operation: String,
-    /// The status.
-    pub status: u16,
+struct RequestLabels {
+    /// The `operationId` of the OpenAPI document; `docs` for the documentation, `none` for unknown paths and methods.
+    operation: String,
+    /// The status of the response.
+    status: u16,
 }
 
-/// An operation of the document by its `operationId`.
+/// The label of a timed request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Operation {
-    /// As in [`Request`].
-    pub operation: String,
+struct OperationLabel {
+    /// As in [`RequestLabels`].
+    operation: String,
 }
 
-/// A label whose values are named here.
+/// Declares a label with all its values.
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident = $key:literal { $($(#[$about:meta])* $variant:ident = $value:literal,)+ }) => {
         $(#[$doc])*
@@ -56,131 +57,132 @@ macro_rules! label {
 }
 
 label! {
-    /// How a try to sign in ended.
+    /// The outcome of a login attempt.
     LoginOutcome = "outcome" {
         /// A session was opened.
         Success = "success",
-        /// The name or the password was refused.
+        /// The user name or the password was wrong.
         InvalidCredentials = "invalid_credentials",
-        /// There were too many tries.
-        Throttled = "throttled",
-        /// The queue of passwords was full or too slow.
+        /// A rate limit or a lockout applied.
+        RateLimited = "rate_limited",
+        /// The queue of password hashes was full or too slow.
         Busy = "busy",
-        /// The database was unavailable, or something is broken.
+        /// The database was unavailable, or the service failed.
         Failed = "failed",
     }
 }
 
 label! {
-    /// What was too much.
-    Limit = "limit" {
-        /// Tries to check a password, from one address or for one account.
+    /// A rate limit.
+    RateLimit = "limit" {
+        /// Password checks from one client IP or for one user.
         Login = "login",
-        /// Registrations from one address.
+        /// Registrations from one client IP.
         Registration = "registration",
-        /// Refused refresh tokens from one address.
-        RefusedRefresh = "refused_refresh",
+        /// Invalid refresh tokens from one client IP.
+        InvalidRefresh = "invalid_refresh",
         /// Refreshes of one session.
         Refresh = "refresh",
     }
 }
 
 label! {
-    /// Why sessions ended.
-    End = "cause" {
-        /// The owner signed out, ended them, or gave the refresh token back.
-        Owner = "owner",
-        /// A refresh token was presented that should not have been about.
-        Misuse = "misuse",
-        /// The owner set a new password.
-        Password = "password",
-        /// The account had too many.
-        Displaced = "displaced",
-        /// They were over, and were cleared away.
+    /// Why a session ended.
+    SessionEnd = "cause" {
+        /// The user signed out, or revoked the session or its refresh token.
+        User = "user",
+        /// A refresh token was reused or out of sequence.
+        RefreshTokenReuse = "refresh_token_reuse",
+        /// The user changed the password.
+        PasswordChange = "password_change",
+        /// The user had too many sessions, and this was the oldest.
+        SessionLimit = "session_limit",
+        /// The session had expired and was removed.
         Expired = "expired",
     }
 }
 
 label! {
-    /// What was wrong with a refresh token that is genuine.
-    Misuse = "kind" {
-        /// Its successor had been used, or it came too late to be a lost answer.
+    /// Why a genuine refresh token was refused.
+    RefreshTokenReuse = "kind" {
+        /// It was exchanged before, and the grace period does not apply.
         Reused = "reused",
-        /// It was newer than its session's row.
+        /// Its counter is ahead of the session's, as after a restored backup.
         Ahead = "ahead",
     }
 }
 
 label! {
-    /// What kind of error the database caused.
+    /// The kind of a database error.
     DatabaseError = "kind" {
-        /// It did not answer in time, could not be reached, was full or took no writes.
+        /// The database did not respond in time, was out of reach, full or read-only.
         Unavailable = "unavailable",
-        /// Another writer stood in the way of a transaction, which was tried again.
+        /// A transaction conflicted with another one, and was retried.
         Conflict = "conflict",
-        /// Anything else.
+        /// Any other error.
         Other = "other",
     }
 }
 
 label! {
-    /// Work beside requests.
+    /// A background job.
     Job = "task" {
-        /// Clearing away what is over.
-        CleanUp = "clean_up",
-        /// Looking at the clock that counts.
+        /// The removal of expired rows.
+        Cleanup = "cleanup",
+        /// The comparison with the reference clock.
         Clock = "clock",
     }
 }
 
 label! {
-    /// How a run of it ended.
+    /// The outcome of a job's run.
     JobOutcome = "outcome" {
-        /// It was done.
+        /// The run succeeded, even if there was nothing to do.
         Success = "success",
-        /// It will be tried again.
+        /// The run failed; the next one tries again.
         Failure = "failure",
     }
 }
 
 label! {
-    /// What a connection to the database does.
+    /// The state of a database connection.
     ConnectionState = "state" {
-        /// It waits for work.
+        /// The connection is unused.
         Idle = "idle",
-        /// It works.
+        /// The connection is in use.
         Busy = "busy",
     }
 }
 
-/// What changes by itself, read when somebody asks.
+/// Values that are read when Prometheus scrapes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gauges {
     /// Passwords that wait to be hashed.
     pub hash_queue: usize,
-    /// Connections to the database that wait for work.
+    /// Database connections that are unused.
     pub idle_connections: usize,
-    /// Connections to the database that work.
+    /// Database connections that are in use.
     pub busy_connections: usize,
 }
 
-/// Counters, gauges and histograms of one process.
+/// The metrics of one process.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Request, Counter>,
-    durations: Family<Operation, Histogram, fn() -> Histogram>,
-    in_flight: Gauge,
+    requests: Family<RequestLabels, Counter>,
+    request_durations: Family<OperationLabel, Histogram, fn() -> Histogram>,
+    active_requests: Gauge,
     logins: Counters<1>,
-    throttled: Counters<1>,
-    misused: Counters<1>,
-    opened: Counter,
-    ended: Counters<1>,
-    hash_queue: Gauge,
-    hash_wait: Histogram,
-    hash: Histogram,
-    connections: Family<[Label; 1], Gauge>,
+    rate_limited_requests: Counters<1>,
+    refresh_token_reuse: Counters<1>,
+    sessions_opened: Counter,
+    sessions_ended: Counters<1>,
+    hash_queue_length: Gauge,
+    hash_queue_wait: Histogram,
+    hash_duration: Histogram,
+    database_connections: Family<[Label; 1], Gauge>,
     database_errors: Counters<1>,
-    jobs: Counters<2>,
+    clock_steps: Counter,
+    job_runs: Counters<2>,
 }
 
 impl fmt::Debug for Metrics {
@@ -196,171 +198,201 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Everything at zero.
+    /// Creates all metrics, with the value zero.
     #[must_use]
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("vestibule"),
             requests: Family::default(),
-            durations: Family::new_with_constructor(histogram),
-            in_flight: Gauge::default(),
+            request_durations: Family::new_with_constructor(new_histogram),
+            active_requests: Gauge::default(),
             logins: Family::default(),
-            throttled: Family::default(),
-            misused: Family::default(),
-            opened: Counter::default(),
-            ended: Family::default(),
-            hash_queue: Gauge::default(),
-            hash_wait: histogram(),
-            hash: histogram(),
-            connections: Family::default(),
+            rate_limited_requests: Family::default(),
+            refresh_token_reuse: Family::default(),
+            sessions_opened: Counter::default(),
+            sessions_ended: Family::default(),
+            hash_queue_length: Gauge::default(),
+            hash_queue_wait: new_histogram(),
+            hash_duration: new_histogram(),
+            database_connections: Family::default(),
             database_errors: Family::default(),
-            jobs: Family::default(),
+            clock_steps: Counter::default(),
+            job_runs: Family::default(),
         };
-        metrics.begin();
+        metrics.create_series();
         metrics.register();
         metrics
     }
 
-    /// Begins every series whose labels are known, so that the first event of its kind shows as an increase.
-    fn begin(&self) {
-        begin(&self.logins, LoginOutcome::LABELS);
-        begin(&self.throttled, Limit::LABELS);
-        begin(&self.misused, Misuse::LABELS);
-        begin(&self.ended, End::LABELS);
-        begin(&self.connections, ConnectionState::LABELS);
-        begin(&self.database_errors, DatabaseError::LABELS);
+    /// Creates every series whose labels are known in advance. Otherwise Prometheus would not see the first event of a
+    /// kind as an increase.
+    fn create_series(&self) {
+        create_series(&self.logins, LoginOutcome::LABELS);
+        create_series(&self.rate_limited_requests, RateLimit::LABELS);
+        create_series(&self.refresh_token_reuse, RefreshTokenReuse::LABELS);
+        create_series(&self.sessions_ended, SessionEnd::LABELS);
+        create_series(&self.database_connections, ConnectionState::LABELS);
+        create_series(&self.database_errors, DatabaseError::LABELS);
         for job in Job::LABELS {
             for outcome in JobOutcome::LABELS {
-                drop(self.jobs.get_or_create(&[*job, *outcome]));
+                drop(self.job_runs.get_or_create(&[*job, *outcome]));
             }
         }
     }
 
     fn register(&mut self) {
-        let registry = &mut self.registry;
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version that runs", build);
-        registry.register("http_requests", "Requests, by operation and status of the answer", self.requests.clone());
-        let help = "How long requests took until their answer began, by operation";
-        registry.register_with_unit("http_request_duration", help, Unit::Seconds, self.durations.clone());
-        registry.register("http_requests_in_flight", "Requests that are served now", self.in_flight.clone());
-        registry.register("logins", "Tries to sign in, by how they ended", self.logins.clone());
-        registry.register(
-            "throttled",
-            "Requests that were too much, by the limit that they met",
-            self.throttled.clone(),
-        );
-        let help = "Refresh tokens that should not have been about, each of which ended a session";
-        registry.register("refresh_tokens_misused", help, self.misused.clone());
-        registry.register("sessions_opened", "Sessions that were opened", self.opened.clone());
-        let help = "Sessions that this process ended or cleared away, by cause";
-        registry.register("sessions_ended", help, self.ended.clone());
-        registry.register("hash_queue_length", "Passwords that wait to be hashed", self.hash_queue.clone());
-        let help = "How long passwords waited to be hashed";
-        registry.register_with_unit("hash_queue_wait", help, Unit::Seconds, self.hash_wait.clone());
-        registry.register_with_unit("hash_duration", "How long hashes took", Unit::Seconds, self.hash.clone());
-        let help = "Open connections to the database, by whether they are at work";
-        registry.register("database_connections", help, self.connections.clone());
-        registry.register("database_errors", "Errors that the database caused, by kind", self.database_errors.clone());
-        let help = "Runs of work beside requests, also of those that found nothing to do, by how they ended";
-        registry.register("job_runs", help, self.jobs.clone());
+        self.register_http();
+        self.register_logins();
+        self.register_hashing();
+        self.register_operation();
     }
 
-    /// All of it in the text format of `OpenMetrics`, with these gauges.
+    fn register_http(&mut self) {
+        let registry = &mut self.registry;
+        let help = "Requests, by operation and status of the response";
+        registry.register("http_server_requests", help, self.requests.clone());
+        let help = "Time from the arrival of a request to the start of its response, by operation";
+        let durations = self.request_durations.clone();
+        registry.register_with_unit("http_server_request_duration", help, Unit::Seconds, durations);
+        registry.register("http_server_active_requests", "Requests in progress", self.active_requests.clone());
+    }
+
+    fn register_logins(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("logins", "Login attempts, by outcome", self.logins.clone());
+        let help = "Requests refused by a rate limit or a lockout, by limit";
+        registry.register("rate_limited_requests", help, self.rate_limited_requests.clone());
+        let help = "Reused or out-of-sequence refresh tokens; each one revoked its session";
+        registry.register("refresh_token_reuse", help, self.refresh_token_reuse.clone());
+        registry.register("sessions_opened", "Sessions opened", self.sessions_opened.clone());
+        let help = "Sessions ended or removed by this instance, by cause";
+        registry.register("sessions_ended", help, self.sessions_ended.clone());
+    }
+
+    fn register_hashing(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("hash_queue_length", "Passwords waiting to be hashed", self.hash_queue_length.clone());
+        let (help, wait) = ("Time that passwords waited to be hashed", self.hash_queue_wait.clone());
+        registry.register_with_unit("hash_queue_wait", help, Unit::Seconds, wait);
+        let (help, duration) = ("Time that hashing a password took", self.hash_duration.clone());
+        registry.register_with_unit("hash_duration", help, Unit::Seconds, duration);
+    }
+
+    fn register_operation(&mut self) {
+        let registry = &mut self.registry;
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version of this instance", build);
+        let (help, connections) = ("Open database connections, by state", self.database_connections.clone());
+        registry.register("database_connections", help, connections);
+        registry.register("database_errors", "Database errors, by kind", self.database_errors.clone());
+        let help = "Steps of the reference clock that this instance noticed";
+        registry.register("clock_steps", help, self.clock_steps.clone());
+        let help = "Runs of background jobs, by outcome; runs with nothing to do count as well";
+        registry.register("job_runs", help, self.job_runs.clone());
+    }
+
+    /// Returns all metrics in the text format of `OpenMetrics`, with these values of the gauges.
     #[must_use]
     pub fn text(&self, gauges: Gauges) -> String {
-        set(&self.hash_queue, gauges.hash_queue);
+        set(&self.hash_queue_length, gauges.hash_queue);
         let connections =
             [(ConnectionState::Idle, gauges.idle_connections), (ConnectionState::Busy, gauges.busy_connections)];
         for (state, number) in connections {
-            set(&self.connections.get_or_create(&[state.label()]), number);
+            set(&self.database_connections.get_or_create(&[state.label()]), number);
         }
+
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
 
-    /// A request has begun; it ends when what is answered is dropped.
+    /// Counts a request as active until the result is dropped.
     #[must_use]
-    pub fn request(&self) -> InFlight<'_> {
-        self.in_flight.inc();
-        InFlight(&self.in_flight)
+    pub fn track_active_request(&self) -> ActiveRequest<'_> {
+        self.active_requests.inc();
+        ActiveRequest(&self.active_requests)
     }
 
-    /// A request was answered, `took` after it came.
-    pub fn answered(&self, operation: &str, status: u16, took: Duration) {
+    /// Records a response, and the time since its request arrived.
+    pub fn record_response(&self, operation: &str, status: u16, duration: Duration) {
         let operation = operation.to_owned();
-        self.durations.get_or_create(&Operation { operation: operation.clone() }).observe(took.as_secs_f64());
-        self.requests.get_or_create(&Request { operation, status }).inc();
+        let label = OperationLabel { operation: operation.clone() };
+        self.request_durations.get_or_create(&label).observe(duration.as_secs_f64());
+        self.requests.get_or_create(&RequestLabels { operation, status }).inc();
     }
 
-    /// A try to sign in has ended.
-    pub fn login(&self, outcome: LoginOutcome) {
+    /// Records a login attempt.
+    pub fn record_login(&self, outcome: LoginOutcome) {
         self.logins.get_or_create(&[outcome.label()]).inc();
     }
 
-    /// A request was too much.
-    pub fn throttled(&self, limit: Limit) {
-        self.throttled.get_or_create(&[limit.label()]).inc();
+    /// Records a request that a rate limit refused.
+    pub fn record_rate_limited(&self, limit: RateLimit) {
+        self.rate_limited_requests.get_or_create(&[limit.label()]).inc();
     }
 
-    /// A refresh token was presented that should not have been about.
-    pub fn misused(&self, kind: Misuse) {
-        self.misused.get_or_create(&[kind.label()]).inc();
-        self.ended(End::Misuse, 1);
+    /// Records a reused or out-of-sequence refresh token, and the end of its session.
+    pub fn record_refresh_token_reuse(&self, kind: RefreshTokenReuse) {
+        self.refresh_token_reuse.get_or_create(&[kind.label()]).inc();
+        self.record_sessions_ended(SessionEnd::RefreshTokenReuse, 1);
     }
 
-    /// A session was opened.
-    pub fn opened(&self) {
-        self.opened.inc();
+    /// Records a session that was opened.
+    pub fn record_session_opened(&self) {
+        self.sessions_opened.inc();
     }
 
-    /// Sessions have ended.
-    pub fn ended(&self, cause: End, sessions: u64) {
-        self.ended.get_or_create(&[cause.label()]).inc_by(sessions);
+    /// Records sessions that ended.
+    pub fn record_sessions_ended(&self, cause: SessionEnd, sessions: u64) {
+        self.sessions_ended.get_or_create(&[cause.label()]).inc_by(sessions);
     }
 
-    /// A password waited to be hashed.
-    pub fn hash_waited(&self, span: Duration) {
-        self.hash_wait.observe(span.as_secs_f64());
+    /// Records how long a password waited to be hashed.
+    pub fn record_hash_wait(&self, wait: Duration) {
+        self.hash_queue_wait.observe(wait.as_secs_f64());
     }
 
-    /// A password was hashed.
-    pub fn hashed(&self, span: Duration) {
-        self.hash.observe(span.as_secs_f64());
+    /// Records how long hashing a password took.
+    pub fn record_hash(&self, duration: Duration) {
+        self.hash_duration.observe(duration.as_secs_f64());
     }
 
-    /// The database caused an error.
-    pub fn database_error(&self, kind: DatabaseError) {
+    /// Records a database error.
+    pub fn record_database_error(&self, kind: DatabaseError) {
         self.database_errors.get_or_create(&[kind.label()]).inc();
     }
 
-    /// A job was run.
-    pub fn job(&self, job: Job, outcome: JobOutcome) {
-        self.jobs.get_or_create(&[job.label(), outcome.label()]).inc();
+    /// Records a step of the reference clock.
+    pub fn record_clock_step(&self) {
+        self.clock_steps.inc();
+    }
+
+    /// Records a run of a background job.
+    pub fn record_job_run(&self, job: Job, outcome: JobOutcome) {
+        self.job_runs.get_or_create(&[job.label(), outcome.label()]).inc();
     }
 }
 
-/// A request that is being served.
+/// A request in progress.
 #[derive(Debug)]
-pub struct InFlight<'a>(&'a Gauge);
+pub struct ActiveRequest<'a>(&'a Gauge);
 
-impl Drop for InFlight<'_> {
+impl Drop for ActiveRequest<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-/// Begins the series of each label.
-fn begin<M: Default>(family: &Family<[Label; 1], M>, labels: &[Label]) {
+/// Creates the series of each label value.
+fn create_series<M: Default>(family: &Family<[Label; 1], M>, labels: &[Label]) {
     for label in labels {
         drop(family.get_or_create(&[*label]));
     }
 }
 
-fn histogram() -> Histogram {
-    Histogram::new(BOUNDS)
+fn new_histogram() -> Histogram {
+    Histogram::new(BUCKETS)
 }
 
 fn set(gauge: &Gauge, value: usize) {

@@ -1,7 +1,9 @@
 //! Start: from a configuration to a running [`App`], for the server, the command line and the tests alike.
 
+pub mod http;
 mod keys;
 mod private;
+pub mod telemetry;
 
 use std::{
     io,
@@ -11,7 +13,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, getrlimit};
 use sea_orm::DbErr;
 
 pub use private::{check_master_key, new_master_key, warn_of_loose_config};
@@ -34,7 +35,7 @@ use crate::{
     jobs,
     metrics::Metrics,
     secret::InvalidMasterKey,
-    server::{Deadlines, EdgeSettings, ServerSettings, Tls, TlsError, TlsFiles},
+    server::TlsError,
     store::{self, MigrateError, Pool},
 };
 
@@ -43,14 +44,6 @@ const QUEUED_PER_THREAD: usize = 4;
 /// How soon the database is looked for again when it cannot be reached at start, and how far apart at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take to read an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Files that the process has open beside connections: listeners, timers, the log, random numbers, and some to spare.
-const OWN_FILES: u64 = 64;
-/// SQLite keeps the database, its log and its index open for each.
-const FILES_PER_DATABASE_CONNECTION: u64 = 3;
 
 /// Why the service cannot start, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -249,60 +242,6 @@ pub async fn database(config: &Config, metrics: &Arc<Metrics>) -> Result<Pool, S
         error @ MigrateError::Newer(_) => StartError::NewerSchema { url: config.database.shown(), error },
     })?;
     Pool::open(&config.database.url, config.database.max_connections, metrics).await.map_err(failed)
-}
-
-/// The limits of the edge.
-#[must_use]
-pub fn edge(server: &config::Server) -> EdgeSettings {
-    EdgeSettings {
-        max_body: server.max_body,
-        request_timeout: Duration::from_secs(server.request_timeout),
-        body_timeout: Duration::from_secs(server.body_timeout),
-        trusted_proxies: server.trusted_proxies.clone(),
-        cors_origins: server.cors_origins.clone(),
-        https: server.public_url.starts_with("https:"),
-    }
-}
-
-/// The bounds on connections.
-#[must_use]
-pub fn connections(config: &Config, tls: Option<Arc<Tls>>) -> ServerSettings {
-    let server = &config.server;
-    ServerSettings {
-        max_connections: affordable(server.max_connections, config.database.max_connections),
-        shutdown_timeout: Duration::from_secs(server.shutdown_timeout),
-        deadlines: Deadlines {
-            head: HEAD_TIMEOUT,
-            idle: Duration::from_secs(server.idle_timeout),
-            answer: ANSWER_TIMEOUT,
-        },
-        tls,
-    }
-}
-
-/// The certificate, where there is one.
-///
-/// # Errors
-/// [`StartError::Tls`].
-pub fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
-    let files = config.tls.certificate_file.clone().zip(config.tls.key_file.clone());
-    let tls = files.map(|(certificate, key)| Tls::open(TlsFiles { certificate, key })).transpose()?;
-    Ok(tls.map(Arc::new))
-}
-
-/// The connections for which there are file descriptors, beside those that the process itself needs.
-fn affordable(wanted: usize, database_connections: u32) -> usize {
-    let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
-    let own = FILES_PER_DATABASE_CONNECTION.saturating_mul(u64::from(database_connections)).saturating_add(OWN_FILES);
-    let most = usize::try_from(limit.saturating_sub(own)).unwrap_or(usize::MAX).max(1);
-    if wanted > most {
-        tracing::warn!(
-            "serving at most {most} connections at once, not {wanted} as server.max_connections \
-             (VESTIBULE_SERVER__MAX_CONNECTIONS) says: the process may open {limit} files (ulimit -n) and needs {own} \
-             itself"
-        );
-    }
-    wanted.min(most)
 }
 
 fn hashing(config: &Config) -> HasherSettings {

@@ -1,4 +1,4 @@
-//! The log, on standard error, and traces, sent to a collector where one is configured.
+//! The log, on standard error, and traces, which are exported to a collector if one is configured.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -17,77 +17,98 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::config::{Log, LogFormat, Traces};
+/// The name of the service in traces.
+const SERVICE_NAME: &str = "vestibule";
+/// How long the export of the last spans may take when the process ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What traces call the service.
-const SERVICE: &str = "vestibule";
-/// How long the last spans may take to be sent when the process ends.
-const FLUSH: Duration = Duration::from_secs(5);
+/// The settings of log and traces.
+#[derive(Clone, Debug)]
+pub struct TelemetrySettings {
+    /// What is logged: a level, or directives such as `info,vestibule=debug`.
+    pub log_filter: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// The URL of an OTLP collector over HTTP, without a path. Without it, no spans are exported.
+    pub traces_endpoint: Option<String>,
+}
 
-/// What must be ended with the process.
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As text if standard error is a terminal, as JSON otherwise.
+    Auto,
+    /// As text.
+    Text,
+    /// As one JSON object a line.
+    Json,
+}
+
+/// The running telemetry, which must be stopped at the end of the process.
 #[derive(Debug)]
 #[must_use]
 pub struct Telemetry {
-    traces: Option<SdkTracerProvider>,
+    tracer_provider: Option<SdkTracerProvider>,
 }
 
 impl Telemetry {
-    /// Sends what has not been sent. Not to be called where blocking is not allowed.
-    pub fn end(self) {
-        if let Some(Err(error)) = self.traces.map(|traces| traces.shutdown_with_timeout(FLUSH)) {
-            tracing::warn!(%error, "the last spans were not sent");
+    /// Exports the remaining spans. This blocks, so it must not be called by an async task.
+    pub fn stop(self) {
+        if let Some(Err(error)) = self.tracer_provider.map(|provider| provider.shutdown_with_timeout(FLUSH_TIMEOUT)) {
+            tracing::warn!(%error, "the last spans were not exported");
         }
     }
 }
 
-/// Starts logging as configured, but for what tells secrets, and tracing if that is; a second call changes nothing.
+/// Starts the log, and the export of spans if a collector is configured. A second call changes nothing.
 ///
 /// # Errors
-/// When spans cannot be sent to the configured URL at all.
-pub fn start(log: &Log, traces: &Traces) -> Result<Telemetry, ExporterBuildError> {
-    let traces = traces.endpoint.as_deref().map(provider).transpose()?;
-    let spans = traces.as_ref().map(|provider| {
+/// Returns an [`ExporterBuildError`] if the URL of the collector is unusable.
+pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, ExporterBuildError> {
+    let tracer_provider = settings.traces_endpoint.as_deref().map(tracer_provider).transpose()?;
+    let export_layer = tracer_provider.as_ref().map(|provider| {
         let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false).with_target(false);
-        let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), Level::DEBUG);
-        layer.with_tracer(provider.tracer(SERVICE)).with_filter(ours)
+        let own_spans = Targets::new().with_target(env!("CARGO_CRATE_NAME"), Level::DEBUG);
+        layer.with_tracer(provider.tracer(SERVICE_NAME)).with_filter(own_spans)
     });
-    let discreet = filter_fn(|metadata| !tells_secrets(metadata.target()));
-    let started = tracing_subscriber::registry().with(spans).with(lines(log)).with(discreet).try_init();
-    if let Err(error) = started {
-        tracing::debug!(%error, "logging had started before");
+    let without_secrets = filter_fn(|metadata| !logs_secrets(metadata.target()));
+
+    let subscriber = tracing_subscriber::registry().with(export_layer).with(log_layer(settings)).with(without_secrets);
+    if let Err(error) = subscriber.try_init() {
+        tracing::debug!(%error, "the log was started before");
     }
-    Ok(Telemetry { traces })
+    Ok(Telemetry { tracer_provider })
 }
 
-/// Whether whoever traces under this name shows secrets: at the level `trace`, sea-orm shows the database's URL with
-/// the password in it.
-fn tells_secrets(target: &str) -> bool {
+/// Returns whether a target logs secrets: at the level `trace`, sea-orm logs the database's URL with its password.
+fn logs_secrets(target: &str) -> bool {
     target == "sea_orm" || target.starts_with("sea_orm::")
 }
 
-fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(log: &Log) -> Box<dyn Layer<S> + Send + Sync> {
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    // Told about a line that cannot be written, it would panic over the same full disk, in the middle of a request.
-    let lines = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
-    let terminal = io::stderr().is_terminal();
-    let people = match log.format {
+fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &TelemetrySettings) -> Box<dyn Layer<S> + Send + Sync> {
+    let filter = EnvFilter::try_new(&settings.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    // With internal errors logged, a full disk would make the error message fail too, and panic inside a request.
+    let layer = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
+
+    let is_terminal = io::stderr().is_terminal();
+    let as_text = match settings.log_format {
         LogFormat::Text => true,
         LogFormat::Json => false,
-        LogFormat::Auto => terminal,
+        LogFormat::Auto => is_terminal,
     };
-    if people {
-        lines.with_ansi(terminal).with_filter(filter).boxed()
+    if as_text {
+        layer.with_ansi(is_terminal).with_filter(filter).boxed()
     } else {
-        lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed()
+        layer.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed()
     }
 }
 
-/// What sends spans by OTLP over HTTP, from a thread of its own.
-fn provider(endpoint: &str) -> Result<SdkTracerProvider, ExporterBuildError> {
+/// Creates the exporter, which sends spans by OTLP over HTTP from a thread of its own.
+fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider, ExporterBuildError> {
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     let exporter =
         SpanExporter::builder().with_http().with_endpoint(url).with_protocol(Protocol::HttpBinary).build()?;
     let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    let resource = Resource::builder().with_service_name(SERVICE).with_attribute(version).build();
+    let resource = Resource::builder().with_service_name(SERVICE_NAME).with_attribute(version).build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }

@@ -199,7 +199,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
     }
     let config = Config::load(arguments.config.as_deref())?;
     let traces = if matches!(command, Command::Serve) { config.traces.clone() } else { Traces::default() };
-    let telemetry = telemetry::start(&config.log, &traces).map_err(|error| {
+    let telemetry = telemetry::start(&startup::telemetry::settings(&config.log, &traces)).map_err(|error| {
         Failure::new(Failure::UNUSABLE, format_args!("traces.endpoint (VESTIBULE_TRACES__ENDPOINT): {error}"))
     })?;
     startup::warn_of_loose_config(arguments.config.as_deref(), &config);
@@ -212,13 +212,13 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             Command::Audit(command) => audit::run(&open(&config).await?, command).await,
             Command::Config(ConfigCommand::Check) => {
                 startup::check_master_key(&config)?;
-                startup::tls(&config)?;
+                startup::http::load_tls(&config).map_err(StartError::Tls)?;
                 say("The configuration can be used.\n")
             }
             Command::Serve | Command::Openapi { .. } => serve::run(&config).await,
         }
     });
-    telemetry.end();
+    telemetry.stop();
     outcome
 }
 

@@ -8,48 +8,48 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use vestibule::{
-    api::{self, document::document},
+    api::document::document,
     clock::Clock,
     config::Config,
     domain::instance::Instance,
     jobs,
     server::{self, ServerSettings, Shutdown},
-    startup,
+    startup::{self, StartError, http},
 };
 
 use super::{Failure, say};
 
-/// The most connections of those who scrape metrics.
-const SCRAPERS: usize = 16;
+/// The most connections to the metrics listener.
+const MAX_METRICS_CONNECTIONS: usize = 16;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let document = document()?;
-    let tls = startup::tls(config)?;
-    let lenient = config.server.listens_by_default();
-    let listeners = server::bind(&config.server.listen, lenient).await.map_err(|(address, error)| {
+    let tls = http::load_tls(config).map_err(StartError::Tls)?;
+    let allow_missing = config.server.listens_by_default();
+    let listeners = server::bind(&config.server.listen, allow_missing).map_err(|error| {
         let reason = format!(
-            "cannot listen on {address}: {error}; server.listen (VESTIBULE_SERVER__LISTEN) names other addresses, and \
+            "{error}; server.listen (VESTIBULE_SERVER__LISTEN) names other addresses, and \
              server.public_url (VESTIBULE_SERVER__PUBLIC_URL) the URL that goes with them"
         );
         Failure::new(Failure::FAILED, reason)
     })?;
     let bound = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-    let scraped = bind_metrics(config).await?;
-    let service = Arc::new(Instance::default());
-    let shutdown = Shutdown { leaving: service.draining().clone(), ..Shutdown::default() };
+    let metrics_listener = bind_metrics(config)?;
+    let instance = Arc::new(Instance::default());
+    let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
-    let routes = api::routes(Arc::clone(&service), document, config.docs.enabled);
-    let endpoint = server::endpoint(routes, document, startup::edge(&config.server), service.metrics());
-    let connections = startup::connections(config, tls);
-    let metrics = Metrics::serve(scraped, &service, config);
-    let serving = tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));
+    let routes = http::routes(Arc::clone(&instance), document, config.docs.enabled);
+    let endpoint = http::endpoint(routes, document, http::middleware_settings(&config.server), instance.metrics());
+    let settings = http::server_settings(config, tls);
+    let metrics = Metrics::serve(metrics_listener, &instance, config);
+    let serving = tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
     let clock = Clock::system();
     let opened = tokio::select! {
-        opened = startup::open_patiently(config, &clock, service.metrics()) => Some(Arc::new(opened?)),
+        opened = startup::open_patiently(config, &clock, instance.metrics()) => Some(Arc::new(opened?)),
         () = shutdown.stop.cancelled() => None,
     };
     if let Some(app) = opened {
-        service.set_app(Arc::clone(&app));
+        instance.set_app(Arc::clone(&app));
         say(&welcome(config, &bound, metrics.address))?;
         jobs::run(app, shutdown.stop).await;
     }
@@ -58,48 +58,48 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     say("Vestibule has stopped.\n")
 }
 
-/// Where metrics are answered, if that is configured.
-async fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, Failure> {
+/// Binds the metrics listener, if one is configured.
+fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = config.metrics.listen else { return Ok(None) };
-    let bound = server::bind(&[address], false).await.map_err(|(address, error)| {
-        let reason = format!(
-            "cannot listen on {address}: {error}; metrics.listen (VESTIBULE_METRICS__LISTEN) names another address"
-        );
+    let bound = server::bind(&[address], false).map_err(|error| {
+        let reason = format!("{error}; metrics.listen (VESTIBULE_METRICS__LISTEN) names another address");
         Failure::new(Failure::FAILED, reason)
     })?;
     Ok(bound.into_iter().next())
 }
 
-/// The listener for metrics, which goes on until all others have stopped.
+/// The metrics listener, which stops after all others.
 struct Metrics {
     address: Option<SocketAddr>,
     stop: CancellationToken,
 }
 
 impl Metrics {
-    fn serve(listener: Option<TcpListener>, service: &Arc<Instance>, config: &Config) -> Self {
+    fn serve(listener: Option<TcpListener>, instance: &Arc<Instance>, config: &Config) -> Self {
         let (address, shutdown) = (listener.as_ref().and_then(|one| one.local_addr().ok()), Shutdown::default());
         let stop = shutdown.stop.clone();
         if let Some(listener) = listener {
-            let settings = ServerSettings { max_connections: SCRAPERS, ..startup::connections(config, None) };
-            tokio::spawn(server::serve(vec![listener], server::metrics(Arc::clone(service)), settings, shutdown));
+            let settings =
+                ServerSettings { max_connections: MAX_METRICS_CONNECTIONS, ..http::server_settings(config, None) };
+            let endpoint = http::metrics_endpoint(Arc::clone(instance));
+            tokio::spawn(server::serve(vec![listener], endpoint, settings, shutdown));
         }
         Self { address, stop }
     }
 }
 
-/// At SIGTERM the server says for `delay` that it is leaving, and stops then. At a second signal, or when a person
-/// interrupts it, it stops at once.
+/// Stops the server on signals. After SIGTERM it drains for `delay` first: it still serves, but is not ready. On a second
+/// signal, or on SIGINT (Ctrl-C), it stops at once.
 fn stop_on_signal(shutdown: Shutdown, delay: Duration) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
-        let patient = tokio::select! {
+        let drains = tokio::select! {
             _ = interrupt.recv() => false,
             _ = terminate.recv() => true,
         };
-        shutdown.leaving.cancel();
-        if patient {
+        shutdown.draining.cancel();
+        if drains {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 _ = interrupt.recv() => {}

@@ -6,7 +6,7 @@ use crate::{
     domain::{app::App, audit, queue},
     entity::{known_network, rate_limit, session},
     error::ServiceError,
-    metrics::End,
+    metrics::SessionEnd,
     store::delete_in_batches,
 };
 
@@ -38,7 +38,7 @@ pub async fn run_cleanup(app: &App) -> Result<Deleted, ServiceError> {
 
     let expired = session::Entity::expired(now);
     let sessions = delete_in_batches::<session::Entity>(&app.db, "deleting expired sessions", expired).await?;
-    app.metrics.ended(End::Expired, sessions);
+    app.metrics.record_sessions_ended(SessionEnd::Expired, sessions);
 
     let expired = rate_limit::Entity::expired(now);
     let rate_limits = delete_in_batches::<rate_limit::Entity>(&app.db, "deleting expired rate limits", expired).await?;

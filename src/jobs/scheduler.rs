@@ -44,7 +44,7 @@ async fn repeat_every<F: Future<Output = ()>>(interval: Duration, job: impl Fn()
 
 async fn clean_up(app: &App) {
     let outcome = run_cleanup(app).await;
-    app.metrics.job(Job::CleanUp, job_outcome(&outcome));
+    app.metrics.record_job_run(Job::Cleanup, job_outcome(&outcome));
     match outcome {
         Ok(deleted) if deleted == Deleted::default() => {}
         Ok(Deleted { sessions, rate_limits, known_networks, audit_events }) => {
@@ -56,7 +56,7 @@ async fn clean_up(app: &App) {
 
 async fn follow_clock(app: &App) {
     let outcome = synchronize_clock(&app.db, &app.clock).await;
-    app.metrics.job(Job::Clock, job_outcome(&outcome));
+    app.metrics.record_job_run(Job::Clock, job_outcome(&outcome));
     match outcome {
         Ok(None) => {}
         Ok(Some(step)) => warn_of_step(step),

@@ -1,5 +1,5 @@
-//! Pages of other origins that may call the service from a browser (the Fetch standard's CORS protocol): those that are
-//! listed, each compared byte by byte. Cookies are not used here, so credentials are never allowed.
+//! Cross-origin requests (CORS, the Fetch standard): web pages of the configured origins may call the service from a
+//! browser. Origins are compared byte by byte. The service uses no cookies, so credentials are never allowed.
 
 use std::time::Duration;
 
@@ -8,55 +8,57 @@ use poem::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 
-/// What such pages may send.
-const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
-/// What they may read of an answer, beside what any page may.
-const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id, retry-after, www-authenticate, location");
-/// How long a browser remembers the answer to its question.
-const MAX_AGE: Duration = Duration::from_mins(10);
+/// The request headers that a page may send.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+/// The response headers that a page may read, beside those that every page may.
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after, www-authenticate, location");
+/// How long a browser may cache the response to a preflight request.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
-/// The origins that are listed.
+/// The configured origins.
 #[derive(Debug)]
 pub(super) struct Cors {
     origins: Vec<String>,
 }
 
 impl Cors {
-    pub(super) fn new(origins: Vec<String>) -> Self {
+    pub(super) const fn new(origins: Vec<String>) -> Self {
         Self { origins }
     }
 
-    /// The origin of a request, where it is listed.
-    pub(super) fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let mut named = headers.get_all(header::ORIGIN).iter();
-        let origin = named.next().filter(|origin| self.origins.iter().any(|listed| listed.as_bytes() == *origin))?;
-        named.next().is_none().then(|| origin.clone())
+    /// Returns the origin of a request if it is a configured one.
+    pub(super) fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let mut values = headers.get_all(header::ORIGIN).iter();
+        let origin = values.next().filter(|origin| self.origins.iter().any(|known| known.as_bytes() == *origin))?;
+        let is_only_one = values.next().is_none();
+        is_only_one.then(|| origin.clone())
     }
 
-    /// Lets the page at `origin` read the answer. Where any origin is listed, caches keep the answers to them apart.
-    pub(super) fn complete(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    /// Adds the headers that let a page of `origin` read the response. If any origin is configured, `Vary` makes caches
+    /// keep the responses to different origins apart.
+    pub(super) fn add_headers(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
         if self.origins.is_empty() {
             return;
         }
         headers.append(header::VARY, HeaderValue::from_static("origin"));
         if let Some(origin) = origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
         }
     }
 }
 
-/// Whether a browser asks what a page may send.
+/// Returns whether a browser asks what a page may send.
 pub(super) fn is_preflight(request: &Request) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The answer to that for a path with these methods.
-pub(super) fn preflight(methods: HeaderValue) -> Response {
+/// Returns the response to a preflight request for a path with these methods.
+pub(super) fn preflight_response(methods: HeaderValue) -> Response {
     Response::builder()
         .status(StatusCode::NO_CONTENT)
         .header(header::ACCESS_CONTROL_ALLOW_METHODS, methods)
-        .header(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS)
-        .header(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE.as_secs())
+        .header(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS)
+        .header(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE.as_secs())
         .finish()
 }

@@ -1,5 +1,7 @@
-//! Where a request came from when proxies stand before the service: `Forwarded` (RFC 7239) and `X-Forwarded-For`,
-//! believed only as far as trusted proxies wrote them. poem's `RealIp` believes anybody, and is not used.
+//! The client IP behind reverse proxies, from `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//!
+//! Clients can write these headers themselves, so only the parts that trusted proxies wrote count. poem's `RealIp`
+//! believes every client and is not used.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -9,145 +11,153 @@ use std::{
 use ipnet::IpNet;
 use poem::http::{HeaderMap, HeaderName, header};
 
-use super::seldom::Seldom;
+use super::log_throttle::LogThrottle;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies that are believed.
+/// The networks of trusted proxies.
 #[derive(Debug, Default)]
-pub(super) struct Proxies {
+pub(super) struct TrustedProxies {
     networks: Vec<IpNet>,
-    ignored: Seldom,
+    ignored_headers: LogThrottle,
 }
 
-impl Proxies {
+impl TrustedProxies {
     pub(super) fn new(networks: Vec<IpNet>) -> Self {
-        Self { networks, ignored: Seldom::default() }
+        Self { networks, ignored_headers: LogThrottle::default() }
     }
 
-    /// The address of the client: the peer's own, or behind trusted proxies the nearest one that is none of them.
+    /// Returns the client IP: the TCP peer's or, behind trusted proxies, the nearest one that is not a trusted proxy.
     ///
-    /// A proxy writes one of the two headers and lets clients choose the other, so when both are there and name
+    /// A proxy writes one of the two headers and passes on the other one as the client sent it. So if the headers name
     /// different clients, neither is believed.
-    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub(super) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
-        let has = |name: &HeaderName| headers.contains_key(name);
-        if !self.trusts(peer) {
-            if has(&header::FORWARDED) || has(&X_FORWARDED_FOR) {
-                self.warn(peer);
+        let has_forwarded = headers.contains_key(header::FORWARDED);
+        let has_x_forwarded_for = headers.contains_key(X_FORWARDED_FOR);
+
+        if !self.contains(peer) {
+            if has_forwarded || has_x_forwarded_for {
+                self.warn_about_ignored_headers(peer);
             }
             return peer;
         }
-        let forwarded = || self.walk(peer, hops(headers, &header::FORWARDED, elements));
-        let x_forwarded_for = || self.walk(peer, hops(headers, &X_FORWARDED_FOR, addresses));
-        match (has(&header::FORWARDED), has(&X_FORWARDED_FOR)) {
-            (true, false) => forwarded(),
-            (false, true) => x_forwarded_for(),
-            (true, true) => Some(forwarded()).filter(|client| *client == x_forwarded_for()).unwrap_or(peer),
+
+        let from_forwarded = || self.walk(peer, hops(headers, &header::FORWARDED, parse_forwarded));
+        let from_x_forwarded_for = || self.walk(peer, hops(headers, &X_FORWARDED_FOR, parse_x_forwarded_for));
+        match (has_forwarded, has_x_forwarded_for) {
+            (true, false) => from_forwarded(),
+            (false, true) => from_x_forwarded_for(),
+            (true, true) => Some(from_forwarded()).filter(|client| *client == from_x_forwarded_for()).unwrap_or(peer),
             (false, false) => peer,
         }
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    fn contains(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Goes from the peer towards the client as long as trusted proxies say who is next. What cannot be read ends the
-    /// walk: whoever wrote it, the last good hop is the one that is known.
+    /// Walks from the peer towards the client, as long as trusted proxies name the next hop. A malformed hop ends the
+    /// walk: the last good one is all that is known for certain.
     fn walk(&self, peer: IpAddr, nearest_first: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut client = peer;
         for hop in nearest_first {
             match hop {
-                Some(hop) if self.trusts(client) => client = hop,
+                Some(hop) if self.contains(client) => client = hop,
                 _ => break,
             }
         }
         client
     }
 
-    fn warn(&self, peer: IpAddr) {
-        if let Some(requests) = self.ignored.count() {
+    fn warn_about_ignored_headers(&self, peer: IpAddr) {
+        if let Some(requests) = self.ignored_headers.count() {
             tracing::warn!(
-                %peer,
+                network.peer.address = %peer,
                 requests,
-                "ignored Forwarded or X-Forwarded-For from a peer that is no trusted proxy; if it is one, name its \
-                 network in server.trusted_proxies (VESTIBULE_SERVER__TRUSTED_PROXIES)"
+                "ignored Forwarded or X-Forwarded-For: the peer is not a trusted proxy; if it is one of yours, add its \
+                 network to server.trusted_proxies (VESTIBULE_SERVER__TRUSTED_PROXIES)"
             );
         }
     }
 }
 
-/// The hops of a header, the nearest first. A line that cannot be read is one hop that cannot.
+/// Returns the hops of a header, the nearest first. A line that is not text counts as one malformed hop.
 fn hops<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
-    read: fn(&str) -> Vec<Option<IpAddr>>,
+    parse_line: fn(&str) -> Vec<Option<IpAddr>>,
 ) -> impl Iterator<Item = Option<IpAddr>> + use<'a> {
-    let lines = headers.get_all(name).iter().map(move |line| line.to_str().map_or_else(|_| vec![None], read));
+    let lines = headers.get_all(name).iter();
+    let lines = lines.map(move |line| line.to_str().map_or_else(|_| vec![None], parse_line));
     lines.collect::<Vec<_>>().into_iter().rev().flat_map(|hops| hops.into_iter().rev())
 }
 
-/// The hops of one line of `X-Forwarded-For`.
-fn addresses(line: &str) -> Vec<Option<IpAddr>> {
-    line.split(',').map(|hop| address(hop.trim())).collect()
+/// Parses the hops of one line of `X-Forwarded-For`.
+fn parse_x_forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
+    line.split(',').map(|hop| parse_address(hop.trim())).collect()
 }
 
-/// The hops of one line of `Forwarded`: the `for` of every element.
-fn elements(line: &str) -> Vec<Option<IpAddr>> {
-    match split(line, ',') {
-        Some(elements) => elements.into_iter().map(element).collect(),
-        // A quote that is left open may swallow what the proxy added behind it.
+/// Parses the hops of one line of `Forwarded`.
+fn parse_forwarded(line: &str) -> Vec<Option<IpAddr>> {
+    match split_outside_quotes(line, ',') {
+        Some(elements) => elements.into_iter().map(parse_element).collect(),
+        // The open quote of a client may have swallowed what the proxy added behind it.
         None => vec![None],
     }
 }
 
-/// The address that an element names by exactly one `for`.
-fn element(text: &str) -> Option<IpAddr> {
-    let mut found = None;
-    // Empty pairs are allowed there.
-    for pair in split(text, ';')?.into_iter().filter(|pair| !pair.trim().is_empty()) {
+/// Parses one element of `Forwarded`. Returns the address of its `for` parameter, of which there must be exactly one.
+fn parse_element(text: &str) -> Option<IpAddr> {
+    let mut address = None;
+    // The grammar allows empty pairs.
+    for pair in split_outside_quotes(text, ';')?.into_iter().filter(|pair| !pair.trim().is_empty()) {
         let (name, value) = pair.trim().split_once('=')?;
-        let value = unquoted(value)?;
-        if name.eq_ignore_ascii_case("for") && found.replace(address(value)?).is_some() {
+        let value = remove_quotes(value)?;
+        if name.eq_ignore_ascii_case("for") && address.replace(parse_address(value)?).is_some() {
             return None;
         }
     }
-    found
+    address
 }
 
-/// The parts between separators that stand outside of quotes; `None` when a quote is left open.
-fn split(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut quoted, mut escaped) = (false, false);
-    let separates = |letter| {
+/// Splits a text at each separator outside of quotes. Returns `None` if a quote is left open.
+fn split_outside_quotes(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+
+    let is_separator = |letter| {
         match letter {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ => return letter == separator && !quoted,
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ => return letter == separator && !is_quoted,
         }
         false
     };
-    let parts = text.split(separates).collect();
-    (!quoted).then_some(parts)
+    let parts = text.split(is_separator).collect();
+
+    (!is_quoted).then_some(parts)
 }
 
-/// A token or what a quoted string holds. No address needs a quote or a backslash in it.
-fn unquoted(value: &str) -> Option<&str> {
-    let inner = match value.strip_prefix('"') {
+/// Returns a token, or the content of a quoted string. Addresses need no escapes, so a text with one is malformed.
+fn remove_quotes(value: &str) -> Option<&str> {
+    let content = match value.strip_prefix('"') {
         Some(rest) => rest.strip_suffix('"')?,
         None => value,
     };
-    (!inner.contains(['"', '\\'])).then_some(inner)
+    (!content.contains(['"', '\\'])).then_some(content)
 }
 
-/// An address with or without a port, IPv6 with or without brackets; an IPv4-mapped one is IPv4. `unknown` and made-up
-/// names (RFC 7239 section 6) are none.
-fn address(text: &str) -> Option<IpAddr> {
+/// Parses an address with or without a port, IPv6 with or without brackets. An IPv4-mapped address becomes IPv4.
+/// `unknown` and obfuscated names (RFC 7239 section 6) are not addresses.
+fn parse_address(text: &str) -> Option<IpAddr> {
     let bare = || IpAddr::from_str(text).ok();
     let bracketed = || {
         let inner = text.strip_prefix('[')?.strip_suffix(']')?;
         Ipv6Addr::from_str(inner).ok().map(IpAddr::from)
     };
+    // `SocketAddr` would accept a zone id.
     let with_port = || SocketAddr::from_str(text).ok().filter(|_| !text.contains('%')).map(|address| address.ip());
+
     bare().or_else(bracketed).or_else(with_port).map(|address| address.to_canonical())
 }

@@ -1,165 +1,220 @@
-//! Where one HTTP/1 request ends and the next begins, read from the bytes before hyper sees them. hyper takes some
-//! requests that another server in front of it may divide differently (a bare LF, two lengths, a length beside a
-//! transfer coding, several codings); whoever gets two servers to disagree smuggles a request past the first one.
+//! Finds requests whose end two servers may see in different places, against request smuggling.
+//!
+//! An attacker sends such a request through a proxy. If the proxy and this server disagree about where it ends, the
+//! attacker hides a second request in the first one, past the rules of the proxy and in the name of another client.
+//! RFC 9112 lets a server refuse ambiguous requests. hyper refuses most of them, but accepts a bare LF, several
+//! lengths, a length beside a transfer coding, several transfer codings, and several hosts or none. So the bytes of
+//! the connection are read here before hyper reads them.
+//!
+//! The interface: a `FramingScanner` scans the bytes of one connection, and returns the `Framing` of each request in
+//! the order in which they arrive. The connection closes after every request that is not `Framing::Unambiguous`, and
+//! `middleware::head_limits` refuses those that are `Framing::Ambiguous`.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-/// A line that is longer than any head that hyper takes.
-const MAX_LINE: usize = super::MAX_HEAD_BYTES as usize;
+/// The most bytes of a request head that the server reads. The middleware's own limits are lower, so that it can answer
+/// with a problem.
+pub(super) const MAX_HEAD_BYTES: u16 = u16::MAX;
+/// The most bytes of a line.
+const MAX_LINE_BYTES: usize = MAX_HEAD_BYTES as usize;
 /// The first line of every HTTP/2 connection (RFC 9113 section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
-/// What the bytes say about a request.
+/// How certain the end of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// Its end is certain, and so is where the next one begins.
-    Plain,
-    /// Its own end is certain. What comes behind it is not read.
+    /// Every server sees the end of the request, and the start of the next one, in the same place.
+    Unambiguous,
+    /// The request itself is unambiguous, but the scanner does not follow its body (it is chunked). It has to be the
+    /// last one of its connection.
     Last,
-    /// Two servers may disagree about it, for this reason (RFC 9112).
+    /// Two servers may see the end of the request in different places, for this reason.
     Ambiguous(&'static str),
 }
 
-/// Reads along with hyper.
+/// The scanner of one connection. Clones share their state.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FramingScanner(Arc<Mutex<Scanner>>);
+
+impl FramingScanner {
+    /// Scans the next bytes of the connection.
+    pub(super) fn scan(&self, bytes: &[u8]) {
+        self.scanner().scan(bytes);
+    }
+
+    /// Returns the framing of the next request, in the order of arrival. Call it once for each request of hyper's.
+    pub(super) fn next_request(&self) -> Framing {
+        // hyper has found a request where the scanner has found none, so they disagree already.
+        self.scanner().found.pop_front().unwrap_or(Framing::Ambiguous("the head is malformed"))
+    }
+
+    /// Returns whether the bytes so far end inside the head of a request.
+    pub(super) fn is_inside_head(&self) -> bool {
+        self.scanner().is_inside_head()
+    }
+
+    fn scanner(&self) -> MutexGuard<'_, Scanner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Scanner {
-    place: Place,
+struct Scanner {
+    position: Position,
+    /// The bytes of an incomplete line.
     line: Vec<u8>,
     head: Head,
+    /// The framing of requests that hyper has not read yet.
     found: VecDeque<Framing>,
 }
 
+/// Where in the stream the scanner is.
 #[derive(Debug, Default)]
-enum Place {
+enum Position {
+    /// Inside a head, or between two requests.
     #[default]
     Head,
-    /// So many bytes of a body are to come.
+    /// Inside a body that has so many bytes left.
     Body(u64),
-    /// Nothing behind this is looked at: HTTP/2, or a connection that ends with the present request.
-    Beyond,
-}
-
-/// What the lines of a head have said so far.
-#[derive(Debug, Default)]
-struct Head {
-    begun: bool,
-    old: bool,
-    hosts: usize,
-    codings: usize,
-    lengths: usize,
-    length: u64,
-    fault: Option<&'static str>,
+    /// Behind the part that needs scanning: in HTTP/2, or in the last request of the connection.
+    Finished,
 }
 
 impl Scanner {
-    /// Takes the next bytes of the connection.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+    fn scan(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            match &mut self.place {
-                Place::Beyond => return,
-                Place::Body(left) => {
-                    let body = usize::try_from(*left).ok().and_then(|left| bytes.split_at_checked(left));
-                    let (body, rest) = body.unwrap_or((bytes, &[]));
-                    bytes = rest;
-                    *left = left.saturating_sub(body.len() as u64);
-                    if *left == 0 {
-                        self.place = Place::Head;
-                    }
-                }
-                Place::Head => bytes = self.read_line(bytes),
-            }
+            bytes = match self.position {
+                Position::Finished => return,
+                Position::Body(remaining) => self.skip_body(remaining, bytes),
+                Position::Head => self.scan_line(bytes),
+            };
         }
     }
 
-    /// The framing of the next request, in the order in which they came. There is none when the bytes made no sense.
-    pub(super) fn next(&mut self) -> Framing {
-        self.found.pop_front().unwrap_or(Framing::Ambiguous("the head cannot be read"))
+    /// Skips bytes of a body. Returns the bytes behind it.
+    fn skip_body<'a>(&mut self, remaining: u64, bytes: &'a [u8]) -> &'a [u8] {
+        let end = usize::try_from(remaining).unwrap_or(usize::MAX);
+        let (body, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+
+        self.position = match remaining.saturating_sub(body.len() as u64) {
+            0 => Position::Head,
+            remaining => Position::Body(remaining),
+        };
+        rest
     }
 
-    /// Whether a head has begun and not ended.
-    pub(super) fn is_inside_head(&self) -> bool {
-        matches!(self.place, Place::Head) && (self.head.begun || !self.line.is_empty())
-    }
-
-    fn read_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
-        let (Some(end), Some(rest)) = (lines.next(), lines.next()) else {
+    /// Scans up to the end of the current line. Returns the bytes behind it.
+    fn scan_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
+        let (Some(end), Some(rest)) = (parts.next(), parts.next()) else {
             self.line.extend_from_slice(bytes);
-            if self.line.len() > MAX_LINE {
-                self.place = Place::Beyond;
+            if self.line.len() > MAX_LINE_BYTES {
+                self.position = Position::Finished;
             }
             return &[];
         };
+
         self.line.extend_from_slice(end);
         let line = std::mem::take(&mut self.line);
+        self.end_line(&line);
+        rest
+    }
+
+    fn end_line(&mut self, line: &[u8]) {
         match line.strip_suffix(b"\r") {
-            // Empty lines before a request are skipped (RFC 9112 section 2.2).
-            Some([]) if !self.head.begun => {}
+            // Servers ignore empty lines before a request (RFC 9112 section 2.2).
+            Some([]) if !self.head.has_begun => {}
             Some([]) => self.end_head(),
-            Some(PREFACE) if !self.head.begun => self.place = Place::Beyond,
-            Some(line) => self.head.read(line),
+            Some(HTTP2_PREFACE) if !self.head.has_begun => self.position = Position::Finished,
+            Some(line) => self.head.add_line(line),
             None => {
                 self.head.fault = Some("a line ends without CR");
                 self.end_head();
             }
         }
-        rest
     }
 
     fn end_head(&mut self) {
         let head = std::mem::take(&mut self.head);
         let framing = head.framing();
-        self.place = match framing {
-            Framing::Plain if head.length > 0 => Place::Body(head.length),
-            Framing::Plain => Place::Head,
-            Framing::Last | Framing::Ambiguous(_) => Place::Beyond,
-        };
         self.found.push_back(framing);
+
+        self.position = match framing {
+            Framing::Unambiguous if head.length > 0 => Position::Body(head.length),
+            Framing::Unambiguous => Position::Head,
+            Framing::Last | Framing::Ambiguous(_) => Position::Finished,
+        };
+    }
+
+    fn is_inside_head(&self) -> bool {
+        matches!(self.position, Position::Head) && (self.head.has_begun || !self.line.is_empty())
     }
 }
 
+/// The lines of a head, as far as they matter for its framing.
+#[derive(Debug, Default)]
+struct Head {
+    has_begun: bool,
+    is_http_1_0: bool,
+    hosts: usize,
+    lengths: usize,
+    /// The last length.
+    length: u64,
+    transfer_codings: usize,
+    fault: Option<&'static str>,
+}
+
 impl Head {
-    fn read(&mut self, line: &[u8]) {
-        if !self.begun {
-            self.begun = true;
-            self.old = line.ends_with(b" HTTP/1.0");
-            return;
+    fn add_line(&mut self, line: &[u8]) {
+        if self.has_begun {
+            self.add_header(line);
+        } else {
+            self.has_begun = true;
+            self.is_http_1_0 = line.ends_with(b" HTTP/1.0");
         }
+    }
+
+    fn add_header(&mut self, line: &[u8]) {
         let mut parts = line.splitn(2, |byte| *byte == b':');
-        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let value = value.trim_ascii();
+        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default().trim_ascii());
+
         if name.eq_ignore_ascii_case(b"host") {
             self.hosts = self.hosts.saturating_add(1);
         } else if name.eq_ignore_ascii_case(b"content-length") {
             self.lengths = self.lengths.saturating_add(1);
-            match length(value) {
+            match parse_length(value) {
                 Some(length) => self.length = length,
-                None => self.fault = Some("the length is no number"),
+                None => self.fault = Some("Content-Length is not a number"),
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.codings = self.codings.saturating_add(1);
+            self.transfer_codings = self.transfer_codings.saturating_add(1);
             if !value.eq_ignore_ascii_case(b"chunked") {
-                self.fault = Some("the transfer coding is not chunked alone");
+                self.fault = Some("Transfer-Encoding is not `chunked` alone");
             }
         }
     }
 
     fn framing(&self) -> Framing {
-        match (self.hosts, self.lengths, self.codings) {
-            _ if self.fault.is_some() => Framing::Ambiguous(self.fault.unwrap_or_default()),
-            (2.., ..) => Framing::Ambiguous("there are several hosts"),
-            (0, ..) if !self.old => Framing::Ambiguous("there is no host"),
-            (_, 2.., _) => Framing::Ambiguous("there are several lengths"),
-            (.., 2..) => Framing::Ambiguous("there are several transfer codings"),
-            (_, 1, 1) => Framing::Ambiguous("there is a length beside a transfer coding"),
+        if let Some(fault) = self.fault {
+            return Framing::Ambiguous(fault);
+        }
+        match (self.hosts, self.lengths, self.transfer_codings) {
+            (2.., ..) => Framing::Ambiguous("there are several Host headers"),
+            (0, ..) if !self.is_http_1_0 => Framing::Ambiguous("there is no Host header"),
+            (_, 2.., _) => Framing::Ambiguous("there are several Content-Length headers"),
+            (.., 2..) => Framing::Ambiguous("there are several Transfer-Encoding headers"),
+            (_, 1, 1) => Framing::Ambiguous("there are both Content-Length and Transfer-Encoding"),
             (.., 1) => Framing::Last,
-            _ => Framing::Plain,
+            _ => Framing::Unambiguous,
         }
     }
 }
 
-/// Digits alone: no sign, no list, no other base.
-fn length(value: &[u8]) -> Option<u64> {
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
+/// Parses a length that consists of digits alone: no sign, no list, no other base.
+fn parse_length(value: &[u8]) -> Option<u64> {
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(value).ok().filter(|_| is_number)?.parse().ok()
 }

@@ -1,26 +1,26 @@
-//! What fuzz targets may do with forwarding headers; only there when the service is built for them (`--cfg fuzzing`).
+//! What the fuzz targets need of `forwarded`; compiled only for them (`--cfg fuzzing`).
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use poem::http::HeaderMap;
 
-use super::forwarded::Proxies;
+use super::forwarded::TrustedProxies;
 
-/// Finds out from which address requests come.
+/// Finds the client IP of requests.
 #[derive(Debug)]
-pub struct Finder(Proxies);
+pub struct ClientIpResolver(TrustedProxies);
 
-impl Finder {
-    /// One that believes these proxies.
+impl ClientIpResolver {
+    /// Creates a resolver that trusts proxies of these networks.
     #[must_use]
-    pub fn new(trusted: Vec<IpNet>) -> Self {
-        Self(Proxies::new(trusted))
+    pub fn new(trusted_proxies: Vec<IpNet>) -> Self {
+        Self(TrustedProxies::new(trusted_proxies))
     }
 
-    /// The address of the client whose request came from `peer` with these headers.
+    /// Returns the client IP of a request from `peer` with these headers.
     #[must_use]
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        self.0.client(peer, headers)
+    pub fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.0.client_ip(peer, headers)
     }
 }

@@ -1,44 +1,28 @@
-//! HTTP plumbing: routes, the edge around them, the accept loop.
+//! The HTTP server: listeners, connections and the middleware around the routes. It knows nothing of users.
+//!
+//! A connection is accepted by `listener` and served by `connection`. Each of its requests passes
+//! `middleware::pipeline`, which names the steps in their order, and reaches the routes that `startup` hands over.
+//! `framing` and `deadlines` protect connections against two kinds of attack; the rest can be read without them.
 
-mod connections;
+mod connection;
 mod cors;
-mod edge;
+mod deadlines;
 mod forwarded;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod paths;
-mod scrape;
-mod seldom;
+mod listener;
+mod log_throttle;
+mod metrics_endpoint;
+mod middleware;
+mod observed_stream;
+mod route_table;
 mod tls;
-mod trace_context;
-mod watch;
 
-use std::sync::Arc;
-
-use poem::{
-    Response,
-    endpoint::{BoxEndpoint, DynEndpoint},
-};
-
-pub use self::connections::{ServerSettings, Shutdown, bind, serve};
-pub use self::edge::{Edge, EdgeSettings};
-pub use self::scrape::metrics;
+pub use self::connection::SharedEndpoint;
+pub use self::deadlines::DeadlineSettings;
+pub use self::listener::{BindError, ServerSettings, Shutdown, bind, serve};
+pub use self::metrics_endpoint::metrics_endpoint;
+pub use self::middleware::{MiddlewareSettings, wrap_routes};
+pub use self::route_table::{Route, RouteTable};
 pub use self::tls::{Tls, TlsError, TlsFiles};
-pub use self::watch::Deadlines;
-use crate::{api::document::Document, metrics::Metrics};
-
-/// The most bytes of a head that are read at all: above the edge's own limits, so that what those refuse is answered
-/// with a problem.
-const MAX_HEAD_BYTES: u16 = u16::MAX;
-
-/// What answers every request: `routes` behind the edge.
-#[must_use]
-pub fn endpoint(
-    routes: BoxEndpoint<'static>,
-    document: &Document,
-    settings: EdgeSettings,
-    metrics: &Arc<Metrics>,
-) -> Arc<dyn DynEndpoint<Output = Response>> {
-    Arc::new(poem::endpoint::ToDynEndpoint(Edge::new(routes, document, settings, Arc::clone(metrics))))
-}

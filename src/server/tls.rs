@@ -1,10 +1,11 @@
-//! TLS by rustls, for those who have no proxy for it: one certificate, read again when its files change.
+//! TLS by rustls, for deployments without a TLS proxy: one certificate, which is reloaded when its files change.
 
 use std::{
+    fmt::Display,
     fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,51 +22,51 @@ use tokio_rustls::{
 };
 use zeroize::Zeroizing;
 
-/// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
-/// What is spoken inside, the better first.
+/// How often the files are checked for changes.
+const RELOAD_INTERVAL: Duration = Duration::from_mins(1);
+/// The protocols that ALPN offers, in order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// Where certificate and key are.
+/// The files of a certificate.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The certificate and those that lead from it to a root, in PEM.
+    /// The certificate and its intermediates, in PEM.
     pub certificate: PathBuf,
-    /// Its private key, in PEM.
+    /// The private key, in PEM.
     pub key: PathBuf,
 }
 
-/// Why certificate and key cannot be used.
+/// The certificate or the private key is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate, or the two together.
+    /// The certificate is unusable, or does not match the key.
     #[error("tls.certificate_file (VESTIBULE_TLS__CERTIFICATE_FILE): {}: {reason}", .path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The key.
+    /// The private key is unusable.
     #[error("tls.key_file (VESTIBULE_TLS__KEY_FILE): {}: {reason}", .path.display())]
     Key {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// What the service proves itself with.
+/// The certificate with which the server accepts TLS connections.
 pub struct Tls {
     files: TlsFiles,
-    current: Mutex<Current>,
+    state: Mutex<State>,
 }
 
-struct Current {
+struct State {
     acceptor: TlsAcceptor,
-    /// The digest of the files that were tried last, usable or not.
-    tried: Vec<u8>,
+    /// The digest of the files at the last attempt to load them, successful or not; empty if they could not be read.
+    attempted: Vec<u8>,
 }
 
 impl std::fmt::Debug for Tls {
@@ -75,72 +76,83 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Reads certificate and key.
+    /// Loads the certificate and its key.
     ///
     /// # Errors
-    /// [`TlsError`].
-    pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
-        let texts = Texts::read(&files)?;
-        let current = Mutex::new(Current { acceptor: texts.acceptor(&files)?, tried: texts.digest() });
-        if is_public(&files.key) {
-            tracing::warn!(file = %files.key.display(), "other users can read the private key of tls.key_file");
+    /// Returns a [`TlsError`] if one of the files is unusable.
+    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let contents = PemContents::read(&files)?;
+        let state = State { acceptor: contents.acceptor(&files)?, attempted: contents.digest() };
+
+        if is_world_accessible(&files.key) {
+            tracing::warn!(
+                file = %files.key.display(),
+                "other users can read the private key of tls.key_file; restrict its permissions"
+            );
         }
-        Ok(Self { files, current })
+        Ok(Self { files, state: Mutex::new(state) })
     }
 
-    /// Reads the files again. Those that are new and usable count from the next connection on; with others the service
-    /// goes on as it is, and the log says so once.
-    pub fn refresh(&self) {
-        // Between the writing of one file and the other they do not match; the next look finds both.
-        let outcome = Texts::read(&self.files).map(|texts| {
-            let digest = texts.digest();
-            let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).tried == digest;
-            (!known).then(|| (texts.acceptor(&self.files), digest))
-        });
-        let (acceptor, tried) = match outcome {
-            Ok(None) => return,
-            Ok(Some(found)) => found,
-            Err(error) => (Err(error), Vec::new()),
+    /// Loads the files again if they have changed. A new certificate applies to new connections. If the new files are
+    /// unusable, the server keeps the old certificate and logs a warning once.
+    pub fn reload(&self) {
+        // While an operator replaces the two files, they may not match. The next reload sees both.
+        let (digest, acceptor) = match PemContents::read(&self.files) {
+            Ok(contents) => {
+                let digest = contents.digest();
+                if self.state().attempted == digest {
+                    return;
+                }
+                (digest, contents.acceptor(&self.files))
+            }
+            Err(error) => (Vec::new(), Err(error)),
         };
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+
+        let mut state = self.state();
         match acceptor {
             Ok(acceptor) => {
-                current.acceptor = acceptor;
-                tracing::info!("the certificate was read anew");
+                state.acceptor = acceptor;
+                tracing::info!("reloaded the TLS certificate");
             }
-            Err(error) if current.tried != tried => tracing::warn!(%error, "went on with the old certificate"),
+            Err(error) if state.attempted != digest => {
+                tracing::warn!(%error, "cannot reload the TLS certificate; the old one stays in use");
+            }
             Err(_) => {}
         }
-        current.tried = tried;
+        state.attempted = digest;
     }
 
-    /// Reads the files again and again.
-    pub(super) async fn keep_current(self: Arc<Self>) {
+    /// Reloads the files at intervals, without end.
+    pub(super) async fn reload_periodically(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(RELOAD_INTERVAL).await;
             let tls = Arc::clone(&self);
-            // A panic there is in the log; the certificate stays.
-            drop(tokio::task::spawn_blocking(move || tls.refresh()).await);
+            // If this panics, the panic is logged and the old certificate stays in use.
+            drop(tokio::task::spawn_blocking(move || tls.reload()).await);
         }
     }
 
-    /// Shakes hands.
+    /// Performs the TLS handshake of a connection.
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let acceptor = self.current.lock().unwrap_or_else(PoisonError::into_inner).acceptor.clone();
+        let acceptor = self.state().acceptor.clone();
         acceptor.accept(stream).await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the two files hold.
-struct Texts {
+/// The contents of the two files.
+struct PemContents {
     certificate: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
 }
 
-impl Texts {
+impl PemContents {
     fn read(files: &TlsFiles) -> Result<Self, TlsError> {
-        let certificate = fs::read(&files.certificate).map_err(|error| files.bad_certificate(&error))?;
-        let key = fs::read(&files.key).map_err(|error| files.bad_key(&error))?;
+        let certificate = fs::read(&files.certificate).map_err(|error| files.certificate_error(&error))?;
+        let key = fs::read(&files.key).map_err(|error| files.key_error(&error))?;
         Ok(Self { certificate, key: Zeroizing::new(key) })
     }
 
@@ -153,33 +165,36 @@ impl Texts {
 
     fn acceptor(&self, files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
         let chain = CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<Vec<_>, _>>();
-        let chain = chain.map_err(|error| files.bad_certificate(&error))?;
+        let chain = chain.map_err(|error| files.certificate_error(&error))?;
         if chain.is_empty() {
-            return Err(files.bad_certificate(&"holds no certificate in PEM"));
+            return Err(files.certificate_error(&"the file holds no certificate in PEM"));
         }
-        // The library's own error repeats a line of the file.
+        // The library's own error is dropped, because it repeats a line of the file.
         let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| files.bad_key(&"holds no private key in PEM, or an encrypted one"))?;
+            .map_err(|_| files.key_error(&"the file holds no private key in PEM, or an encrypted one"))?;
+
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
-        let mut config = config.map_err(|error| files.bad_certificate(&error))?;
+        let mut config = config.map_err(|error| files.certificate_error(&error))?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
 
 impl TlsFiles {
-    fn bad_certificate(&self, reason: &dyn std::fmt::Display) -> TlsError {
+    fn certificate_error(&self, reason: &dyn Display) -> TlsError {
         TlsError::Certificate { path: self.certificate.clone(), reason: reason.to_string() }
     }
 
-    fn bad_key(&self, reason: &dyn std::fmt::Display) -> TlsError {
+    fn key_error(&self, reason: &dyn Display) -> TlsError {
         TlsError::Key { path: self.key.clone(), reason: reason.to_string() }
     }
 }
 
-/// Whether anybody on this host can read the file. A group may: certificates are often shared that way.
-fn is_public(path: &Path) -> bool {
+/// Returns whether every user of this host may access the file. Certificates are often shared with a group, so access
+/// by the group is fine.
+fn is_world_accessible(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o007 != 0)
 }

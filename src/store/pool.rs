@@ -109,7 +109,7 @@ impl Pool {
 
     /// Counts a database error in the metrics.
     pub(super) fn record_error(&self, error: &DbErr) {
-        self.metrics.database_error(if is_conflict(error) {
+        self.metrics.record_database_error(if is_conflict(error) {
             DatabaseError::Conflict
         } else if is_unavailable(error) {
             DatabaseError::Unavailable

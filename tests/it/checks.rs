@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Trial};
 use regex::Regex;
 use vestibule::{
     config::{Config, Throttle},
-    startup,
+    startup::http,
 };
 
 crate::trials![
@@ -177,8 +177,8 @@ fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
     let [idle, lifetime] = [sessions.idle_lifetime(), sessions.lifetime].map(|seconds| whole(seconds, DAY));
     let words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
     let access = words[usize::try_from(whole(config.tokens.access_lifetime, 60)).unwrap()];
-    let deadlines = startup::connections(config, None).deadlines;
-    let [head, taken, kept] = [deadlines.head, deadlines.answer, deadlines.idle].map(|time| time.as_secs());
+    let deadlines = http::server_settings(config, None).deadlines;
+    let [head, taken, kept] = [deadlines.head, deadlines.response, deadlines.idle].map(|time| time.as_secs());
     let (body, request) = (server.body_timeout, server.request_timeout);
     let audit = whole(config.audit.retention, DAY);
     let (known, devices) = (whole(throttle.device_lifetime, DAY), throttle.known_devices);

@@ -139,7 +139,7 @@ async fn records_stay_one_line_each_s115() {
                 assert_ne!(&found[1], "ERROR", "{line}");
             }
         }
-        assert!(logs.matches("answered").count() >= 7, "{logs}");
+        assert!(logs.matches("request completed").count() >= 7, "{logs}");
     }
 }
 

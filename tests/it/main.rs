@@ -18,7 +18,6 @@ mod cors;
 mod deploy;
 mod devices;
 mod document;
-mod edge;
 mod flipped;
 mod forwarded;
 mod harness;
@@ -31,6 +30,7 @@ mod login;
 mod logs;
 mod malformed;
 mod me;
+mod middleware;
 mod model;
 mod module_graph;
 mod names;
@@ -77,7 +77,6 @@ fn main() -> ExitCode {
         deploy::trials(),
         devices::trials(),
         document::trials(),
-        edge::trials(),
         flipped::trials(),
         forwarded::trials(),
         harness::trials(),
@@ -90,6 +89,7 @@ fn main() -> ExitCode {
         logs::trials(),
         malformed::trials(),
         me::trials(),
+        middleware::trials(),
         model::trials(),
         module_graph::trials(),
         module_graph::planted::trials(),

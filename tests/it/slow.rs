@@ -15,7 +15,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use vestibule::server::Deadlines;
+use vestibule::server::DeadlineSettings;
 
 use crate::support::{
     TestApp,
@@ -51,7 +51,7 @@ const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const LARGE: &str = "/docs/swagger-ui-bundle.js";
 
 async fn impatient() -> TestApp {
-    let deadlines = Deadlines { head: DEADLINE, idle: DEADLINE, answer: DEADLINE };
+    let deadlines = DeadlineSettings { head: DEADLINE, idle: DEADLINE, response: DEADLINE };
     let app = TestApp::builder().deadlines(deadlines).with(|config| {
         config.server.body_timeout = 1;
         config.server.max_connections = 15_000;
@@ -170,7 +170,7 @@ async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
         ..Figures::default()
     };
     figures.tell();
-    println!("edge: with a deadline of {DEADLINE:?} so many of each were dropped, the last after {longest:.1?}");
+    println!("slow: with a deadline of {DEADLINE:?} so many of each were dropped, the last after {longest:.1?}");
     for (name, (_, lasted)) in longest {
         assert!(lasted < DEADLINE + SLACK, "{name}: {lasted:?}");
     }
@@ -196,14 +196,20 @@ async fn every_deadline_counts_by_itself_s75_t5() {
     const FIRST: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
     const BEGUN: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n";
     let long = Duration::from_mins(1);
-    let patient = Deadlines { head: long, idle: long, answer: long };
-    let heads = Deadlines { head: DEADLINE, ..patient };
+    let patient = DeadlineSettings { head: long, idle: long, response: long };
+    let heads = DeadlineSettings { head: DEADLINE, ..patient };
     let pings = greeting(&[]);
     for (name, deadlines, begin, then, reads) in [
         ("slow head of a second request", heads, FIRST, b"G".as_slice(), true),
         ("half a head behind a request", heads, &[FIRST, BEGUN].concat(), b"", true),
-        ("nothing behind a request", Deadlines { idle: DEADLINE, ..patient }, FIRST, b"", true),
-        ("unread answers without bodies", Deadlines { answer: DEADLINE, ..patient }, &pings, &PING.repeat(100), false),
+        ("nothing behind a request", DeadlineSettings { idle: DEADLINE, ..patient }, FIRST, b"", true),
+        (
+            "unread answers without bodies",
+            DeadlineSettings { response: DEADLINE, ..patient },
+            &pings,
+            &PING.repeat(100),
+            false,
+        ),
     ] {
         let app = TestApp::builder().deadlines(deadlines).start().await;
         let socket = TcpSocket::new_v4().unwrap();
@@ -301,7 +307,7 @@ async fn floods_of_frames_end_their_connection_s88_t8() {
     let head = frame(HEADERS, END_HEADERS, 1, POST);
     let empty = flood(app.address, &head, |_| frame(DATA, 0, 1, &[])).await;
     println!(
-        "edge: ended after {resets} resets, {endless} pieces of a head, {empty} empty frames, as far as they were sent"
+        "slow: ended after {resets} resets, {endless} pieces of a head, {empty} empty frames, as far as they were sent"
     );
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
 }

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry_proto::tonic::{common::v1::any_value, trace::v1::Span};
+use opentelemetry_proto::tonic::{
+    common::v1::any_value,
+    trace::v1::{Span, span::SpanKind},
+};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
@@ -28,6 +31,7 @@ crate::trials![
     metrics_are_off_unless_configured_and_alone_on_their_listener,
     metrics_of_a_starting_service_are_answered,
     requests_leave_one_line_each,
+    spans_follow_the_semantic_conventions,
     broken_requests_leave_one_line_with_the_cause,
     log_is_json_unless_a_person_reads_it,
     trace_context_of_the_caller_is_taken_over,
@@ -92,24 +96,25 @@ async fn metrics_count_what_happens() {
     is("vestibule_logins_total{outcome=\"success\"}", "4");
     is("vestibule_logins_total{outcome=\"invalid_credentials\"}", "1");
     is("vestibule_sessions_opened_total", "4");
-    is("vestibule_sessions_ended_total{cause=\"owner\"}", "2");
-    is("vestibule_sessions_ended_total{cause=\"misuse\"}", "1");
-    is("vestibule_refresh_tokens_misused_total{kind=\"reused\"}", "1");
-    is("vestibule_http_requests_total{operation=\"login\",status=\"200\"}", "4");
-    is("vestibule_http_requests_total{operation=\"login\",status=\"401\"}", "1");
-    is("vestibule_http_requests_total{operation=\"none\",status=\"404\"}", "1");
-    is("vestibule_http_request_duration_seconds_count{operation=\"login\"}", "5");
-    is("vestibule_http_request_duration_seconds_bucket{le=\"+Inf\",operation=\"login\"}", "5");
-    is("vestibule_http_requests_in_flight", "0");
+    is("vestibule_sessions_ended_total{cause=\"user\"}", "2");
+    is("vestibule_sessions_ended_total{cause=\"refresh_token_reuse\"}", "1");
+    is("vestibule_refresh_token_reuse_total{kind=\"reused\"}", "1");
+    is("vestibule_http_server_requests_total{operation=\"login\",status=\"200\"}", "4");
+    is("vestibule_http_server_requests_total{operation=\"login\",status=\"401\"}", "1");
+    is("vestibule_http_server_requests_total{operation=\"none\",status=\"404\"}", "1");
+    is("vestibule_http_server_request_duration_seconds_count{operation=\"login\"}", "5");
+    is("vestibule_http_server_request_duration_seconds_bucket{le=\"+Inf\",operation=\"login\"}", "5");
+    is("vestibule_http_server_active_requests", "0");
     is("vestibule_hash_queue_length", "0");
     // One for the registration, one for each login, two for the new password.
     is("vestibule_hash_duration_seconds_count", "8");
     is("vestibule_hash_queue_wait_seconds_count", "8");
-    is("vestibule_job_runs_total{task=\"clean_up\",outcome=\"success\"}", "1");
+    is("vestibule_job_runs_total{task=\"cleanup\",outcome=\"success\"}", "1");
     let connections =
         ["idle", "busy"].map(|state| &series[&format!("vestibule_database_connections{{state=\"{state}\"}}")]);
     assert!(connections.iter().map(|number| number.parse::<usize>().unwrap()).sum::<usize>() >= 1, "{series:#?}");
     is("vestibule_database_errors_total{kind=\"other\"}", "0");
+    is("vestibule_clock_steps_total", "0");
 }
 
 /// What cannot be counted in a process that goes well: throttles, a full queue, a database that fails.
@@ -157,11 +162,11 @@ async fn labels_are_bounded() {
     let named = ["cause", "kind", "limit", "outcome", "state", "task"].map(|key| values[key]);
     assert_eq!(named, [5, 5, 4, 6, 2, 2], "as many as the code names, whatever happens");
     let series = series(&text);
-    for limit in ["login", "registration", "refused_refresh", "refresh"] {
-        assert_eq!(series[&format!("vestibule_throttled_total{{limit=\"{limit}\"}}")], "1", "{limit}");
+    for limit in ["login", "registration", "invalid_refresh", "refresh"] {
+        assert_eq!(series[&format!("vestibule_rate_limited_requests_total{{limit=\"{limit}\"}}")], "1", "{limit}");
     }
     assert_eq!(series["vestibule_logins_total{outcome=\"failed\"}"], "1");
-    assert_eq!(series["vestibule_logins_total{outcome=\"throttled\"}"], "1");
+    assert_eq!(series["vestibule_logins_total{outcome=\"rate_limited\"}"], "1");
     assert_eq!(series["vestibule_database_errors_total{kind=\"other\"}"], "1");
 }
 
@@ -219,12 +224,12 @@ async fn requests_leave_one_line_each() {
         assert_eq!(lines.len(), 1, "{lines:?}");
         let (line, span) = (&lines[0], &lines[0]["span"]);
         assert_eq!(
-            (&line["level"], &line["message"], &line["status"]),
-            (&json!("INFO"), &json!("answered"), &json!(status))
+            (&line["level"], &line["message"], &line["http.response.status_code"]),
+            (&json!("INFO"), &json!("request completed"), &json!(status))
         );
         assert_eq!((&span["name"], &span["operation"]), (&json!("request"), &json!(operation)));
-        assert!(line["ms"].as_f64().unwrap() > 0.0 && line["timestamp"].is_string());
-        let owner = [&span["user"], &span["session"]];
+        assert!(line["duration_ms"].as_f64().unwrap() > 0.0 && line["timestamp"].is_string());
+        let owner = [&span["user.id"], &span["session.id"]];
         assert_eq!(owner, if whose { [&claims["sub"], &claims["sid"]] } else { [&Value::Null; 2] }, "{line}");
         line.clone()
     };
@@ -232,10 +237,42 @@ async fn requests_leave_one_line_each() {
     expect(&login, "login", 200, true);
     expect(&me, "getMe", 200, true);
     expect(&refreshed, "refreshToken", 200, true);
-    assert_eq!(expect(&refused, "login", 401, false)["code"], "invalid_credentials");
-    assert_eq!(expect(&nowhere, "none", 404, false)["code"], "not_found");
+    assert_eq!(expect(&refused, "login", 401, false)["error.type"], "invalid_credentials");
+    assert_eq!(expect(&nowhere, "none", 404, false)["error.type"], "not_found");
     expect(&head, "getLiveness", 200, false);
     assert!(!logs.contains("secret=1"), "a query may hold anything");
+}
+
+/// The fields of a request's span that OpenTelemetry's semantic conventions for HTTP servers define.
+const CONVENTIONS: [&str; 6] =
+    ["otel.name", "http.request.method", "http.request.method_original", "http.route", "url.path", "client.address"];
+
+async fn spans_follow_the_semantic_conventions() {
+    let deployment = Deployment::new().await;
+    let server = usual(&deployment);
+    let long_path = format!("/{}", "n".repeat(1000));
+    let cases = [
+        ("GET", "/me?secret=1", ["GET /me", "GET", "", "/me", "/me"]),
+        (
+            "DELETE",
+            "/me/sessions/7",
+            ["DELETE /me/sessions/{session_id}", "DELETE", "", "/me/sessions/{session_id}", "/me/sessions/7"],
+        ),
+        ("GET", &long_path, ["GET", "GET", "", "", &long_path[..256]]),
+        ("BREW", "/login", ["HTTP /login", "_OTHER", "BREW", "/login", "/login"]),
+    ];
+    let mut responses = Vec::new();
+    for (method, path, _) in &cases {
+        responses.push(server.call(method, path).send().await);
+    }
+    server.stop();
+    let logs = deployment.logs();
+    for (response, (method, path, expected)) in responses.iter().zip(cases) {
+        let span = &lines_of(&logs, response)[0]["span"];
+        let seen = CONVENTIONS.map(|name| span[name].as_str().unwrap_or_default());
+        assert_eq!(seen[..5], expected, "{method} {path}");
+        assert_eq!((seen[5], &span["otel.kind"]), ("127.0.0.1", &json!("server")));
+    }
 }
 
 async fn broken_requests_leave_one_line_with_the_cause() {
@@ -248,7 +285,7 @@ async fn broken_requests_leave_one_line_with_the_cause() {
     server.stop();
     let lines = lines_of(&deployment.logs(), &failed);
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!((&lines[0]["level"], &lines[0]["code"]), (&json!("ERROR"), &json!("internal")));
+    assert_eq!((&lines[0]["level"], &lines[0]["error.type"]), (&json!("ERROR"), &json!("internal")));
     assert!(lines[0]["cause"].as_str().unwrap().contains("audit_head"), "{lines:?}");
 }
 
@@ -272,7 +309,7 @@ async fn on_a_terminal(folder: &tempfile::TempDir) -> String {
 async fn log_is_json_unless_a_person_reads_it() {
     let folder = tempfile::TempDir::new().unwrap();
     let seen = on_a_terminal(&folder).await;
-    assert!(seen.contains("\u{1b}[") && seen.contains("answered"), "{seen:?}");
+    assert!(seen.contains("\u{1b}[") && seen.contains("request completed"), "{seen:?}");
     assert!(serde_json::from_str::<Value>(seen.lines().next().unwrap()).is_err());
     for (format, json) in [(None, true), (Some("json"), true), (Some("text"), false)] {
         let deployment = Deployment::new().await;
@@ -282,7 +319,7 @@ async fn log_is_json_unless_a_person_reads_it() {
         server.get("/health/live").send().await;
         server.stop();
         let logs = deployment.logs();
-        assert!(logs.contains("answered") && !logs.contains('\u{1b}'), "{logs}");
+        assert!(logs.contains("request completed") && !logs.contains('\u{1b}'), "{logs}");
         let all = logs.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()));
         assert_eq!(all, json, "{format:?}: {logs}");
     }
@@ -349,13 +386,18 @@ async fn spans_are_sent_to_the_collector() {
     }
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let of_trace = spans.iter().filter(|span| hex(&span.trace_id) == TRACE).collect::<Vec<_>>();
-    let root = of_trace.iter().find(|span| span.name == "request").unwrap();
+    let root = of_trace.iter().find(|span| span.name == "POST /login").unwrap();
     assert_eq!(hex(&root.parent_span_id), PARENT);
     let about = attributes(root);
     let claims = forge::part(&tokens.access, 1);
-    assert_eq!(about["id"], login.header("x-request-id"));
-    assert_eq!((about["operation"].as_str(), &about["user"]), ("login", &claims["sub"].as_str().unwrap().to_owned()));
-    assert_eq!(about["session"], claims["sid"].as_str().unwrap());
+    assert_eq!(about["request.id"], login.header("x-request-id"));
+    assert_eq!(
+        (about["operation"].as_str(), &about["user.id"]),
+        ("login", &claims["sub"].as_str().unwrap().to_owned())
+    );
+    assert_eq!(about["session.id"], claims["sid"].as_str().unwrap());
+    assert_eq!((about["http.route"].as_str(), about["http.request.method"].as_str()), ("/login", "POST"));
+    assert_eq!((about["http.response.status_code"].as_str(), root.kind()), ("IntValue(200)", SpanKind::Server));
     let inner = of_trace.iter().filter(|span| span.parent_span_id == root.span_id);
     let names = inner.map(|span| span.name.as_str()).collect::<BTreeSet<_>>();
     assert_eq!(names, ["hash", "query", "transaction"].into());

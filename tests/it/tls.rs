@@ -22,7 +22,7 @@ use tokio_rustls::{
         pki_types::{CertificateDer, ServerName},
     },
 };
-use vestibule::server::Deadlines;
+use vestibule::server::DeadlineSettings;
 
 use crate::support::{TestApp, app};
 
@@ -53,7 +53,7 @@ fn write(folder: &TempDir, certificate: &str, key: &str) {
 async fn secured(folder: &TempDir) -> TestApp {
     let files = ["chain.pem", "key.pem"].map(|name| Some(folder.path().join(name)));
     let seconds = Duration::from_secs;
-    let deadlines = Deadlines { head: seconds(1), idle: seconds(60), answer: seconds(30) };
+    let deadlines = DeadlineSettings { head: seconds(1), idle: seconds(60), response: seconds(30) };
     let app = TestApp::builder().deadlines(deadlines).with(|config| {
         "https://localhost".clone_into(&mut config.server.public_url);
         [config.tls.certificate_file, config.tls.key_file] = files;
@@ -120,7 +120,7 @@ async fn changed_certificate_is_read_and_a_broken_one_is_not() {
     let (folder, old, new) = (TempDir::new().unwrap(), make(), make());
     write(&folder, &old.pem, &old.key);
     let app = secured(&folder).await;
-    let refresh = || app.tls.as_ref().unwrap().refresh();
+    let refresh = || app.tls.as_ref().unwrap().reload();
     for (certificate, key) in [("nonsense", ""), (&old.pem, &new.key), (&new.pem, &old.key), ("", &new.key)] {
         write(&folder, certificate, key);
         refresh();

@@ -18,7 +18,7 @@ use crate::{
     },
     entity::session,
     error::ServiceError,
-    metrics::End,
+    metrics::SessionEnd,
     secret::Password,
     store::{Context as _, Transaction, write},
 };
@@ -86,6 +86,6 @@ pub async fn change_password(
         Ok::<_, ChangePasswordError>(revoked)
     })
     .await?;
-    app.metrics.ended(End::Password, revoked);
+    app.metrics.record_sessions_ended(SessionEnd::PasswordChange, revoked);
     Ok(())
 }

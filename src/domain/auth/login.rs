@@ -21,7 +21,7 @@ use crate::{
     },
     entity::user,
     error::ServiceError,
-    metrics::{End, LoginOutcome},
+    metrics::{LoginOutcome, SessionEnd},
     secret::{Password, PasswordHash, SessionSecret},
     store::{Context as _, Transaction, write},
 };
@@ -54,10 +54,10 @@ pub enum LoginError {
 /// [`LoginError`].
 pub async fn login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, LoginError> {
     let outcome = try_login(app, attempt).await;
-    app.metrics.login(match &outcome {
+    app.metrics.record_login(match &outcome {
         Ok(_) => LoginOutcome::Success,
         Err(LoginError::InvalidCredentials) => LoginOutcome::InvalidCredentials,
-        Err(LoginError::Service(ServiceError::RateLimited { .. })) => LoginOutcome::Throttled,
+        Err(LoginError::Service(ServiceError::RateLimited { .. })) => LoginOutcome::RateLimited,
         Err(LoginError::Service(ServiceError::Busy { .. })) => LoginOutcome::Busy,
         Err(LoginError::Service(ServiceError::Unavailable { .. } | ServiceError::Internal { .. })) => {
             LoginOutcome::Failed
@@ -91,8 +91,8 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
     }
     let OpenedSession { session, displaced } = opened?;
 
-    app.metrics.opened();
-    app.metrics.ended(End::Displaced, displaced);
+    app.metrics.record_session_opened();
+    app.metrics.record_sessions_ended(SessionEnd::SessionLimit, displaced);
     record_identity(session.user_id, session.id);
     Ok(issue_pair(&app.keyring.current(), &app.tokens, &session, &secret, now)?)
 }

@@ -20,7 +20,7 @@ use crate::{
     },
     entity::session,
     error::ServiceError,
-    metrics::{End, Misuse},
+    metrics::{RefreshTokenReuse, SessionEnd},
     secret::RefreshToken,
     store::{Context as _, Transaction, write},
 };
@@ -77,7 +77,7 @@ pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<
     let event = Event::success(Kind::RefreshTokenRevoked, Actor::Client(client));
     let event = event.user(Some(session.user_id)).session(session.id);
     let revoked = revoke_session(&app.db, &app.audit, session.id, event, now).await?;
-    app.metrics.ended(End::Owner, revoked.into());
+    app.metrics.record_sessions_ended(SessionEnd::User, revoked.into());
     Ok(())
 }
 
@@ -95,8 +95,10 @@ async fn try_refresh(
     match token_age(app, &claim, &session, now) {
         TokenAge::Current => {}
         TokenAge::JustRotated => return Ok(issue_pair(&keyring, &app.tokens, &session, &claim.secret, now)?),
-        TokenAge::Reused => return Err(revoke_misused(app, &session, Misuse::Reused, client, now).await),
-        TokenAge::OutOfSequence => return Err(revoke_misused(app, &session, Misuse::Ahead, client, now).await),
+        TokenAge::Reused => return Err(revoke_misused(app, &session, RefreshTokenReuse::Reused, client, now).await),
+        TokenAge::OutOfSequence => {
+            return Err(revoke_misused(app, &session, RefreshTokenReuse::Ahead, client, now).await);
+        }
     }
 
     if let Some(rotated) = rotate(app, session, client, now).await? {
@@ -175,18 +177,18 @@ async fn rotate(
 async fn revoke_misused(
     app: &App,
     session: &session::Model,
-    misuse: Misuse,
+    misuse: RefreshTokenReuse,
     client: &Client,
     now: Timestamp,
 ) -> RefreshError {
     let kind = match misuse {
-        Misuse::Reused => Kind::RefreshTokenReused,
-        Misuse::Ahead => Kind::RefreshTokenOutOfSequence,
+        RefreshTokenReuse::Reused => Kind::RefreshTokenReused,
+        RefreshTokenReuse::Ahead => Kind::RefreshTokenOutOfSequence,
     };
     let event = Event::failure(kind, client).user(Some(session.user_id)).session(session.id);
     match revoke_session(&app.db, &app.audit, session.id, event, now).await {
         Ok(true) => {
-            app.metrics.misused(misuse);
+            app.metrics.record_refresh_token_reuse(misuse);
             tracing::warn!(session = %session.id, user = %session.user_id, ?kind, "revoked a session");
             RefreshError::InvalidToken
         }

@@ -12,7 +12,7 @@ use crate::{
     entity::session,
     error::ServiceError,
     ids::SessionId,
-    metrics::End,
+    metrics::SessionEnd,
     store::{Context as _, Transaction, write},
 };
 
@@ -70,7 +70,7 @@ pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<SessionInfo
 pub async fn log_out(app: &App, caller: &Caller, client: &Client) -> Result<(), ServiceError> {
     let event = Event::success(Kind::Logout, Actor::Client(client)).user(Some(caller.user.id)).session(caller.session);
     let revoked = revoke_session(&app.db, &app.audit, caller.session, event, app.clock.now()).await?;
-    app.metrics.ended(End::Owner, revoked.into());
+    app.metrics.record_sessions_ended(SessionEnd::User, revoked.into());
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub async fn revoke_one(app: &App, caller: &Caller, client: &Client, id: Session
         Ok(app.audit.record(transaction, event, now).await?)
     })
     .await?;
-    app.metrics.ended(End::Owner, 1);
+    app.metrics.record_sessions_ended(SessionEnd::User, 1);
     Ok(())
 }
 
@@ -110,6 +110,6 @@ pub async fn revoke_all_others(app: &App, caller: &Caller, client: &Client) -> R
         Ok::<_, ServiceError>(revoked)
     })
     .await?;
-    app.metrics.ended(End::Owner, revoked);
+    app.metrics.record_sessions_ended(SessionEnd::User, revoked);
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::settings::LimitSettings;
 use crate::{
     domain::crypto::Pseudonyms,
     error::ServiceError,
-    metrics::{Limit, Metrics},
+    metrics::{Metrics, RateLimit},
 };
 
 /// Counts what clients do, and rejects what is too much.
@@ -39,11 +39,11 @@ impl Limits {
     /// Counts a rejection in the metrics.
     pub(super) fn record_rejection<T>(
         &self,
-        limit: Limit,
+        limit: RateLimit,
         outcome: Result<T, ServiceError>,
     ) -> Result<T, ServiceError> {
         if let Err(ServiceError::RateLimited { .. }) = outcome {
-            self.metrics.throttled(limit);
+            self.metrics.record_rate_limited(limit);
         }
         outcome
     }

@@ -17,7 +17,7 @@ use crate::{
     entity::rate_limit,
     error::ServiceError,
     ids::UserId,
-    metrics::Limit,
+    metrics::RateLimit,
     store::{Context as _, Pool, Transaction, write},
 };
 
@@ -66,7 +66,7 @@ impl Limits {
             self.count_login_in(transaction, client, name, now).await
         })
         .await;
-        self.record_rejection(Limit::Login, counted)
+        self.record_rejection(RateLimit::Login, counted)
     }
 
     async fn count_login_in(

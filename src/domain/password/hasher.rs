@@ -173,9 +173,9 @@ impl Hasher {
                 return;
             }
             computed.fetch_add(1, Ordering::Relaxed);
-            metrics.hash_waited(enqueued.elapsed());
+            metrics.record_hash_wait(enqueued.elapsed());
             let (result, timing) = Timing::measure(|| work(engine));
-            metrics.hashed(timing.elapsed());
+            metrics.record_hash(timing.elapsed());
             if is_current {
                 timings.record(timing);
             }

@@ -5,14 +5,14 @@
 use std::{net::IpAddr, sync::LazyLock};
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
-use vestibule::server::fuzzing::Finder;
+use vestibule::server::fuzzing::ClientIpResolver;
 
 const TRUSTED: [&str; 3] = ["10.0.0.0/8", "127.0.0.0/8", "2001:db8:aa::/48"];
 const CLIENTS: [&str; 4] = ["203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7", "11.0.0.1"];
 const PROXIES: [&str; 4] = ["10.0.0.1", "127.0.0.1", "2001:db8:aa::1", "::ffff:10.0.0.2"];
 
-static FINDER: LazyLock<Finder> =
-    LazyLock::new(|| Finder::new(TRUSTED.iter().map(|network| network.parse().expect("a network")).collect()));
+static RESOLVER: LazyLock<ClientIpResolver> =
+    LazyLock::new(|| ClientIpResolver::new(TRUSTED.iter().map(|network| network.parse().expect("a network")).collect()));
 
 /// How a proxy says from where a request came.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ fn check(setting: &Setting, lines: &[u8]) {
     }
     let last = added.last().cloned().unwrap_or_default();
     let Some(headers) = headers(&forwarded, &x_forwarded_for) else { return };
-    let found = FINDER.client(peer, &headers);
+    let found = RESOLVER.client_ip(peer, &headers);
     let real = client.to_canonical();
     let known = found == real || proxies.iter().any(|proxy| proxy.to_canonical() == found);
     assert!(known, "{found} is taken for the client in {setting:?} with {headers:?}");

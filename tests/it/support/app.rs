@@ -33,8 +33,8 @@ use vestibule::{
     entity::audit_event,
     ids::RequestId,
     secret::{MasterKey, Password},
-    server::{self, Deadlines, Shutdown, Tls},
-    startup,
+    server::{self, DeadlineSettings, Shutdown, Tls},
+    startup::{self, http},
 };
 
 use super::{
@@ -111,7 +111,7 @@ pub(crate) struct Builder {
 struct Differences {
     fault: Option<Fault>,
     starting: bool,
-    deadlines: Option<Deadlines>,
+    deadlines: Option<DeadlineSettings>,
 }
 
 impl Builder {
@@ -144,7 +144,7 @@ impl Builder {
     }
 
     /// Gives clients other times than those that nobody can set.
-    pub(crate) fn deadlines(mut self, deadlines: Deadlines) -> Self {
+    pub(crate) fn deadlines(mut self, deadlines: DeadlineSettings) -> Self {
         self.differences.deadlines = Some(deadlines);
         self
     }
@@ -171,24 +171,24 @@ async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: 
     let Differences { fault, starting, deadlines } = differences;
     let app = Arc::new(startup::open_patiently(&config, &clock, &Arc::default()).await.unwrap());
     let service = Arc::new(if starting { Service::default() } else { Service::serving(Arc::clone(&app)) });
-    let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
+    let shutdown = Shutdown { draining: service.leaving().clone(), ..Shutdown::default() };
     let metrics = Arc::clone(service.metrics());
-    let routes = api::routes(service, document(), config.docs.enabled);
-    let mut edge = startup::edge(&config.server);
+    let routes = http::routes(service, config.docs.enabled);
+    let mut middleware = http::middleware_settings(&config.server);
     let routes = match fault {
         Some(fault) => {
             if matches!(fault, Fault::Stall) {
-                edge.request_timeout = Duration::from_millis(200);
+                middleware.request_timeout = Duration::from_millis(200);
             }
             Broken { routes, fault, failed: AtomicU64::new(0) }.boxed()
         }
         None => routes,
     };
-    let listeners = server::bind(&config.server.listen, false).await.unwrap();
+    let listeners = server::bind(&config.server.listen, false).unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
-    let endpoint = server::endpoint(routes, document(), edge, &metrics);
-    let tls = startup::tls(&config).unwrap();
-    let mut settings = startup::connections(&config, tls.clone());
+    let endpoint = http::endpoint(routes, middleware, &metrics);
+    let tls = http::load_tls(&config).unwrap();
+    let mut settings = http::server_settings(&config, tls.clone());
     settings.deadlines = deadlines.unwrap_or(settings.deadlines);
     tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
     TestApp { app, config, address, folder, tls, client: patient(), shutdown }
@@ -239,7 +239,7 @@ impl TestApp {
 
     /// Tells the server that it is about to stop.
     pub(crate) fn leave(&self) {
-        self.shutdown.leaving.cancel();
+        self.shutdown.draining.cancel();
     }
 
     /// Asks the server to stop.

@@ -1,0 +1,174 @@
+//! The state of one connection, and the moment at which it has to end.
+
+use std::{
+    collections::BTreeMap,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadlineSettings {
+    /// To send the head of a request: the first one from the start of the connection, others from their first byte.
+    pub head: Duration,
+    /// To begin the next request.
+    pub idle: Duration,
+    /// To read a whole response.
+    pub response: Duration,
+}
+
+/// The deadlines of one connection. Clones share their state.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct ConnectionDeadlines {
+    settings: DeadlineSettings,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Requests in progress. On HTTP/2 there may be several.
+    active_requests: usize,
+    /// When the connection became idle; while `awaits_head_end` is set, when that head began.
+    waiting_since: Instant,
+    /// Whether the head of the next request has begun.
+    awaits_head_end: bool,
+    /// Whether the bytes read so far end inside a head, perhaps of a request that follows those in progress.
+    is_inside_head: bool,
+    /// When each response began that the client has not read completely. The ids grow, so the first is the oldest.
+    responses: BTreeMap<u64, Instant>,
+    last_response_id: u64,
+    /// Since when the client has accepted no bytes.
+    write_blocked_since: Option<Instant>,
+}
+
+impl ConnectionDeadlines {
+    /// Starts the deadlines of a connection that was just accepted.
+    pub(in crate::server) fn start(settings: DeadlineSettings) -> Self {
+        let state = State {
+            active_requests: 0,
+            waiting_since: Instant::now(),
+            awaits_head_end: true,
+            is_inside_head: false,
+            responses: BTreeMap::new(),
+            last_response_id: 0,
+            write_blocked_since: None,
+        };
+        Self { settings, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Runs a connection to its end. Returns `None`, and drops the connection, if a deadline passes first.
+    pub(in crate::server) async fn enforce<F: Future>(&self, connection: F) -> Option<F::Output> {
+        let mut connection = pin!(connection);
+        let mut timer = pin!(sleep_until(Instant::now()));
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            // Polling the connection may have moved the deadline.
+            self.poll_deadline(timer.as_mut(), cx).map(|()| None)
+        })
+        .await
+    }
+
+    /// Returns ready when the deadline has passed.
+    fn poll_deadline(&self, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(deadline) = self.deadline() else { return Poll::Pending };
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            ready!(timer.as_mut().poll(cx));
+
+            // On HTTP/2, requests run in tasks of their own, and may have moved the deadline meanwhile.
+            if self.deadline() == Some(deadline) {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Returns the moment at which the connection ends unless something happens. There is none while handlers work.
+    fn deadline(&self) -> Option<Instant> {
+        let state = self.state();
+        [state.request_deadline(self.settings), state.response_deadline(self.settings)].into_iter().flatten().min()
+    }
+
+    /// Notes that bytes were read, and whether they end inside the head of a request.
+    pub(in crate::server) fn note_read(&self, is_inside_head: bool) {
+        let mut state = self.state();
+        state.is_inside_head = is_inside_head;
+        if is_inside_head && !state.awaits_head_end && state.active_requests == 0 {
+            state.awaits_head_end = true;
+            state.waiting_since = Instant::now();
+        }
+    }
+
+    /// Notes that the client accepts no more bytes for now.
+    pub(in crate::server) fn note_write_blocked(&self) {
+        self.state().write_blocked_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Notes a flush, and whether the client has accepted all bytes.
+    pub(in crate::server) fn note_flush(&self, is_complete: bool) {
+        if is_complete {
+            self.state().write_blocked_since = None;
+        } else {
+            self.note_write_blocked();
+        }
+    }
+
+    /// Notes that the head of a request was read.
+    pub(super) fn begin_request(&self) {
+        let mut state = self.state();
+        state.active_requests = state.active_requests.saturating_add(1);
+        state.awaits_head_end = false;
+    }
+
+    /// Notes that a response begins. Returns its id.
+    pub(super) fn begin_response(&self) -> u64 {
+        let mut state = self.state();
+        state.last_response_id = state.last_response_id.wrapping_add(1);
+        let id = state.last_response_id;
+        state.responses.insert(id, Instant::now());
+        id
+    }
+
+    /// Notes that a request has ended: the client has read its response, or has given up.
+    pub(super) fn end_request(&self, response: Option<u64>) {
+        let mut state = self.state();
+        if let Some(id) = response {
+            state.responses.remove(&id);
+        }
+        state.active_requests = state.active_requests.saturating_sub(1);
+        if state.active_requests == 0 {
+            state.waiting_since = Instant::now();
+            state.awaits_head_end = state.is_inside_head;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Returns when the next request must have begun, or its head must have ended.
+    fn request_deadline(&self, settings: DeadlineSettings) -> Option<Instant> {
+        if self.active_requests > 0 {
+            return None;
+        }
+        let limit = if self.awaits_head_end { settings.head } else { settings.idle };
+        self.waiting_since.checked_add(limit)
+    }
+
+    /// Returns when the client must have read the oldest response, or must accept bytes again.
+    fn response_deadline(&self, settings: DeadlineSettings) -> Option<Instant> {
+        let oldest_response = self.responses.first_key_value().map(|(_, began)| *began);
+        let since = [oldest_response, self.write_blocked_since].into_iter().flatten().min()?;
+        since.checked_add(settings.response)
+    }
+}

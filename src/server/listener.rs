@@ -1,0 +1,169 @@
+//! The listeners: binding addresses, accepting connections up to a limit, and the graceful stop.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper_util::server::graceful::GracefulShutdown;
+use rustix::net::sockopt::set_socket_send_buffer_size;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    connection::{ConnectionHandler, SharedEndpoint},
+    deadlines::DeadlineSettings,
+    log_throttle::LogThrottle,
+    tls::Tls,
+};
+
+/// The length of the queue of connections that the system has completed and the server has not accepted. The system
+/// may shorten it. The usual 128 are too few when all clients of a replaced instance reconnect at once.
+const BACKLOG: u32 = 1024;
+/// Bytes of responses that the system buffers for one connection (Linux doubles the value). Without a limit it grows
+/// to megabytes for each client that does not read.
+const SOCKET_SEND_BUFFER: usize = 128 * 1024;
+/// The pause after a failed accept. Accepting mostly fails because no file descriptor is free.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// The settings of [`serve`].
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// The most connections at once. Further clients wait until a connection ends.
+    pub max_connections: usize,
+    /// How long requests in progress may take when the server stops.
+    pub shutdown_timeout: Duration,
+    /// The deadlines of each connection.
+    pub deadlines: DeadlineSettings,
+    /// The certificate. Without one, the server speaks plain HTTP.
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// The two steps in which a server stops.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// Cancelled first: each HTTP/1 response now closes its connection, so that clients move to another instance.
+    pub draining: CancellationToken,
+    /// Cancelled second: the server accepts no more connections, finishes its requests and returns.
+    pub stop: CancellationToken,
+}
+
+/// The server cannot listen on an address.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// The reason.
+    pub source: io::Error,
+}
+
+/// Listens on every address. If `allow_missing` is set, the host may lack every address but the first.
+///
+/// # Errors
+/// Returns a [`BindError`] for the first address that is unavailable.
+pub fn bind(addresses: &[SocketAddr], allow_missing: bool) -> Result<Vec<TcpListener>, BindError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        match listen(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if allow_missing && !listeners.is_empty() && is_missing(&error) => {}
+            Err(source) => return Err(BindError { address, source }),
+        }
+    }
+    Ok(listeners)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Lets a new process listen while connections of the previous one are still in TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
+
+    // Accepted connections inherit the buffer size.
+    set_socket_send_buffer_size(&listener, SOCKET_SEND_BUFFER)?;
+    Ok(listener)
+}
+
+/// Returns whether the host lacks an address, as opposed to another process using it.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+/// Serves until `shutdown.stop` is cancelled, then waits for the requests in progress.
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    endpoint: SharedEndpoint,
+    settings: ServerSettings,
+    shutdown: Shutdown,
+) {
+    let graceful = Arc::new(GracefulShutdown::new());
+    let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let handler = ConnectionHandler {
+        endpoint,
+        tls: settings.tls.clone(),
+        deadlines: settings.deadlines,
+        draining: shutdown.draining,
+    };
+
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        let handler = handler.clone();
+        let accept_loop = AcceptLoop { listener, handler, slots: Arc::clone(&slots), graceful: Arc::clone(&graceful) };
+        tasks.spawn(shutdown.stop.clone().run_until_cancelled_owned(accept_loop.run()));
+    }
+    if let Some(tls) = settings.tls {
+        tasks.spawn(shutdown.stop.run_until_cancelled_owned(tls.reload_periodically()));
+    }
+    while tasks.join_next().await.is_some() {}
+
+    // The accept loops have ended, so no other owner is left.
+    if let Some(graceful) = Arc::into_inner(graceful) {
+        finish_requests(graceful, settings.shutdown_timeout).await;
+    }
+}
+
+/// Waits for the requests in progress, up to a timeout. Connections that are still open then are dropped with the
+/// runtime.
+async fn finish_requests(graceful: GracefulShutdown, timeout: Duration) {
+    if tokio::time::timeout(timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!("stopped before all requests were finished: they took longer than server.shutdown_timeout");
+    }
+}
+
+/// Accepts the connections of one listener.
+struct AcceptLoop {
+    listener: TcpListener,
+    handler: ConnectionHandler,
+    /// One permit for each connection that may be open; shared by all listeners.
+    slots: Arc<Semaphore>,
+    graceful: Arc<GracefulShutdown>,
+}
+
+impl AcceptLoop {
+    async fn run(self) {
+        let failures = LogThrottle::default();
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    // Acquired only after the accept, so that an idle listener does not hold a slot.
+                    let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+                    let (handler, watcher) = (self.handler.clone(), self.graceful.watcher());
+                    tokio::spawn(async move {
+                        handler.run(stream, peer, watcher).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    if let Some(failures) = failures.count() {
+                        tracing::warn!(%error, failures, "cannot accept a connection; trying again");
+                    }
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The access log: one line for each request, when its response begins. The span of the request says which request it
+//! was, and whose.
+
+use std::time::Duration;
+
+use poem::http::StatusCode;
+use tracing::Level;
+
+use super::trace_context;
+use crate::api::schema::{Problem, ProblemCode};
+
+/// Logs that a request has arrived.
+pub(super) fn log_start() {
+    tracing::debug!("request started");
+}
+
+/// Logs that a request was answered. `error.type` is the problem code. The cause is for the operator alone: the client
+/// gets the request id, by which the operator finds this line.
+pub(super) fn log_completion(status: StatusCode, duration: Duration, problem: Option<&Problem>) {
+    let error_type = problem.map(|problem| problem.code().as_str());
+    let cause = problem.and_then(Problem::cause);
+    trace_context::record_response(status, error_type);
+
+    /// The level of a log line is fixed when it is compiled, so each level needs a line of its own.
+    macro_rules! log {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                http.response.status_code = status.as_u16(),
+                duration_ms = duration.as_secs_f64() * 1_000.0,
+                error.type = error_type,
+                cause,
+                "request completed"
+            )
+        };
+    }
+    match problem.map(Problem::code) {
+        Some(ProblemCode::Internal) => log!(Level::ERROR),
+        // Any client can cause this as often as it likes.
+        Some(ProblemCode::BadFraming) => log!(Level::INFO),
+        _ if cause.is_some() => log!(Level::WARN),
+        _ => log!(Level::INFO),
+    }
+}

@@ -1,0 +1,32 @@
+//! Error responses: every error as a problem (RFC 9457), with the headers that HTTP requires.
+//!
+//! Errors of handlers and of poem's router become problems by `api::Problem::from_error`: a path without the method, for
+//! example, becomes `method_not_allowed` with status 405. Here the problems become responses.
+
+use poem::{
+    Response,
+    http::{HeaderValue, StatusCode, header},
+};
+
+use crate::{
+    api::schema::{Problem, ProblemCode},
+    ids::RequestId,
+};
+
+/// Creates the response of a problem.
+pub(super) fn from_problem(problem: &Problem, id: RequestId) -> Response {
+    let mut response = problem.to_response(&id.to_string());
+    if problem.code() == ProblemCode::BadFraming {
+        // Nothing behind an ambiguous request can be trusted. HTTP/2 has no such header, so hyper omits it there.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Adds `Allow` to a response with status 405, as RFC 9110 section 15.5.6 requires.
+pub(super) fn add_allow(response: &mut Response, allowed_methods: Option<HeaderValue>) {
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        let methods = allowed_methods.unwrap_or(HeaderValue::from_static(""));
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+}

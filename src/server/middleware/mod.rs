@@ -1,0 +1,13 @@
+//! The middleware around the routes, one file for each concern. `pipeline` names the order of the steps.
+
+mod access_log;
+mod error_response;
+mod guard;
+mod head_limits;
+mod pipeline;
+mod request_body;
+mod request_span;
+mod response_headers;
+mod trace_context;
+
+pub use self::pipeline::{MiddlewareSettings, wrap_routes};

@@ -1,0 +1,169 @@
+//! The way of a request through the middleware, step by step.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ipnet::IpNet;
+use poem::{
+    Addr, Endpoint, Request, Response, Result,
+    endpoint::{BoxEndpoint, ToDynEndpoint},
+    http::HeaderValue,
+};
+use tracing::Instrument as _;
+
+use super::{access_log, error_response, guard, head_limits, request_body, request_span, response_headers};
+use crate::{
+    api::{extract::ClientIp, schema::Problem},
+    ids::RequestId,
+    metrics::Metrics,
+    server::{
+        connection::SharedEndpoint,
+        cors::{self, Cors},
+        forwarded::TrustedProxies,
+        route_table::{Route, RouteTable},
+    },
+};
+
+/// The operation of requests that match none, in metrics and logs.
+const NO_OPERATION: &str = "none";
+
+/// The settings of the middleware.
+#[derive(Clone, Debug)]
+pub struct MiddlewareSettings {
+    /// The most bytes of a request body.
+    pub max_body: usize,
+    /// How long a request may take, including its body.
+    pub request_timeout: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
+    /// The networks of the proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The origins whose web pages may call the service.
+    pub cors_origins: Vec<String>,
+    /// Whether clients reach the service by https only.
+    pub https_only: bool,
+}
+
+/// Wraps the routes in the middleware.
+#[must_use]
+pub fn wrap_routes(
+    routes: BoxEndpoint<'static>,
+    route_table: RouteTable,
+    settings: MiddlewareSettings,
+    metrics: Arc<Metrics>,
+) -> SharedEndpoint {
+    let pipeline = Pipeline {
+        trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+        cors: Cors::new(settings.cors_origins.clone()),
+        routes,
+        route_table,
+        settings,
+        metrics,
+    };
+    Arc::new(ToDynEndpoint(pipeline))
+}
+
+/// The routes with everything that happens around them.
+struct Pipeline {
+    routes: BoxEndpoint<'static>,
+    route_table: RouteTable,
+    settings: MiddlewareSettings,
+    trusted_proxies: TrustedProxies,
+    cors: Cors,
+    metrics: Arc<Metrics>,
+}
+
+/// What the pipeline knows of a request before it checks it.
+struct RequestInfo<'a> {
+    id: RequestId,
+    started: Instant,
+    route: Option<&'a Route>,
+    operation: &'a str,
+    /// The methods of the path, if it exists.
+    allowed_methods: Option<HeaderValue>,
+    /// The origin of the web page that sent the request, if it is a configured one.
+    cors_origin: Option<HeaderValue>,
+}
+
+impl Endpoint for Pipeline {
+    type Output = Response;
+
+    /// Opens the request's span and answers the request inside of it. Never returns an error.
+    async fn call(&self, request: Request) -> Result<Response> {
+        let _active = self.metrics.track_active_request();
+        let info = self.inspect(&request);
+        let span = request_span::open(&request, info.id, info.route, info.operation);
+        Ok(self.respond(request, info).instrument(span).await)
+    }
+}
+
+impl Pipeline {
+    fn inspect(&self, request: &Request) -> RequestInfo<'_> {
+        let route = self.route_table.find(request.uri().path());
+        RequestInfo {
+            id: RequestId::random(),
+            started: Instant::now(),
+            route,
+            operation: route.and_then(|route| route.operation(request.method())).unwrap_or(NO_OPERATION),
+            allowed_methods: route.and_then(Route::allowed_methods),
+            cors_origin: self.cors.allowed_origin(request.headers()),
+        }
+    }
+
+    /// Handles the request within its time, turns every error into a problem, and completes the response.
+    async fn respond(&self, request: Request, info: RequestInfo<'_>) -> Response {
+        access_log::log_start();
+
+        let outcome = guard::with_timeout(self.settings.request_timeout, self.handle(request, &info)).await;
+        let (mut response, problem) = match outcome {
+            Ok(response) => (response, None),
+            Err(problem) => (error_response::from_problem(&problem, info.id), Some(problem)),
+        };
+
+        error_response::add_allow(&mut response, info.allowed_methods);
+        self.cors.add_headers(response.headers_mut(), info.cors_origin);
+        response_headers::add(response.headers_mut(), info.id, self.settings.https_only);
+
+        let duration = info.started.elapsed();
+        self.metrics.record_response(info.operation, response.status().as_u16(), duration);
+        access_log::log_completion(response.status(), duration, problem.as_ref());
+        response
+    }
+
+    /// Checks the request, reads its body and calls the routes.
+    async fn handle(&self, request: Request, info: &RequestInfo<'_>) -> Result<Response, Problem> {
+        let client_ip = self.client_ip(&request);
+        if let Some(ip) = client_ip {
+            request_span::record_client_ip(ip);
+        }
+
+        head_limits::check(&request)?;
+
+        if cors::is_preflight(&request)
+            && info.cors_origin.is_some()
+            && let Some(methods) = &info.allowed_methods
+        {
+            return Ok(cors::preflight_response(methods.clone()));
+        }
+
+        let read_body = request_body::read(request, self.settings.max_body);
+        let mut request = guard::with_timeout(self.settings.body_timeout, read_body).await?;
+
+        request.set_data(info.id);
+        if let Some(ip) = client_ip {
+            request.set_data(ClientIp(ip));
+        }
+        guard::catch_panic(self.routes.call(request)).await?.map_err(Problem::from_error)
+    }
+
+    /// Returns the client IP. It exists for every request that comes from a TCP connection.
+    fn client_ip(&self, request: &Request) -> Option<IpAddr> {
+        match request.remote_addr().0 {
+            Addr::SocketAddr(peer) => Some(self.trusted_proxies.client_ip(peer.ip(), request.headers())),
+            _ => None,
+        }
+    }
+}

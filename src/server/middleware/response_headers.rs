@@ -1,0 +1,33 @@
+//! The headers of every response: the request id, and what makes browsers and caches handle it safely (OWASP Secure
+//! Headers Project).
+
+use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::ids::RequestId;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The security headers. A response may have its own value of each.
+const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// Makes browsers use https for a year (RFC 6797).
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Adds the headers. With `https_only`, browsers are told to use https from now on.
+pub(super) fn add(headers: &mut HeaderMap, id: RequestId, https_only: bool) {
+    for (name, value) in DEFAULTS {
+        headers.entry(name).or_insert(value);
+    }
+    if https_only {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+}

@@ -1,0 +1,122 @@
+//! Joins the routes of the API with the HTTP server, and derives the server's settings from the configuration.
+
+use std::{sync::Arc, time::Duration};
+
+use poem::{Endpoint as _, EndpointExt as _, endpoint::BoxEndpoint, http::Method};
+use rustix::process::{Resource, getrlimit};
+
+use crate::{
+    api::{self, document::Document},
+    config::{self, Config},
+    domain::instance::Instance,
+    metrics::Metrics,
+    server::{
+        self, DeadlineSettings, MiddlewareSettings, RouteTable, ServerSettings, SharedEndpoint, Tls, TlsError, TlsFiles,
+    },
+    store::with_request_budget,
+};
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to read a response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Files that the process has open beside connections: listeners, timers, the log, random numbers, and a reserve.
+const OWN_FILES: u64 = 64;
+/// Files that SQLite has open for each connection: the database, its log and its index.
+const FILES_PER_DATABASE_CONNECTION: u64 = 3;
+
+/// The operation of requests for the documentation, in metrics and logs.
+const DOCS_OPERATION: &str = "docs";
+
+/// Creates the routes of the service: the API's operations and, if `docs` is set, the documentation. The database work
+/// of a request has one time budget.
+#[must_use]
+pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) -> BoxEndpoint<'static> {
+    api::routes(instance, document, docs)
+        .around(|routes, request| with_request_budget(async move { routes.call(request).await }))
+        .map_to_response()
+        .boxed()
+}
+
+/// Wraps routes in the server's middleware.
+#[must_use]
+pub fn endpoint(
+    routes: BoxEndpoint<'static>,
+    document: &Document,
+    settings: MiddlewareSettings,
+    metrics: &Arc<Metrics>,
+) -> SharedEndpoint {
+    server::wrap_routes(routes, route_table(document), settings, Arc::clone(metrics))
+}
+
+/// Lists the paths of the API and of the documentation.
+fn route_table(document: &Document) -> RouteTable {
+    let operations = document.paths().into_iter();
+    let docs = api::docs::paths().map(|path| (path.to_owned(), vec![(Method::GET, DOCS_OPERATION.to_owned())]));
+
+    let routes = operations.chain(docs).map(|(template, operations)| server::Route { template, operations });
+    RouteTable::new(routes.collect())
+}
+
+/// Creates the endpoint for Prometheus.
+#[must_use]
+pub fn metrics_endpoint(instance: Arc<Instance>) -> SharedEndpoint {
+    server::metrics_endpoint(move || instance.render_metrics())
+}
+
+/// Derives the settings of the middleware.
+#[must_use]
+pub fn middleware_settings(server: &config::Server) -> MiddlewareSettings {
+    MiddlewareSettings {
+        max_body: server.max_body,
+        request_timeout: Duration::from_secs(server.request_timeout),
+        body_timeout: Duration::from_secs(server.body_timeout),
+        trusted_proxies: server.trusted_proxies.clone(),
+        cors_origins: server.cors_origins.clone(),
+        https_only: server.public_url.starts_with("https:"),
+    }
+}
+
+/// Derives the settings of the server's listeners and connections.
+#[must_use]
+pub fn server_settings(config: &Config, tls: Option<Arc<Tls>>) -> ServerSettings {
+    let server = &config.server;
+    ServerSettings {
+        max_connections: affordable_connections(server.max_connections, config.database.max_connections),
+        shutdown_timeout: Duration::from_secs(server.shutdown_timeout),
+        deadlines: DeadlineSettings {
+            head: HEAD_TIMEOUT,
+            idle: Duration::from_secs(server.idle_timeout),
+            response: RESPONSE_TIMEOUT,
+        },
+        tls,
+    }
+}
+
+/// Loads the TLS certificate, if one is configured.
+///
+/// # Errors
+/// Returns a [`TlsError`] if the certificate or its key is unusable.
+pub fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
+    let files = config.tls.certificate_file.clone().zip(config.tls.key_file.clone());
+    let tls = files.map(|(certificate, key)| Tls::load(TlsFiles { certificate, key })).transpose()?;
+    Ok(tls.map(Arc::new))
+}
+
+/// Lowers the number of connections to the file descriptors that the process may open, less those it needs itself.
+fn affordable_connections(wanted: usize, database_connections: u32) -> usize {
+    let Some(file_limit) = getrlimit(Resource::Nofile).current else { return wanted };
+
+    let database_files = FILES_PER_DATABASE_CONNECTION.saturating_mul(u64::from(database_connections));
+    let own_files = database_files.saturating_add(OWN_FILES);
+    let affordable = usize::try_from(file_limit.saturating_sub(own_files)).unwrap_or(usize::MAX).max(1);
+
+    if wanted > affordable {
+        tracing::warn!(
+            "serving at most {affordable} connections at once, not {wanted} as server.max_connections \
+             (VESTIBULE_SERVER__MAX_CONNECTIONS) says: the process may open {file_limit} files (ulimit -n) and needs \
+             {own_files} itself; raise the limit"
+        );
+    }
+    wanted.min(affordable)
+}
