@@ -17,12 +17,32 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::config::{Log, LogFormat, Traces};
-
 /// What traces call the service.
 const SERVICE: &str = "vestibule";
 /// How long the last spans may take to be sent when the process ends.
 const FLUSH: Duration = Duration::from_secs(5);
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As text if standard error is a terminal, as JSON otherwise.
+    Auto,
+    /// As text for people.
+    Text,
+    /// As one JSON object a line.
+    Json,
+}
+
+/// The settings of the log and the traces.
+#[derive(Clone, Debug)]
+pub struct TelemetrySettings {
+    /// The directives of the log filter.
+    pub log_filter: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// The URL of an OTLP collector that speaks HTTP; without one, no traces are sent.
+    pub traces_endpoint: Option<String>,
+}
 
 /// What must be ended with the process.
 #[derive(Debug)]
@@ -44,15 +64,15 @@ impl Telemetry {
 ///
 /// # Errors
 /// When spans cannot be sent to the configured URL at all.
-pub fn start(log: &Log, traces: &Traces) -> Result<Telemetry, ExporterBuildError> {
-    let traces = traces.endpoint.as_deref().map(provider).transpose()?;
+pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, ExporterBuildError> {
+    let traces = settings.traces_endpoint.as_deref().map(provider).transpose()?;
     let spans = traces.as_ref().map(|provider| {
         let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false).with_target(false);
         let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), Level::DEBUG);
         layer.with_tracer(provider.tracer(SERVICE)).with_filter(ours)
     });
     let discreet = filter_fn(|metadata| !tells_secrets(metadata.target()));
-    let started = tracing_subscriber::registry().with(spans).with(lines(log)).with(discreet).try_init();
+    let started = tracing_subscriber::registry().with(spans).with(lines(settings)).with(discreet).try_init();
     if let Err(error) = started {
         tracing::debug!(%error, "logging had started before");
     }
@@ -65,12 +85,12 @@ fn tells_secrets(target: &str) -> bool {
     target == "sea_orm" || target.starts_with("sea_orm::")
 }
 
-fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(log: &Log) -> Box<dyn Layer<S> + Send + Sync> {
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &TelemetrySettings) -> Box<dyn Layer<S> + Send + Sync> {
+    let filter = EnvFilter::try_new(&settings.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
     // Told about a line that cannot be written, it would panic over the same full disk, in the middle of a request.
     let lines = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
     let terminal = io::stderr().is_terminal();
-    let people = match log.format {
+    let people = match settings.log_format {
         LogFormat::Text => true,
         LogFormat::Json => false,
         LogFormat::Auto => terminal,

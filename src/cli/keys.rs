@@ -34,7 +34,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure
                 "Stop every running server first. All sessions end, and no token that was issued before is accepted again.",
                 yes,
             )?;
-            let db = startup::database(config).await?;
+            let db = startup::open_database(config).await?;
             let clock = Clock::system();
             clock::begin(&db, &clock).await?;
             keyring::reset(&db, &clock).await?;

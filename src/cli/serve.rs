@@ -35,7 +35,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let scraped = bind_metrics(config).await?;
     let service = Arc::new(Service::default());
     let shutdown = Shutdown { leaving: service.leaving().clone(), ..Shutdown::default() };
-    stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
+    stop_on_signal(shutdown.clone(), config.server.shutdown_delay.get())?;
     let routes = server::routes(Arc::clone(&service), config.docs.enabled);
     let endpoint = server::endpoint(routes, startup::edge(&config.server), service.metrics());
     let connections = startup::connections(config, tls);

@@ -1,0 +1,16 @@
+//! What the log and the traces are given.
+
+use crate::{
+    config::{Config, HttpUrl},
+    telemetry::TelemetrySettings,
+};
+
+/// Returns the settings of the log and the traces.
+#[must_use]
+pub fn telemetry_settings(config: &Config) -> TelemetrySettings {
+    TelemetrySettings {
+        log_filter: config.log.filter.as_str().to_owned(),
+        log_format: config.log.format,
+        traces_endpoint: config.traces.endpoint.as_ref().map(HttpUrl::as_str).map(ToOwned::to_owned),
+    }
+}
