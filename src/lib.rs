@@ -13,7 +13,8 @@
 //! | `metrics` | the standard library, prometheus-client | everything of ours |
 //! | `ids`, `secret`, `clock` | the standard library, uuid, time, zeroize; `sea_orm`'s value type | poem, `poem_openapi` |
 //! | `json` | the standard library, `serde`, `serde_json` | everything of ours |
-//! | `config`, `telemetry` | anything but `api` and `entity` | |
+//! | `config` | `domain`, `telemetry` | poem, `poem_openapi`, `api`, `entity`, `server` |
+//! | `telemetry` | tracing, opentelemetry | everything of ours |
 
 // A request must meet no panic, in a release build no sum that has wrapped either.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::string_slice)]

@@ -42,8 +42,9 @@ macro_rules! sections {
                 Ok(Self { $($field: <$section>::read(raw)?),+ })
             }
 
-            /// Shows every value, in the order of the declarations.
-            fn show(&self) -> Vec<String> {
+            /// Shows every value as text, in the order of the declarations, with secrets redacted.
+            #[must_use]
+            pub fn show(&self) -> Vec<String> {
                 [$(self.$field.show()),+].concat()
             }
         }

@@ -64,7 +64,7 @@ async fn planted_wrong_limits_are_found() {
         ("| 8192 | `src/server/edge.rs` `MAX_URI` |", "| 8191 | `src/server/edge.rs` `MAX_URI` |"),
         ("| 8192 | `src/server/edge.rs` `MAX_URI` |", "| 8192 | `src/server/edge.rs` `MAX_URL` |"),
         ("| 8192 | `src/server/edge.rs` `MAX_URI` |", "| 8192 | `src/server/gone.rs` `MAX_URI` |"),
-        ("| 10 | `src/startup.rs` `HEAD_TIMEOUT` |", "| 11 | `src/startup.rs` `HEAD_TIMEOUT` |"),
+        ("| 10 | `src/startup/http.rs` `HEAD_TIMEOUT` |", "| 11 | `src/startup/http.rs` `HEAD_TIMEOUT` |"),
         ("| 2500 | `src/domain/pool.rs` `NETWORK_BOUND` |", "| 2 | `src/domain/pool.rs` `NETWORK_BOUND` |"),
         ("`MAX_HEADER_BYTES` |", "` |"),
     ] {

@@ -26,11 +26,10 @@ use sea_orm::{ConnectionTrait, EntityTrait as _};
 use tokio::{runtime::Handle, task::block_in_place};
 use url::Url;
 use vestibule::{
-    config::{Log, LogFormat, Traces},
     domain::database::connect,
     entity::audit_event,
     metrics::{Gauges, Metrics},
-    telemetry::{self, Telemetry},
+    telemetry::{self, LogFormat, Telemetry, TelemetrySettings},
 };
 
 use super::{collector, database};
@@ -177,8 +176,12 @@ impl Listener {
         let usual = stderr().try_clone_to_owned().unwrap();
         let (reader, writer) = pipe().unwrap();
         dup2_stderr(writer).unwrap();
-        let log = Log { filter: "trace".to_owned(), format: LogFormat::Json };
-        let telemetry = telemetry::start(&log, &Traces { endpoint: Some(COLLECTOR.clone()) }).unwrap();
+        let settings = TelemetrySettings {
+            log_filter: "trace".to_owned(),
+            log_format: LogFormat::Json,
+            traces_endpoint: Some(COLLECTOR.clone()),
+        };
+        let telemetry = telemetry::start(&settings).unwrap();
         let reader = thread::spawn(move || {
             let lines = BufReader::new(fs::File::from(reader)).split(b'\n');
             lines.map_while(Result::ok).for_each(|line| search("log, or a panic", &line));

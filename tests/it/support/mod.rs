@@ -12,13 +12,17 @@ pub(crate) mod forge;
 pub(crate) mod ledger;
 pub(crate) mod process;
 pub(crate) mod property;
+pub(crate) mod settings;
 pub(crate) mod usage;
 
 use std::future::Future;
 
 use libtest_mimic::Trial;
 
-pub(crate) use self::app::{Fault, TestApp};
+pub(crate) use self::{
+    app::{Fault, TestApp},
+    settings::Settings,
+};
 
 /// How often a long test repeats itself: less often than for the figures unless FULL is set.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
