@@ -192,8 +192,8 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
         | Command::Audit(_)
         | Command::Config(_) => {}
     }
-    let raw = Config::load_raw(arguments.config.as_deref())?;
-    let config = Config::from_raw(&raw)?;
+    let raw = Config::load_settings(arguments.config.as_deref())?;
+    let config = Config::from_settings(&raw)?;
     let mut settings = startup::telemetry_settings(&config);
     if !matches!(command, Command::Serve) {
         settings.traces_endpoint = None;

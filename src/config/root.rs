@@ -85,14 +85,14 @@ impl Config {
     /// # Errors
     /// The first setting that does not exist or cannot be used.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::from_raw(&Self::load_raw(file)?)
+        Self::from_settings(&Self::load_settings(file)?)
     }
 
     /// Reads the same, without parsing the values.
     ///
     /// # Errors
     /// The first setting that does not exist.
-    pub fn load_raw(file: Option<&Path>) -> Result<RawSettings, ConfigError> {
+    pub fn load_settings(file: Option<&Path>) -> Result<RawSettings, ConfigError> {
         RawSettings::load(keys(), file)
     }
 
@@ -101,14 +101,14 @@ impl Config {
     /// # Errors
     /// The first setting that does not exist or cannot be used.
     pub fn parse(file: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        Self::from_raw(&RawSettings::parse(keys(), DEFAULT_FILE, file, variables)?)
+        Self::from_settings(&RawSettings::parse(keys(), DEFAULT_FILE, file, variables)?)
     }
 
     /// Parses and checks every value.
     ///
     /// # Errors
     /// The first setting that cannot be used.
-    pub fn from_raw(raw: &RawSettings) -> Result<Self, ConfigError> {
+    pub fn from_settings(raw: &RawSettings) -> Result<Self, ConfigError> {
         let config = Self::read(raw)?;
         config.validate()?;
         Ok(config)
