@@ -44,11 +44,8 @@ const EXAMPLE_HEADER: &str = "\
 /// Writes the reference page in Markdown.
 #[must_use]
 pub fn markdown_reference() -> String {
-    let mut page = INTRODUCTION.to_owned();
-    for section in Config::SECTIONS {
-        page.push_str(&markdown_section(section));
-    }
-    page
+    let sections = Config::SECTIONS.iter().map(markdown_section);
+    [INTRODUCTION.to_owned()].into_iter().chain(sections).collect()
 }
 
 fn markdown_section(section: &SectionDeclaration) -> String {
@@ -70,14 +67,13 @@ fn markdown_section(section: &SectionDeclaration) -> String {
 /// Writes an example of `vestibule.toml`, with every setting commented out at its default.
 #[must_use]
 pub fn toml_example() -> String {
-    let mut file = EXAMPLE_HEADER.to_owned();
-    for section in Config::SECTIONS {
-        file.push_str(&format!("\n# {}\n[{}]\n", joined(section.description, "\n# "), section.name));
-        for setting in section.settings {
-            file.push_str(&toml_setting(setting));
-        }
-    }
-    file
+    let sections = Config::SECTIONS.iter().map(toml_section);
+    [EXAMPLE_HEADER.to_owned()].into_iter().chain(sections).collect()
+}
+
+fn toml_section(section: &SectionDeclaration) -> String {
+    let heading = format!("\n# {}\n[{}]\n", joined(section.description, "\n# "), section.name);
+    [heading].into_iter().chain(section.settings.iter().map(toml_setting)).collect()
 }
 
 fn toml_setting(setting: &Declaration) -> String {
