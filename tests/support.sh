@@ -116,7 +116,7 @@ start_server() {
   shift
   mkdir -p "$folder"
   rm -f "$folder/server.out"
-  (cd "$folder" && exec env VESTIBULE_SERVER__LISTEN=127.0.0.1:0 VESTIBULE_SERVER__SHUTDOWN_DELAY=0 "$@" \
+  (cd "$folder" && exec env VESTIBULE_SERVER__LISTEN=127.0.0.1:0 VESTIBULE_SERVER__SHUTDOWN_DELAY=0s "$@" \
     "$vestibule" >server.out 2>server.err) &
   server_pid=$!
   started+=("$server_pid")
@@ -135,9 +135,9 @@ start_server() {
 
 # The limits on tries, so high that no suite meets them by what it does: for servers that see many users from one address.
 without_limits=()
-for limit in LOGIN_BURST LOGINS_PER_MINUTE REGISTRATIONS_PER_HOUR REFUSED_REFRESHES_PER_MINUTE REFRESHES_PER_MINUTE \
-  FREE_FAILURES SUSPEND_AFTER; do
-  without_limits+=("VESTIBULE_THROTTLE__$limit=1000000")
+for limit in LOGIN_BURST LOGINS_PER_MINUTE REGISTRATIONS_PER_HOUR REJECTED_REFRESHES_PER_MINUTE REFRESHES_PER_MINUTE \
+  FREE_FAILURES LOCKOUT_THRESHOLD; do
+  without_limits+=("VESTIBULE_LIMITS__$limit=1000000")
 done
 
 # stop_server PID: asks it to stop and waits until it has.

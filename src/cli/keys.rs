@@ -37,7 +37,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure
                 "Stop every running server first. All sessions end, and no token that was issued before is accepted again.",
                 yes,
             )?;
-            let db = startup::database(config, &Arc::default()).await?;
+            let db = startup::open_database(config, &Arc::default()).await?;
             let clock = Clock::system();
             jobs::start_clock(&db, &clock).await?;
             reset_keys(&db, clock.now()).await?;

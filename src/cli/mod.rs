@@ -1,6 +1,7 @@
 //! Commands, their help and their exit codes.
 
 mod audit;
+mod config;
 mod keys;
 mod serve;
 mod user;
@@ -18,7 +19,7 @@ use clap::{Parser, Subcommand};
 use vestibule::{
     api::document::{DocumentError, document},
     clock::Clock,
-    config::{Config, ConfigError, Traces},
+    config::{Config, ConfigError},
     domain::{admin::users::ChangeUserError, app::App, name::InvalidName, user::RegisterError},
     error::ServiceError,
     startup::{self, StartError},
@@ -37,7 +38,7 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Settings come from vestibule.toml and from variables VESTIBULE_<SECTION>__<FIELD>, which win.
+Settings come from vestibule.toml and from variables VESTIBULE_<SECTION>__<SETTING>, which win.
 
 Exit codes:
   0  done
@@ -70,15 +71,9 @@ enum Command {
     /// Look at the audit trail: who did what, from where, and what came of it
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Look at the configuration
+    /// Check, show and document the settings; opens no database
     #[command(subcommand)]
-    Config(ConfigCommand),
-}
-
-#[derive(Subcommand)]
-enum ConfigCommand {
-    /// Check every setting, and that the master key is there and well-formed; opens no database
-    Check,
+    Config(config::Command),
 }
 
 /// Why a command ends with another exit code than 0.
@@ -116,7 +111,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
             StartError::Service(error) => return error.into(),
-            StartError::Database { .. } | StartError::File { .. } | StartError::Hashing(_) => Self::FAILED,
+            StartError::Database { .. } | StartError::File { .. } | StartError::HashThreads(_) => Self::FAILED,
             StartError::MasterKey { .. }
             | StartError::NoMasterKey
             | StartError::NoKeyFile(_)
@@ -190,6 +185,8 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             return say(if json { &document.json } else { &document.yaml });
         }
         Command::Keys(keys::Command::Generate) => return keys::generate(),
+        Command::Config(config::Command::Example) => return config::example(),
+        Command::Config(config::Command::Reference) => return config::reference(),
         Command::Serve
         | Command::Migrate
         | Command::User(_)
@@ -197,25 +194,25 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
         | Command::Audit(_)
         | Command::Config(_) => {}
     }
-    let config = Config::load(arguments.config.as_deref())?;
-    let traces = if matches!(command, Command::Serve) { config.traces.clone() } else { Traces::default() };
-    let telemetry = telemetry::start(&startup::telemetry::settings(&config.log, &traces)).map_err(|error| {
+    let raw = Config::load_settings(arguments.config.as_deref())?;
+    let config = Config::from_settings(&raw)?;
+    let mut settings = startup::telemetry_settings(&config);
+    if !matches!(command, Command::Serve) {
+        settings.traces_endpoint = None;
+    }
+    let telemetry = telemetry::start(&settings).map_err(|error| {
         Failure::new(Failure::UNUSABLE, format_args!("traces.endpoint (VESTIBULE_TRACES__ENDPOINT): {error}"))
     })?;
     startup::warn_of_loose_config(arguments.config.as_deref(), &config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match command {
-            Command::Migrate => startup::database(&config, &Arc::default()).await.map(drop).map_err(Failure::from),
+            Command::Migrate => startup::open_database(&config, &Arc::default()).await.map(drop).map_err(Failure::from),
             Command::User(command) => user::run(&open(&config).await?, command).await,
             Command::Keys(command) => keys::run(&config, command).await,
             Command::Audit(command) => audit::run(&open(&config).await?, command).await,
-            Command::Config(ConfigCommand::Check) => {
-                startup::check_master_key(&config)?;
-                startup::http::load_tls(&config).map_err(StartError::Tls)?;
-                say("The configuration can be used.\n")
-            }
-            Command::Serve | Command::Openapi { .. } => serve::run(&config).await,
+            Command::Config(command) => config::run(&config, &raw, &command),
+            Command::Serve | Command::Openapi { .. } => Box::pin(serve::run(&config)).await,
         }
     });
     telemetry.stop();

@@ -37,7 +37,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let metrics_listener = bind_metrics(config)?;
     let instance = Arc::new(Instance::default());
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
-    stop_on_signal(shutdown.clone(), Duration::from_secs(config.server.shutdown_delay))?;
+    stop_on_signal(shutdown.clone(), config.server.shutdown_delay.get())?;
     let routes = http::routes(Arc::clone(&instance), document, config.docs.enabled);
     let endpoint = http::endpoint(routes, document, http::middleware_settings(&config.server), instance.metrics());
     let settings = http::server_settings(config, tls);
@@ -45,7 +45,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let serving = tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
     let clock = Clock::system();
     let opened = tokio::select! {
-        opened = startup::open_patiently(config, &clock, instance.metrics()) => Some(Arc::new(opened?)),
+        opened = startup::open_with_retry(config, &clock, instance.metrics()) => Some(Arc::new(opened?)),
         () = shutdown.stop.cancelled() => None,
     };
     if let Some(app) = opened {

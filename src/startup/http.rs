@@ -7,7 +7,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::{
     api::{self, document::Document},
-    config::{self, Config},
+    config::{self, Config, Origin, ProxyNetwork},
     domain::instance::Instance,
     metrics::Metrics,
     server::{
@@ -68,12 +68,12 @@ pub fn metrics_endpoint(instance: Arc<Instance>) -> SharedEndpoint {
 #[must_use]
 pub fn middleware_settings(server: &config::Server) -> MiddlewareSettings {
     MiddlewareSettings {
-        max_body: server.max_body,
-        request_timeout: Duration::from_secs(server.request_timeout),
-        body_timeout: Duration::from_secs(server.body_timeout),
-        trusted_proxies: server.trusted_proxies.clone(),
-        cors_origins: server.cors_origins.clone(),
-        https_only: server.public_url.starts_with("https:"),
+        max_body: server.max_body_size.bytes(),
+        request_timeout: server.request_timeout.get(),
+        body_timeout: server.body_timeout.get(),
+        trusted_proxies: server.trusted_proxies.iter().copied().map(ProxyNetwork::get).collect(),
+        cors_origins: server.cors_origins.iter().map(Origin::as_str).map(ToOwned::to_owned).collect(),
+        https_only: server.public_url.is_https(),
     }
 }
 
@@ -82,13 +82,9 @@ pub fn middleware_settings(server: &config::Server) -> MiddlewareSettings {
 pub fn server_settings(config: &Config, tls: Option<Arc<Tls>>) -> ServerSettings {
     let server = &config.server;
     ServerSettings {
-        max_connections: affordable_connections(server.max_connections, config.database.max_connections),
-        shutdown_timeout: Duration::from_secs(server.shutdown_timeout),
-        deadlines: DeadlineSettings {
-            head: HEAD_TIMEOUT,
-            idle: Duration::from_secs(server.idle_timeout),
-            response: RESPONSE_TIMEOUT,
-        },
+        max_connections: affordable_connections(server.max_connections.get(), config.database.max_connections.get()),
+        shutdown_timeout: server.shutdown_timeout.get(),
+        deadlines: DeadlineSettings { head: HEAD_TIMEOUT, idle: server.idle_timeout.get(), response: RESPONSE_TIMEOUT },
         tls,
     }
 }

@@ -1,6 +1,6 @@
 //! The keyring and the audit log: opened together, created at the first start.
 
-use super::StartError;
+use super::error::StartError;
 use crate::{
     clock::Timestamp,
     domain::{

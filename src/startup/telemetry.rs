@@ -1,20 +1,16 @@
-//! Derives the settings of log and traces from the configuration.
+//! What the log and the traces are given.
 
 use crate::{
-    config::{self, Log, Traces},
-    telemetry::{LogFormat, TelemetrySettings},
+    config::{Config, HttpUrl},
+    telemetry::TelemetrySettings,
 };
 
-/// Derives the settings of [`crate::telemetry::start`].
+/// Returns the settings of the log and the traces.
 #[must_use]
-pub fn settings(log: &Log, traces: &Traces) -> TelemetrySettings {
+pub fn telemetry_settings(config: &Config) -> TelemetrySettings {
     TelemetrySettings {
-        log_filter: log.filter.clone(),
-        log_format: match log.format {
-            config::LogFormat::Auto => LogFormat::Auto,
-            config::LogFormat::Text => LogFormat::Text,
-            config::LogFormat::Json => LogFormat::Json,
-        },
-        traces_endpoint: traces.endpoint.clone(),
+        log_filter: config.log.filter.as_str().to_owned(),
+        log_format: config.log.format,
+        traces_endpoint: config.traces.endpoint.as_ref().map(HttpUrl::as_str).map(ToOwned::to_owned),
     }
 }

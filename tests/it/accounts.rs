@@ -58,7 +58,7 @@ async fn deleting_leaves_no_rows() {
 }
 
 async fn deleting_beside_logins_ends_well() {
-    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     let john = app.user("john", "my_password").await;
     let body = json!({ "username": "john", "password": "my_password" });
     let logins = futures_util::future::join_all((0..16).map(|_| app.post("/login").json(&body).send()));
@@ -90,7 +90,7 @@ async fn unknown_accounts_are_not_found() {
 }
 
 async fn operators_may_give_reserved_names() {
-    let closed = TestApp::builder().with(|config| config.registration.open = false).start().await;
+    let closed = TestApp::builder().setting("registration.open", "false").start().await;
     closed.user("admin", "my_password").await;
     closed.token("admin", "my_password").await;
 }

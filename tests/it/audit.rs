@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 use sea_orm::{ActiveEnum as _, EntityTrait as _, Iterable as _, QueryOrder as _};
 use serde_json::json;
 use vestibule::{
-    config::Config,
     domain::{
         account,
         audit::{self, Filter, Finding, Kind, Verified},
@@ -194,7 +193,7 @@ async fn refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113() {
 }
 
 async fn lock_is_noted_once_s113() {
-    let app = TestApp::builder().usual_limits().with(|config| config.throttle.suspend_after = 3).start().await;
+    let app = TestApp::builder().usual_limits().setting("limits.lockout_threshold", "3").start().await;
     app.user("john", "my_password").await;
     for number in 0..5 {
         for name in ["john", "nobody"] {
@@ -239,11 +238,8 @@ async fn what_is_not_done_is_not_noted() {
 }
 
 async fn parallel_instances_write_one_chain_s114() {
-    let room = |config: &mut Config| {
-        config.passwords.queue_length = Some(1_000);
-        config.passwords.queue_wait_ms = 30_000;
-    };
-    let app = TestApp::builder().with(room).start().await;
+    let room = TestApp::builder().setting("passwords.queue_length", 1000);
+    let app = room.setting("passwords.queue_timeout", "30s").start().await;
     app.user("john", "my_password").await;
     let instances = [app.another().await, app.another().await, app];
     let number = rounds(20, 200);
@@ -355,7 +351,7 @@ async fn state_put_back_shows_in_the_head() {
 
 async fn old_events_go_and_the_rest_stays_verified() {
     let (app, before) = trail().await;
-    let retention = app.config.audit.retention;
+    let retention = app.config.audit.retention.get().as_secs();
     app.advance(retention - 5 * 60 + 1);
     let removed = clean_up::run(&app.app).await.unwrap();
     // Three of the first minute, and one of a later one.
@@ -375,7 +371,7 @@ async fn old_events_go_and_the_rest_stays_verified() {
 }
 
 async fn chain_is_shortened_from_its_beginning_alone() {
-    let app = TestApp::builder().with(|config| config.audit.retention = 24 * 60 * 60).start().await;
+    let app = TestApp::builder().setting("audit.retention", "1d").start().await;
     app.user("john", "my_password").await;
     app.sql("UPDATE audit_event SET occurred_at = occurred_at - 999999999999 WHERE position = 2").await;
     assert_eq!(clean_up::run(&app.app).await.unwrap().events, 0);

@@ -6,7 +6,6 @@ use futures_util::future::join;
 use serde_json::json;
 use vestibule::{
     clock::Clock,
-    config::Config,
     domain::{
         fault::Fault,
         login::{self, LoginError},
@@ -15,10 +14,7 @@ use vestibule::{
 };
 
 use crate::{
-    support::{
-        TestApp,
-        app::{attempt, slow_hashing},
-    },
+    support::{TestApp, app::attempt},
     throttle::{address, sign_in},
 };
 
@@ -41,8 +37,7 @@ async fn full_queue_counts_no_failure() {
 }
 
 async fn full_queue_brings_no_wait_back() {
-    let few = |config: &mut Config| config.throttle.free_failures = 2;
-    let app = TestApp::builder().usual_limits().slow_hashing().with(few).start().await;
+    let app = TestApp::builder().usual_limits().slow_hashing().setting("limits.free_failures", 2).start().await;
     app.user("john", "my_password").await;
     for _ in 0..2 {
         assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
@@ -58,13 +53,10 @@ async fn full_queue_brings_no_wait_back() {
 
 /// The try that is taken back began before them, on an instance whose clock is ahead.
 async fn full_queue_takes_no_wait_of_later_failures_away() {
-    let few = |config: &mut Config| config.throttle.free_failures = 3;
-    let app = TestApp::builder().usual_limits().with(few).start().await;
+    let app = TestApp::builder().usual_limits().setting("limits.free_failures", 3).start().await;
     app.user("john", "my_password").await;
-    let mut config = app.config.clone();
-    config.passwords.memory_kib = 262_144;
-    config.passwords.iterations = 8;
-    config.passwords.queue_wait_ms = 500;
+    let slow = app.settings.clone().with("passwords.hash_memory", "256MiB").with("passwords.hash_iterations", 8);
+    let config = slow.with("passwords.queue_timeout", "500ms").config();
     let ahead = Clock::frozen(app.app.clock.now() + Duration::from_secs(4));
     let busy = startup::open(&config, ahead, &Arc::default()).await.unwrap();
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
@@ -88,17 +80,13 @@ async fn full_queue_takes_no_wait_of_later_failures_away() {
 
 /// The current password is right by then.
 async fn full_queue_at_the_new_password_changes_nothing() {
-    let few = |config: &mut Config| config.throttle.free_failures = 2;
-    let app = TestApp::builder().usual_limits().with(few).start().await;
+    let app = TestApp::builder().usual_limits().setting("limits.free_failures", 2).start().await;
     app.user("john", "my_password").await;
     app.user("jane", "my_password").await;
     // So that hers occupies the thread for longer than his answer is held back.
     let dear = format!("$argon2id$v=19$m=262144,t=12,p=1${}${}", "A".repeat(22), "A".repeat(43));
     app.sql(&format!("UPDATE \"user\" SET password_hash = '{dear}' WHERE username = 'jane'")).await;
-    let slow = |config: &mut Config| {
-        slow_hashing(config);
-        config.passwords.iterations = 4;
-    };
+    let slow = app.settings.clone().slow_hashing().with("passwords.hash_iterations", 4);
     let slow = app.another_with(slow).await;
     let tokens = app.sign_in("john", "my_password").await;
     let elsewhere = app.sign_in("john", "my_password").await;
@@ -121,8 +109,7 @@ async fn full_queue_at_the_new_password_changes_nothing() {
 }
 
 async fn withdrawn_tries_cost_the_address_nothing() {
-    let few = |config: &mut Config| config.throttle.login_burst = 12;
-    let app = TestApp::builder().usual_limits().slow_hashing().with(few).start().await;
+    let app = TestApp::builder().usual_limits().slow_hashing().setting("limits.login_burst", 12).start().await;
     app.fill_queue().await;
     let body = json!({ "username": "john", "password": "my_password" });
     for _ in 0..12 {

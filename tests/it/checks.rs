@@ -1,19 +1,16 @@
 //! The table of security checks in SECURITY.md: none is left out, and what it says to be tested is tested by tests that
 //! run. And the figures of the texts: each is the default of the code.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    ops::RangeInclusive,
-    sync::OnceLock,
-};
+use std::{collections::BTreeSet, fs, ops::RangeInclusive, sync::OnceLock, time::Duration};
 
 use libtest_mimic::{Arguments, Trial};
 use regex::Regex;
 use vestibule::{
-    config::{Config, Throttle},
+    config::{Config, Count, Limits},
     startup::http,
 };
+
+use crate::support::Settings;
 
 crate::trials![
     every_check_is_tested_or_says_what_it_waits_for,
@@ -124,64 +121,26 @@ async fn planted_faults_of_the_table_are_found() {
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// How often `unit` is in `seconds`, which is a whole number of times.
+/// How often `unit`, in seconds, is in a duration, which is a whole number of times.
 #[track_caller]
-fn whole(seconds: u64, unit: u64) -> u64 {
+fn whole(duration: Duration, unit: u64) -> u64 {
+    let seconds = duration.as_secs();
     assert_eq!(seconds % unit, 0, "{seconds} s");
     seconds / unit
 }
 
-/// The settings whose default is a number, as the README's table has them.
-fn defaults(config: &Config) -> BTreeMap<String, String> {
-    let Config { server, sessions, passwords, throttle, .. } = config;
-    let defaults = [
-        ("SERVER__MAX_BODY", server.max_body.to_string()),
-        ("SERVER__REQUEST_TIMEOUT", server.request_timeout.to_string()),
-        ("SERVER__BODY_TIMEOUT", server.body_timeout.to_string()),
-        ("SERVER__IDLE_TIMEOUT", server.idle_timeout.to_string()),
-        ("SERVER__MAX_CONNECTIONS", server.max_connections.to_string()),
-        ("SERVER__SHUTDOWN_DELAY", server.shutdown_delay.to_string()),
-        ("SERVER__SHUTDOWN_TIMEOUT", server.shutdown_timeout.to_string()),
-        ("DATABASE__MAX_CONNECTIONS", config.database.max_connections.to_string()),
-        ("DATABASE__START_TIMEOUT", config.database.start_timeout.to_string()),
-        ("TOKENS__ACCESS_LIFETIME", config.tokens.access_lifetime.to_string()),
-        ("SESSIONS__LIFETIME", sessions.lifetime.to_string()),
-        ("SESSIONS__IDLE_LIFETIME", sessions.idle_lifetime().to_string()),
-        ("SESSIONS__REFRESH_GRACE", sessions.refresh_grace.to_string()),
-        ("SESSIONS__MAX_PER_ACCOUNT", sessions.max_per_account.to_string()),
-        ("THROTTLE__LOGIN_BURST", throttle.login_burst.to_string()),
-        ("THROTTLE__LOGINS_PER_MINUTE", throttle.logins_per_minute.to_string()),
-        ("THROTTLE__REGISTRATIONS_PER_HOUR", throttle.registrations_per_hour.to_string()),
-        ("THROTTLE__REFUSED_REFRESHES_PER_MINUTE", throttle.refused_refreshes_per_minute.to_string()),
-        ("THROTTLE__REFRESHES_PER_MINUTE", throttle.refreshes_per_minute.to_string()),
-        ("THROTTLE__FREE_FAILURES", throttle.free_failures.to_string()),
-        ("THROTTLE__MAX_WAIT", throttle.max_wait.to_string()),
-        ("THROTTLE__SUSPEND_AFTER", throttle.suspend_after.to_string()),
-        ("THROTTLE__MEMORY", throttle.memory.to_string()),
-        ("THROTTLE__KNOWN_DEVICES", throttle.known_devices.to_string()),
-        ("THROTTLE__DEVICE_LIFETIME", throttle.device_lifetime.to_string()),
-        ("AUDIT__RETENTION", config.audit.retention.to_string()),
-        ("PASSWORDS__MIN_LENGTH", passwords.min_length.to_string()),
-        ("PASSWORDS__MEMORY_KIB", passwords.memory_kib.to_string()),
-        ("PASSWORDS__ITERATIONS", passwords.iterations.to_string()),
-        ("PASSWORDS__PARALLELISM", passwords.parallelism.to_string()),
-        ("PASSWORDS__QUEUE_WAIT_MS", passwords.queue_wait_ms.to_string()),
-    ];
-    defaults.map(|(variable, default)| (variable.to_owned(), default)).into()
-}
-
 /// What the README and SECURITY.md say with figures in it, where a default stands behind them.
 fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
-    let Config { server, sessions, passwords, throttle, .. } = config;
-    let grace = sessions.refresh_grace;
-    let [idle, lifetime] = [sessions.idle_lifetime(), sessions.lifetime].map(|seconds| whole(seconds, DAY));
+    let Config { server, sessions, passwords, limits, .. } = config;
+    let grace = sessions.refresh_grace_period.get().as_secs();
+    let [idle, lifetime] = [sessions.idle_lifetime(), sessions.lifetime.get()].map(|time| whole(time, DAY));
     let words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
-    let access = words[usize::try_from(whole(config.tokens.access_lifetime, 60)).unwrap()];
+    let access = words[usize::try_from(whole(config.tokens.access_lifetime.get(), 60)).unwrap()];
     let deadlines = http::server_settings(config, None).deadlines;
     let [head, taken, kept] = [deadlines.head, deadlines.response, deadlines.idle].map(|time| time.as_secs());
-    let (body, request) = (server.body_timeout, server.request_timeout);
-    let audit = whole(config.audit.retention, DAY);
-    let (known, devices) = (whole(throttle.device_lifetime, DAY), throttle.known_devices);
+    let (body, request) = (server.body_timeout.get().as_secs(), server.request_timeout.get().as_secs());
+    let audit = whole(config.audit.retention.get(), DAY);
+    let (known, devices) = (whole(limits.known_network_lifetime.get(), DAY), limits.known_networks.get());
     let readme = vec![
         format!(
             "the head of a request has {head} seconds, TLS handshake included, its body {body}, an answer that is not \
@@ -190,7 +149,7 @@ fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
         format!("valid for {access} minutes"),
         format!("after {idle} days without a refresh, after {lifetime} days whatever happens"),
         format!("for {grace} seconds, as long as that one has not been used"),
-        format!("argon2id ({} MiB, {} passes)", passwords.memory_kib / 1024, passwords.iterations),
+        format!("argon2id ({} MiB, {} passes)", passwords.cost().memory_kib / 1024, passwords.cost().iterations),
         format!("in the last {known} days ({devices} of them at most"),
         format!("Events are kept for {audit} days"),
     ];
@@ -205,21 +164,28 @@ fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
         format!("in the last {known} days, {devices} of them at most"),
         format!("are kept for {audit} days"),
     ];
-    security.extend(throttles(throttle));
+    security.extend(throttles(limits));
     (readme, security)
 }
 
 /// The rows of SECURITY.md's table of what is counted, in which a day is a day and no number.
-fn throttles(throttle: &Throttle) -> Vec<String> {
-    let Throttle { login_burst, logins_per_minute, registrations_per_hour, free_failures, suspend_after, .. } =
-        throttle;
-    let (refused, refreshes) = (throttle.refused_refreshes_per_minute, throttle.refreshes_per_minute);
-    let longest = whole(throttle.max_wait, 60);
-    assert_eq!(throttle.memory, DAY);
+fn throttles(limits: &Limits) -> Vec<String> {
+    let [login_burst, logins_per_minute, registrations_per_hour, refused, refreshes, free_failures, threshold] = [
+        limits.login_burst,
+        limits.logins_per_minute,
+        limits.registrations_per_hour,
+        limits.rejected_refreshes_per_minute,
+        limits.refreshes_per_minute,
+        limits.free_failures,
+        limits.lockout_threshold,
+    ]
+    .map(Count::get);
+    let longest = whole(limits.max_backoff.get(), 60);
+    assert_eq!(limits.lockout_duration.get(), Duration::from_secs(DAY));
     vec![
         format!("| {login_burst} at once, {logins_per_minute} a minute; a try with another name"),
         format!(
-            "| {free_failures} at once, then after 1, 2, 4 … seconds, at most {longest} minutes; at {suspend_after} the \
+            "| {free_failures} at once, then after 1, 2, 4 … seconds, at most {longest} minutes; at {threshold} the \
              account is closed to unknown devices for a day"
         ),
         format!(
@@ -232,17 +198,8 @@ fn throttles(throttle: &Throttle) -> Vec<String> {
 
 /// Which figures of the texts are not the defaults.
 fn untrue(readme: &str, security: &str) -> Vec<String> {
-    let config = Config::default();
-    let row = Regex::new(r"(?m)^\| `VESTIBULE_(\w+)` \| `(\d+)`").unwrap();
-    let shown: BTreeMap<_, _> = row.captures_iter(readme).map(|row| (row[1].to_owned(), row[2].to_owned())).collect();
-    let defaults = defaults(&config);
+    let config = Settings::default().config();
     let mut untrue = Vec::new();
-    for variable in shown.keys().chain(defaults.keys()).collect::<BTreeSet<_>>() {
-        let (shown, default) = (shown.get(variable), defaults.get(variable));
-        if shown != default {
-            untrue.push(format!("{variable}: the README shows {shown:?}, the default is {default:?}"));
-        }
-    }
     let (of_readme, of_security) = sentences(&config);
     for (file, text, sentences) in [("README.md", readme, of_readme), ("SECURITY.md", security, of_security)] {
         let missing = sentences.into_iter().filter(|sentence| !text.contains(sentence));
@@ -259,15 +216,9 @@ async fn numbers_of_the_texts_are_the_defaults_s121() {
 
 async fn planted_wrong_numbers_are_found() {
     let (readme, security) = (read("README.md"), read("SECURITY.md"));
-    for (right, wrong) in [
-        ("`VESTIBULE_SERVER__SHUTDOWN_DELAY` | `5`", "`VESTIBULE_SERVER__SHUTDOWN_DELAY` | `50`"),
-        ("`VESTIBULE_THROTTLE__MEMORY` | `86400`", "`VESTIBULE_THROTTLE__MEMORY` | a day"),
-        ("| `VESTIBULE_PASSWORDS__THREADS` | the number of cores", "| `VESTIBULE_PASSWORDS__THREADS` | `2`"),
-        ("(20 of them at most", "(30 of them at most"),
-    ] {
-        assert!(readme.contains(right), "{right}");
-        assert_eq!(untrue(&readme.replace(right, wrong), &security).len(), 1, "{wrong}");
-    }
+    let (right, wrong) = ("(20 of them at most", "(30 of them at most");
+    assert!(readme.contains(right), "{right}");
+    assert_eq!(untrue(&readme.replace(right, wrong), &security).len(), 1, "{wrong}");
     for (right, wrong) in [
         ("| 30 at once, 30 a minute; a try", "| 30 at once, 31 a minute; a try"),
         ("at most 15 minutes", "at most 16 minutes"),

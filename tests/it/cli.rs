@@ -150,7 +150,7 @@ async fn open_doors_are_named_beyond_loopback() {
     let folder = TempDir::new().unwrap();
     let mut command = vestibule(&folder);
     command.env("VESTIBULE_SERVER__LISTEN", "0.0.0.0:0").env_remove("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS");
-    command.env_remove("VESTIBULE_PASSWORDS__MEMORY_KIB").env_remove("VESTIBULE_PASSWORDS__ITERATIONS");
+    command.env_remove("VESTIBULE_PASSWORDS__HASH_MEMORY").env_remove("VESTIBULE_PASSWORDS__HASH_ITERATIONS");
     let rest = Server::start(command).stop();
     for setting in ["VESTIBULE_REGISTRATION__OPEN=false", "VESTIBULE_DOCS__ENABLED=false"] {
         assert!(rest.contains(setting), "{rest}");

@@ -124,7 +124,7 @@ async fn throttles_take_no_notice_of_a_restart_after_a_step_r20() {
 }
 
 async fn closed_account_stays_closed_for_its_day_r20() {
-    let app = TestApp::builder().usual_limits().with(|config| config.throttle.suspend_after = 1).start().await;
+    let app = TestApp::builder().usual_limits().setting("limits.lockout_threshold", "1").start().await;
     app.user("john", "my_password").await;
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
     for by in STEPS {
@@ -376,8 +376,7 @@ async fn instance_that_stood_still_moves_nobody_r21() {
 
 /// Two hosts whose clocks are 90 seconds apart, and the clock of their database, which they go by.
 async fn clock_of_the_host_makes_no_difference_r21() {
-    let closing = |config: &mut vestibule::config::Config| config.throttle.suspend_after = 5;
-    let app = TestApp::builder().usual_limits().with(closing).start().await;
+    let app = TestApp::builder().usual_limits().setting("limits.lockout_threshold", 5).start().await;
     let [a, b] = [Clock::system(), Clock::system()];
     b.follow(90_000_000, 0);
     let (a, b) = (app.another_by(a).await, app.another_by(b).await);

@@ -7,14 +7,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use vestibule::startup;
+use vestibule::{
+    config::{Config, markdown_reference, toml_example},
+    startup,
+};
 
-use crate::support::{figures::Figures, process::vestibule};
+use crate::support::{Settings, figures::Figures, process::vestibule};
 
 crate::trials![
     settings_come_from_file_and_environment,
     every_bad_setting_is_named,
+    errors_say_what_to_write,
+    empty_text_means_unset_for_every_setting,
+    defaults_are_shown_as_declared,
+    effective_settings_name_their_source,
+    effective_settings_hide_secrets,
+    reference_and_example_are_generated,
+    example_with_every_setting_is_accepted,
     bad_files_are_refused,
     weak_hashing_is_refused_beyond_loopback,
     unreadable_variables_are_refused,
@@ -53,7 +64,7 @@ async fn settings_come_from_file_and_environment() {
     let variables = [
         ("VESTIBULE_SERVER__LISTEN", "127.0.0.1:5001, [::1]:5001"),
         ("VESTIBULE_TOKENS__AUDIENCE", "shop"),
-        ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "300"),
+        ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "5m"),
         ("VESTIBULE_DOCS__ENABLED", "false"),
         ("PATH", "/nowhere"),
     ];
@@ -62,95 +73,266 @@ async fn settings_come_from_file_and_environment() {
     refused(&both, &["server.public_url", "VESTIBULE_SERVER__PUBLIC_URL"]);
 }
 
+/// Variables with a value that cannot be used, and what the error names.
+const BAD: &[(&str, &str, &str)] = &[
+    ("VESTIBULE_SERVER__LISTEN", "5000", "server.listen"),
+    ("VESTIBULE_SERVER__LISTEN", ",", "server.listen"),
+    ("VESTIBULE_SERVER__PUBLIC_URL", "localhost", "server.public_url"),
+    ("VESTIBULE_SERVER__PUBLIC_URL", "http://user@localhost", "server.public_url"),
+    ("VESTIBULE_SERVER__PUBLIC_URL", "http://:password@localhost", "server.public_url"),
+    ("VESTIBULE_SERVER__MAX_BODY_SIZE", "16384", "server.max_body_size"),
+    ("VESTIBULE_SERVER__MAX_BODY_SIZE", "-1KiB", "server.max_body_size"),
+    ("VESTIBULE_SERVER__MAX_BODY_SIZE", "16KB", "server.max_body_size"),
+    ("VESTIBULE_SERVER__MAX_BODY_SIZE", "16 KiB", "server.max_body_size"),
+    ("VESTIBULE_SERVER__MAX_BODY_SIZE", "16.5KiB", "server.max_body_size"),
+    ("VESTIBULE_SERVER__MAX_BODY_SIZE", "3KiB", "server.max_body_size"),
+    ("VESTIBULE_SERVER__MAX_BODY_SIZE", "1025KiB", "server.max_body_size"),
+    ("VESTIBULE_SERVER__MAX_BODY_SIZE", "18446744073709551615MiB", "server.max_body_size"),
+    ("VESTIBULE_SERVER__MAX_CONNECTIONS", "many", "server.max_connections"),
+    ("VESTIBULE_SERVER__MAX_CONNECTIONS", "0", "server.max_connections"),
+    ("VESTIBULE_SERVER__MAX_CONNECTIONS", "1000001", "server.max_connections"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "30", "server.request_timeout"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "1.5s", "server.request_timeout"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "30 s", "server.request_timeout"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "1m30s", "server.request_timeout"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "30seconds", "server.request_timeout"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "-30s", "server.request_timeout"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "s", "server.request_timeout"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "999ms", "server.request_timeout"),
+    ("VESTIBULE_SERVER__REQUEST_TIMEOUT", "301s", "server.request_timeout"),
+    ("VESTIBULE_SERVER__BODY_TIMEOUT", "0s", "server.body_timeout"),
+    ("VESTIBULE_SERVER__BODY_TIMEOUT", "301s", "server.body_timeout"),
+    ("VESTIBULE_SERVER__IDLE_TIMEOUT", "0s", "server.idle_timeout"),
+    ("VESTIBULE_SERVER__IDLE_TIMEOUT", "3601s", "server.idle_timeout"),
+    ("VESTIBULE_SERVER__SHUTDOWN_DELAY", "6m", "server.shutdown_delay"),
+    ("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", "6m", "server.shutdown_timeout"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.1", "server.trusted_proxies"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/33", "server.trusted_proxies"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0", "server.trusted_proxies"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "server.trusted_proxies"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "*", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "null", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "ftp://app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://app.example/", "https://app.example"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://app.example:443", "https://app.example"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://b.example, https://App.example", "https://app.example"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://user@app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__COLOUR", "blue", "VESTIBULE_SERVER__COLOUR"),
+    ("VESTIBULE_TLS__CERTIFICATE_FILE", "chain.pem", "tls.key_file"),
+    ("VESTIBULE_TLS__KEY_FILE", "key.pem", "tls.certificate_file"),
+    ("VESTIBULE_SREVER__LISTEN", "127.0.0.1:1", "VESTIBULE_SREVER__LISTEN"),
+    ("VESTIBULE_DATABASE__URL", "oracle://x/y", "database.url"),
+    ("VESTIBULE_DATABASE__URL", "sqlite://", "database.url"),
+    ("VESTIBULE_DATABASE__URL", "sqlite::memory:", "database.url"),
+    ("VESTIBULE_DATABASE__URL", "sqlite://x.db?mode=memory", "database.url"),
+    ("VESTIBULE_DATABASE__URL", "sqlite://my%20base.db", "database.url"),
+    ("VESTIBULE_SERVER__PUBLIC_URL", "http://localhost:5000 ", "server.public_url"),
+    ("VESTIBULE_SERVER__PUBLIC_URL", "HTTPS://Login.Example:443/", "https://login.example"),
+    ("VESTIBULE_SERVER_LISTEN", "127.0.0.1:1", "VESTIBULE_SERVER_LISTEN"),
+    ("VESTIBULE_PASSWORDS__HASH_THREADS", "yes", "passwords.hash_threads"),
+    ("VESTIBULE_DATABASE__URL", "postgres://localhost", "database.url"),
+    ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "29s", "tokens.access_lifetime"),
+    ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "1d", "tokens.access_lifetime"),
+    ("VESTIBULE_TOKENS__CLIENT_ID", " ", "tokens.client_id"),
+    ("VESTIBULE_SESSIONS__IDLE_LIFETIME", "31d", "sessions.idle_lifetime"),
+    ("VESTIBULE_LIMITS__LOGIN_BURST", "0", "limits.login_burst"),
+    ("VESTIBULE_LIMITS__FREE_FAILURES", "1000001", "limits.free_failures"),
+    ("VESTIBULE_LIMITS__MAX_BACKOFF", "0s", "limits.max_backoff"),
+    ("VESTIBULE_LIMITS__LOCKOUT_DURATION", "899s", "limits.lockout_duration"),
+    ("VESTIBULE_LIMITS__KNOWN_NETWORKS", "101", "limits.known_networks"),
+    ("VESTIBULE_LIMITS__KNOWN_NETWORK_LIFETIME", "59s", "limits.known_network_lifetime"),
+    ("VESTIBULE_SESSIONS__LIFETIME", "59s", "sessions.lifetime"),
+    ("VESTIBULE_SESSIONS__LIFETIME", "34560001s", "sessions.lifetime"),
+    ("VESTIBULE_SESSIONS__REFRESH_GRACE_PERIOD", "301s", "sessions.refresh_grace_period"),
+    ("VESTIBULE_SESSIONS__REFRESH_GRACE_PERIOD", "0", "sessions.refresh_grace_period"),
+    ("VESTIBULE_SESSIONS__MAX_PER_USER", "0", "sessions.max_per_user"),
+    ("VESTIBULE_SESSIONS__MAX_PER_USER", "101", "sessions.max_per_user"),
+    ("VESTIBULE_REGISTRATION__OPEN", "perhaps", "registration.open"),
+    ("VESTIBULE_REGISTRATION__RESERVED_NAMES", "two words", "registration.reserved_names"),
+    ("VESTIBULE_PASSWORDS__MIN_LENGTH", "7", "passwords.min_length"),
+    ("VESTIBULE_PASSWORDS__HASH_MEMORY", "8MiB", "passwords.hash_memory"),
+    ("VESTIBULE_PASSWORDS__HASH_MEMORY", "257MiB", "passwords.hash_memory"),
+    ("VESTIBULE_PASSWORDS__HASH_ITERATIONS", "1", "passwords.hash_iterations"),
+    ("VESTIBULE_DOCS__ENABLED", "3.5", "docs.enabled"),
+    ("VESTIBULE_LOG__FORMAT", "xml", "log.format"),
+    ("VESTIBULE_LOG__FILTER", "vestibule=loud", "log.filter"),
+    ("VESTIBULE_PASSWORDS__HASH_PARALLELISM", "17", "passwords.hash_parallelism"),
+    ("VESTIBULE_PASSWORDS__QUEUE_TIMEOUT", "99ms", "passwords.queue_timeout"),
+    ("VESTIBULE_PASSWORDS__QUEUE_TIMEOUT", "2000", "passwords.queue_timeout"),
+    ("VESTIBULE_AUDIT__RETENTION", "23h", "audit.retention"),
+    ("VESTIBULE_DATABASE__START_TIMEOUT", "25h", "database.start_timeout"),
+    ("VESTIBULE_DATABASE__MAX_CONNECTIONS", "+5", "database.max_connections"),
+    ("VESTIBULE_METRICS__LISTEN", "127.0.0.1:5000", "metrics.listen"),
+    ("VESTIBULE_TRACES__ENDPOINT", "http://localhost:4318/v1/traces", "traces.endpoint"),
+];
+
 async fn every_bad_setting_is_named() {
-    let cases = [
-        ("VESTIBULE_SERVER__LISTEN", "5000", "server.listen"),
-        ("VESTIBULE_SERVER__LISTEN", "", "server.listen"),
-        ("VESTIBULE_SERVER__PUBLIC_URL", "localhost", "server.public_url"),
-        ("VESTIBULE_SERVER__PUBLIC_URL", "http://user@localhost", "server.public_url"),
-        ("VESTIBULE_SERVER__PUBLIC_URL", "http://:password@localhost", "server.public_url"),
-        ("VESTIBULE_SERVER__MAX_BODY", "0", "server.max_body"),
-        ("VESTIBULE_SERVER__MAX_BODY", "-1", "server.max_body"),
-        ("VESTIBULE_SERVER__MAX_CONNECTIONS", "many", "server.max_connections"),
-        ("VESTIBULE_SERVER__BODY_TIMEOUT", "0", "server.body_timeout"),
-        ("VESTIBULE_SERVER__BODY_TIMEOUT", "301", "server.body_timeout"),
-        ("VESTIBULE_SERVER__IDLE_TIMEOUT", "0", "server.idle_timeout"),
-        ("VESTIBULE_SERVER__IDLE_TIMEOUT", "3601", "server.idle_timeout"),
-        ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.1", "server.trusted_proxies"),
-        ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/33", "server.trusted_proxies"),
-        ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0", "server.trusted_proxies"),
-        ("VESTIBULE_SERVER__TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "server.trusted_proxies"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "*", "server.cors_origins"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "null", "server.cors_origins"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "app.example", "server.cors_origins"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "ftp://app.example", "server.cors_origins"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.app.example", "server.cors_origins"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "https://app.example/", "https://app.example"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "https://app.example:443", "https://app.example"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "https://b.example, https://App.example", "https://app.example"),
-        ("VESTIBULE_SERVER__CORS_ORIGINS", "https://user@app.example", "server.cors_origins"),
-        ("VESTIBULE_SERVER__COLOUR", "blue", "VESTIBULE_SERVER__COLOUR"),
-        ("VESTIBULE_TLS__CERTIFICATE_FILE", "chain.pem", "tls.key_file"),
-        ("VESTIBULE_TLS__KEY_FILE", "key.pem", "tls.certificate_file"),
-        ("VESTIBULE_SREVER__LISTEN", "127.0.0.1:1", "srever"),
-        ("VESTIBULE_DATABASE__URL", "oracle://x/y", "database.url"),
-        ("VESTIBULE_DATABASE__URL", "sqlite://", "database.url"),
-        ("VESTIBULE_DATABASE__URL", "sqlite::memory:", "database.url"),
-        ("VESTIBULE_DATABASE__URL", "sqlite://x.db?mode=memory", "database.url"),
-        ("VESTIBULE_DATABASE__URL", "sqlite://my%20base.db", "database.url"),
-        ("VESTIBULE_SERVER__PUBLIC_URL", "http://localhost:5000 ", "server.public_url"),
-        ("VESTIBULE_SERVER__PUBLIC_URL", "HTTPS://Login.Example:443/", "https://login.example"),
-        ("VESTIBULE_SERVER_LISTEN", "127.0.0.1:1", "VESTIBULE_SERVER_LISTEN"),
-        ("VESTIBULE_PASSWORDS__THREADS", "yes", "passwords.threads"),
-        ("VESTIBULE_DATABASE__URL", "postgres://localhost", "database.url"),
-        ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "5", "tokens.access_lifetime"),
-        ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "86400", "tokens.access_lifetime"),
-        ("VESTIBULE_TOKENS__CLIENT_ID", " ", "tokens.client_id"),
-        ("VESTIBULE_SESSIONS__IDLE_LIFETIME", "999999999", "sessions.idle_lifetime"),
-        ("VESTIBULE_THROTTLE__LOGIN_BURST", "0", "throttle.login_burst"),
-        ("VESTIBULE_THROTTLE__FREE_FAILURES", "1000001", "throttle.free_failures"),
-        ("VESTIBULE_THROTTLE__MAX_WAIT", "0", "throttle.max_wait"),
-        ("VESTIBULE_THROTTLE__MEMORY", "899", "throttle.memory"),
-        ("VESTIBULE_THROTTLE__KNOWN_DEVICES", "101", "throttle.known_devices"),
-        ("VESTIBULE_THROTTLE__DEVICE_LIFETIME", "59", "throttle.device_lifetime"),
-        ("VESTIBULE_SESSIONS__LIFETIME", "59", "sessions.lifetime"),
-        ("VESTIBULE_SESSIONS__LIFETIME", "34560001", "sessions.lifetime"),
-        ("VESTIBULE_SESSIONS__REFRESH_GRACE", "301", "sessions.refresh_grace"),
-        ("VESTIBULE_SESSIONS__REFRESH_GRACE", "-1", "sessions.refresh_grace"),
-        ("VESTIBULE_SESSIONS__MAX_PER_ACCOUNT", "0", "sessions.max_per_account"),
-        ("VESTIBULE_SESSIONS__MAX_PER_ACCOUNT", "101", "sessions.max_per_account"),
-        ("VESTIBULE_REGISTRATION__OPEN", "perhaps", "registration.open"),
-        ("VESTIBULE_REGISTRATION__RESERVED_NAMES", "two words", "registration.reserved_names"),
-        ("VESTIBULE_PASSWORDS__MIN_LENGTH", "7", "passwords.min_length"),
-        ("VESTIBULE_PASSWORDS__MEMORY_KIB", "8192", "passwords.memory_kib"),
-        ("VESTIBULE_PASSWORDS__MEMORY_KIB", "99999999", "passwords.memory_kib"),
-        ("VESTIBULE_PASSWORDS__ITERATIONS", "1", "passwords.iterations"),
-        ("VESTIBULE_DOCS__ENABLED", "3.5", "docs.enabled"),
-        ("VESTIBULE_LOG__FORMAT", "xml", "log.format"),
-        ("VESTIBULE_LOG__FILTER", "vestibule=loud", "log.filter"),
-    ];
-    for (name, value, key) in cases {
-        refused(&check(&[(name, value)], None), &[key]);
+    for (name, value, key) in BAD {
+        refused(&check(&[(*name, *value)], None), &[*key]);
     }
     let figures = Figures {
         id: "R26",
         scenario: "a bad setting",
-        rounds: cases.len(),
+        rounds: BAD.len(),
         more: "each refused with exit code 6 within a second, the setting named".to_owned(),
         ..Figures::default()
     };
     figures.tell();
 }
 
+async fn errors_say_what_to_write() {
+    for (name, value, message) in [
+        (
+            "VESTIBULE_SERVER__REQUEST_TIMEOUT",
+            "30",
+            "server.request_timeout (VESTIBULE_SERVER__REQUEST_TIMEOUT): \"30\" has no unit; write 30s, 15m or 14d",
+        ),
+        (
+            "VESTIBULE_SERVER__REQUEST_TIMEOUT",
+            "10m",
+            "server.request_timeout (VESTIBULE_SERVER__REQUEST_TIMEOUT): 10m is out of bounds; write a duration from 1s to \
+             5m",
+        ),
+        (
+            "VESTIBULE_SERVER__MAX_BODY_SIZE",
+            "16384",
+            "server.max_body_size (VESTIBULE_SERVER__MAX_BODY_SIZE): \"16384\" has no unit; write 16KiB or 1MiB",
+        ),
+        (
+            "VESTIBULE_SERVER_LISTEN",
+            "127.0.0.1:1",
+            "VESTIBULE_SERVER_LISTEN: there is no such setting; write two underscores between section and setting",
+        ),
+        (
+            "VESTIBULE_SESSIONS__IDLE_LIFETIME",
+            "31d",
+            "sessions.idle_lifetime (VESTIBULE_SESSIONS__IDLE_LIFETIME): must be at most sessions.lifetime, which is 30d",
+        ),
+    ] {
+        refused(&check(&[(name, value)], None), &[message]);
+    }
+    let bare = "[server]\nrequest_timeout = 30\n";
+    refused(&check(&[], Some(bare)), &["must be in quotes; write a duration from 1s to 5m"]);
+}
+
+/// The settings that the text of a file and variables give, as text with secrets redacted.
+fn shown(file: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let config = Config::parse(file, variables).unwrap();
+    config.show()
+}
+
+async fn empty_text_means_unset_for_every_setting() {
+    let defaults = shown("", &[]);
+    for declaration in Config::declarations() {
+        let (section, name) = declaration.key.split_once('.').unwrap();
+        let file = format!("[{section}]\n{name} = \"\"\n");
+        assert_eq!(shown(&file, &[]), defaults, "{}", declaration.key);
+        assert_eq!(shown("", &[(&declaration.variable(), "")]), defaults, "{}", declaration.key);
+    }
+    let file = "[sessions]\nrefresh_grace_period = \"7s\"\n";
+    let both = shown(file, &[("VESTIBULE_SESSIONS__REFRESH_GRACE_PERIOD", "")]);
+    assert_eq!(both, shown(file, &[]), "an empty variable leaves the file's value");
+}
+
+/// Each default is parsed as every other value is, so it lies within the bounds.
+async fn defaults_are_shown_as_declared() {
+    let declared: Vec<_> = Config::declarations().map(|declaration| declaration.default).collect();
+    assert_eq!(shown("", &[]), declared);
+    assert!(Config::declarations().all(|declaration| !declaration.description.is_empty()));
+}
+
+/// What `vestibule config` prints in a folder with this file.
+fn print(arguments: &[&str], variables: &[(&str, &str)], file: &str) -> String {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("vestibule.toml"), file).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.arg("config").args(arguments).env_clear().envs(variables.iter().copied()).current_dir(folder.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn effective_settings_name_their_source() {
+    let file = "[limits]\nlogin_burst = 7\n[sessions]\nlifetime = \"48h\"\n";
+    let variables = [("VESTIBULE_SESSIONS__LIFETIME", "72h"), ("VESTIBULE_SERVER__CORS_ORIGINS", "https://a.example")];
+    let text = print(&["show"], &variables, file);
+    for line in [
+        "limits.login_burst = 7  # vestibule.toml",
+        "limits.logins_per_minute = 30  # default",
+        "sessions.lifetime = \"3d\"  # VESTIBULE_SESSIONS__LIFETIME",
+        "server.cors_origins = [\"https://a.example\"]  # VESTIBULE_SERVER__CORS_ORIGINS",
+        "tokens.audience = \"\"  # default",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} in {text}");
+    }
+    assert_eq!(text.lines().count(), Config::declarations().count());
+    let again = print(&["show"], &[], &text);
+    assert!(again.contains("sessions.lifetime = \"3d\"  # vestibule.toml"), "what is shown is a file: {again}");
+    let json: Value = serde_json::from_str(&print(&["show", "--json"], &variables, file)).unwrap();
+    let settings = json.as_array().unwrap();
+    for setting in [
+        json!({ "key": "limits.login_burst", "value": 7, "source": "vestibule.toml" }),
+        json!({ "key": "docs.enabled", "value": true, "source": "default" }),
+        json!({ "key": "tokens.audience", "value": null, "source": "default" }),
+        json!({ "key": "server.listen", "value": ["127.0.0.1:5000", "[::1]:5000"], "source": "default" }),
+    ] {
+        assert!(settings.contains(&setting), "{setting}");
+    }
+}
+
+async fn effective_settings_hide_secrets() {
+    let url = "postgres://user:hunter2@db/vestibule?sslmode=require&password=hunter2";
+    let variables = [("VESTIBULE_DATABASE__URL", url), ("VESTIBULE_KEYS__MASTER_KEY", "hunter2")];
+    for arguments in [&["show"][..], &["show", "--json"]] {
+        let text = print(arguments, &variables, "");
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("postgres://user:***@db/vestibule?sslmode=require&password=***"), "{text}");
+    }
+}
+
+async fn reference_and_example_are_generated() {
+    for (command, file) in [("reference", "docs/configuration.md"), ("example", "docs/vestibule.example.toml")] {
+        let committed = fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert!(print(&[command], &[], "") == committed, "run: vestibule config {command} >{file}");
+    }
+    let reference = markdown_reference();
+    for declaration in Config::declarations() {
+        let row = format!("| `{}` | `{}` |", declaration.name, declaration.variable());
+        assert_eq!(reference.matches(&row).count(), 1, "{row}");
+    }
+}
+
+async fn example_with_every_setting_is_accepted() {
+    let example = toml_example();
+    let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+    assert_eq!(example.lines().filter(|line| is_setting(line)).count(), Config::declarations().count());
+    let lines = example.lines().map(|line| line.strip_prefix('#').filter(|_| is_setting(line)).unwrap_or(line));
+    let every: String = lines.flat_map(|line| [line, "\n"]).collect();
+    let output = check(&[], Some(&every));
+    assert!(output.status.success(), "{output:?}");
+}
+
 async fn bad_files_are_refused() {
     refused(&check(&[], Some("[server\n")), &["vestibule.toml"]);
     refused(&check(&[], Some("[server]\nlisten = 5000\n")), &["server.listen"]);
     refused(&check(&[], Some("[registration]\nopen = [1]\n")), &["registration.open"]);
-    refused(&check(&[], Some("[sever]\nlisten = []\n")), &["sever"]);
+    refused(&check(&[], Some("[sever]\nlisten = []\n")), &["sever", "the sections are audit"]);
+    refused(&check(&[], Some("[server]\nlissen = []\n")), &["server.lissen", "[server] has body_timeout"]);
+    refused(&check(&[], Some("listen = []\n")), &["listen: there is no such section"]);
+    refused(&check(&[], Some("\"server.listen\" = []\n")), &["server.listen: there is no such section"]);
     for (section, wrong) in [
         ("tokens", "access_lifetime = 600.7"),
+        ("tokens", "access_lifetime = 600"),
+        ("tokens", "access_lifetime = [\"10m\"]"),
+        ("audit", "retention = 2030-03-17"),
+        ("server", "max_body_size = 16384"),
+        ("server", "listen = []"),
+        ("server", "cors_origins = [\"https://a.example,https://b.example\"]"),
         ("tokens", "client_id = 5"),
-        ("passwords", "threads = true"),
+        ("passwords", "hash_threads = true"),
         ("registration", "open = 2"),
         ("registration", "open = \"off\""),
         ("docs", "enabled = 0.0"),
@@ -189,11 +371,11 @@ async fn two_variables_for_one_setting_are_refused() {
 }
 
 async fn short_sessions_need_no_second_setting() {
-    assert!(check(&[("VESTIBULE_SESSIONS__LIFETIME", "86400")], None).status.success());
+    assert!(check(&[("VESTIBULE_SESSIONS__LIFETIME", "1d")], None).status.success());
 }
 
 async fn weak_hashing_is_refused_beyond_loopback() {
-    let weak = [("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true"), ("VESTIBULE_PASSWORDS__MEMORY_KIB", "64")];
+    let weak = [("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true"), ("VESTIBULE_PASSWORDS__HASH_MEMORY", "64KiB")];
     assert!(check(&weak, None).status.success());
     let open = [weak[0], weak[1], ("VESTIBULE_SERVER__LISTEN", "0.0.0.0:5000")];
     refused(&check(&open, None), &["passwords.weak_hashing_for_tests", "loopback"]);
@@ -211,9 +393,8 @@ async fn secrets_are_not_shown() {
         refused(&output, &["vestibule.toml", "line 2"]);
         assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"), "{output:?}");
     }
-    let mut config = vestibule::config::Config::default();
-    config.database.url = "postgres://user:hunter2@db/vestibule".to_owned().into();
-    config.keys.master_key = Some("hunter2".to_owned().into());
+    let settings = Settings::default().with("database.url", "postgres://user:hunter2@db/vestibule");
+    let config = settings.with("keys.master_key", "hunter2").config();
     assert!(!format!("{config:?}").contains("hunter2") && !config.database.shown().contains("hunter2"));
 }
 

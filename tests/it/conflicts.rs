@@ -29,7 +29,7 @@ const WRITES: [(&str, &str, &str); 5] = [
 
 /// A service with one connection, on which SQLite does not wait by itself.
 async fn service() -> (TestApp, Tokens) {
-    let app = TestApp::builder().with(|config| config.database.max_connections = 1).start().await;
+    let app = TestApp::builder().setting("database.max_connections", "1").start().await;
     if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
         app.sql("PRAGMA busy_timeout = 0").await;
     }
@@ -167,7 +167,7 @@ async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
 async fn another_writer_is_waited_for() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
-    let other = database::connect(&app.config.database.url, 1).await.unwrap();
+    let other = database::connect(app.config.database.url.secret(), 1).await.unwrap();
     if app.config.database.file().is_some() {
         other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
     } else {

@@ -13,8 +13,7 @@ crate::trials![
 const LISTED: &str = "https://app.example";
 
 async fn listing() -> TestApp {
-    let origins = vec!["http://localhost:3000".to_owned(), LISTED.to_owned()];
-    TestApp::builder().with(|config| config.server.cors_origins = origins).start().await
+    TestApp::builder().setting("server.cors_origins", format!("http://localhost:3000,{LISTED}")).start().await
 }
 
 /// What a browser asks before it lets a page send such a request.

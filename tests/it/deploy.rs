@@ -376,17 +376,18 @@ async fn dashboard_is_the_same_wherever_it_is_loaded() {
 async fn commands_settings_and_defaults_of_the_files_exist() {
     let texts = ["alerts.yaml", "grafana.json", "prometheus.yml", "README.md"];
     let texts = texts.map(|file| read(&format!("deploy/{file}"))).concat();
-    let known = [read("README.md"), read("SECURITY.md")].concat();
+    let settings = read("docs/configuration.md");
+    let known = [read("README.md"), read("SECURITY.md"), settings.clone()].concat();
     let named = Regex::new(r"\bVESTIBULE_[A-Z_]+\b|\bvestibule (?:user|keys|audit) [a-z]+").unwrap();
     let [named, known_names] =
         [&texts, &known].map(|text| named.find_iter(text).map(|found| found.as_str()).collect::<BTreeSet<_>>());
     assert!(named.len() >= 10, "{named:?}");
     assert_eq!(named.difference(&known_names).collect::<Vec<_>>(), Vec::<&&str>::new());
-    let defaults = Regex::new(r"(VESTIBULE_[A-Z_]+)[a-z\s]*\((\d+) by default\)").unwrap();
+    let defaults = Regex::new(r"(VESTIBULE_[A-Z_]+)[a-z\s]*\((\w+) by default\)").unwrap();
     let defaults = defaults.captures_iter(&texts).map(|found| format!("| `{}` | `{}` |", &found[1], &found[2]));
     let defaults = defaults.collect::<Vec<_>>();
     assert_eq!(defaults.len(), texts.matches("by default").count());
-    assert_eq!(defaults.iter().filter(|row| !known.contains(*row)).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(defaults.iter().filter(|row| !settings.contains(*row)).collect::<Vec<_>>(), Vec::<&String>::new());
     let kinds = Regex::new("audit list --kind ([a-z_]+)").unwrap();
     for kind in kinds.captures_iter(&texts) {
         assert!(known.contains(&format!("`{}`", &kind[1])), "{} is no kind of event", &kind[1]);

@@ -38,7 +38,7 @@ async fn known_device_is_limited_by_itself() {
 }
 
 async fn known_device_is_never_closed() {
-    let app = TestApp::builder().usual_limits().with(|config| config.throttle.suspend_after = 5).start().await;
+    let app = TestApp::builder().usual_limits().setting("limits.lockout_threshold", "5").start().await;
     app.user("john", "my_password").await;
     let home = address(1);
     assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));

@@ -1,7 +1,6 @@
 //! From which address a request comes: the peer's own, or what trusted proxies say.
 
 use serde_json::json;
-use vestibule::config::{Config, Passwords};
 
 use crate::support::{TestApp, process::Deployment, process::Server};
 
@@ -37,8 +36,7 @@ async fn compare(app: &TestApp, cases: &[Case<'_>]) {
 }
 
 async fn behind(networks: &'static [&'static str]) -> TestApp {
-    let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
-    TestApp::builder().with(|config| config.server.trusted_proxies = networks).start().await
+    TestApp::builder().setting("server.trusted_proxies", networks.join(",")).start().await
 }
 
 async fn forwarding_headers_of_strangers_are_ignored_s27_t4() {
@@ -133,17 +131,19 @@ async fn odd_spellings_are_one_address_s26() {
 
 /// On a socket for both families, IPv4 peers have IPv6 addresses.
 async fn mapped_peers_are_known_by_their_network_s26() {
-    let address = "[::ffff:127.0.0.1]:0".parse().unwrap();
-    if std::net::TcpListener::bind::<std::net::SocketAddr>(address).is_err() {
+    let address = "[::ffff:127.0.0.1]:0";
+    if std::net::TcpListener::bind(address).is_err() {
         return println!("forwarded: this host has no IPv6");
     }
-    let change = move |config: &mut Config| {
-        config.server.listen = vec![address];
+    let app = TestApp::builder()
+        .setting("server.listen", address)
+        .setting("server.trusted_proxies", "127.0.0.0/8")
         // Weak hashing is for loopback alone, and this does not look like it.
-        config.passwords = Passwords::default();
-        config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
-    };
-    let app = TestApp::builder().with(change).start().await;
+        .setting("passwords.weak_hashing_for_tests", false)
+        .setting("passwords.hash_memory", "")
+        .setting("passwords.hash_iterations", "")
+        .start()
+        .await;
     compare(&app, &[(&[], "127.0.0.1"), (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7")]).await;
 }
 

@@ -7,7 +7,6 @@ use std::{
 
 use sea_orm::EntityTrait as _;
 use vestibule::{
-    config::Config,
     domain::{
         App, account,
         fault::Fault,
@@ -18,7 +17,7 @@ use vestibule::{
     startup,
 };
 
-use crate::support::{TestApp, app::attempt};
+use crate::support::{Settings, TestApp, app::attempt};
 
 crate::trials![
     default_cost_is_the_floor,
@@ -41,9 +40,10 @@ async fn phc(app: &TestApp) -> Vec<String> {
 }
 
 async fn default_cost_is_the_floor() {
-    assert_eq!(Config::default().passwords.cost(), FLOOR);
+    assert_eq!(Settings::default().config().passwords.cost(), FLOOR);
     assert_eq!((FLOOR.memory_kib, FLOOR.iterations, FLOOR.parallelism), (19_456, 2, 1));
-    let app = TestApp::builder().with(|config| config.passwords = Config::default().passwords).start().await;
+    let settings = ["passwords.weak_hashing_for_tests", "passwords.hash_memory", "passwords.hash_iterations"];
+    let app = settings.into_iter().fold(TestApp::builder(), |builder, key| builder.setting(key, "")).start().await;
     app.user("john", "my_password").await;
     assert!(phc(&app).await[0].starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     app.token("john", "my_password").await;
@@ -74,8 +74,7 @@ async fn hash_with_more_parameters_is_not_read() {
 
 /// The same database behind a service with another cost.
 async fn reopened(app: &TestApp, memory_kib: u32) -> App {
-    let mut config = app.config.clone();
-    config.passwords.memory_kib = memory_kib;
+    let config = app.settings.clone().with("passwords.hash_memory", format!("{memory_kib}KiB")).config();
     startup::open(&config, app.app.clock.clone(), &Arc::default()).await.unwrap()
 }
 
@@ -96,7 +95,7 @@ async fn raised_cost_renews_the_hash_at_the_next_good_login() {
 }
 
 async fn raised_cost_refuses_no_parallel_login() {
-    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     app.user("john", "my_password").await;
     let raised = reopened(&app, 4096).await;
     let logins = (0..8).map(|_| sign_in(&raised, "my_password"));
@@ -142,21 +141,17 @@ async fn cheaper_hash_answers_no_sooner_than_a_current_one() {
 }
 
 /// A service at the usual cost, and one over the same database with a single thread and hashes that take long.
-async fn slowed(queue_wait_ms: u64) -> (TestApp, App) {
+async fn slowed(queue_timeout: &str) -> (TestApp, App) {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
-    let mut config = app.config.clone();
-    config.passwords.threads = Some(1);
-    config.passwords.queue_length = Some(100);
-    config.passwords.queue_wait_ms = queue_wait_ms;
-    config.passwords.memory_kib = 262_144;
-    config.passwords.iterations = 3;
+    let settings = app.settings.clone().slow_hashing().with("passwords.queue_length", 100);
+    let config = settings.with("passwords.queue_timeout", queue_timeout).with("passwords.hash_iterations", 3).config();
     let slow = startup::open(&config, app.app.clock.clone(), &Arc::default()).await.unwrap();
     (app, slow)
 }
 
 async fn held_answers_occupy_no_hashing_thread() {
-    let (_app, slow) = slowed(30_000).await;
+    let (_app, slow) = slowed("30s").await;
     let slow = Arc::new(slow);
     let spawn = || {
         let slow = Arc::clone(&slow);
@@ -173,7 +168,7 @@ async fn held_answers_occupy_no_hashing_thread() {
 }
 
 async fn held_answers_keep_the_bound_of_the_queue() {
-    let (_app, slow) = slowed(100).await;
+    let (_app, slow) = slowed("100ms").await;
     for name in ["john", "nobody"] {
         let refused = login::with_password(&slow, attempt(name, "wrong")).await.unwrap_err();
         assert!(matches!(refused, LoginError::Fault(Fault::Busy { .. })), "{name}: {refused:?}");
@@ -213,7 +208,7 @@ async fn threads_end_with_the_last_user() {
 }
 
 async fn abandoned_requests_are_not_hashed() {
-    let app = TestApp::builder().slow_hashing().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    let app = TestApp::builder().slow_hashing().setting("passwords.queue_length", "100").start().await;
     let spawn = || {
         let app = Arc::clone(&app.app);
         tokio::spawn(async move { sign_in(&app, "my_password").await })

@@ -103,7 +103,7 @@ async fn server_waits_for_its_database_and_tells_which() {
     let mut server = vestibule(&folder)
         .env("VESTIBULE_SERVER__LISTEN", format!("127.0.0.1:{port}"))
         .env("VESTIBULE_DATABASE__URL", format!("postgres://john:canary-secret@127.0.0.1:{gone}/accounts"))
-        .env("VESTIBULE_DATABASE__START_TIMEOUT", "5")
+        .env("VESTIBULE_DATABASE__START_TIMEOUT", "5s")
         .env("VESTIBULE_KEYS__MASTER_KEY_FILE", "vestibule.key")
         .spawn()
         .unwrap();

@@ -40,7 +40,7 @@ struct Holder {
 
 impl Holder {
     async fn idle(app: &TestApp) -> Self {
-        Self { db: database::connect(&app.config.database.url, 1).await.unwrap() }
+        Self { db: database::connect(app.config.database.url.secret(), 1).await.unwrap() }
     }
 
     /// One that holds all locks of an account.
@@ -90,12 +90,8 @@ async fn hashing(app: &TestApp, before: u64, number: u64) {
 
 /// A service whose hashes take long enough for something else to happen meanwhile.
 async fn deliberate() -> TestApp {
-    let slow = |config: &mut vestibule::config::Config| {
-        config.passwords.memory_kib = 65_536;
-        config.passwords.iterations = 4;
-        config.passwords.queue_wait_ms = 30_000;
-    };
-    TestApp::builder().with(slow).start().await
+    let slow = TestApp::builder().setting("passwords.hash_memory", "64MiB").setting("passwords.hash_iterations", 4);
+    slow.setting("passwords.queue_timeout", "30s").start().await
 }
 
 async fn login_loses_against_what_happens_while_it_hashes() {
@@ -143,7 +139,7 @@ async fn ended_session_sets_no_password_s13() {
 }
 
 async fn renewed_session_is_not_cleared_away() {
-    let app = TestApp::builder().with(|config| config.sessions.idle_lifetime = Some(60)).start().await;
+    let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     app.user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     app.advance(60);
@@ -255,7 +251,7 @@ async fn session_of_a_login_before_is_ended_in_every_isolation_level() {
 }
 
 async fn held_row_hurts_its_account_only() {
-    let app = TestApp::builder().with(|config| config.database.max_connections = 4).start().await;
+    let app = TestApp::builder().setting("database.max_connections", "4").start().await;
     app.user("jane", "my_password").await;
     let jane = app.sign_in("jane", "my_password").await;
     app.user("john", "my_password").await;
@@ -285,7 +281,7 @@ async fn held_row_hurts_its_account_only() {
 }
 
 async fn lost_connection_is_503() {
-    let app = TestApp::builder().with(|config| config.database.max_connections = 1).start().await;
+    let app = TestApp::builder().setting("database.max_connections", "1").start().await;
     let kill = match app.app.db.get_database_backend() {
         DatabaseBackend::Postgres => {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND wait_event_type = 'Lock' AND datname = current_database()"
@@ -318,7 +314,7 @@ async fn lost_connection_is_503() {
 /// Of clients behind one address, whose limits they share: each transaction takes its locks in one order, so that none
 /// has to be tried again because another one waits for it.
 async fn password_changes_stand_in_nobodys_way() {
-    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(1_000)).start().await;
+    let app = TestApp::builder().setting("passwords.queue_length", "1000").start().await;
     let names = ["john", "jane", "jack", "jill"];
     let mut tokens = Vec::new();
     for name in names {

@@ -134,10 +134,7 @@ async fn nul_is_part_of_a_password() {
 }
 
 async fn token_says_what_rfc_9068_asks_for() {
-    let app = TestApp::builder()
-        .with(|config| config.tokens.audience = Some("https://shop.example".to_owned()))
-        .start()
-        .await;
+    let app = TestApp::builder().setting("tokens.audience", "https://shop.example").start().await;
     let user = app.user("john", "my_password").await;
     let token = app.token("john", "my_password").await;
     let keys = app.get("/.well-known/jwks.json").send().await;

@@ -180,7 +180,7 @@ async fn what_was_sent_is_never_repeated() {
 
 async fn a_hundred_thousand_brackets_do_no_harm() {
     let usual = TestApp::new().await;
-    let roomy = TestApp::builder().with(|config| config.server.max_body = 1024 * 1024).start().await;
+    let roomy = TestApp::builder().setting("server.max_body_size", "1MiB").start().await;
     for bracket in ["[", "{\"a\":"] {
         let body = bracket.repeat(100_000);
         for path in PATHS {

@@ -76,12 +76,9 @@ async fn token_of_an_ended_session_is_refused() {
 }
 
 async fn session_ends_with_its_lifetimes() {
-    for (lifetime, idle) in [(120, 60), (60, 60)] {
-        let change = move |config: &mut vestibule::config::Config| {
-            config.sessions.lifetime = lifetime;
-            config.sessions.idle_lifetime = Some(idle);
-        };
-        let app = TestApp::builder().with(change).start().await;
+    for (lifetime, idle) in [("120s", "60s"), ("60s", "60s")] {
+        let builder = TestApp::builder().setting("sessions.lifetime", lifetime);
+        let app = builder.setting("sessions.idle_lifetime", idle).start().await;
         app.user("john", "my_password").await;
         let token = app.token("john", "my_password").await;
         app.advance(59);

@@ -164,11 +164,9 @@ async fn full_queue_is_an_example() {
 async fn every_limit_is_an_example() {
     for operation in operations().iter().filter(|operation| operation.codes.contains("too_many_requests")) {
         let app = TestApp::builder()
-            .with(|config| {
-                config.throttle.login_burst = 4;
-                config.throttle.registrations_per_hour = 4;
-                config.throttle.refused_refreshes_per_minute = 4;
-            })
+            .setting("limits.login_burst", 4)
+            .setting("limits.registrations_per_hour", 4)
+            .setting("limits.rejected_refreshes_per_minute", 4)
             .start()
             .await;
         app.user("jane", "my_password").await;
@@ -204,7 +202,7 @@ async fn unknown_paths_are_404() {
             app.call(method, path).send().await.is_problem(404, "not_found");
         }
     }
-    let closed = TestApp::builder().with(|config| config.docs.enabled = false).start().await;
+    let closed = TestApp::builder().setting("docs.enabled", "false").start().await;
     for path in ["/docs", "/docs/init.js", "/openapi.json", "/openapi.yaml"] {
         closed.get(path).send().await.is_problem(404, "not_found");
     }
@@ -251,7 +249,7 @@ async fn every_answer_is_hardened() {
 
 async fn https_is_asked_for_where_it_is_spoken_s83() {
     for (url, expected) in [("https://login.example", "max-age=31536000"), ("http://login.example", "")] {
-        let app = TestApp::builder().with(|config| url.clone_into(&mut config.server.public_url)).start().await;
+        let app = TestApp::builder().setting("server.public_url", url).start().await;
         for path in ["/.well-known/jwks.json", "/me", "/nothing", "/login", "/docs"] {
             let answer = app.get(path).send().await;
             assert_eq!(answer.header("strict-transport-security"), expected, "{path}");
@@ -268,7 +266,7 @@ async fn http_2_is_served_in_the_clear() {
 }
 
 async fn connections_beyond_the_cap_wait() {
-    let app = TestApp::builder().with(|config| config.server.max_connections = 1).start().await;
+    let app = TestApp::builder().setting("server.max_connections", "1").start().await;
     let first = TcpStream::connect(app.address).await.unwrap();
     let waiting = app.get("/.well-known/jwks.json").send();
     tokio::pin!(waiting);

@@ -82,7 +82,7 @@ async fn new_password_is_held_to_the_policy() {
 }
 
 async fn of_parallel_changes_one_wins() {
-    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     let other = app.another().await;
     app.user("john", "my_password").await;
     let mut sessions = Vec::new();

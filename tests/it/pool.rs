@@ -25,7 +25,7 @@ async fn connection(app: &TestApp, statement: &str) -> i64 {
 }
 
 async fn overdue_work_is_left_and_its_connection_closed() {
-    let app = TestApp::builder().with(|config| config.database.max_connections = 1).start().await;
+    let app = TestApp::builder().setting("database.max_connections", "1").start().await;
     let (id, sleep) = match app.app.db.get_database_backend() {
         DatabaseBackend::Postgres => ("SELECT CAST(pg_backend_pid() AS BIGINT) AS id", "SELECT pg_sleep(2.7)"),
         _ => ("SELECT CAST(CONNECTION_ID() AS SIGNED) AS id", "SELECT SLEEP(2.7)"),
@@ -65,16 +65,11 @@ async fn full_database_is_not_held_by_what_failed() {
 }
 
 async fn waiting_writers_hold_no_reader_up() {
-    let app = TestApp::builder()
-        .with(|config| {
-            config.database.max_connections = 2;
-            config.passwords.queue_length = Some(100);
-        })
-        .start()
-        .await;
+    let app =
+        TestApp::builder().setting("database.max_connections", 2).setting("passwords.queue_length", 100).start().await;
     app.user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
-    let other = database::connect(&app.config.database.url, 1).await.unwrap();
+    let other = database::connect(app.config.database.url.secret(), 1).await.unwrap();
     other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
     let body = json!({ "username": "john", "password": "my_password" });
     let writers = join_all((0..8).map(|_| app.post("/login").json(&body).send()));

@@ -72,7 +72,7 @@ async fn refresh_answers_new_tokens() {
 }
 
 async fn tokens_are_unique_and_stored_nowhere_s32() {
-    let app = TestApp::builder().with(|config| config.sessions.max_per_account = 2).start().await;
+    let app = TestApp::builder().setting("sessions.max_per_user", "2").start().await;
     app.user("john", "my_password").await;
     let number = rounds(100, 10_000);
     let (mut seen, mut secret) = (BTreeSet::new(), Vec::new());
@@ -154,7 +154,7 @@ async fn grace_ends_s35() {
 }
 
 async fn grace_of_zero_is_none() {
-    let app = TestApp::builder().with(|config| config.sessions.refresh_grace = 0).start().await;
+    let app = TestApp::builder().setting("sessions.refresh_grace_period", "0s").start().await;
     app.user("john", "my_password").await;
     let a = app.sign_in("john", "my_password").await;
     let b = Tokens::of(&app.refresh(&a.refresh).await);
@@ -258,8 +258,7 @@ async fn session_ends_at_its_lifetimes_s39() {
 }
 
 async fn access_token_never_outlives_its_session() {
-    let short = |config: &mut vestibule::config::Config| config.sessions.lifetime = 120;
-    let app = TestApp::builder().with(short).start().await;
+    let app = TestApp::builder().setting("sessions.lifetime", "120s").start().await;
     app.user("john", "my_password").await;
     let body = json!({ "username": "john", "password": "my_password" });
     let answer = app.post("/login").json(&body).send().await;

@@ -47,8 +47,7 @@ async fn taken_name_is_409_in_every_spelling() {
 }
 
 async fn reserved_names_are_taken() {
-    let app =
-        TestApp::builder().with(|config| config.registration.reserved_names = vec!["Boss".to_owned()]).start().await;
+    let app = TestApp::builder().setting("registration.reserved_names", "Boss").start().await;
     for name in ["admin", "ROOT", "Vestibule", "boss"] {
         let answer = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
         answer.is_problem(409, "username_taken");
@@ -57,7 +56,7 @@ async fn reserved_names_are_taken() {
 }
 
 async fn closed_registration_is_403() {
-    let app = TestApp::builder().with(|config| config.registration.open = false).start().await;
+    let app = TestApp::builder().setting("registration.open", "false").start().await;
     let body = json!({ "username": "john", "password": "my_password" });
     app.post("/register").json(&body).record().send().await.is_problem(403, "registration_closed");
     assert_eq!(app.count("user").await, 0);
@@ -91,7 +90,7 @@ async fn bounds_of_passwords_count_code_points() {
         let answer = app.post("/register").json(&body).send().await;
         assert_eq!(answer.status, status, "{length}: {answer:?}");
     }
-    let strict = TestApp::builder().with(|config| config.passwords.min_length = 15).start().await;
+    let strict = TestApp::builder().setting("passwords.min_length", "15").start().await;
     let body = json!({ "username": "john", "password": "fourteen chars" });
     strict.post("/register").json(&body).send().await.is_problem(422, "password_rejected");
     let body = json!({ "username": "john", "password": "fifteen letters" });
@@ -181,7 +180,7 @@ async fn names_that_collations_confuse_are_different_accounts() {
 }
 
 async fn parallel_registrations_of_one_name_have_one_winner() {
-    let app = TestApp::builder().with(|config| config.passwords.queue_length = Some(100)).start().await;
+    let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     let calls = (0..32).map(|number| {
         let name = if number % 2 == 0 { "john" } else { "JOHN" };
         app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send()

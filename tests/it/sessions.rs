@@ -159,11 +159,8 @@ async fn oldest_session_goes_when_there_are_too_many_s45() {
 }
 
 async fn ended_sessions_do_not_count() {
-    let few = |config: &mut vestibule::config::Config| {
-        config.sessions.max_per_account = 2;
-        config.sessions.idle_lifetime = Some(60);
-    };
-    let app = TestApp::builder().with(few).start().await;
+    let few = TestApp::builder().setting("sessions.max_per_user", 2);
+    let app = few.setting("sessions.idle_lifetime", "60s").start().await;
     app.user("john", "my_password").await;
     let renewed = app.sign_in("john", "my_password").await;
     app.sign_in("john", "my_password").await;
@@ -175,11 +172,8 @@ async fn ended_sessions_do_not_count() {
 }
 
 async fn parallel_logins_keep_to_the_bound() {
-    let few = |config: &mut vestibule::config::Config| {
-        config.sessions.max_per_account = 3;
-        config.passwords.queue_length = Some(100);
-    };
-    let app = TestApp::builder().with(few).start().await;
+    let few = TestApp::builder().setting("sessions.max_per_user", 3);
+    let app = few.setting("passwords.queue_length", 100).start().await;
     let other = app.another().await;
     app.user("john", "my_password").await;
     let logins = (0..24).map(|number| [&app, &other][number % 2].sign_in("john", "my_password"));
@@ -211,7 +205,7 @@ async fn deleting_leaves_no_rows_s43() {
 }
 
 async fn clean_up_removes_what_is_over_in_batches() {
-    let app = TestApp::builder().with(|config| config.sessions.idle_lifetime = Some(60)).start().await;
+    let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     app.user("john", "my_password").await;
     app.sign_in("john", "my_password").await;
     for _ in 0..3 {
@@ -229,7 +223,7 @@ async fn clean_up_removes_what_is_over_in_batches() {
 }
 
 async fn clean_up_is_done_by_one_instance() {
-    let app = TestApp::builder().with(|config| config.sessions.idle_lifetime = Some(60)).start().await;
+    let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     let other = app.another().await;
     app.user("john", "my_password").await;
     for round in 0..3 {
@@ -252,7 +246,7 @@ async fn more_sessions(app: &TestApp, number: usize) {
 }
 
 async fn wrong_clock_does_not_stop_the_clean_up() {
-    let app = TestApp::builder().with(|config| config.sessions.idle_lifetime = Some(60)).start().await;
+    let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     app.user("john", "my_password").await;
     clean_up::run(&app.app).await.unwrap();
     app.sql("UPDATE job SET due_at = 9000000000000000000").await;

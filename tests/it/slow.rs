@@ -52,11 +52,8 @@ const LARGE: &str = "/docs/swagger-ui-bundle.js";
 
 async fn impatient() -> TestApp {
     let deadlines = DeadlineSettings { head: DEADLINE, idle: DEADLINE, response: DEADLINE };
-    let app = TestApp::builder().deadlines(deadlines).with(|config| {
-        config.server.body_timeout = 1;
-        config.server.max_connections = 15_000;
-    });
-    app.start().await
+    let app = TestApp::builder().deadlines(deadlines).setting("server.body_timeout", "1s");
+    app.setting("server.max_connections", 15_000).start().await
 }
 
 /// A client that takes its time: what it sends at once, and then bit by bit, over and over.
@@ -411,7 +408,7 @@ async fn failing_accepts_are_paused_t9() {
 async fn stop_waits_only_so_long_t10() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
-    command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", "1");
+    command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", "1s");
     let server = Server::start(command);
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     let head = b"POST /login HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";

@@ -119,7 +119,7 @@ async fn metrics_count_what_happens() {
 
 /// What cannot be counted in a process that goes well: throttles, a full queue, a database that fails.
 async fn labels_are_bounded() {
-    let app = TestApp::builder().usual_limits().with(|config| config.throttle.refreshes_per_minute = 1).start().await;
+    let app = TestApp::builder().usual_limits().setting("limits.refreshes_per_minute", "1").start().await;
     app.user("john", "my_password").await;
     let a = app.sign_in("john", "my_password").await;
     let b = Tokens::of(&app.refresh(&a.refresh).await);

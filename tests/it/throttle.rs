@@ -35,7 +35,7 @@ crate::trials![
 ];
 
 pub(crate) async fn limited() -> TestApp {
-    TestApp::builder().usual_limits().with(|config| config.passwords.queue_length = Some(1000)).start().await
+    TestApp::builder().usual_limits().setting("passwords.queue_length", "1000").start().await
 }
 
 /// The `number`th of many addresses.

@@ -77,7 +77,7 @@ async fn throttle_that_goes_meanwhile_is_made_anew() {
     let app = limited().await;
     app.user("john", "my_password").await;
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
-    let other = database::connect(&app.config.database.url, 1).await.unwrap();
+    let other = database::connect(app.config.database.url.secret(), 1).await.unwrap();
     let held = async {
         other.execute_unprepared("BEGIN").await.unwrap();
         other.execute_unprepared("SELECT subject FROM throttle FOR UPDATE").await.unwrap();

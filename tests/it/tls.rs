@@ -51,14 +51,11 @@ fn write(folder: &TempDir, certificate: &str, key: &str) {
 }
 
 async fn secured(folder: &TempDir) -> TestApp {
-    let files = ["chain.pem", "key.pem"].map(|name| Some(folder.path().join(name)));
+    let [certificate, key] = ["chain.pem", "key.pem"].map(|name| folder.path().join(name));
     let seconds = Duration::from_secs;
     let deadlines = DeadlineSettings { head: seconds(1), idle: seconds(60), response: seconds(30) };
-    let app = TestApp::builder().deadlines(deadlines).with(|config| {
-        "https://localhost".clone_into(&mut config.server.public_url);
-        [config.tls.certificate_file, config.tls.key_file] = files;
-    });
-    app.start().await
+    let app = TestApp::builder().deadlines(deadlines).setting("server.public_url", "https://localhost");
+    app.setting("tls.certificate_file", certificate.display()).setting("tls.key_file", key.display()).start().await
 }
 
 /// A connection of a client that trusts this certificate alone.

@@ -340,7 +340,7 @@ async fn degenerate_signatures_are_refused_s63() {
 }
 
 async fn every_changed_bit_is_seen_s64() {
-    let app = TestApp::builder().with(|config| config.sessions.max_per_account = 2).start().await;
+    let app = TestApp::builder().setting("sessions.max_per_user", "2").start().await;
     app.user("john", "my_password").await;
     for _ in 0..rounds(1, 210) {
         let token = app.token("john", "my_password").await;

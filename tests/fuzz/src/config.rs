@@ -1,51 +1,68 @@
-//! Settings: whatever file and variables say, what is accepted is within the bounds that the README names, variables
+//! Settings: whatever file and variables say, what is accepted is within its bounds, variables
 //! win, a setting that does not exist is refused, and no message shows a secret.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use vestibule::config::{Config, fuzzing::load};
+use vestibule::config::Config;
 
 /// Stands where a secret does.
 const SECRET: &str = "c4n4ry-that-nobody-may-see";
-const DAY: u64 = 24 * 60 * 60;
+const TENTH: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(5 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A number of the settings, and its bounds.
-type Bound = (&'static str, fn(&Config) -> u64, u64, u64);
+/// A setting that is a number, and its bounds.
+type Number = (&'static str, fn(&Config) -> u64, u64, u64);
+/// A setting that is a duration, and its bounds.
+type Span = (&'static str, fn(&Config) -> Duration, Duration, Duration);
 
-const BOUNDS: [Bound; 27] = [
-    ("server.max_body", |config| config.server.max_body as u64, 4096, 1_048_576),
-    ("server.request_timeout", |config| config.server.request_timeout, 1, 300),
-    ("server.body_timeout", |config| config.server.body_timeout, 1, 300),
-    ("server.idle_timeout", |config| config.server.idle_timeout, 1, 3600),
-    ("server.max_connections", |config| config.server.max_connections as u64, 1, 1_000_000),
-    ("server.shutdown_delay", |config| config.server.shutdown_delay, 0, 300),
-    ("server.shutdown_timeout", |config| config.server.shutdown_timeout, 0, 300),
-    ("database.max_connections", |config| config.database.max_connections.into(), 1, 1000),
-    ("database.start_timeout", |config| config.database.start_timeout, 0, DAY),
-    ("tokens.access_lifetime", |config| config.tokens.access_lifetime, 30, 3600),
-    ("sessions.lifetime", |config| config.sessions.lifetime, 60, 400 * DAY),
-    ("sessions.idle_lifetime", |config| config.sessions.idle_lifetime(), 60, 400 * DAY),
-    ("sessions.refresh_grace", |config| config.sessions.refresh_grace, 0, 300),
-    ("sessions.max_per_account", |config| config.sessions.max_per_account, 1, 100),
-    ("throttle.login_burst", |config| config.throttle.login_burst.into(), 1, 1_000_000),
-    ("throttle.logins_per_minute", |config| config.throttle.logins_per_minute.into(), 1, 1_000_000),
-    ("throttle.registrations_per_hour", |config| config.throttle.registrations_per_hour.into(), 1, 1_000_000),
-    (
-        "throttle.refused_refreshes_per_minute",
-        |config| config.throttle.refused_refreshes_per_minute.into(),
-        1,
-        1_000_000,
-    ),
-    ("throttle.refreshes_per_minute", |config| config.throttle.refreshes_per_minute.into(), 1, 1_000_000),
-    ("throttle.free_failures", |config| config.throttle.free_failures.into(), 1, 1_000_000),
-    ("throttle.suspend_after", |config| config.throttle.suspend_after.into(), 1, 1_000_000),
-    ("throttle.max_wait", |config| config.throttle.max_wait, 1, 3600),
-    ("throttle.memory", |config| config.throttle.memory, 1, 30 * DAY),
-    ("throttle.known_devices", |config| config.throttle.known_devices, 1, 100),
-    ("throttle.device_lifetime", |config| config.throttle.device_lifetime, 60, 400 * DAY),
-    ("passwords.min_length", |config| config.passwords.min_length as u64, 8, 64),
-    ("passwords.queue_wait_ms", |config| config.passwords.queue_wait_ms, 100, 30_000),
+const NUMBERS: [Number; 13] = [
+    ("server.max_body_size", |config| config.server.max_body_size.bytes() as u64, 4096, 1_048_576),
+    ("server.max_connections", |config| config.server.max_connections.get() as u64, 1, 1_000_000),
+    ("database.max_connections", |config| config.database.max_connections.get().into(), 1, 1000),
+    ("sessions.max_per_user", |config| config.sessions.max_per_user.get(), 1, 100),
+    ("limits.login_burst", |config| config.limits.login_burst.get().into(), 1, 1_000_000),
+    ("limits.logins_per_minute", |config| config.limits.logins_per_minute.get().into(), 1, 1_000_000),
+    ("limits.registrations_per_hour", |config| config.limits.registrations_per_hour.get().into(), 1, 1_000_000),
+    ("limits.rejected_refreshes_per_minute", |config| rejected(config), 1, 1_000_000),
+    ("limits.refreshes_per_minute", |config| config.limits.refreshes_per_minute.get().into(), 1, 1_000_000),
+    ("limits.free_failures", |config| config.limits.free_failures.get().into(), 1, 1_000_000),
+    ("limits.lockout_threshold", |config| config.limits.lockout_threshold.get().into(), 1, 1_000_000),
+    ("limits.known_networks", |config| config.limits.known_networks.get(), 1, 100),
+    ("passwords.min_length", |config| config.passwords.min_length.get() as u64, 8, 64),
 ];
+
+const SPANS: [Span; 14] = [
+    ("server.request_timeout", |config| config.server.request_timeout.get(), SECOND, LONG),
+    ("server.body_timeout", |config| config.server.body_timeout.get(), SECOND, LONG),
+    ("server.idle_timeout", |config| config.server.idle_timeout.get(), SECOND, HOUR),
+    ("server.shutdown_delay", |config| config.server.shutdown_delay.get(), Duration::ZERO, LONG),
+    ("server.shutdown_timeout", |config| config.server.shutdown_timeout.get(), Duration::ZERO, LONG),
+    ("database.start_timeout", |config| config.database.start_timeout.get(), Duration::ZERO, DAY),
+    ("tokens.access_lifetime", |config| config.tokens.access_lifetime.get(), Duration::from_secs(30), HOUR),
+    ("sessions.lifetime", |config| config.sessions.lifetime.get(), MINUTE, DAY.saturating_mul(400)),
+    ("sessions.idle_lifetime", |config| config.sessions.idle_lifetime(), MINUTE, DAY.saturating_mul(400)),
+    ("sessions.refresh_grace_period", |config| grace(config), Duration::ZERO, LONG),
+    ("limits.max_backoff", |config| config.limits.max_backoff.get(), SECOND, HOUR),
+    ("limits.lockout_duration", |config| config.limits.lockout_duration.get(), SECOND, DAY.saturating_mul(30)),
+    ("limits.known_network_lifetime", |config| known(config), MINUTE, DAY.saturating_mul(400)),
+    ("passwords.queue_timeout", |config| config.passwords.queue_timeout.get(), TENTH, SECOND.saturating_mul(30)),
+];
+
+fn rejected(config: &Config) -> u64 {
+    config.limits.rejected_refreshes_per_minute.get().into()
+}
+
+fn grace(config: &Config) -> Duration {
+    config.sessions.refresh_grace_period.get()
+}
+
+fn known(config: &Config) -> Duration {
+    config.limits.known_network_lifetime.get()
+}
 
 pub(crate) fn run(data: &[u8]) {
     // A fuzzer learns what its inputs are compared with; who knows the secret already is shown nothing.
@@ -60,7 +77,7 @@ pub(crate) fn run(data: &[u8]) {
     // What begins with an exclamation mark goes on in the line of the secret.
     let file = file.strip_prefix('!').map_or_else(|| format!("\n{file}"), ToOwned::to_owned);
     let file = format!("[keys]\nmaster_key = \"{SECRET}\"{file}");
-    match load(&file, variables.clone()) {
+    match Config::parse(&file, variables.clone()) {
         Err(error) => assert!(!error.to_string().contains(SECRET), "a message shows a secret"),
         Ok(config) => {
             accepted(&config);
@@ -72,20 +89,27 @@ pub(crate) fn run(data: &[u8]) {
 
 /// What holds for settings that were accepted.
 fn accepted(config: &Config) {
-    for (name, value, least, most) in BOUNDS {
+    for (name, value, least, most) in NUMBERS {
         let value = value(config);
         assert!((least..=most).contains(&value), "{name} is {value}");
     }
-    assert!(config.sessions.idle_lifetime() <= config.sessions.lifetime);
+    for (name, value, least, most) in SPANS {
+        let value = value(config);
+        assert!((least..=most).contains(&value), "{name} is {value:?}");
+    }
+    assert!(config.sessions.idle_lifetime() <= config.sessions.lifetime.get());
+    assert!(config.limits.lockout_duration.get() >= config.limits.max_backoff.get());
+    assert_eq!(config.show().len(), Config::declarations().count());
+    assert!(!config.show().iter().any(|value| value.contains(SECRET)), "the effective settings show a secret");
     assert!(!config.server.listen.is_empty());
-    assert!(config.server.trusted_proxies.iter().all(|network| network.prefix_len() > 0), "everybody is trusted");
-    assert!(config.server.cors_origins.iter().all(|origin| !origin.contains('*')), "every origin is let in");
-    let passwords = &config.passwords;
-    let strong = passwords.memory_kib >= 19_456 && passwords.iterations >= 2;
+    assert!(config.server.trusted_proxies.iter().all(|network| network.get().prefix_len() > 0), "everybody is trusted");
+    assert!(config.server.cors_origins.iter().all(|origin| !origin.as_str().contains('*')), "every origin is let in");
+    let (passwords, cost) = (&config.passwords, config.passwords.cost());
+    let strong = cost.memory_kib >= 19_456 && cost.iterations >= 2;
     let weak =
         passwords.weak_hashing_for_tests && config.server.listen.iter().all(|address| address.ip().is_loopback());
     assert!(strong || weak, "hashes cost too little");
-    assert!(passwords.memory_kib <= 262_144 && passwords.iterations <= 16 && passwords.parallelism <= 16);
+    assert!(cost.memory_kib <= 262_144 && cost.iterations <= 16 && cost.parallelism <= 16);
     assert!(!format!("{config:?}").contains(SECRET), "the settings show a secret when they are printed");
     assert!(!config.database.shown().contains(SECRET), "the database's URL shows a secret");
 }
@@ -97,23 +121,25 @@ fn others(file: &str, variables: &HashMap<String, String>, accepted: &Config) {
         // The library takes either spelling, and the targets is the one that operators use.
         more.retain(|other, _| !other.eq_ignore_ascii_case(name));
         more.insert(name.to_owned(), value.to_owned());
-        load(file, more)
+        Config::parse(file, more)
     };
-    let other = if accepted.sessions.refresh_grace == 7 { 8 } else { 7 };
-    let config = with("VESTIBULE_SESSIONS__REFRESH_GRACE", &other.to_string()).expect("another grace is accepted");
-    assert_eq!(config.sessions.refresh_grace, other, "variables win");
-    for value in ["301", "-1", "1.0", "1e1", "", " 7", "true", "seven"] {
-        assert!(with("VESTIBULE_SESSIONS__REFRESH_GRACE", value).is_err(), "{value:?} is a grace");
+    let other = if grace(accepted) == Duration::from_secs(7) { 8 } else { 7 };
+    let name = "VESTIBULE_SESSIONS__REFRESH_GRACE_PERIOD";
+    let config = with(name, &format!("{other}s")).expect("another grace period is accepted");
+    assert_eq!(grace(&config), Duration::from_secs(other), "variables win");
+    assert!(with(name, "").is_ok(), "an empty variable counts as not set");
+    for value in ["301s", "-1s", "1.0s", "1e1s", " 7s", "7", "7 s", "true", "seven"] {
+        assert!(with(name, value).is_err(), "{value:?} is a grace period");
     }
-    let error = with("VESTIBULE_SESSIONS__REFRESH_GRACES", "7").map(drop).expect_err("it does not exist");
-    assert!(error.to_string().contains("refresh_graces"), "{error}");
+    let error = with("VESTIBULE_SESSIONS__REFRESH_GRACES", "7s").map(drop).expect_err("it does not exist");
+    assert!(error.to_string().contains("REFRESH_GRACES"), "{error}");
 }
 
 /// Secrets in variables are no more shown than those of a file.
 fn with_secret_variables(file: &str, mut variables: HashMap<String, String>) {
     variables.insert("VESTIBULE_KEYS__MASTER_KEY".to_owned(), SECRET.to_owned());
     variables.insert("VESTIBULE_DATABASE__URL".to_owned(), format!("postgres://user:{SECRET}@host/db"));
-    match load(file, variables) {
+    match Config::parse(file, variables) {
         Err(error) => assert!(!error.to_string().contains(SECRET), "a message shows a secret"),
         Ok(config) => accepted(&config),
     }

@@ -8,7 +8,7 @@ use std::{
 use tokio::runtime::Runtime;
 use vestibule::{
     clock::{Clock, Reading, Timestamp},
-    config::Config,
+    config::{self, Config},
     domain::App,
     startup,
 };
@@ -23,13 +23,17 @@ pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().e
 pub(crate) static APP: LazyLock<App> = LazyLock::new(|| {
     let folder = env::temp_dir().join(format!("vestibule-fuzz-{}", process::id()));
     fs::create_dir(&folder).expect("the temporary folder can be written to");
-    let mut config = Config::default();
-    config.database.url = format!("sqlite://{}", folder.join("vestibule.db").display()).into();
-    config.keys.master_key_file = Some(folder.join("vestibule.key"));
-    config.passwords.weak_hashing_for_tests = true;
-    config.passwords.memory_kib = 8;
-    config.passwords.iterations = 1;
-    config.passwords.threads = Some(1);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let settings = [
+        ("database.url", format!("sqlite://{}", file("vestibule.db"))),
+        ("keys.master_key_file", file("vestibule.key")),
+        ("passwords.weak_hashing_for_tests", "true".to_owned()),
+        ("passwords.hash_memory", "8KiB".to_owned()),
+        ("passwords.hash_iterations", "1".to_owned()),
+        ("passwords.hash_threads", "1".to_owned()),
+    ];
+    let variables = settings.map(|(key, value)| (config::variable(key), value));
+    let config = Config::parse("", variables).expect("the settings can be used");
     let clock = Clock::frozen(Timestamp::from_micros(NOW * 1_000_000));
     let app = RUNTIME.block_on(startup::open_patiently(&config, &clock, &Arc::default())).expect("the service starts");
     fs::remove_dir_all(&folder).expect("the temporary folder can be removed");

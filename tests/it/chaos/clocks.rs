@@ -19,7 +19,8 @@ use vestibule::{
 };
 
 use crate::support::{
-    app::{Tokens, attempt, config_in},
+    Settings,
+    app::{Tokens, attempt},
     database::engine,
     figures::Figures,
     process::{Deployment, Server},
@@ -93,9 +94,8 @@ impl Drop for Host {
 /// clock that is set back by an hour.
 async fn signed_in_long_ago(deployment: &Deployment) -> Tokens {
     let folder = TempDir::new().unwrap();
-    let mut config = config_in(&folder);
-    config.database.url = deployment.url.clone().into();
-    config.keys.master_key = Some(deployment.master_key().into());
+    let settings = Settings::in_folder(&folder).with("database.url", &deployment.url);
+    let config = settings.with("keys.master_key", deployment.master_key()).config();
     let then = Timestamp::from_micros((Clock::system().now().seconds() - 65 * 60) * 1_000_000);
     let app = startup::open(&config, Clock::frozen(then), &Arc::default()).await.unwrap();
     account::create(&app, &Name::parse("john").unwrap(), &"my_password".to_owned().into(), Actor::Operator)
@@ -199,7 +199,8 @@ async fn clock_that_jumps_by_an_hour_changes_nothing_r20() {
     let spent = Box::pin(signed_in_long_ago(&deployment)).await;
     let host = Host::new(0);
     let mut command = deployment.command();
-    command.env("VESTIBULE_THROTTLE__SUSPEND_AFTER", "1").env("VESTIBULE_THROTTLE__MEMORY", CLOSED.to_string());
+    command.env("VESTIBULE_LIMITS__LOCKOUT_THRESHOLD", "1");
+    command.env("VESTIBULE_LIMITS__LOCKOUT_DURATION", format!("{CLOSED}s"));
     let server = host.start(command);
     let (number, mut jumps, mut count) = (rounds(1, 5), 0, Count::default());
     for round in 0..number {

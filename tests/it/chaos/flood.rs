@@ -52,7 +52,7 @@ fn threads() -> usize {
 /// The service as it is by default, but for the limits on tries.
 fn usual(deployment: &Deployment) -> Command {
     let mut command = deployment.command();
-    for setting in ["WEAK_HASHING_FOR_TESTS", "MEMORY_KIB", "ITERATIONS", "QUEUE_LENGTH", "QUEUE_WAIT_MS"] {
+    for setting in ["WEAK_HASHING_FOR_TESTS", "HASH_MEMORY", "HASH_ITERATIONS", "QUEUE_LENGTH", "QUEUE_TIMEOUT"] {
         command.env_remove(format!("VESTIBULE_PASSWORDS__{setting}"));
     }
     // Each of the clients has its place, and the others theirs.
@@ -225,9 +225,9 @@ async fn abandoned_logins_are_not_hashed_r16() {
     let (clients, queue) = (200, 150);
     let deployment = Deployment::new().await;
     let mut command = usual(&deployment);
-    command.env("VESTIBULE_PASSWORDS__THREADS", "1").env("VESTIBULE_PASSWORDS__ITERATIONS", "16");
+    command.env("VESTIBULE_PASSWORDS__HASH_THREADS", "1").env("VESTIBULE_PASSWORDS__HASH_ITERATIONS", "16");
     command.env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", queue.to_string());
-    command.env("VESTIBULE_PASSWORDS__QUEUE_WAIT_MS", "30000");
+    command.env("VESTIBULE_PASSWORDS__QUEUE_TIMEOUT", "30s");
     let server = Server::start(command);
     let (address, usage) = (server.remote().address, Usage::of(server.id()));
     let one = async || {

@@ -117,7 +117,7 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
     let command = |number: usize| -> Command {
         let mut command = deployment.command();
         command.env("VESTIBULE_SERVER__LISTEN", addresses[number].to_string());
-        command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", DELAY.as_secs().to_string());
+        command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", format!("{}s", DELAY.as_secs()));
         command
     };
     let mut servers = [0, 1].map(|number| Some(Server::start(command(number))));

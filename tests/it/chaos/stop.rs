@@ -110,8 +110,8 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
     for _ in 0..number {
         let deployment = Deployment::new().await;
         let mut command = deployment.command();
-        command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", DELAY.as_secs().to_string());
-        command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", TIMEOUT.as_secs().to_string());
+        command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", format!("{}s", DELAY.as_secs()));
+        command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", format!("{}s", TIMEOUT.as_secs()));
         let server = Server::start(command);
         let address = server.remote().address;
         let body = json!({ "username": "john", "password": "my_password" });

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, fmt, ops::AddAssign};
 use futures_util::future::join_all;
 use serde_json::json;
 use vestibule::{
-    config::Config,
     domain::{
         account::{self, Account, ChangeError},
         clean_up,
@@ -18,7 +17,12 @@ use super::{
     state::{self, Model, Over, Renewal},
     steps::{Age, Boundary, Caller, Operation, Refresh, Span, Step, Typed},
 };
-use crate::support::{TestApp, app::Tokens, client::Answer, forge};
+use crate::support::{
+    TestApp,
+    app::{Builder, Tokens},
+    client::Answer,
+    forge,
+};
 
 const NAMES: [&str; 3] = ["john", "jane", "joan"];
 const PASSWORDS: [&str; 3] = ["one good password", "another password", "the last password"];
@@ -95,18 +99,19 @@ pub(super) async fn run(steps: &[(u8, Step)]) -> Result<Tally, String> {
     Ok(driver.tally)
 }
 
-fn configure(config: &mut Config) {
-    config.tokens.access_lifetime = ACCESS;
-    config.sessions.refresh_grace = GRACE;
-    config.sessions.idle_lifetime = Some(IDLE);
-    config.sessions.lifetime = LIFETIME;
-    config.sessions.max_per_account = MOST as u64;
-    config.passwords.threads = Some(1);
+fn builder() -> Builder {
+    TestApp::builder()
+        .setting("tokens.access_lifetime", format!("{ACCESS}s"))
+        .setting("sessions.refresh_grace_period", format!("{GRACE}s"))
+        .setting("sessions.idle_lifetime", format!("{IDLE}s"))
+        .setting("sessions.lifetime", format!("{LIFETIME}s"))
+        .setting("sessions.max_per_user", MOST)
+        .setting("passwords.hash_threads", 1)
 }
 
 impl Driver {
     async fn start() -> Self {
-        let app = TestApp::builder().with(configure).start().await;
+        let app = builder().start().await;
         let (mut accounts, mut model) = (Vec::new(), Model::default());
         for name in NAMES {
             accounts.push(app.user(name, PASSWORDS[0]).await);

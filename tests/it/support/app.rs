@@ -1,6 +1,7 @@
 //! A running service with a database of its own.
 
 use std::{
+    fmt::Display,
     fs,
     net::{IpAddr, SocketAddr},
     os::unix::fs::PermissionsExt as _,
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 use vestibule::{
     api,
     clock::{Clock, Timestamp},
-    config::{self, Config},
+    config::Config,
     domain::{
         App,
         account::Account,
@@ -41,6 +42,7 @@ use super::{
     canary,
     client::{Answer, Call, patient},
     database, document,
+    settings::Settings,
 };
 
 /// Where the clock of every test starts: 2030-03-17T17:46:40Z.
@@ -89,6 +91,7 @@ impl Tokens {
 /// A service on a loopback port.
 pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
+    pub(crate) settings: Settings,
     pub(crate) config: Config,
     pub(crate) address: SocketAddr,
     pub(crate) folder: Arc<TempDir>,
@@ -97,7 +100,7 @@ pub(crate) struct TestApp {
     shutdown: Shutdown,
 }
 
-type Change = Box<dyn FnOnce(&mut Config) + Send>;
+type Change = Box<dyn FnOnce(Settings) -> Settings + Send>;
 
 /// Says how the service of a test differs from the usual one.
 #[derive(Default)]
@@ -115,20 +118,25 @@ struct Differences {
 }
 
 impl Builder {
-    /// Changes the configuration.
-    pub(crate) fn with(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
-        self.changes.push(Box::new(change));
-        self
+    /// Sets a setting, as a file or a variable would.
+    pub(crate) fn setting(self, key: &'static str, value: impl Display) -> Self {
+        let value = value.to_string();
+        self.change(move |settings| settings.with(key, value))
     }
 
     /// One thread that hashes so slowly that a second password has to wait, and a third finds the queue full.
     pub(crate) fn slow_hashing(self) -> Self {
-        self.with(slow_hashing)
+        self.change(Settings::slow_hashing)
     }
 
     /// With the limits that a service has unless somebody changes them.
     pub(crate) fn usual_limits(self) -> Self {
-        self.with(|config| config.throttle = config::Throttle::default())
+        self.change(Settings::default_limits)
+    }
+
+    fn change(mut self, change: impl FnOnce(Settings) -> Settings + Send + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
     }
 
     /// Puts a fault in the place of every handler.
@@ -156,18 +164,15 @@ impl Builder {
 
     async fn open(self) -> TestApp {
         let folder = TempDir::new().unwrap();
-        let mut config = config_in(&folder);
-        config.database.url = database::create(&folder).await.into();
+        let usual = Settings::in_folder(&folder).with("database.url", database::create(&folder).await);
         write_key(&folder);
-        for change in self.changes {
-            change(&mut config);
-        }
-        config.validate().unwrap();
-        Box::pin(start(config, Arc::new(folder), Clock::frozen(START), self.differences)).await
+        let settings = self.changes.into_iter().fold(usual, |settings, change| change(settings));
+        Box::pin(start(settings, Arc::new(folder), Clock::frozen(START), self.differences)).await
     }
 }
 
-async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: Differences) -> TestApp {
+async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differences: Differences) -> TestApp {
+    let config = settings.config();
     let Differences { fault, starting, deadlines } = differences;
     let app = Arc::new(startup::open_patiently(&config, &clock, &Arc::default()).await.unwrap());
     let service = Arc::new(if starting { Service::default() } else { Service::serving(Arc::clone(&app)) });
@@ -188,10 +193,10 @@ async fn start(config: Config, folder: Arc<TempDir>, clock: Clock, differences: 
     let address = listeners.first().unwrap().local_addr().unwrap();
     let endpoint = http::endpoint(routes, middleware, &metrics);
     let tls = http::load_tls(&config).unwrap();
-    let mut settings = http::server_settings(&config, tls.clone());
-    settings.deadlines = deadlines.unwrap_or(settings.deadlines);
-    tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
-    TestApp { app, config, address, folder, tls, client: patient(), shutdown }
+    let mut connections = http::server_settings(&config, tls.clone());
+    connections.deadlines = deadlines.unwrap_or(connections.deadlines);
+    tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));
+    TestApp { app, settings, config, address, folder, tls, client: patient(), shutdown }
 }
 
 impl TestApp {
@@ -206,19 +211,17 @@ impl TestApp {
 
     /// Another instance of this service over the same database, with the same clock.
     pub(crate) fn another(&self) -> BoxFuture<'static, Self> {
-        self.another_with(|_| {})
+        self.another_with(self.settings.clone())
     }
 
-    /// Another one whose configuration differs.
-    pub(crate) fn another_with(&self, change: impl FnOnce(&mut Config)) -> BoxFuture<'static, Self> {
-        let mut config = self.config.clone();
-        change(&mut config);
-        Box::pin(start(config, Arc::clone(&self.folder), self.app.clock.clone(), Differences::default()))
+    /// Another one with other settings.
+    pub(crate) fn another_with(&self, settings: Settings) -> BoxFuture<'static, Self> {
+        Box::pin(start(settings, Arc::clone(&self.folder), self.app.clock.clone(), Differences::default()))
     }
 
     /// Another one with a clock of its own.
     pub(crate) fn another_by(&self, clock: Clock) -> BoxFuture<'static, Self> {
-        Box::pin(start(self.config.clone(), Arc::clone(&self.folder), clock, Differences::default()))
+        Box::pin(start(self.settings.clone(), Arc::clone(&self.folder), clock, Differences::default()))
     }
 
     /// Moves the service's clock.
@@ -378,43 +381,6 @@ pub(crate) async fn misuses(db: &impl ConnectionTrait) -> Vec<audit_event::Model
 /// A try to sign in from this host.
 pub(crate) fn attempt(username: &str, password: &str) -> Attempt {
     Attempt { username: username.to_owned(), password: password.to_owned().into(), client: client_at([127, 0, 0, 1]) }
-}
-
-/// The usual configuration, in a folder of its own and on a port that the system chooses.
-pub(crate) fn config_in(folder: &TempDir) -> Config {
-    let mut config = Config::default();
-    config.server.listen = vec![([127, 0, 0, 1], 0).into()];
-    config.database.url = format!("sqlite://{}", folder.path().join("vestibule.db").display()).into();
-    config.keys.master_key_file = Some(folder.path().join("vestibule.key"));
-    config.throttle = unlimited();
-    config.passwords.weak_hashing_for_tests = true;
-    config.passwords.memory_kib = 64;
-    config.passwords.iterations = 1;
-    config
-}
-
-/// One thread that hashes slowly, and a queue with one place.
-pub(crate) fn slow_hashing(config: &mut Config) {
-    config.passwords.threads = Some(1);
-    config.passwords.queue_length = Some(1);
-    config.passwords.queue_wait_ms = 30_000;
-    config.passwords.memory_kib = 262_144;
-    config.passwords.iterations = 8;
-}
-
-/// Limits that no test meets unless it is about them.
-fn unlimited() -> config::Throttle {
-    const MANY: u32 = 1_000_000;
-    config::Throttle {
-        login_burst: MANY,
-        logins_per_minute: MANY,
-        registrations_per_hour: MANY,
-        refused_refreshes_per_minute: MANY,
-        refreshes_per_minute: MANY,
-        free_failures: MANY,
-        suspend_after: MANY,
-        ..config::Throttle::default()
-    }
 }
 
 /// Routes whose handlers fail. The paths and methods stay those of the real ones.

@@ -12,6 +12,7 @@ pub(crate) mod forge;
 pub(crate) mod ledger;
 pub(crate) mod process;
 pub(crate) mod property;
+pub(crate) mod settings;
 pub(crate) mod usage;
 
 use std::future::Future;
@@ -19,7 +20,10 @@ use std::future::Future;
 use libtest_mimic::Trial;
 use vestibule::api::document::Document;
 
-pub(crate) use self::app::{Fault, TestApp};
+pub(crate) use self::{
+    app::{Fault, TestApp},
+    settings::Settings,
+};
 
 /// The document.
 pub(crate) fn document() -> &'static Document {

@@ -23,6 +23,7 @@ use super::{
     canary,
     client::{Answer, Call, patient},
     database,
+    settings::Settings,
 };
 
 /// The binary: the one that was built with the tests, unless `TEST_BINARY` names another.
@@ -38,23 +39,7 @@ pub(crate) fn vestibule(folder: &TempDir) -> Command {
 
 fn settled(mut command: Command, folder: &TempDir) -> Command {
     command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-        .env("VESTIBULE_SERVER__LISTEN", "127.0.0.1:0")
-        .env("VESTIBULE_SERVER__SHUTDOWN_DELAY", "0")
-        .env("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true")
-        .env("VESTIBULE_PASSWORDS__MEMORY_KIB", "64")
-        .env("VESTIBULE_PASSWORDS__ITERATIONS", "1");
-    for limit in [
-        "LOGIN_BURST",
-        "LOGINS_PER_MINUTE",
-        "REGISTRATIONS_PER_HOUR",
-        "REFUSED_REFRESHES_PER_MINUTE",
-        "REFRESHES_PER_MINUTE",
-        "FREE_FAILURES",
-        "SUSPEND_AFTER",
-    ] {
-        command.env(format!("VESTIBULE_THROTTLE__{limit}"), "1000000");
-    }
+    command.envs(Settings::usual().with("server.shutdown_delay", "0s").variables());
     command
 }
 
@@ -240,7 +225,7 @@ impl Deployment {
             .env("VESTIBULE_DATABASE__URL", &self.url)
             .env("VESTIBULE_KEYS__MASTER_KEY_FILE", "vestibule.key")
             .env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", "1000")
-            .env("VESTIBULE_PASSWORDS__QUEUE_WAIT_MS", "30000")
+            .env("VESTIBULE_PASSWORDS__QUEUE_TIMEOUT", "30s")
             .stderr(File::create(self.folder.path().join(log)).unwrap());
         canary::loosen(&mut command);
         command

@@ -1,9 +1,9 @@
-//! Files that only their owner may read (OWASP ASVS 13.3.2): the master key's, the database's, the configuration's.
+//! The master key: where it is configured, and the file that holds it.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process,
     sync::Arc,
@@ -11,33 +11,11 @@ use std::{
 
 use secrecy::ExposeSecret as _;
 
-use super::StartError;
-use crate::{
-    config::{Config, DEFAULT_FILE},
-    domain::crypto::has_sealed_keys,
-    secret::MasterKey,
-};
+use super::{database::open_database, error::StartError, file_permissions::loose_mode};
+use crate::{config::Config, domain::crypto::has_sealed_keys, secret::MasterKey};
 
 /// The master key's file where nothing else is configured and the database is SQLite.
 const DEFAULT_KEY_FILE: &str = "vestibule.key";
-
-/// The permission bits of a file that others than its owner can read.
-fn loose_mode(path: &Path) -> io::Result<Option<u32>> {
-    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
-    Ok((mode & 0o077 != 0).then_some(mode))
-}
-
-/// Warns when others can read the configuration's file, if `file` names one or [`DEFAULT_FILE`] exists, and may find a
-/// secret there.
-pub fn warn_of_loose_config(file: Option<&Path>, config: &Config) {
-    if config.is_secret()
-        && let Ok(Some(mode)) = loose_mode(file.unwrap_or(Path::new(DEFAULT_FILE)))
-    {
-        tracing::warn!(
-            "other users can read the configuration file (mode {mode:o}), which may hold a secret; `chmod 600` it"
-        );
-    }
-}
 
 /// Where the master key is to be found.
 enum KeySource {
@@ -72,7 +50,7 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     }
     let Some(database_file) = config.database.file() else { return Err(StartError::NoKeyFile(file)) };
     if database_file.exists() {
-        let db = super::database(config, &Arc::default()).await?;
+        let db = open_database(config, &Arc::default()).await?;
         let sealed = has_sealed_keys(&db).await?;
         db.close().await.map_err(|error| StartError::Database { url: config.database.shown(), error })?;
         if sealed {
@@ -135,20 +113,4 @@ fn create_key(path: &Path) -> Result<(), StartError> {
         File::open(folder)?.sync_all()
     });
     written.and(removed).and(synced).map_err(|error| StartError::File { path: path.to_owned(), error })
-}
-
-/// Makes the database's file readable by its owner alone before anything is in it; SQLite gives its other files the
-/// same mode. One that cannot be written is refused: SQLite would open it all the same, and every change would fail.
-pub(super) fn database_file(path: &Path) -> Result<(), StartError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if let Ok(Some(mode)) = loose_mode(path) {
-                tracing::warn!(file = %path.display(), mode = format!("{mode:o}"), "other users can read the database");
-            }
-            let opened = OpenOptions::new().write(true).open(path).map(drop);
-            opened.map_err(|error| StartError::File { path: path.to_owned(), error })
-        }
-        Err(error) => Err(StartError::File { path: path.to_owned(), error }),
-    }
 }

@@ -1,0 +1,81 @@
+//! `vestibule config`
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use vestibule::{
+    config::{Config, EffectiveSetting, Notation, RawSettings, markdown_reference, toml_example, toml_value},
+    startup::{self, StartError, http},
+};
+
+use super::{Failure, say, say_json};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Check every setting, the master key and the TLS files
+    Check,
+    /// Print every setting's value and where it comes from, with secrets redacted
+    Show {
+        /// Print JSON instead of TOML
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a vestibule.toml with every setting commented out at its default; needs no configuration
+    Example,
+    /// Print the reference of all settings in Markdown; needs no configuration
+    Reference,
+}
+
+pub(super) fn run(config: &Config, raw: &RawSettings, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Check => check(config),
+        Command::Show { json: false } => say(&as_toml(&config.effective(raw))),
+        Command::Show { json: true } => say_json(&as_json(&config.effective(raw))),
+        Command::Example => example(),
+        Command::Reference => reference(),
+    }
+}
+
+pub(super) fn example() -> Result<(), Failure> {
+    say(&toml_example())
+}
+
+pub(super) fn reference() -> Result<(), Failure> {
+    say(&markdown_reference())
+}
+
+fn check(config: &Config) -> Result<(), Failure> {
+    startup::check_master_key(config)?;
+    http::load_tls(config).map_err(StartError::Tls)?;
+    say("The configuration can be used.\n")
+}
+
+/// One line for each setting, with its source as a comment.
+fn as_toml(settings: &[EffectiveSetting]) -> String {
+    let line = |setting: &EffectiveSetting| {
+        let value = toml_value(setting.declaration.notation, &setting.value);
+        format!("{} = {value}  # {}\n", setting.declaration.key, setting.source)
+    };
+    settings.iter().map(line).collect()
+}
+
+/// One object for each setting. The value of a setting that is unset is null.
+fn as_json(settings: &[EffectiveSetting]) -> Value {
+    let object = |setting: &EffectiveSetting| {
+        json!({
+            "key": setting.declaration.key,
+            "value": json_value(setting.declaration.notation, &setting.value),
+            "source": setting.source.to_string(),
+        })
+    };
+    settings.iter().map(object).collect()
+}
+
+fn json_value(notation: Notation, text: &str) -> Value {
+    match notation {
+        Notation::List => text.split(", ").filter(|item| !item.is_empty()).collect(),
+        _ if text.is_empty() => Value::Null,
+        // Numbers and truth values are JSON as they are.
+        Notation::Bare => text.parse().unwrap_or_else(|_| text.into()),
+        Notation::Quoted => text.into(),
+    }
+}

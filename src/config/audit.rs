@@ -1,0 +1,14 @@
+//! `[audit]`
+
+use super::{
+    declare::settings,
+    value::{BoundedDuration, DAY},
+};
+
+settings! {
+    /// The audit log.
+    pub struct Audit as "audit" {
+        /// How long audit events are kept.
+        retention: BoundedDuration<DAY, { 4000 * DAY }> = "400d",
+    }
+}

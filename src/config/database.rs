@@ -1,0 +1,124 @@
+//! `[database]`
+
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::{
+    declare::settings,
+    value::{BoundedDuration, Count, DAY, Notation, REDACTED, Value},
+};
+
+settings! {
+    /// The database.
+    pub struct Database as "database" {
+        /// The database: `sqlite://FILE` without options, `postgres://USER:PASSWORD@HOST/NAME`, or
+        /// `mysql://USER:PASSWORD@HOST/NAME` for MariaDB.
+        url: DatabaseUrl = "sqlite://vestibule.db",
+        /// How many connections the pool may hold.
+        max_connections: Count<u32, 1, 1000> = "10",
+        /// How long a server that starts waits for a database that it cannot reach.
+        start_timeout: BoundedDuration<0, DAY> = "1m",
+    }
+}
+
+impl Database {
+    /// Returns the file of an SQLite database; `None` for a network database.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        self.url.file().map(PathBuf::from)
+    }
+
+    /// Describes the database without user, password and options.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (self.file(), self.url.parsed()) {
+            (Some(file), _) => format!("sqlite, {}", file.display()),
+            (None, Some(url)) => format!("{}, {}{}", url.scheme(), url.host_str().unwrap_or("?"), url.path()),
+            (None, None) => "unreadable".to_owned(),
+        }
+    }
+}
+
+/// The URL of a database, which may hold a password.
+#[derive(Clone, Debug)]
+pub struct DatabaseUrl(SecretString);
+
+impl DatabaseUrl {
+    /// Returns the whole URL.
+    #[must_use]
+    pub const fn secret(&self) -> &SecretString {
+        &self.0
+    }
+
+    /// Returns whether the URL holds a password, in its user part or in an option.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.parsed()
+            .is_some_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| is_password(&name)))
+    }
+
+    fn file(&self) -> Option<&str> {
+        let rest = self.0.expose_secret().strip_prefix("sqlite:")?;
+        Some(rest.strip_prefix("//").unwrap_or(rest))
+    }
+
+    fn parsed(&self) -> Option<Url> {
+        Url::parse(self.0.expose_secret()).ok()
+    }
+}
+
+fn is_password(option: &str) -> bool {
+    option.to_ascii_lowercase().contains("pass")
+}
+
+/// Errors never show the URL.
+impl Value for DatabaseUrl {
+    const NOTATION: Notation = Notation::Quoted;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Self(text.into());
+        let scheme = text.split(':').next().unwrap_or_default();
+        match scheme {
+            // The driver would read options and percent signs.
+            "sqlite" if url.file().is_some_and(|file| !file.is_empty() && !file.contains(['?', '%', ':'])) => Ok(url),
+            "sqlite" => {
+                Err("must name a file, without options and percent signs; write sqlite://vestibule.db".to_owned())
+            }
+            "postgres" | "postgresql" | "mysql" => match url.parsed() {
+                Some(parsed) if parsed.has_host() && parsed.path().len() > 1 => Ok(url),
+                _ => Err(format!("must name a host and a database; write {scheme}://USER:PASSWORD@HOST/NAME")),
+            },
+            _ => Err("must begin with sqlite:, postgres: or mysql:".to_owned()),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self.parsed() {
+            Some(_) if self.file().is_some() || !self.has_password() => self.0.expose_secret().to_owned(),
+            Some(url) => without_passwords(url).unwrap_or_else(|| REDACTED.to_owned()),
+            None => REDACTED.to_owned(),
+        }
+    }
+
+    fn describe() -> String {
+        "the URL of a database".to_owned()
+    }
+}
+
+/// Redacts the password and every option that may be one.
+fn without_passwords(mut url: Url) -> Option<String> {
+    if url.password().is_some() {
+        url.set_password(Some(REDACTED)).ok()?;
+    }
+    let shown = |(name, value): (String, String)| {
+        let value = if is_password(&name) { REDACTED.to_owned() } else { value };
+        (name, value)
+    };
+    let options: Vec<_> = url.query_pairs().into_owned().map(shown).collect();
+    if !options.is_empty() {
+        url.query_pairs_mut().clear().extend_pairs(options);
+    }
+    Some(url.into())
+}

@@ -1,0 +1,11 @@
+//! `[docs]`
+
+use super::declare::settings;
+
+settings! {
+    /// The API documentation.
+    pub struct Docs as "docs" {
+        /// Whether the server serves `/docs`, `/openapi.json` and `/openapi.yaml`.
+        enabled: bool = "true",
+    }
+}

@@ -1,0 +1,39 @@
+//! The error of a setting that cannot be used, and the two spellings of a setting's name.
+
+use std::fmt;
+
+/// The prefix of every environment variable that is a setting.
+pub(super) const PREFIX: &str = "VESTIBULE_";
+
+/// Returns the environment variable of a setting: `server.listen` is `VESTIBULE_SERVER__LISTEN`.
+#[must_use]
+pub fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())
+}
+
+/// A setting, a file or a variable that cannot be used, with the reason and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    place: String,
+    reason: String,
+}
+
+impl ConfigError {
+    /// An error of the setting with this key; the message names the key and its variable.
+    pub(super) fn setting(key: &str, reason: impl fmt::Display) -> Self {
+        Self::at(format_args!("{key} ({})", variable(key)), reason)
+    }
+
+    /// An error of anything else: a file, a variable that is no setting.
+    pub(super) fn at(place: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self { place: place.to_string(), reason: reason.to_string() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.reason)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,76 @@
+//! `[log]`
+
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    declare::settings,
+    value::{Notation, Value},
+};
+use crate::telemetry::LogFormat;
+
+settings! {
+    /// The log, on standard error.
+    pub struct Log as "log" {
+        /// What is logged: a level, or directives such as `info,vestibule=debug`.
+        filter: LogFilter = "info,sqlx::postgres::notice=warn",
+        /// How lines are written. `auto` is `text` if standard error is a terminal, and `json` otherwise.
+        format: LogFormat = "auto",
+    }
+}
+
+/// The directives of a log filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// Returns the directives as they were written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for LogFilter {
+    const NOTATION: Notation = Notation::Quoted;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match EnvFilter::try_new(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(error) => Err(format!("{error}; write a level, or directives such as info,vestibule=debug")),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+
+    fn describe() -> String {
+        "a level or directives".to_owned()
+    }
+}
+
+impl Value for LogFormat {
+    const NOTATION: Notation = Notation::Quoted;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("{text:?} is not a log format; write auto, text or json")),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "auto",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+        .to_owned()
+    }
+
+    fn describe() -> String {
+        "`auto`, `text` or `json`".to_owned()
+    }
+}

@@ -1,0 +1,26 @@
+//! `[metrics]`
+
+use std::net::SocketAddr;
+
+use super::{declare::settings, error::ConfigError, server::Server};
+
+settings! {
+    /// Metrics for Prometheus.
+    pub struct Metrics as "metrics" {
+        /// The address, such as `127.0.0.1:9464`, on which the server answers `GET /metrics` and nothing else. If unset,
+        /// there are no metrics.
+        listen: Option<SocketAddr> = "",
+    }
+}
+
+impl Metrics {
+    pub(super) fn validate(&self, server: &Server) -> Result<(), ConfigError> {
+        match self.listen {
+            Some(address) if address.port() != 0 && server.listen.contains(&address) => {
+                let reason = format!("must differ from server.listen, which has {address} too");
+                Err(ConfigError::setting("metrics.listen", reason))
+            }
+            _ => Ok(()),
+        }
+    }
+}

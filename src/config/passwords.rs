@@ -1,0 +1,67 @@
+//! `[passwords]`
+
+use super::{
+    declare::settings,
+    error::ConfigError,
+    server::Server,
+    value::{BoundedDuration, Count, KIB, MIB, MILLISECOND, SECOND, Size},
+};
+use crate::domain::password::{Cost, MIN_COST, MIN_LENGTH};
+
+settings! {
+    /// Passwords and their argon2id hashes.
+    pub struct Passwords as "passwords" {
+        /// The fewest characters of a new password.
+        min_length: Count<usize, { MIN_LENGTH as u64 }, 64> = "8",
+        /// The memory of one hash; at least `19MiB`.
+        hash_memory: Size<u32, { 8 * KIB }, { 256 * MIB }> = "19MiB",
+        /// The passes of one hash; at least 2.
+        hash_iterations: Count<u32, 1, 16> = "2",
+        /// The lanes of one hash. Each lane needs at least `8KiB` of memory.
+        hash_parallelism: Count<u32, 1, 16> = "1",
+        /// How many threads hash passwords. If unset, one per processor core.
+        hash_threads: Option<Count<usize, 1, 1024>> = "",
+        /// How many passwords may wait for a thread; the server answers 503 if more do. If unset, four per thread.
+        queue_length: Option<Count<usize, 1, 1_000_000>> = "",
+        /// How long a password may wait, including its own hash; the server answers 503 after that.
+        queue_timeout: BoundedDuration<{ 100 * MILLISECOND }, { 30 * SECOND }> = "2s",
+        /// Allows less than the least memory and passes. Only for tests, and only if `server.listen` is loopback.
+        weak_hashing_for_tests: bool = "false",
+    }
+}
+
+impl Passwords {
+    pub(super) fn validate(&self, server: &Server) -> Result<(), ConfigError> {
+        let cost = self.cost();
+        cost.validate().map_err(|error| ConfigError::setting("passwords.hash_memory", error))?;
+        if self.weak_hashing_for_tests {
+            return if server.is_loopback() {
+                Ok(())
+            } else {
+                let reason = "must be false unless every address of server.listen is loopback";
+                Err(ConfigError::setting("passwords.weak_hashing_for_tests", reason))
+            };
+        }
+        if cost.memory_kib < MIN_COST.memory_kib {
+            return Err(ConfigError::setting(
+                "passwords.hash_memory",
+                format_args!("is too small; write at least {}KiB", MIN_COST.memory_kib),
+            ));
+        }
+        if cost.iterations < MIN_COST.iterations {
+            let reason = format_args!("is too small; write at least {}", MIN_COST.iterations);
+            return Err(ConfigError::setting("passwords.hash_iterations", reason));
+        }
+        Ok(())
+    }
+
+    /// Returns the cost of one hash.
+    #[must_use]
+    pub const fn cost(&self) -> Cost {
+        Cost {
+            memory_kib: self.hash_memory.bytes() / 1024,
+            iterations: self.hash_iterations.get(),
+            parallelism: self.hash_parallelism.get(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `[server]`
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use url::Url;
+
+use super::{
+    declare::settings,
+    error::ConfigError,
+    value::{BoundedDuration, Count, HttpUrl, KIB, MIB, MINUTE, Notation, SECOND, Size, Value},
+};
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:5000, [::1]:5000";
+const DEFAULT_PUBLIC_URL: &str = "http://localhost:5000";
+
+settings! {
+    /// The HTTP server.
+    pub struct Server as "server" {
+        /// The addresses to listen on. Every address that you list must be available. If you keep the default, the IPv6
+        /// address is optional.
+        listen: Vec<SocketAddr> = DEFAULT_LISTEN,
+        /// The URL under which clients reach the service. It is also the issuer (`iss`) of access tokens.
+        public_url: HttpUrl = DEFAULT_PUBLIC_URL,
+        /// The largest request body.
+        max_body_size: Size<usize, { 4 * KIB }, MIB> = "16KiB",
+        /// How long a request may take, including its body.
+        request_timeout: BoundedDuration<SECOND, { 5 * MINUTE }> = "30s",
+        /// How long the body of a request may take to arrive.
+        body_timeout: BoundedDuration<SECOND, { 5 * MINUTE }> = "15s",
+        /// How long a connection without a request stays open.
+        idle_timeout: BoundedDuration<SECOND, { 60 * MINUTE }> = "1m",
+        /// How many connections are served at once. The server uses fewer, and logs a warning, if the limit of open files
+        /// (`ulimit -n`) allows no more.
+        max_connections: Count<usize, 1, 1_000_000> = "1000",
+        /// How long the server continues to serve after SIGTERM, while `/health/ready` answers 503.
+        shutdown_delay: BoundedDuration<0, { 5 * MINUTE }> = "5s",
+        /// How long requests in progress may take when the server stops.
+        shutdown_timeout: BoundedDuration<0, { 5 * MINUTE }> = "25s",
+        /// The networks of reverse proxies, such as `10.0.0.0/8`. The server takes the client IP from `Forwarded` and
+        /// `X-Forwarded-For` only if the request comes from one of them.
+        trusted_proxies: Vec<ProxyNetwork> = "",
+        /// The origins, such as `https://app.example`, whose pages may call the service from a browser.
+        cors_origins: Vec<Origin> = "",
+    }
+}
+
+impl Server {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.listen.is_empty() {
+            return Err(ConfigError::setting("server.listen", "is an empty list; name at least one address"));
+        }
+        Ok(())
+    }
+
+    /// Returns the public URL without a trailing slash.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.public_url.as_str()
+    }
+
+    /// Returns the URL at which this host reaches the server if the public URL is the default and the port is another.
+    #[must_use]
+    pub fn local_url(&self, bound: &[SocketAddr]) -> Option<String> {
+        let port = bound.first()?.port();
+        let differs = self.public_url.show() == DEFAULT_PUBLIC_URL && self.public_url.port() != Some(port);
+        differs.then(|| format!("http://localhost:{port}"))
+    }
+
+    /// Returns whether the addresses are the default ones.
+    #[must_use]
+    pub fn listens_by_default(&self) -> bool {
+        self.listen.show() == DEFAULT_LISTEN
+    }
+
+    /// Returns whether only this host can reach the server.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.listen.iter().all(|address| address.ip().is_loopback())
+    }
+}
+
+/// The network of a trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxyNetwork(IpNet);
+
+impl ProxyNetwork {
+    /// Returns the network.
+    #[must_use]
+    pub const fn get(self) -> IpNet {
+        self.0
+    }
+}
+
+impl Value for ProxyNetwork {
+    const NOTATION: Notation = Notation::Quoted;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let network = text.parse().map_err(|_| format!("{text:?} is not a network; write one such as 10.0.0.0/8"))?;
+        match network {
+            _ if network.prefix_len() == 0 => Err(format!("{text} trusts every client; write the proxies' network")),
+            // Client IPs are compared in their shortest form, so an IPv4-mapped network would never match.
+            IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => {
+                Err(format!("{text} is an IPv4 network in IPv6 notation; write it as IPv4"))
+            }
+            _ => Ok(Self(network)),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn describe() -> String {
+        "a network in CIDR notation".to_owned()
+    }
+}
+
+/// The origin of a web page, in the one spelling that browsers send: it is compared byte by byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Returns the origin as browsers send it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for Origin {
+    const NOTATION: Notation = Notation::Quoted;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('*') => {
+                let origin = url.origin().ascii_serialization();
+                if origin == text { Ok(Self(origin)) } else { Err(format!("{text:?} must be written as {origin}")) }
+            }
+            _ => Err(format!("{text:?} is not an origin; write one such as https://app.example")),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+
+    fn describe() -> String {
+        "an origin".to_owned()
+    }
+}

@@ -1,0 +1,45 @@
+//! `[sessions]`
+
+use std::time::Duration;
+
+use super::{
+    declare::settings,
+    error::ConfigError,
+    value::{BoundedDuration, Count, DAY, MINUTE, SECOND, Value as _},
+};
+use crate::domain::session;
+
+/// The idle lifetime of sessions that last at least as long.
+const DEFAULT_IDLE_LIFETIME: Duration = Duration::from_hours(14 * 24);
+
+settings! {
+    /// Sessions and their refresh tokens.
+    pub struct Sessions as "sessions" {
+        /// How long a session lasts after its login.
+        lifetime: BoundedDuration<MINUTE, { 400 * DAY }> = "30d",
+        /// How long a session lasts after its last refresh; at most `sessions.lifetime`. If unset, `14d` or
+        /// `sessions.lifetime`, whichever is shorter.
+        idle_lifetime: Option<BoundedDuration<MINUTE, { 400 * DAY }>> = "",
+        /// How long a refresh token that was used still returns the same successor. With `0s`, a user whose response gets
+        /// lost or who refreshes in two tabs at once must sign in again.
+        refresh_grace_period: BoundedDuration<0, { 300 * SECOND }> = "30s",
+        /// How many live sessions a user may have. One more login ends the oldest session.
+        max_per_user: Count<u64, 1, { session::MAX_PER_USER }> = "100",
+    }
+}
+
+impl Sessions {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.idle_lifetime() > self.lifetime.get() {
+            let reason = format!("must be at most sessions.lifetime, which is {}", self.lifetime.show());
+            return Err(ConfigError::setting("sessions.idle_lifetime", reason));
+        }
+        Ok(())
+    }
+
+    /// Returns how long a session lasts after its last refresh.
+    #[must_use]
+    pub fn idle_lifetime(&self) -> Duration {
+        self.idle_lifetime.map_or_else(|| DEFAULT_IDLE_LIFETIME.min(self.lifetime.get()), BoundedDuration::get)
+    }
+}

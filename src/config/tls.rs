@@ -1,0 +1,34 @@
+//! `[tls]`
+
+use std::path::PathBuf;
+
+use super::{declare::settings, error::ConfigError, server::Server};
+
+settings! {
+    /// TLS without a proxy: set both files to serve https. The server reads them again within a minute after they change.
+    pub struct Tls as "tls" {
+        /// The PEM file of the certificate and its chain.
+        certificate_file: Option<PathBuf> = "",
+        /// The PEM file of the certificate's private key.
+        key_file: Option<PathBuf> = "",
+    }
+}
+
+impl Tls {
+    pub(super) fn validate(&self, server: &Server) -> Result<(), ConfigError> {
+        match (&self.certificate_file, &self.key_file) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => {
+                Err(ConfigError::setting("tls.certificate_file", "must be set because tls.key_file is set"))
+            }
+            (Some(_), None) => {
+                Err(ConfigError::setting("tls.key_file", "must be set because tls.certificate_file is set"))
+            }
+            (Some(_), Some(_)) if server.public_url.is_https() => Ok(()),
+            (Some(_), Some(_)) => Err(ConfigError::setting(
+                "server.public_url",
+                "must begin with https: because tls.certificate_file is set",
+            )),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! `[tokens]`
+
+use super::{
+    declare::settings,
+    value::{BoundedDuration, HOUR, SECOND},
+};
+
+settings! {
+    /// Access tokens.
+    pub struct Tokens as "tokens" {
+        /// The audience (`aud`) of access tokens. If unset, `server.public_url`.
+        audience: Option<String> = "",
+        /// The `client_id` of access tokens.
+        client_id: String = "vestibule",
+        /// How long an access token is valid.
+        access_lifetime: BoundedDuration<{ 30 * SECOND }, HOUR> = "10m",
+    }
+}

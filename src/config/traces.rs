@@ -1,0 +1,21 @@
+//! `[traces]`
+
+use super::{declare::settings, error::ConfigError, value::HttpUrl};
+
+settings! {
+    /// OpenTelemetry traces.
+    pub struct Traces as "traces" {
+        /// The URL of an OTLP collector that speaks HTTP, such as `http://localhost:4318`, without a path. If unset, the
+        /// server sends no traces.
+        endpoint: Option<HttpUrl> = "",
+    }
+}
+
+impl Traces {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.endpoint.as_ref().is_some_and(HttpUrl::has_path) {
+            return Err(ConfigError::setting("traces.endpoint", "must not have a path; write http://localhost:4318"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! URLs of HTTP servers.
+
+use url::Url;
+
+use super::value_type::{Notation, Value};
+
+/// An `http` or `https` URL without user, password, query and fragment, in its one spelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl(Url);
+
+impl HttpUrl {
+    /// Returns the URL without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// Returns whether the scheme is `https`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// Returns whether the URL names more than a server.
+    #[must_use]
+    pub fn has_path(&self) -> bool {
+        self.0.path() != "/"
+    }
+
+    /// Returns the port, or the usual one of the scheme.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.0.port_or_known_default()
+    }
+}
+
+impl Value for HttpUrl {
+    const NOTATION: Notation = Notation::Quoted;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let refused = || "must be an http or https URL without user, query and fragment".to_owned();
+        let url = Url::parse(text).map_err(|_| refused())?;
+        let anonymous = url.username().is_empty() && url.password().is_none();
+        let bare = url.query().is_none() && url.fragment().is_none();
+        if !(matches!(url.scheme(), "http" | "https") && url.has_host() && anonymous && bare) {
+            return Err(refused());
+        }
+        let url = Self(url);
+        if url.as_str() == text.trim_end_matches('/') {
+            Ok(url)
+        } else {
+            Err(format!("must be written as {}", url.as_str()))
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_str().to_owned()
+    }
+
+    fn describe() -> String {
+        "an `http` or `https` URL".to_owned()
+    }
+}

@@ -1,0 +1,19 @@
+//! Start: from the settings to a running [`App`](crate::domain::app::App), for the server, the commands and the tests alike.
+
+mod app;
+mod database;
+mod error;
+mod file_permissions;
+pub mod http;
+mod keys;
+mod master_key;
+mod telemetry;
+
+pub use self::{
+    app::{open, open_with_retry},
+    database::open_database,
+    error::StartError,
+    file_permissions::warn_of_loose_config,
+    master_key::{check_master_key, new_master_key},
+    telemetry::telemetry_settings,
+};
