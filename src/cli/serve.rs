@@ -126,7 +126,7 @@ fn welcome(config: &Config, bound: &[SocketAddr], metrics: Option<SocketAddr>) -
     let mut text = format!(
         "Vestibule {}\n  URL         {url}\n  listens on  {addresses}\n  docs        {docs}\n{scraped}  database    {}\n  first user  {first}\n",
         env!("CARGO_PKG_VERSION"),
-        config.database.shown(),
+        config.database.describe(),
     );
     if url != issuer {
         let lines = ["  tokens say  ", issuer, "; VESTIBULE_SERVER__PUBLIC_URL sets the URL that clients use\n"];

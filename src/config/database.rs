@@ -32,7 +32,7 @@ impl Database {
 
     /// Describes the database without user, password and options.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn describe(&self) -> String {
         match (self.file(), self.url.parsed()) {
             (Some(file), _) => format!("sqlite, {}", file.display()),
             (None, Some(url)) => format!("{}, {}{}", url.scheme(), url.host_str().unwrap_or("?"), url.path()),
@@ -97,7 +97,7 @@ impl Value for DatabaseUrl {
     fn show(&self) -> String {
         match self.parsed() {
             Some(_) if self.file().is_some() || !self.has_password() => self.0.expose_secret().to_owned(),
-            Some(url) => without_passwords(url).unwrap_or_else(|| REDACTED.to_owned()),
+            Some(url) => redact_passwords(url).unwrap_or_else(|| REDACTED.to_owned()),
             None => REDACTED.to_owned(),
         }
     }
@@ -108,15 +108,15 @@ impl Value for DatabaseUrl {
 }
 
 /// Redacts the password and every option that may be one.
-fn without_passwords(mut url: Url) -> Option<String> {
+fn redact_passwords(mut url: Url) -> Option<String> {
     if url.password().is_some() {
         url.set_password(Some(REDACTED)).ok()?;
     }
-    let shown = |(name, value): (String, String)| {
+    let redact = |(name, value): (String, String)| {
         let value = if is_password(&name) { REDACTED.to_owned() } else { value };
         (name, value)
     };
-    let options: Vec<_> = url.query_pairs().into_owned().map(shown).collect();
+    let options: Vec<_> = url.query_pairs().into_owned().map(redact).collect();
     if !options.is_empty() {
         url.query_pairs_mut().clear().extend_pairs(options);
     }

@@ -49,7 +49,7 @@ pub fn markdown_reference() -> String {
 }
 
 fn markdown_section(section: &SectionDeclaration) -> String {
-    let heading = format!("\n## `[{}]`\n\n{}\n\n", section.name, joined(section.description, " "));
+    let heading = format!("\n## `[{}]`\n\n{}\n\n", section.name, join_lines(section.description, " "));
     let rows = section.settings.iter().map(|setting| {
         let default = if setting.default.is_empty() { "unset".to_owned() } else { format!("`{}`", setting.default) };
         format!(
@@ -57,7 +57,7 @@ fn markdown_section(section: &SectionDeclaration) -> String {
             setting.name,
             setting.variable(),
             (setting.describe)(),
-            joined(setting.description, " "),
+            join_lines(setting.description, " "),
         )
     });
     let table = "| Setting | Variable | Default | Value | Description |\n|---|---|---|---|---|\n";
@@ -72,14 +72,14 @@ pub fn toml_example() -> String {
 }
 
 fn toml_section(section: &SectionDeclaration) -> String {
-    let heading = format!("\n# {}\n[{}]\n", joined(section.description, "\n# "), section.name);
+    let heading = format!("\n# {}\n[{}]\n", join_lines(section.description, "\n# "), section.name);
     [heading].into_iter().chain(section.settings.iter().map(toml_setting)).collect()
 }
 
 fn toml_setting(setting: &Declaration) -> String {
     format!(
         "\n# {}\n# Write {}.\n#{} = {}\n",
-        joined(setting.description, "\n# "),
+        join_lines(setting.description, "\n# "),
         (setting.describe)().replace('`', ""),
         setting.name,
         toml_value(setting.notation, setting.default),
@@ -101,6 +101,6 @@ pub fn toml_value(notation: Notation, text: &str) -> String {
 }
 
 /// Joins the lines of a doc comment.
-fn joined(lines: &[&str], separator: &str) -> String {
+fn join_lines(lines: &[&str], separator: &str) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(separator)
 }

@@ -143,7 +143,7 @@ impl Config {
 
     /// Returns whether a setting holds a secret.
     #[must_use]
-    pub fn is_secret(&self) -> bool {
+    pub fn has_secret(&self) -> bool {
         self.keys.master_key.is_some() || self.database.url.has_password()
     }
 }

@@ -39,7 +39,6 @@ impl fmt::Display for Source {
 }
 
 /// A value that is not parsed yet.
-#[derive(Clone, Debug)]
 enum RawValue {
     /// Text, of a variable or in quotes.
     Text(String),
@@ -69,11 +68,17 @@ impl From<toml::Value> for RawValue {
 }
 
 /// What the file and the environment set, by key.
-#[derive(Debug)]
 pub struct RawSettings {
     /// The keys of all settings that exist.
     known: BTreeSet<&'static str>,
     values: BTreeMap<&'static str, (RawValue, Source)>,
+}
+
+/// Values are left out: they may be secrets.
+impl fmt::Debug for RawSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.values.iter().map(|(key, (_, source))| (key, source))).finish()
+    }
 }
 
 impl RawSettings {
@@ -121,15 +126,15 @@ impl RawSettings {
     }
 
     fn add_file(&mut self, file: &str, text: &str) -> Result<(), ConfigError> {
-        let table: Table = text.parse().map_err(|error| not_toml(file, text, &error))?;
+        let table: Table = text.parse().map_err(|error| toml_error(file, text, &error))?;
         for (section, content) in table {
             let toml::Value::Table(content) = content else {
-                return Err(ConfigError::at(file, format_args!("{section}: {}", self.missing(&section))));
+                return Err(ConfigError::at(file, format_args!("{section}: {}", self.describe_known(&section))));
             };
             for (name, value) in content {
                 let key = format!("{section}.{name}");
                 let Some(key) = self.known.get(key.as_str()).copied() else {
-                    return Err(ConfigError::at(file, format_args!("{key}: {}", self.missing(&section))));
+                    return Err(ConfigError::at(file, format_args!("{key}: {}", self.describe_known(&section))));
                 };
                 self.set(key, value.into(), Source::File(file.to_owned()));
             }
@@ -145,7 +150,7 @@ impl RawSettings {
         for (name, value) in variables {
             let capitals = name.to_ascii_uppercase();
             let Some(key) = keys.get(&capitals).copied() else {
-                return Err(ConfigError::at(&name, self.no_such_variable(&capitals)));
+                return Err(ConfigError::at(&name, self.explain_unknown_variable(&capitals)));
             };
             if !seen.insert(key) {
                 return Err(ConfigError::at(name, "is set twice, in capital and in small letters; remove one"));
@@ -163,7 +168,7 @@ impl RawSettings {
     }
 
     /// Says which settings a section has, or which sections there are.
-    fn missing(&self, section: &str) -> String {
+    fn describe_known(&self, section: &str) -> String {
         let names = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
         let split = || self.known.iter().filter_map(|key| key.split_once('.'));
         let own: BTreeSet<_> = split().filter(|(name, _)| *name == section).map(|(_, name)| name).collect();
@@ -174,13 +179,14 @@ impl RawSettings {
         }
     }
 
-    fn no_such_variable(&self, name: &str) -> String {
+    /// Says why a variable in capital letters is not a setting.
+    fn explain_unknown_variable(&self, name: &str) -> String {
         let rest = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
         let is_section = |name: &str| self.known.iter().any(|key| key.split_once('.').is_some_and(|key| key.0 == name));
         match rest.split_once("__") {
             None if is_section(&rest) => "is a section; set the variable of each of its settings".to_owned(),
             None => "there is no such setting; write two underscores between section and setting".to_owned(),
-            Some((section, _)) => self.missing(section),
+            Some((section, _)) => self.describe_known(section),
         }
     }
 }
@@ -199,7 +205,7 @@ fn environment() -> Result<Vec<(String, String)>, ConfigError> {
 }
 
 /// Says where a file is not TOML. It never shows what stands there: that may be a secret.
-fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count().saturating_add(1);
     let column = before.chars().rev().take_while(|letter| *letter != '\n').count().saturating_add(1);

@@ -19,7 +19,7 @@ pub(super) fn loose_mode(path: &Path) -> io::Result<Option<u32>> {
 /// Warns when others can read the configuration's file, if `file` names one or [`DEFAULT_FILE`] exists, and may find a
 /// secret there.
 pub fn warn_of_loose_config(file: Option<&Path>, config: &Config) {
-    if config.is_secret()
+    if config.has_secret()
         && let Ok(Some(mode)) = loose_mode(file.unwrap_or(Path::new(DEFAULT_FILE)))
     {
         tracing::warn!(

@@ -52,7 +52,7 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     if database_file.exists() {
         let db = open_database(config, &Arc::default()).await?;
         let sealed = has_sealed_keys(&db).await?;
-        db.close().await.map_err(|error| StartError::Database { url: config.database.shown(), error })?;
+        db.close().await.map_err(|error| StartError::Database { url: config.database.describe(), error })?;
         if sealed {
             // Another process that starts for the first time may have made both meanwhile.
             return if file.exists() { read_key(&file) } else { Err(StartError::LostMasterKey(file)) };

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use vestibule::{
     config::{Config, markdown_reference, toml_example},
+    domain::password::FLOOR,
     startup,
 };
 
@@ -22,6 +23,7 @@ crate::trials![
     errors_say_what_to_write,
     empty_text_means_unset_for_every_setting,
     defaults_are_shown_as_declared,
+    descriptions_state_the_defaults_of_unset_settings,
     effective_settings_name_their_source,
     effective_settings_hide_secrets,
     reference_and_example_are_generated,
@@ -241,7 +243,21 @@ async fn empty_text_means_unset_for_every_setting() {
 async fn defaults_are_shown_as_declared() {
     let declared: Vec<_> = Config::declarations().map(|declaration| declaration.default).collect();
     assert_eq!(shown("", &[]), declared);
-    assert!(Config::declarations().all(|declaration| !declaration.description.is_empty()));
+}
+
+/// What a description says with a number in it is what the code does.
+async fn descriptions_state_the_defaults_of_unset_settings() {
+    let config = Settings::default().config();
+    let days = config.sessions.idle_lifetime().as_secs() / (24 * 60 * 60);
+    for (key, sentence) in [
+        ("sessions.idle_lifetime", format!("If unset, `{days}d` or `sessions.lifetime`, whichever is shorter.")),
+        ("passwords.hash_memory", format!("at least `{}MiB`.", FLOOR.memory_kib / 1024)),
+        ("passwords.hash_iterations", format!("at least {}.", FLOOR.iterations)),
+    ] {
+        let declaration = Config::declarations().find(|declaration| declaration.key == key).unwrap();
+        let description = declaration.description.join("");
+        assert!(description.contains(&sentence), "{sentence} in {description}");
+    }
 }
 
 /// What `vestibule config` prints in a folder with this file.
@@ -395,7 +411,7 @@ async fn secrets_are_not_shown() {
     }
     let settings = Settings::default().with("database.url", "postgres://user:hunter2@db/vestibule");
     let config = settings.with("keys.master_key", "hunter2").config();
-    assert!(!format!("{config:?}").contains("hunter2") && !config.database.shown().contains("hunter2"));
+    assert!(!format!("{config:?}").contains("hunter2") && !config.database.describe().contains("hunter2"));
 }
 
 async fn file_with_secrets_that_others_can_read_is_warned_of_s117() {

@@ -38,12 +38,12 @@ impl Value for HttpUrl {
     const NOTATION: Notation = Notation::Quoted;
 
     fn parse(text: &str) -> Result<Self, String> {
-        let refused = || "must be an http or https URL without user, query and fragment".to_owned();
-        let url = Url::parse(text).map_err(|_| refused())?;
+        let invalid = || "must be an http or https URL without user, query and fragment".to_owned();
+        let url = Url::parse(text).map_err(|_| invalid())?;
         let anonymous = url.username().is_empty() && url.password().is_none();
         let bare = url.query().is_none() && url.fragment().is_none();
         if !(matches!(url.scheme(), "http" | "https") && url.has_host() && anonymous && bare) {
-            return Err(refused());
+            return Err(invalid());
         }
         let url = Self(url);
         if url.as_str() == text.trim_end_matches('/') {

@@ -53,7 +53,7 @@ impl Value for SecretString {
     }
 
     fn describe() -> String {
-        "a secret text".to_owned()
+        "a secret".to_owned()
     }
 }
 

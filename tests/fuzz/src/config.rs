@@ -111,7 +111,7 @@ fn accepted(config: &Config) {
     assert!(strong || weak, "hashes cost too little");
     assert!(cost.memory_kib <= 262_144 && cost.iterations <= 16 && cost.parallelism <= 16);
     assert!(!format!("{config:?}").contains(SECRET), "the settings show a secret when they are printed");
-    assert!(!config.database.shown().contains(SECRET), "the database's URL shows a secret");
+    assert!(!config.database.describe().contains(SECRET), "the database's URL shows a secret");
 }
 
 /// What holds for settings that differ in one point from ones that were accepted.
