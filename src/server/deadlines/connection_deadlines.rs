@@ -33,9 +33,9 @@ pub(in crate::server) struct ConnectionDeadlines {
 struct State {
     /// Requests in progress. On HTTP/2 there may be several.
     active_requests: usize,
-    /// When the connection became idle; while `awaits_head_end` is set, when that head began.
+    /// When the connection became idle or, while `awaits_head_end` is set, when the head began.
     waiting_since: Instant,
-    /// Whether the head of the next request has begun.
+    /// Whether the head of the next request has begun. A new connection counts as the beginning of a head.
     awaits_head_end: bool,
     /// Whether the bytes read so far end inside a head, perhaps of a request that follows those in progress.
     is_inside_head: bool,

@@ -8,8 +8,8 @@ use tracing::{Span, field};
 use super::trace_context;
 use crate::{ids::RequestId, server::route_table::Route};
 
-/// The most bytes of a path that are logged.
-const LOGGED_PATH_BYTES: usize = 256;
+/// The most bytes of a path or an unknown method that are logged.
+const LOGGED_BYTES: usize = 256;
 
 /// The methods that `http.request.method` may name (RFC 9110, RFC 5789).
 const KNOWN_METHODS: [Method; 9] = [
@@ -29,7 +29,7 @@ const KNOWN_METHODS: [Method; 9] = [
 pub(super) fn open(request: &Request, id: RequestId, route: Option<&Route>, operation: &str) -> Span {
     let is_known = KNOWN_METHODS.contains(request.method());
     let method = if is_known { request.method().as_str() } else { "_OTHER" };
-    let original_method = (!is_known).then(|| request.method().as_str());
+    let original_method = (!is_known).then(|| truncate(request.method().as_str()));
     let template = route.map(|route| route.template.as_str());
 
     let span = tracing::info_span!(
@@ -41,7 +41,7 @@ pub(super) fn open(request: &Request, id: RequestId, route: Option<&Route>, oper
         http.request.method = method,
         http.request.method_original = original_method,
         http.route = template,
-        url.path = loggable_path(request.uri().path()),
+        url.path = truncate(request.uri().path()),
         client.address = field::Empty,
         user.id = field::Empty,
         session.id = field::Empty,
@@ -63,7 +63,7 @@ fn span_name(method: &str, template: Option<&str>) -> String {
     }
 }
 
-/// Cuts a path that is too long for a log line.
-fn loggable_path(path: &str) -> &str {
-    path.split_at(path.floor_char_boundary(LOGGED_PATH_BYTES)).0
+/// Truncates a text that is too long for a log line.
+fn truncate(text: &str) -> &str {
+    text.split_at(text.floor_char_boundary(LOGGED_BYTES)).0
 }
