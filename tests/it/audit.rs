@@ -154,7 +154,7 @@ async fn everything_that_matters_leaves_one_event_s113() {
     assert_eq!(findings(&app).await, []);
     let kinds = seen.iter().map(|told| told.split(' ').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
     // These two have tests of their own.
-    let elsewhere = [Kind::AccountLocked, Kind::KeysReset];
+    let elsewhere = [Kind::UserLocked, Kind::KeysReset];
     let all = Kind::iter().filter(|kind| !elsewhere.contains(kind)).map(|kind| kind.to_value());
     assert_eq!(kinds, all.collect(), "a kind that nothing here has caused");
 }
@@ -231,7 +231,7 @@ async fn what_is_not_done_is_not_noted() {
     let unknown = "/me/sessions/00000000-0000-4000-8000-000000000000";
     app.call("DELETE", unknown).bearer(&tokens.access).send().await.is_problem(404, "not_found");
     app.post("/token/revoke").json(&json!({ "refresh_token": "vst_r_nonsense" })).send().await;
-    app.sql("DROP TABLE known_device").await;
+    app.sql("DROP TABLE known_network").await;
     app.post("/login").json(&taken).send().await.is_problem(500, "internal");
     assert!(account::disable(&app.app, john.id).await.is_err());
     assert_eq!(verified(&app).await.last, before.last + 1, "the login alone");
@@ -333,7 +333,7 @@ async fn altered_head_is_found_s114() {
     }
     let (app, _) = trail().await;
     app.sql("DELETE FROM audit_head").await;
-    assert_eq!(findings(&app).await, [Finding::NoHead]);
+    assert_eq!(findings(&app).await, [Finding::HeadRemoved]);
 }
 
 /// What the database alone cannot show: it was as it is now once.

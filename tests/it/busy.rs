@@ -62,7 +62,7 @@ async fn full_queue_takes_no_wait_of_later_failures_away() {
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
     let meanwhile = async {
         // Until the try has its address's row beside those of the first failure.
-        while app.count("throttle").await < 3 {
+        while app.count("rate_limit").await < 3 {
             tokio::task::yield_now().await;
         }
         assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
@@ -94,14 +94,14 @@ async fn full_queue_at_the_new_password_changes_nothing() {
     let change = slow.post("/me/password").bearer(&tokens.access).json(&body).send();
     let meanwhile = async {
         // His hash costs less than a new one would, so the answer is held back for as long as that would take.
-        while slow.app.hashing.computed() == 0 {
+        while slow.app.hasher.computed() == 0 {
             tokio::task::yield_now().await;
         }
         slow.fill_queue_with("jane").await;
     };
     let (answer, ()) = join(change, meanwhile).await;
     answer.is_problem(503, "busy");
-    assert_eq!(slow.app.hashing.computed(), 2, "his current password and hers");
+    assert_eq!(slow.app.hasher.computed(), 2, "his current password and hers");
     assert!(app.knows(&elsewhere.access).await);
     let wrong = json!({ "username": "john", "password": "a better password" });
     app.post("/login").json(&wrong).send().await.is_problem(401, "invalid_credentials");

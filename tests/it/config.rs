@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use vestibule::{
     config::{Config, markdown_reference, toml_example},
-    domain::password::FLOOR,
+    domain::password::MIN_COST,
     startup,
 };
 
@@ -251,8 +251,8 @@ async fn descriptions_state_the_defaults_of_unset_settings() {
     let days = config.sessions.idle_lifetime().as_secs() / (24 * 60 * 60);
     for (key, sentence) in [
         ("sessions.idle_lifetime", format!("If unset, `{days}d` or `sessions.lifetime`, whichever is shorter.")),
-        ("passwords.hash_memory", format!("at least `{}MiB`.", FLOOR.memory_kib / 1024)),
-        ("passwords.hash_iterations", format!("at least {}.", FLOOR.iterations)),
+        ("passwords.hash_memory", format!("at least `{}MiB`.", MIN_COST.memory_kib / 1024)),
+        ("passwords.hash_iterations", format!("at least {}.", MIN_COST.iterations)),
     ] {
         let declaration = Config::declarations().find(|declaration| declaration.key == key).unwrap();
         let description = declaration.description.join("");

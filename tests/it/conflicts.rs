@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection};
 use serde_json::json;
-use vestibule::domain::database;
+use vestibule::store;
 
 use crate::support::{TestApp, app::Tokens, client::Answer};
 

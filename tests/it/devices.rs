@@ -67,7 +67,7 @@ async fn devices_are_bounded_and_forgotten_in_time() {
         assert_eq!(sign_in(&app, "john", "my_password", address(number)).await, Ok(true));
         app.advance(1);
     }
-    assert_eq!(app.count("known_device").await, 20);
+    assert_eq!(app.count("known_network").await, 20);
     free_failures(&app, "john", 100).await;
     assert!(sign_in(&app, "john", "my_password", address(4)).await.is_err(), "the one used least lately");
     assert_eq!(sign_in(&app, "john", "my_password", address(5)).await, Ok(true));
@@ -76,7 +76,7 @@ async fn devices_are_bounded_and_forgotten_in_time() {
     assert!(sign_in(&app, "john", "my_password", address(24)).await.is_err(), "after 30 days");
     assert_eq!(clean_up::run(&app.app).await.unwrap().devices, 20);
     account::delete(&app.app, john.id).await.unwrap();
-    assert_eq!(app.count("known_device").await, 0);
+    assert_eq!(app.count("known_network").await, 0);
 }
 
 async fn devices_are_forgotten_with_the_password() {
@@ -88,7 +88,7 @@ async fn devices_are_forgotten_with_the_password() {
     assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false), "known");
     account::set_password(&app.app, &john, &Password::from("another_password".to_owned())).await.unwrap();
     assert_eq!(sign_in(&app, "john", "another_password", home).await, Err(1), "known no more");
-    assert_eq!(app.count("known_device").await, 0);
+    assert_eq!(app.count("known_network").await, 0);
     account::delete(&app.app, john.id).await.unwrap();
 }
 
@@ -97,7 +97,7 @@ async fn own_new_password_keeps_the_own_device_only() {
     app.user("john", "my_password").await;
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
     let tokens = app.sign_in("john", "my_password").await;
-    assert_eq!(app.count("known_device").await, 2);
+    assert_eq!(app.count("known_network").await, 2);
     let body = json!({ "current_password": "my_password", "new_password": "a better password" });
     assert_eq!(app.post("/me/password").bearer(&tokens.access).json(&body).send().await.status, 204);
     free_failures(&app, "john", 10).await;

@@ -11,7 +11,7 @@ use vestibule::{
         App, account,
         fault::Fault,
         login::{self, LoginError},
-        password::{Cost, FLOOR, Hashing, HashingSettings},
+        password::{Cost, MIN_COST, Hashing, HasherSettings},
     },
     entity::user,
     startup,
@@ -40,8 +40,8 @@ async fn phc(app: &TestApp) -> Vec<String> {
 }
 
 async fn default_cost_is_the_floor() {
-    assert_eq!(Settings::default().config().passwords.cost(), FLOOR);
-    assert_eq!((FLOOR.memory_kib, FLOOR.iterations, FLOOR.parallelism), (19_456, 2, 1));
+    assert_eq!(Settings::default().config().passwords.cost(), MIN_COST);
+    assert_eq!((MIN_COST.memory_kib, MIN_COST.iterations, MIN_COST.parallelism), (19_456, 2, 1));
     let settings = ["passwords.weak_hashing_for_tests", "passwords.hash_memory", "passwords.hash_iterations"];
     let app = settings.into_iter().fold(TestApp::builder(), |builder, key| builder.setting(key, "")).start().await;
     app.user("john", "my_password").await;
@@ -109,8 +109,8 @@ async fn lowered_cost_leaves_the_hash() {
     let before = phc(&app).await;
     assert!(sign_in(&reopened(&app, 32).await, "my_password").await);
     let fewer_passes_more_memory = Cost { memory_kib: 128, iterations: 1, parallelism: 1 };
-    assert!(fewer_passes_more_memory.covers(Cost { memory_kib: 64, iterations: 2, parallelism: 1 }));
-    assert!(!Cost { memory_kib: 64, iterations: 1, parallelism: 1 }.covers(fewer_passes_more_memory));
+    assert!(fewer_passes_more_memory.is_at_least(Cost { memory_kib: 64, iterations: 2, parallelism: 1 }));
+    assert!(!Cost { memory_kib: 64, iterations: 1, parallelism: 1 }.is_at_least(fewer_passes_more_memory));
     assert_eq!(phc(&app).await, before);
 }
 
@@ -158,7 +158,7 @@ async fn held_answers_occupy_no_hashing_thread() {
         tokio::spawn(async move { sign_in(&slow, "wrong").await })
     };
     let tries: Vec<_> = (0..8).map(|_| spawn()).collect();
-    while slow.hashing.computed() < 8 {
+    while slow.hasher.computed() < 8 {
         tokio::task::yield_now().await;
     }
     assert!(tries.iter().all(|held| !held.is_finished()));
@@ -188,13 +188,13 @@ async fn threads_end_with_the_last_user() {
         let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
         names.filter(|name| name.starts_with(prefix)).count()
     };
-    let settings = HashingSettings {
-        cost: Cost { memory_kib: 64, ..FLOOR },
+    let settings = HasherSettings {
+        cost: Cost { memory_kib: 64, ..MIN_COST },
         threads: 100,
         queue_length: 1,
         queue_wait: Duration::from_secs(1),
     };
-    let hashing = Hashing::start(settings, &Arc::default()).unwrap();
+    let hashing = Hasher::start(settings, &Arc::default()).unwrap();
     while named("hash-99") == 0 {
         tokio::task::yield_now().await;
     }
@@ -214,11 +214,11 @@ async fn abandoned_requests_are_not_hashed() {
         tokio::spawn(async move { sign_in(&app, "my_password").await })
     };
     let first = spawn();
-    while app.app.hashing.computed() == 0 {
+    while app.app.hasher.computed() == 0 {
         tokio::task::yield_now().await;
     }
     let abandoned: Vec<_> = (0..20).map(|_| spawn()).collect();
-    while app.app.hashing.waiting() < 20 {
+    while app.app.hasher.waiting() < 20 {
         tokio::task::yield_now().await;
     }
     for task in abandoned {
@@ -226,5 +226,5 @@ async fn abandoned_requests_are_not_hashed() {
         assert!(task.await.unwrap_err().is_cancelled());
     }
     assert!(!first.await.unwrap() && !spawn().await.unwrap());
-    assert_eq!(app.app.hashing.computed(), 2);
+    assert_eq!(app.app.hasher.computed(), 2);
 }

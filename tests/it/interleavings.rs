@@ -83,7 +83,7 @@ impl Holder {
 
 /// Waits until the service has begun `number` hashes more than `before`.
 async fn hashing(app: &TestApp, before: u64, number: u64) {
-    while app.app.hashing.computed() < before + number {
+    while app.app.hasher.computed() < before + number {
         tokio::task::yield_now().await;
     }
 }
@@ -102,7 +102,7 @@ async fn login_loses_against_what_happens_while_it_hashes() {
     ] {
         let app = deliberate().await;
         app.user("john", "my_password").await;
-        let before = app.app.hashing.computed();
+        let before = app.app.hasher.computed();
         let meanwhile = async {
             hashing(&app, before, 1).await;
             app.sql(change).await;
@@ -124,7 +124,7 @@ async fn ended_session_sets_no_password_s13() {
     let thief = app.sign_in("john", "my_password").await;
     let owner = app.sign_in("john", "my_password").await;
     let [thief, kept] = [caller(&app, &thief).await, caller(&app, &owner).await];
-    let before = app.app.hashing.computed();
+    let before = app.app.hasher.computed();
     let meanwhile = async {
         hashing(&app, before, 2).await;
         session::end_others(&app.app, &kept, &attempt("john", "").client).await.unwrap();
@@ -160,17 +160,17 @@ async fn device_that_is_used_again_is_not_cleared_away() {
     app.user("john", "my_password").await;
     app.token("john", "my_password").await;
     app.advance(30 * 24 * 60 * 60);
-    let holder = Holder::of(&app, "UPDATE known_device SET last_login_at = last_login_at + 60000000").await;
+    let holder = Holder::of(&app, "UPDATE known_network SET last_login_at = last_login_at + 60000000").await;
     let (removed, ()) = join(clean_up::run(&app.app), holder.commit_later()).await;
     assert_eq!(removed.unwrap().devices, 0);
-    assert_eq!(app.count("known_device").await, 1);
+    assert_eq!(app.count("known_network").await, 1);
 }
 
 async fn throttle_that_counts_again_is_not_cleared_away() {
     let app = TestApp::new().await;
     assert!(login::with_password(&app.app, attempt("john", "my_password")).await.is_err());
     app.advance(24 * 60 * 60);
-    let holder = Holder::of(&app, "UPDATE throttle SET expires_at = expires_at + 172800000000").await;
+    let holder = Holder::of(&app, "UPDATE rate_limit SET expires_at = expires_at + 172800000000").await;
     let (removed, ()) = join(clean_up::run(&app.app), holder.commit_later()).await;
     assert_eq!(removed.unwrap().throttles, 0);
 }
@@ -179,11 +179,11 @@ async fn device_that_is_cleared_away_meanwhile_is_remembered() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     app.token("john", "my_password").await;
-    let holder = Holder::of(&app, "DELETE FROM known_device").await;
+    let holder = Holder::of(&app, "DELETE FROM known_network").await;
     let login = login::with_password(&app.app, attempt("john", "my_password"));
     let (outcome, ()) = join(login, holder.commit_later()).await;
     assert!(outcome.is_ok(), "{outcome:?}");
-    assert_eq!(app.count("known_device").await, 1);
+    assert_eq!(app.count("known_network").await, 1);
 }
 
 async fn token_that_was_current_when_it_came_ends_nothing() {
@@ -298,7 +298,7 @@ async fn lost_connection_is_503() {
         kill.to_owned()
     };
     let holder = Holder::new(&app).await;
-    let before = app.app.hashing.computed();
+    let before = app.app.hasher.computed();
     let body = json!({ "username": "john", "password": "my_password" });
     let held = async {
         hashing(&app, before, 1).await;

@@ -192,7 +192,7 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     app.token("john", "my_password").await;
-    assert!(app.count("throttle").await > 0);
+    assert!(app.count("rate_limit").await > 0);
     write_key(&app.folder);
     keyring::reset(&app.app.db, &app.app.clock).await.unwrap();
     assert_eq!((app.count("user").await, app.count("session").await, app.count("sealed_key").await), (1, 0, 0));

@@ -180,11 +180,11 @@ async fn damaged_hash_fails_one_account_only_s4() {
         "$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     ] {
         app.sql(&format!("UPDATE \"user\" SET password_hash = '{phc}' WHERE username = 'john'")).await;
-        let (begun, computed) = (Instant::now(), app.app.hashing.computed());
+        let (begun, computed) = (Instant::now(), app.app.hasher.computed());
         let answer = app.post("/login").json(&json!({ "username": "john", "password": "my_password" })).send().await;
         answer.is_problem(401, "invalid_credentials");
         assert!(begun.elapsed() < Duration::from_secs(1), "{phc} took {:?}", begun.elapsed());
-        assert_eq!(app.app.hashing.computed(), computed + 1, "{phc} costs a hash all the same");
+        assert_eq!(app.app.hasher.computed(), computed + 1, "{phc} costs a hash all the same");
     }
     app.token("jane", "my_password").await;
 }
@@ -192,17 +192,17 @@ async fn damaged_hash_fails_one_account_only_s4() {
 async fn passwords_that_are_too_long_are_never_hashed_s7() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
-    let before = app.app.hashing.computed();
+    let before = app.app.hasher.computed();
     for (length, status) in [(257, 400), (1_000_000, 413)] {
         for name in ["john", "nobody"] {
             let body = json!({ "username": name, "password": "\u{1f511}".repeat(length) });
             assert_eq!(app.post("/login").json(&body).send().await.status, status, "{length}");
         }
     }
-    assert_eq!(app.app.hashing.computed(), before);
+    assert_eq!(app.app.hasher.computed(), before);
     let longest = json!({ "username": "john", "password": "\u{1f511}".repeat(256) });
     app.post("/login").json(&longest).send().await.is_problem(401, "invalid_credentials");
-    assert!(app.app.hashing.computed() > before, "one that fits is hashed");
+    assert!(app.app.hasher.computed() > before, "one that fits is hashed");
 }
 
 async fn full_queue_is_503_for_known_and_unknown_names() {

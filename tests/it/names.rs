@@ -2,7 +2,7 @@
 
 use crate::support;
 use regex::Regex;
-use vestibule::domain::name::{self, Name, REGISTRABLE};
+use vestibule::domain::name::{self, Name, PATTERN};
 
 crate::trials![
     every_registrable_letter_has_one_canonical_form_of_its_length,
@@ -14,14 +14,14 @@ crate::trials![
 ];
 
 async fn every_registrable_letter_has_one_canonical_form_of_its_length() {
-    let pattern = Regex::new(REGISTRABLE).unwrap();
+    let pattern = Regex::new(PATTERN).unwrap();
     let mut letters = 0;
     for letter in (0..=0xffff).filter_map(char::from_u32) {
         for text in [letter.to_string(), format!("a{letter}"), format!("{letter}1{letter}")] {
             if pattern.is_match(&text) {
-                let form = name::canonical(&text).unwrap_or_else(|| panic!("{letter:?} is refused"));
+                let form = name::canonicalize(&text).unwrap_or_else(|| panic!("{letter:?} is refused"));
                 assert_eq!(form.chars().count(), text.chars().count(), "{letter:?}");
-                assert_eq!(name::canonical(&form).as_ref(), Some(&form), "{letter:?}");
+                assert_eq!(name::canonicalize(&form).as_ref(), Some(&form), "{letter:?}");
                 assert_eq!(Name::parse(&text).unwrap().canonical(), form);
                 letters += 1;
             } else {
@@ -33,7 +33,7 @@ async fn every_registrable_letter_has_one_canonical_form_of_its_length() {
 }
 
 async fn canonical_form_is_idempotent_for_long_names() {
-    let pattern = Regex::new(REGISTRABLE).unwrap();
+    let pattern = Regex::new(PATTERN).unwrap();
     let single = |letter: &char| pattern.is_match(&letter.to_string());
     let letters: Vec<char> = (0..=0xffff).filter_map(char::from_u32).filter(single).collect();
     // A full period of a linear congruence: every letter occurs beside letters of other scripts.
@@ -50,9 +50,9 @@ async fn canonical_form_is_idempotent_for_long_names() {
         if text.chars().count() > 80 || !pattern.is_match(&text) {
             continue;
         }
-        let form = name::canonical(&text).unwrap_or_else(|| panic!("{text:?} is refused"));
+        let form = name::canonicalize(&text).unwrap_or_else(|| panic!("{text:?} is refused"));
         assert_eq!(form.chars().count(), text.chars().count(), "{text:?}");
-        assert_eq!(name::canonical(&form), Some(form), "{text:?}");
+        assert_eq!(name::canonicalize(&form), Some(form), "{text:?}");
     }
 }
 
@@ -60,31 +60,31 @@ async fn spellings_of_one_name_are_equal() {
     for (one, other) in
         [("Bob", "bob"), ("ＢＯＢ", "bob"), ("É", "e\u{301}"), ("ΟΔΟΣ", "οδος"), ("οδοσ", "οδος"), ("ДОМ", "дом")]
     {
-        assert!(name::canonical(one).is_some(), "{one}");
-        assert_eq!(name::canonical(one), name::canonical(other), "{one} {other}");
+        assert!(name::canonicalize(one).is_some(), "{one}");
+        assert_eq!(name::canonicalize(one), name::canonicalize(other), "{one} {other}");
     }
 }
 
 async fn different_names_stay_different() {
     for (one, other) in [("é", "e"), ("ß", "ss"), ("a.b", "ab"), ("аdmin", "admin"), ("o", "0")] {
-        assert_ne!(name::canonical(one), name::canonical(other), "{one} {other}");
+        assert_ne!(name::canonicalize(one), name::canonicalize(other), "{one} {other}");
     }
 }
 
 async fn what_the_profile_refuses_has_no_form() {
     for text in ["", "two words", "a\u{0}", "ᴮᴼᴮ", "a\u{200b}b", "½", "\u{202e}abc", "a\u{5d0}", &"x".repeat(81), "🦀"]
     {
-        assert_eq!(name::canonical(text), None, "{text:?}");
+        assert_eq!(name::canonicalize(text), None, "{text:?}");
     }
 }
 
 async fn canonical_form_of_any_letter_is_its_own() {
     for letter in (0..=0x0001_ffff).filter_map(char::from_u32) {
         for text in [letter.to_string(), format!("a{letter}")] {
-            if let Some(form) = name::canonical(&text) {
-                assert_eq!(name::canonical(&form).as_ref(), Some(&form), "{text:?}");
+            if let Some(form) = name::canonicalize(&text) {
+                assert_eq!(name::canonicalize(&form).as_ref(), Some(&form), "{text:?}");
             }
         }
     }
-    assert_eq!(name::canonical("\u{13b4}"), None, "its lower-case letter is refused");
+    assert_eq!(name::canonicalize("\u{13b4}"), None, "its lower-case letter is refused");
 }

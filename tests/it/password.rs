@@ -103,8 +103,8 @@ async fn of_parallel_changes_one_wins() {
 
 async fn token_is_asked_for_before_the_password() {
     let app = TestApp::new().await;
-    let before = app.app.hashing.computed();
+    let before = app.app.hasher.computed();
     let body = json!({ "current_password": "my_password", "new_password": "a better password" });
     app.post("/me/password").json(&body).send().await.is_problem(401, "missing_token");
-    assert_eq!(app.app.hashing.computed(), before, "nothing was hashed");
+    assert_eq!(app.app.hasher.computed(), before, "nothing was hashed");
 }

@@ -6,7 +6,7 @@ use futures_util::future::{join, join_all};
 use rustix::process::{Resource, Rlimit, prlimit};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::json;
-use vestibule::domain::database;
+use vestibule::store;
 
 use crate::support::{
     TestApp,

@@ -141,7 +141,7 @@ async fn labels_are_bounded() {
         }
     }
     app.get("/docs").send().await;
-    app.sql("DROP TABLE known_device").await;
+    app.sql("DROP TABLE known_network").await;
     assert_eq!(app.post("/login").json(&json!({ "username": "x", "password": "y" })).send().await.status, 500);
     let text = app.app.metrics.text(vestibule::metrics::Gauges::default());
     let label = regex::Regex::new("([a-z]+)=\"([^\"]*)\"").unwrap();

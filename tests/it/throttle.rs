@@ -253,18 +253,18 @@ async fn parallel_tries_are_all_counted_s24() {
     let app = limited().await;
     app.user("john", "my_password").await;
     for name in ["john", "nobody"] {
-        let before = app.app.hashing.computed();
+        let before = app.app.hasher.computed();
         let tries = (0..100).map(|number| sign_in(&app, name, "wrong", address(number)));
         let passed = join_all(tries).await.into_iter().flatten().count();
-        assert_eq!((passed, app.app.hashing.computed() - before), (5, 5), "{name}");
+        assert_eq!((passed, app.app.hasher.computed() - before), (5, 5), "{name}");
     }
-    let before = app.app.hashing.computed();
+    let before = app.app.hasher.computed();
     let tries = (0..100).map(|number| {
         let app = &app;
         async move { sign_in(app, &format!("name{number}"), "wrong", address(5000)).await }
     });
     let passed = join_all(tries).await.into_iter().flatten().count();
-    assert_eq!((passed, app.app.hashing.computed() - before), (10, 10), "from one address");
+    assert_eq!((passed, app.app.hasher.computed() - before), (10, 10), "from one address");
 }
 
 async fn limits_hold_across_instances_s25() {
@@ -385,7 +385,7 @@ async fn spraying_is_stopped_earlier_s30() {
 
 /// Forgets the failures of accounts, and leaves addresses alone.
 async fn account_is_free(app: &TestApp) {
-    app.sql("UPDATE throttle SET failures = 0, until = 0, expires_at = 0 WHERE failures > 0").await;
+    app.sql("UPDATE rate_limit SET failures = 0, until = 0, expires_at = 0 WHERE failures > 0").await;
 }
 
 async fn longest_wait_is_told_s21() {

@@ -48,10 +48,10 @@ async fn storage_is_bounded_s31() {
     }
     let rows = 2 * number as u64;
     println!("throttle: {number} names and as many addresses, memory {early} early on, {} at the end", resident());
-    assert_eq!(app.count("throttle").await.unsigned_abs(), rows);
+    assert_eq!(app.count("rate_limit").await.unsigned_abs(), rows);
     app.advance(24 * 60 * 60);
     assert_eq!(clean_up::run(&app.app).await.unwrap().throttles, rows);
-    assert_eq!(app.count("throttle").await, 0);
+    assert_eq!(app.count("rate_limit").await, 0);
 }
 
 async fn no_name_or_address_is_stored() {
@@ -62,8 +62,8 @@ async fn no_name_or_address_is_stored() {
     assert_eq!(sign_in(&app, "john", "wrong", address(78)).await, Ok(false));
     let refused = token::refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
     assert!(matches!(refused, Err(RefreshError::InvalidToken)));
-    let rows = throttle::Entity::find().all(&app.app.db).await.unwrap();
-    let devices = known_device::Entity::find().all(&app.app.db).await.unwrap();
+    let rows = rate_limit::Entity::find().all(&app.app.db).await.unwrap();
+    let devices = known_network::Entity::find().all(&app.app.db).await.unwrap();
     assert!(rows.len() > 2 && devices.len() == 1);
     let hash = regex::Regex::new("^[A-Za-z0-9_-]{43}$").unwrap();
     for row in rows {
@@ -80,9 +80,9 @@ async fn throttle_that_goes_meanwhile_is_made_anew() {
     let other = database::connect(app.config.database.url.secret(), 1).await.unwrap();
     let held = async {
         other.execute_unprepared("BEGIN").await.unwrap();
-        other.execute_unprepared("SELECT subject FROM throttle FOR UPDATE").await.unwrap();
+        other.execute_unprepared("SELECT subject FROM rate_limit FOR UPDATE").await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        other.execute_unprepared("DELETE FROM throttle").await.unwrap();
+        other.execute_unprepared("DELETE FROM rate_limit").await.unwrap();
         other.execute_unprepared("COMMIT").await.unwrap();
     };
     let meanwhile = async {
@@ -90,7 +90,7 @@ async fn throttle_that_goes_meanwhile_is_made_anew() {
         sign_in(&app, "john", "wrong", address(1)).await
     };
     assert_eq!(join(held, meanwhile).await.1, Ok(false));
-    assert_eq!(app.count("throttle").await, 2);
+    assert_eq!(app.count("rate_limit").await, 2);
 }
 
 async fn clocks_that_differ_a_little_make_no_wait() {
@@ -98,7 +98,7 @@ async fn clocks_that_differ_a_little_make_no_wait() {
     app.user("john", "my_password").await;
     for _ in 0..4 {
         assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
-        app.sql("UPDATE throttle SET until = until + 4000000 WHERE failures > 0").await;
+        app.sql("UPDATE rate_limit SET until = until + 4000000 WHERE failures > 0").await;
     }
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
 }
@@ -110,9 +110,9 @@ async fn clock_that_was_ahead_holds_nobody_up() {
         assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
     }
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(2));
-    app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
+    app.sql("UPDATE rate_limit SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
     free_failures(&app, "john", 10).await;
-    app.sql("UPDATE throttle SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
+    app.sql("UPDATE rate_limit SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
     assert_eq!(sign_in(&app, "john", "my_password", address(100)).await, Ok(true));
 }

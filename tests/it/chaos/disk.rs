@@ -11,7 +11,7 @@ use std::{
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection};
 use tokio::time::sleep;
-use vestibule::domain::database;
+use vestibule::store;
 
 use super::{
     owner::{GOOD_OR_REFUSED, Tally},

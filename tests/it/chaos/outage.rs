@@ -144,7 +144,7 @@ async fn failing_look_ups_let_nobody_in_r5() {
     remote.register("john").await;
     let (number, mut tries, mut wrongful) = (rounds(3, 30), 0, Vec::new());
     for _ in 0..number {
-        for table in ["throttle", "known_device", "session", "user"] {
+        for table in ["rate_limit", "known_network", "session", "user"] {
             let kept = remote.sign_in("john").await;
             let ended = remote.sign_in("john").await;
             assert_eq!(remote.call("POST", "/logout").bearer(&ended.access).send().await.status, 204);

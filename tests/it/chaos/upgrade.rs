@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection};
 use tokio::time::sleep;
-use vestibule::domain::database;
+use vestibule::store;
 
 use super::{
     owner::{GOOD, Tally},

@@ -174,7 +174,7 @@ impl Builder {
 async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differences: Differences) -> TestApp {
     let config = settings.config();
     let Differences { fault, starting, deadlines } = differences;
-    let app = Arc::new(startup::open_patiently(&config, &clock, &Arc::default()).await.unwrap());
+    let app = Arc::new(startup::open_with_retry(&config, &clock, &Arc::default()).await.unwrap());
     let service = Arc::new(if starting { Service::default() } else { Service::serving(Arc::clone(&app)) });
     let shutdown = Shutdown { draining: service.leaving().clone(), ..Shutdown::default() };
     let metrics = Arc::clone(service.metrics());
@@ -303,7 +303,7 @@ impl TestApp {
 
     /// The same with logins of this account.
     pub(crate) async fn fill_queue_with(&self, name: &'static str) {
-        let hashing = &self.app.hashing;
+        let hashing = &self.app.hasher;
         let login = || {
             let app = Arc::clone(&self.app);
             tokio::spawn(async move { login::with_password(&app, attempt(name, "my_password")).await })
@@ -373,7 +373,7 @@ pub(crate) fn client_at(address: impl Into<IpAddr>) -> Client {
 
 /// The events that tell of refresh tokens that should not have been about.
 pub(crate) async fn misuses(db: &impl ConnectionTrait) -> Vec<audit_event::Model> {
-    let kinds = [Kind::RefreshTokenReused, Kind::RefreshTokenAhead].map(|kind| kind.to_value());
+    let kinds = [Kind::RefreshTokenReused, Kind::RefreshTokenOutOfSequence].map(|kind| kind.to_value());
     let all = audit_event::Entity::find().all(db).await.unwrap();
     all.into_iter().filter(|event| kinds.contains(&event.kind)).collect()
 }

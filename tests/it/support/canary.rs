@@ -26,7 +26,7 @@ use sea_orm::{ConnectionTrait, EntityTrait as _};
 use tokio::{runtime::Handle, task::block_in_place};
 use url::Url;
 use vestibule::{
-    domain::database::connect,
+    store::connect,
     entity::audit_event,
     metrics::{Gauges, Metrics},
     telemetry::{self, LogFormat, Telemetry, TelemetrySettings},

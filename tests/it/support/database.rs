@@ -11,7 +11,7 @@ use std::{
 use sea_orm::ConnectionTrait as _;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
-use vestibule::domain::database;
+use vestibule::store;
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 

@@ -248,7 +248,7 @@ impl Deployment {
 
     /// A look at the rows.
     pub(crate) async fn rows(&self) -> DatabaseConnection {
-        let rows = vestibule::domain::database::connect(&self.url.clone().into(), 1).await.unwrap();
+        let rows = vestibule::store::connect(&self.url.clone().into(), 1).await.unwrap();
         if let Some(file) = self.url.strip_prefix("sqlite://") {
             // As the service makes it.
             fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
