@@ -1,11 +1,11 @@
 //! Background jobs, beside the requests.
 
 mod cleanup;
-mod clock_start;
+mod clock_sync;
 mod scheduler;
 
 pub use self::{
     cleanup::{Deleted, run_cleanup},
-    clock_start::start_clock,
+    clock_sync::{start_clock, sync_clock},
     scheduler::run,
 };

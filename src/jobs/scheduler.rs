@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::cleanup::{Deleted, run_cleanup};
+use super::{
+    cleanup::{Deleted, run_cleanup},
+    clock_sync::sync_clock,
+};
 use crate::{
-    clock::ClockOffset,
     domain::app::App,
     error::ServiceError,
     metrics::{Job, JobOutcome},
-    store::synchronize_clock,
 };
 
 /// How often an instance checks whether the cleanup is due.
@@ -55,20 +56,11 @@ async fn clean_up(app: &App) {
 }
 
 async fn follow_clock(app: &App) {
-    let outcome = synchronize_clock(&app.db, &app.clock).await;
+    let outcome = sync_clock(app).await;
     app.metrics.record_job_run(Job::Clock, job_outcome(&outcome));
-    match outcome {
-        Ok(None) => {}
-        Ok(Some(step)) => warn_of_step(step),
-        Err(error) => tracing::debug!(cause = error.chain(), "could not synchronize the clock"),
+    if let Err(error) = outcome {
+        tracing::debug!(cause = error.chain(), "could not synchronize the clock");
     }
-}
-
-fn warn_of_step(step: ClockOffset) {
-    tracing::warn!(
-        "the reference clock stepped {step}; this instance follows. Waits and expiry times may end early, or late by as \
-         much"
-    );
 }
 
 /// Returns how a run is counted.

@@ -7,24 +7,27 @@ use sea_orm::{ActiveEnum as _, EntityTrait as _, Iterable as _, QueryOrder as _}
 use serde_json::json;
 use vestibule::{
     domain::{
-        account,
-        audit::{self, Filter, Finding, Kind, Verified},
-        clean_up, keyring,
-        login::{self, LoginError},
+        admin::{
+            reset_keys::reset_keys,
+            users::{delete_user, disable_user, enable_user, find_user, set_password, unlock_user},
+        },
+        audit::{self, Filter, Finding, Kind, Verification},
+        auth::login::{LoginError, login},
     },
     entity::audit_event::{self, Column, Model},
     ids::UserId,
+    jobs::run_cleanup,
     startup,
 };
 
 use crate::{
+    rate_limits::{address, sign_in},
     support::{
         TestApp,
         app::{Tokens, attempt},
         client::Answer,
         forge, rounds,
     },
-    throttle::{address, sign_in},
 };
 
 crate::trials![
@@ -57,8 +60,8 @@ async fn chain(app: &TestApp) -> Vec<Model> {
     audit_event::Entity::find().order_by_asc(Column::Position).all(&app.app.db).await.unwrap()
 }
 
-async fn verified(app: &TestApp) -> Verified {
-    audit::verify(&app.app).await.unwrap()
+async fn verified(app: &TestApp) -> Verification {
+    audit::verify(&app.app.db, &app.app.audit).await.unwrap()
 }
 
 async fn findings(app: &TestApp) -> Vec<Finding> {
@@ -66,7 +69,7 @@ async fn findings(app: &TestApp) -> Vec<Finding> {
 }
 
 /// A trail of some length.
-async fn trail() -> (TestApp, Verified) {
+async fn trail() -> (TestApp, Verification) {
     let app = john().await;
     for _ in 0..5 {
         app.token("john", "my_password").await;
@@ -83,7 +86,7 @@ fn told(event: &Model) -> String {
     let who = [event.user_id.map(|id| id.to_string()), event.session_id.map(|id| id.to_string())];
     let who = who.map(|id| id.unwrap_or_else(|| "-".to_owned()));
     let reason = event.reason.as_deref().unwrap_or("-");
-    let address = event.address.as_deref().unwrap_or("-");
+    let address = event.client_ip.as_deref().unwrap_or("-");
     format!("{} {} {} {reason} {} {} {address}", event.kind, event.actor, event.outcome, who[0], who[1])
 }
 
@@ -128,8 +131,8 @@ async fn everything_that_matters_leaves_one_event_s113() {
     expect(Some(&answer), &format!("password_changed client success - {john} {sid_kept} 127.0.0.1")).await;
     let answer = app.post("/token/revoke").json(&json!({ "refresh_token": kept.refresh })).send().await;
     expect(Some(&answer), &format!("refresh_token_revoked client success - {john} {sid_kept} 127.0.0.1")).await;
-    let owner = account::find(&app.app, "john").await.unwrap();
-    account::set_password(&app.app, &owner, &"my_password".to_owned().into()).await.unwrap();
+    let owner = find_user(&app.app, "john").await.unwrap();
+    set_password(&app.app, &owner, &"my_password".to_owned().into()).await.unwrap();
     expect(None, &format!("password_set operator success - {john} - -")).await;
     let (answer, stolen, sid_stolen) = log_in().await;
     expect(Some(&answer), &format!("login client success - {john} {sid_stolen} 127.0.0.1")).await;
@@ -143,13 +146,13 @@ async fn everything_that_matters_leaves_one_event_s113() {
     app.sql("UPDATE session SET counter = 0").await;
     let answer = app.refresh(&late.refresh).await;
     expect(Some(&answer), &format!("refresh_token_ahead client failure - {john} {sid_early} 127.0.0.1")).await;
-    account::disable(&app.app, john).await.unwrap();
+    disable_user(&app.app, john).await.unwrap();
     expect(None, &format!("account_disabled operator success - {john} - -")).await;
-    account::enable(&app.app, john).await.unwrap();
+    enable_user(&app.app, john).await.unwrap();
     expect(None, &format!("account_enabled operator success - {john} - -")).await;
-    account::unlock(&app.app, &owner).await.unwrap();
+    unlock_user(&app.app, &owner).await.unwrap();
     expect(None, &format!("account_unlocked operator success - {john} - -")).await;
-    account::delete(&app.app, john).await.unwrap();
+    delete_user(&app.app, john).await.unwrap();
     expect(None, &format!("account_deleted operator success - {john} - -")).await;
     assert_eq!(findings(&app).await, []);
     let kinds = seen.iter().map(|told| told.split(' ').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
@@ -161,7 +164,7 @@ async fn everything_that_matters_leaves_one_event_s113() {
 
 async fn refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113() {
     let app = john().await;
-    let john = account::find(&app.app, "john").await.unwrap();
+    let john = find_user(&app.app, "john").await.unwrap();
     let token = app.token("john", "my_password").await;
     let before = chain(&app).await.len();
     let log_in = async |name: &str, password: &str| {
@@ -173,7 +176,7 @@ async fn refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113() {
     log_in("canary in the wrong field", "canary-guess").await;
     let wrong = json!({ "current_password": "canary-guess", "new_password": "canary-new-one" });
     app.post("/me/password").bearer(&token).json(&wrong).send().await.is_problem(401, "invalid_credentials");
-    account::disable(&app.app, john.id).await.unwrap();
+    disable_user(&app.app, john.id).await.unwrap();
     log_in("john", "my_password").await;
     let events = chain(&app).await;
     let told = events[before..].iter().map(told).collect::<Vec<_>>();
@@ -201,7 +204,7 @@ async fn lock_is_noted_once_s113() {
             assert_eq!(outcome.is_err(), number >= 3, "{name} {number}: {outcome:?}");
         }
     }
-    let john = account::find(&app.app, "john").await.unwrap();
+    let john = find_user(&app.app, "john").await.unwrap();
     let locks = chain(&app).await.into_iter().filter(|event| event.kind == "account_locked").collect::<Vec<_>>();
     assert_eq!(locks.iter().map(|event| event.user_id).collect::<Vec<_>>(), [Some(john.id), None]);
     assert_eq!(findings(&app).await, []);
@@ -224,7 +227,7 @@ async fn what_cannot_be_noted_is_not_done() {
 
 async fn what_is_not_done_is_not_noted() {
     let (app, before) = trail().await;
-    let john = account::find(&app.app, "john").await.unwrap();
+    let john = find_user(&app.app, "john").await.unwrap();
     let taken = json!({ "username": "john", "password": "my_password" });
     app.post("/register").json(&taken).send().await.is_problem(409, "username_taken");
     let tokens = app.sign_in("john", "my_password").await;
@@ -233,7 +236,7 @@ async fn what_is_not_done_is_not_noted() {
     app.post("/token/revoke").json(&json!({ "refresh_token": "vst_r_nonsense" })).send().await;
     app.sql("DROP TABLE known_network").await;
     app.post("/login").json(&taken).send().await.is_problem(500, "internal");
-    assert!(account::disable(&app.app, john.id).await.is_err());
+    assert!(disable_user(&app.app, john.id).await.is_err());
     assert_eq!(verified(&app).await.last, before.last + 1, "the login alone");
 }
 
@@ -246,7 +249,7 @@ async fn parallel_instances_write_one_chain_s114() {
     let tries = (0..number).flat_map(|round| instances.iter().enumerate().map(move |pair| (round, pair)));
     let outcomes = join_all(tries.map(|(round, (_, app))| {
         let password = if round % 2 == 0 { "my_password" } else { "wrong" };
-        login::with_password(&app.app, attempt("john", password))
+        login(&app.app, attempt("john", password))
     }));
     let outcomes = outcomes.await;
     let refused = |outcome: &Result<_, LoginError>| matches!(outcome, Err(LoginError::InvalidCredentials));
@@ -323,9 +326,9 @@ async fn moved_and_added_events_are_found_s114() {
 
 async fn altered_head_is_found_s114() {
     for (edit, expected) in [
-        ("last_position = 7", vec![Finding::Altered(7), Finding::Head, Finding::Added(1)]),
-        ("first_position = 3", vec![Finding::Altered(3), Finding::Head, Finding::Added(2)]),
-        ("outside = 1", vec![Finding::Head, Finding::Outside(0, 1)]),
+        ("last_position = 7", vec![Finding::Altered(7), Finding::HeadAltered, Finding::Added(1)]),
+        ("first_position = 3", vec![Finding::Altered(3), Finding::HeadAltered, Finding::Added(2)]),
+        ("outside = 1", vec![Finding::HeadAltered, Finding::Outside(0, 1)]),
     ] {
         let (app, _) = trail().await;
         app.sql(&format!("UPDATE audit_head SET {edit}")).await;
@@ -353,17 +356,17 @@ async fn old_events_go_and_the_rest_stays_verified() {
     let (app, before) = trail().await;
     let retention = app.config.audit.retention.get().as_secs();
     app.advance(retention - 5 * 60 + 1);
-    let removed = clean_up::run(&app.app).await.unwrap();
+    let removed = run_cleanup(&app.app).await.unwrap();
     // Three of the first minute, and one of a later one.
-    assert_eq!(removed.events, 4);
+    assert_eq!(removed.audit_events, 4);
     let after = verified(&app).await;
     assert_eq!((after.first, after.last, after.events), (5, before.last, 4));
     assert_eq!((after.head, after.findings), (before.head, Vec::new()));
     app.token("john", "my_password").await;
     app.advance(retention);
-    assert_eq!(clean_up::run(&app.app).await.unwrap().events, 4);
+    assert_eq!(run_cleanup(&app.app).await.unwrap().audit_events, 4);
     app.advance(301);
-    assert_eq!(clean_up::run(&app.app).await.unwrap().events, 1, "the last one leaves an empty chain");
+    assert_eq!(run_cleanup(&app.app).await.unwrap().audit_events, 1, "the last one leaves an empty chain");
     assert_eq!(verified(&app).await.events, 0);
     app.token("john", "my_password").await;
     let again = verified(&app).await;
@@ -374,18 +377,19 @@ async fn chain_is_shortened_from_its_beginning_alone() {
     let app = TestApp::builder().setting("audit.retention", "1d").start().await;
     app.user("john", "my_password").await;
     app.sql("UPDATE audit_event SET occurred_at = occurred_at - 999999999999 WHERE position = 2").await;
-    assert_eq!(clean_up::run(&app.app).await.unwrap().events, 0);
+    assert_eq!(run_cleanup(&app.app).await.unwrap().audit_events, 0);
     assert_eq!(findings(&app).await, [Finding::Altered(2)], "an old date takes no event away");
 }
 
 async fn events_older_than_the_chain_stand_outside() {
     let (app, before) = trail().await;
-    keyring::reset(&app.app.db, &app.app.clock).await.unwrap();
+    reset_keys(&app.app.db, app.app.clock.now()).await.unwrap();
     let next = app.another().await;
     let after = verified(&next).await;
     assert_eq!((after.first, after.last, after.outside), (1, 2, before.events + 1), "the reset is noted too");
     assert_eq!(after.findings, []);
-    let reset = audit::list(&next.app, &Filter { kind: Some(Kind::KeysReset), ..Filter::default() }, 10).await.unwrap();
+    let reset =
+        audit::list(&next.app.db, &Filter { kind: Some(Kind::KeysReset), ..Filter::default() }, 10).await.unwrap();
     assert_eq!(reset.iter().map(told).collect::<Vec<_>>(), ["keys_reset operator success - - - -"]);
     next.sql("DELETE FROM audit_event WHERE kind = 'keys_reset'").await;
     assert_eq!(findings(&next).await, [Finding::Outside(before.events, i64::try_from(before.events).unwrap() + 1)]);
@@ -400,21 +404,21 @@ async fn lost_head_is_refused_at_start() {
 
 async fn filters_find_what_they_name() {
     let (app, _) = trail().await;
-    let john = account::find(&app.app, "john").await.unwrap();
+    let john = find_user(&app.app, "john").await.unwrap();
     let last = chain(&app).await.pop().unwrap();
-    let all = async |filter: Filter| audit::list(&app.app, &filter, 1_000).await.unwrap();
+    let all = async |filter: Filter| audit::list(&app.app.db, &filter, 1_000).await.unwrap();
     let only = std::slice::from_ref(&last);
     let none = Filter::default;
     assert_eq!(all(none()).await, chain(&app).await);
     assert_eq!(all(Filter { user: Some(john.id), ..none() }).await.len(), 6);
     assert_eq!(all(Filter { kind: Some(Kind::Login), ..none() }).await.len(), 5);
     assert!(all(Filter { outcome: Some(audit::Outcome::Failure), ..none() }).await.is_empty());
-    assert_eq!(all(Filter { address: Some("127.0.0.1".to_owned()), ..none() }).await.len(), 5);
-    assert!(all(Filter { address: Some("127.0.0.2".to_owned()), ..none() }).await.is_empty());
+    assert_eq!(all(Filter { client_ip: Some("127.0.0.1".to_owned()), ..none() }).await.len(), 5);
+    assert!(all(Filter { client_ip: Some("127.0.0.2".to_owned()), ..none() }).await.is_empty());
     assert_eq!(all(Filter { session: last.session_id, ..none() }).await, only);
     assert_eq!(all(Filter { request: last.request_id, ..none() }).await, only);
     assert_eq!(all(Filter { since: Some(last.occurred_at), ..none() }).await, only);
     assert_eq!(all(Filter { until: Some(last.occurred_at), ..none() }).await.len(), 7);
-    let newest = audit::list(&app.app, &none(), 2).await.unwrap();
+    let newest = audit::list(&app.app.db, &none(), 2).await.unwrap();
     assert_eq!(newest, chain(&app).await[6..], "the newest, the last of them last");
 }

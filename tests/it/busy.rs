@@ -6,16 +6,14 @@ use futures_util::future::join;
 use serde_json::json;
 use vestibule::{
     clock::Clock,
-    domain::{
-        fault::Fault,
-        login::{self, LoginError},
-    },
+    domain::auth::login::{LoginError, login},
+    error::ServiceError,
     startup,
 };
 
 use crate::{
+    rate_limits::{address, sign_in},
     support::{TestApp, app::attempt},
-    throttle::{address, sign_in},
 };
 
 crate::trials![
@@ -69,9 +67,9 @@ async fn full_queue_takes_no_wait_of_later_failures_away() {
         app.advance(1);
         assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
     };
-    let login = Box::pin(login::with_password(&busy, attempt("john", "my_password")));
+    let login = Box::pin(login(&busy, attempt("john", "my_password")));
     let (outcome, ()) = join(login, meanwhile).await;
-    assert!(matches!(outcome, Err(LoginError::Fault(Fault::Busy { .. }))), "{outcome:?}");
+    assert!(matches!(outcome, Err(LoginError::Service(ServiceError::Busy { .. }))), "{outcome:?}");
     assert!(
         sign_in(&app, "john", "my_password", address(2)).await.is_err(),
         "three have failed, the last one just now"

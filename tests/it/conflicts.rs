@@ -158,7 +158,7 @@ async fn other_errors_are_not_tried_again() {
 /// On SQLite, a connection that holds the database's one write lock until it is dropped or rolls back.
 async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
     let file = app.config.database.file()?;
-    let other = database::connect(&format!("sqlite://{}", file.display()).into(), 1).await.unwrap();
+    let other = store::connect(&format!("sqlite://{}", file.display()).into(), 1).await.unwrap();
     other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
     Some(other)
 }
@@ -167,7 +167,7 @@ async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
 async fn another_writer_is_waited_for() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
-    let other = database::connect(app.config.database.url.secret(), 1).await.unwrap();
+    let other = store::connect(app.config.database.url.secret(), 1).await.unwrap();
     if app.config.database.file().is_some() {
         other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
     } else {

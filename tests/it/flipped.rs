@@ -14,7 +14,7 @@ use proptest::{
 };
 use sea_orm::EntityTrait as _;
 use vestibule::{
-    domain::{session, token},
+    domain::auth::{authenticate::authenticate, refresh::refresh},
     entity,
     secret::{AccessToken, RefreshToken},
 };
@@ -61,7 +61,7 @@ async fn opens_nothing(app: &TestApp, token: Vec<u8>) {
         app.get("/me").header("authorization", &header).send().await.is_problem(401, "invalid_token");
     } else {
         let token = AccessToken::from(String::from_utf8(token).unwrap());
-        assert!(session::authenticate(&app.app, &token).await.is_err());
+        assert!(authenticate(&app.app, &token).await.is_err());
     }
 }
 
@@ -191,7 +191,7 @@ async fn no_access_token_is_made_of_others_s64() {
         let (app, real) = (Arc::clone(&app), Arc::clone(&real));
         async move {
             let text = changed(&*real, &changes);
-            let known = session::authenticate(&app.app, &AccessToken::from(text.clone())).await.is_ok();
+            let known = authenticate(&app.app, &AccessToken::from(text.clone())).await.is_ok();
             if known == real.contains(&text) { Ok(()) } else { Err(format!("{text} is taken for a token: {known}")) }
         }
     })
@@ -210,7 +210,7 @@ async fn no_refresh_token_is_made_of_others_s64() {
                 return Ok(());
             }
             let client = client_at([127, 0, 0, 1]);
-            let refused = token::refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
+            let refused = refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
             if refused { Ok(()) } else { Err(format!("{text} is taken for a token")) }
         }
     })

@@ -8,12 +8,13 @@ use std::{
 use sea_orm::EntityTrait as _;
 use vestibule::{
     domain::{
-        App, account,
-        fault::Fault,
-        login::{self, LoginError},
-        password::{Cost, MIN_COST, Hashing, HasherSettings},
+        admin::users::disable_user,
+        app::App,
+        auth::login::{LoginError, login},
+        password::{Cost, Hasher, HasherSettings, MIN_COST},
     },
     entity::user,
+    error::ServiceError,
     startup,
 };
 
@@ -79,7 +80,7 @@ async fn reopened(app: &TestApp, memory_kib: u32) -> App {
 }
 
 async fn sign_in(app: &App, password: &str) -> bool {
-    login::with_password(app, attempt("john", password)).await.is_ok()
+    login(app, attempt("john", password)).await.is_ok()
 }
 
 async fn raised_cost_renews_the_hash_at_the_next_good_login() {
@@ -119,7 +120,7 @@ async fn fastest(app: &App, name: &str, password: &str) -> Duration {
     let mut fastest = Duration::MAX;
     for _ in 0..5 {
         let begun = Instant::now();
-        login::with_password(app, attempt(name, password)).await.unwrap_err();
+        login(app, attempt(name, password)).await.unwrap_err();
         fastest = fastest.min(begun.elapsed());
     }
     fastest
@@ -129,7 +130,7 @@ async fn cheaper_hash_answers_no_sooner_than_a_current_one() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     let disabled = app.user("jane", "my_password").await;
-    account::disable(&app.app, disabled.id).await.unwrap();
+    disable_user(&app.app, disabled.id).await.unwrap();
     let raised = reopened(&app, 65_536).await;
     let unknown = fastest(&raised, "nobody", "my_password").await;
     // Unheld, they would take a thousandth.
@@ -170,8 +171,8 @@ async fn held_answers_occupy_no_hashing_thread() {
 async fn held_answers_keep_the_bound_of_the_queue() {
     let (_app, slow) = slowed("100ms").await;
     for name in ["john", "nobody"] {
-        let refused = login::with_password(&slow, attempt(name, "wrong")).await.unwrap_err();
-        assert!(matches!(refused, LoginError::Fault(Fault::Busy { .. })), "{name}: {refused:?}");
+        let refused = login(&slow, attempt(name, "wrong")).await.unwrap_err();
+        assert!(matches!(refused, LoginError::Service(ServiceError::Busy { .. })), "{name}: {refused:?}");
     }
 }
 
@@ -192,7 +193,7 @@ async fn threads_end_with_the_last_user() {
         cost: Cost { memory_kib: 64, ..MIN_COST },
         threads: 100,
         queue_length: 1,
-        queue_wait: Duration::from_secs(1),
+        queue_timeout: Duration::from_secs(1),
     };
     let hashing = Hasher::start(settings, &Arc::default()).unwrap();
     while named("hash-99") == 0 {
@@ -218,7 +219,7 @@ async fn abandoned_requests_are_not_hashed() {
         tokio::task::yield_now().await;
     }
     let abandoned: Vec<_> = (0..20).map(|_| spawn()).collect();
-    while app.app.hasher.waiting() < 20 {
+    while app.app.hasher.queue_length() < 20 {
         tokio::task::yield_now().await;
     }
     for task in abandoned {

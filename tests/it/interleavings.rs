@@ -5,12 +5,19 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{join, join_all};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 use serde_json::json;
-use vestibule::domain::{
-    account::{self, ChangePasswordError},
-    clean_up, database,
-    login::{self, LoginError},
-    session::{self, Caller},
-    token::{self, RefreshError},
+use vestibule::{
+    domain::{
+        admin::users::{disable_user, enable_user},
+        auth::{
+            authenticate::{Caller, authenticate},
+            change_password::{ChangePasswordError, change_password},
+            login::{LoginError, login},
+            refresh::{RefreshError, refresh},
+            sessions::revoke_all_others,
+        },
+    },
+    jobs::run_cleanup,
+    store,
 };
 
 use crate::support::{
@@ -40,7 +47,7 @@ struct Holder {
 
 impl Holder {
     async fn idle(app: &TestApp) -> Self {
-        Self { db: database::connect(app.config.database.url.secret(), 1).await.unwrap() }
+        Self { db: store::connect(app.config.database.url.secret(), 1).await.unwrap() }
     }
 
     /// One that holds all locks of an account.
@@ -107,7 +114,7 @@ async fn login_loses_against_what_happens_while_it_hashes() {
             hashing(&app, before, 1).await;
             app.sql(change).await;
         };
-        let (outcome, ()) = join(login::with_password(&app.app, attempt("john", "my_password")), meanwhile).await;
+        let (outcome, ()) = join(login(&app.app, attempt("john", "my_password")), meanwhile).await;
         assert!(matches!(outcome, Err(LoginError::InvalidCredentials)), "{change}: {outcome:?}");
         assert_eq!(app.count("session").await, 0, "{change}");
     }
@@ -115,7 +122,7 @@ async fn login_loses_against_what_happens_while_it_hashes() {
 
 /// Whoever presents these tokens.
 async fn caller(app: &TestApp, tokens: &Tokens) -> Caller {
-    session::authenticate(&app.app, &tokens.access.clone().into()).await.unwrap()
+    authenticate(&app.app, &tokens.access.clone().into()).await.unwrap()
 }
 
 async fn ended_session_sets_no_password_s13() {
@@ -127,11 +134,11 @@ async fn ended_session_sets_no_password_s13() {
     let before = app.app.hasher.computed();
     let meanwhile = async {
         hashing(&app, before, 2).await;
-        session::end_others(&app.app, &kept, &attempt("john", "").client).await.unwrap();
+        revoke_all_others(&app.app, &kept, &attempt("john", "").client).await.unwrap();
     };
     let (current, new) = ("my_password".to_owned().into(), "a better password".to_owned().into());
     let client = attempt("john", "").client;
-    let change = account::change_password(&app.app, &thief, &client, &current, &new);
+    let change = change_password(&app.app, &thief, &client, &current, &new);
     let (outcome, ()) = Box::pin(join(change, meanwhile)).await;
     assert!(matches!(outcome, Err(ChangePasswordError::InvalidToken)), "{outcome:?}");
     assert!(app.knows(&owner.access).await);
@@ -150,7 +157,7 @@ async fn renewed_session_is_not_cleared_away() {
         holder.sql("UPDATE session SET idle_expires_at = idle_expires_at + 60000000").await;
         holder.commit().await;
     };
-    let (removed, ()) = join(clean_up::run(&app.app), held).await;
+    let (removed, ()) = join(run_cleanup(&app.app), held).await;
     assert_eq!(removed.unwrap().sessions, 0);
     assert!(app.knows(&tokens.access).await);
 }
@@ -161,18 +168,18 @@ async fn device_that_is_used_again_is_not_cleared_away() {
     app.token("john", "my_password").await;
     app.advance(30 * 24 * 60 * 60);
     let holder = Holder::of(&app, "UPDATE known_network SET last_login_at = last_login_at + 60000000").await;
-    let (removed, ()) = join(clean_up::run(&app.app), holder.commit_later()).await;
-    assert_eq!(removed.unwrap().devices, 0);
+    let (removed, ()) = join(run_cleanup(&app.app), holder.commit_later()).await;
+    assert_eq!(removed.unwrap().known_networks, 0);
     assert_eq!(app.count("known_network").await, 1);
 }
 
 async fn throttle_that_counts_again_is_not_cleared_away() {
     let app = TestApp::new().await;
-    assert!(login::with_password(&app.app, attempt("john", "my_password")).await.is_err());
+    assert!(login(&app.app, attempt("john", "my_password")).await.is_err());
     app.advance(24 * 60 * 60);
     let holder = Holder::of(&app, "UPDATE rate_limit SET expires_at = expires_at + 172800000000").await;
-    let (removed, ()) = join(clean_up::run(&app.app), holder.commit_later()).await;
-    assert_eq!(removed.unwrap().throttles, 0);
+    let (removed, ()) = join(run_cleanup(&app.app), holder.commit_later()).await;
+    assert_eq!(removed.unwrap().rate_limits, 0);
 }
 
 async fn device_that_is_cleared_away_meanwhile_is_remembered() {
@@ -180,7 +187,7 @@ async fn device_that_is_cleared_away_meanwhile_is_remembered() {
     app.user("john", "my_password").await;
     app.token("john", "my_password").await;
     let holder = Holder::of(&app, "DELETE FROM known_network").await;
-    let login = login::with_password(&app.app, attempt("john", "my_password"));
+    let login = login(&app.app, attempt("john", "my_password"));
     let (outcome, ()) = join(login, holder.commit_later()).await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!(app.count("known_network").await, 1);
@@ -201,12 +208,12 @@ async fn token_that_was_current_when_it_came_ends_nothing() {
             holder.sql("UPDATE session SET counter = counter + 2").await;
             holder.commit().await;
         };
-        let (outcome, ()) = join(token::refresh(&app.app, &presented, &client), held).await;
+        let (outcome, ()) = join(refresh(&app.app, &presented, &client), held).await;
         assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "{outcome:?}");
         assert!(app.knows(&tokens.access).await, "the session goes on");
     }
     assert_eq!(app.misuses().await.len(), 0);
-    let outcome = token::refresh(&app.app, &presented, &client).await;
+    let outcome = refresh(&app.app, &presented, &client).await;
     assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "a token that is old when it comes: {outcome:?}");
     assert_eq!(app.misuses().await.len(), 1);
 }
@@ -229,14 +236,14 @@ async fn session_of_a_login_before_is_ended_in_every_isolation_level() {
         let holder = Holder::new(&app).await;
         let login = tokio::spawn({
             let app = Arc::clone(&other.app);
-            async move { login::with_password(&app, attempt("john", "my_password")).await }
+            async move { login(&app, attempt("john", "my_password")).await }
         });
         while waiting(&app.app.db).await < 1 {
             tokio::task::yield_now().await;
         }
         let disable = tokio::spawn({
             let app = Arc::clone(&other.app);
-            async move { account::disable(&app, john.id).await }
+            async move { disable_user(&app, john.id).await }
         });
         while waiting(&app.app.db).await < 2 {
             tokio::task::yield_now().await;
@@ -246,7 +253,7 @@ async fn session_of_a_login_before_is_ended_in_every_isolation_level() {
         assert!(login.is_ok(), "{level}: the login came first: {login:?}");
         disable.await.unwrap().unwrap();
         assert_eq!(app.count("session").await, 0, "{level}");
-        account::enable(&app.app, john.id).await.unwrap();
+        enable_user(&app.app, john.id).await.unwrap();
     }
 }
 

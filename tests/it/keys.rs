@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use vestibule::{
     clock::Clock,
     config::Config,
-    domain::keyring,
+    domain::admin::reset_keys::reset_keys,
     entity::sealed_key::{self, Purpose},
     secret::MasterKey,
     startup::{self, StartError},
@@ -31,7 +31,7 @@ crate::trials![
     private_key_is_not_stored_in_the_clear,
 ];
 
-async fn start(config: &Config) -> Result<vestibule::domain::App, StartError> {
+async fn start(config: &Config) -> Result<vestibule::domain::app::App, StartError> {
     startup::open(config, Clock::system(), &Arc::default()).await
 }
 
@@ -52,7 +52,7 @@ async fn first_start_makes_private_files() {
     }
 }
 
-async fn pragma_value(app: &vestibule::domain::App, pragma: &str) -> String {
+async fn pragma_value(app: &vestibule::domain::app::App, pragma: &str) -> String {
     use sea_orm::ConnectionTrait as _;
     let column = if pragma == "busy_timeout" { "timeout" } else { pragma };
     let statement = sea_orm::Statement::from_string(app.db.get_database_backend(), format!("PRAGMA {pragma}"));
@@ -65,15 +65,15 @@ async fn simultaneous_first_starts_share_one_key() {
     let config = Settings::in_folder(&folder).config();
     let starts = (0..5).map(|_| start(&config));
     let apps = futures_util::future::join_all(starts).await;
-    let keys: Vec<_> = apps.iter().map(|app| app.as_ref().unwrap().keyring.published().to_vec()).collect();
+    let keys: Vec<_> = apps.iter().map(|app| app.as_ref().unwrap().keyring.current().published.to_vec()).collect();
     assert!(keys.iter().all(|key| key.len() == 1 && *key == keys[0]), "{keys:?}");
 }
 
 async fn keys_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let config = Settings::in_folder(&folder).config();
-    let first = start(&config).await.unwrap().keyring.published().to_vec();
-    let second = start(&config).await.unwrap().keyring.published().to_vec();
+    let first = start(&config).await.unwrap().keyring.current().published.to_vec();
+    let second = start(&config).await.unwrap().keyring.current().published.to_vec();
     assert_eq!(first, second);
 }
 
@@ -141,7 +141,7 @@ async fn signing_key_is_not_replaced_even_where_nobody_is_signed_in() {
     let key = stored(&app, Purpose::Signing).await;
     sealed_key::Entity::delete_by_id(key.id).exec(&app.app.db).await.unwrap();
     assert!(matches!(start(&app.config).await, Err(StartError::LostKey(_))));
-    keyring::reset(&app.app.db, &app.app.clock).await.unwrap();
+    reset_keys(&app.app.db, app.app.clock.now()).await.unwrap();
     start(&app.config).await.unwrap();
 }
 
@@ -194,10 +194,10 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
     app.token("john", "my_password").await;
     assert!(app.count("rate_limit").await > 0);
     write_key(&app.folder);
-    keyring::reset(&app.app.db, &app.app.clock).await.unwrap();
+    reset_keys(&app.app.db, app.app.clock.now()).await.unwrap();
     assert_eq!((app.count("user").await, app.count("session").await, app.count("sealed_key").await), (1, 0, 0));
     let again = start(&app.config).await.unwrap();
-    assert_ne!(again.keyring.published(), app.app.keyring.published());
+    assert_ne!(again.keyring.current().published, app.app.keyring.current().published);
 }
 
 async fn private_key_is_not_stored_in_the_clear() {

@@ -58,7 +58,7 @@ async fn unknown_name_wrong_password_and_disabled_account_are_one_answer() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
     let closed = app.user("jane", "my_password").await;
-    vestibule::domain::account::disable(&app.app, closed.id).await.unwrap();
+    vestibule::domain::admin::users::disable_user(&app.app, closed.id).await.unwrap();
     let mut answers = Vec::new();
     for (name, password) in [("nobody", "my_password"), ("john", "wrong"), ("jane", "my_password"), ("jane", "wrong")] {
         let answer = app.post("/login").json(&json!({ "username": name, "password": password })).send().await;

@@ -5,7 +5,6 @@
 #![recursion_limit = "256"]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod accounts;
 mod audit;
 mod busy;
 mod chaos;
@@ -16,7 +15,6 @@ mod config;
 mod conflicts;
 mod cors;
 mod deploy;
-mod devices;
 mod document;
 mod flipped;
 mod forwarded;
@@ -25,6 +23,7 @@ mod hashing;
 mod health;
 mod interleavings;
 mod keys;
+mod known_networks;
 mod limits;
 mod login;
 mod logs;
@@ -38,6 +37,8 @@ mod password;
 mod payloads;
 mod pool;
 mod races;
+mod rate_limit_rows;
+mod rate_limits;
 mod refresh;
 mod register;
 mod rows;
@@ -47,11 +48,10 @@ mod smuggling;
 mod support;
 mod surface;
 mod telemetry;
-mod throttle;
-mod throttle_rows;
 mod tidy;
 mod tls;
 mod tokens;
+mod users;
 mod well_known;
 
 use std::process::ExitCode;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let trials = [
-        accounts::trials(),
+        users::trials(),
         audit::trials(),
         busy::trials(),
         chaos::trials(),
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
         conflicts::trials(),
         cors::trials(),
         deploy::trials(),
-        devices::trials(),
+        known_networks::trials(),
         document::trials(),
         flipped::trials(),
         forwarded::trials(),
@@ -104,8 +104,8 @@ fn main() -> ExitCode {
         sessions::trials(),
         surface::trials(),
         telemetry::trials(),
-        throttle::trials(),
-        throttle_rows::trials(),
+        rate_limits::trials(),
+        rate_limit_rows::trials(),
         slow::trials(),
         smuggling::trials(),
         tidy::trials(),

@@ -94,7 +94,7 @@ async fn disabled_account_is_refused_at_once() {
     let token = app.token("john", "my_password").await;
     app.sql("UPDATE \"user\" SET state = 'disabled'").await;
     app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
-    vestibule::domain::account::enable(&app.app, john.id).await.unwrap();
+    vestibule::domain::admin::users::enable_user(&app.app, john.id).await.unwrap();
     assert_eq!(app.get("/me").bearer(&token).send().await.status, 200);
 }
 

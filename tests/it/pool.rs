@@ -69,7 +69,7 @@ async fn waiting_writers_hold_no_reader_up() {
         TestApp::builder().setting("database.max_connections", 2).setting("passwords.queue_length", 100).start().await;
     app.user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
-    let other = database::connect(app.config.database.url.secret(), 1).await.unwrap();
+    let other = store::connect(app.config.database.url.secret(), 1).await.unwrap();
     other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
     let body = json!({ "username": "john", "password": "my_password" });
     let writers = join_all((0..8).map(|_| app.post("/login").json(&body).send()));

@@ -4,8 +4,9 @@ use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use tempfile::TempDir;
 use vestibule::{
-    domain::database,
     entity::{job, sealed_key, session, user},
+    jobs::run_cleanup,
+    store,
 };
 
 use crate::support::{self, TestApp};
@@ -21,22 +22,22 @@ crate::trials![
 async fn migrations_go_up_down_and_up() {
     let folder = TempDir::new().unwrap();
     let url = support::database::create(&folder).await.into();
-    let db = database::connect(&url, 1).await.unwrap();
+    let db = store::connect(&url, 1).await.unwrap();
     assert!(Migrator::get_pending_migrations(&db).await.unwrap().is_empty());
     Migrator::down(&db, None).await.unwrap();
     assert!(user::Entity::find().all(&db).await.is_err(), "the tables are gone");
-    database::migrate(&url).await.unwrap();
+    store::migrate(&url).await.unwrap();
     assert!(user::Entity::find().all(&db).await.unwrap().is_empty());
 }
 
 async fn simultaneous_migrations_all_succeed() {
     let folder = TempDir::new().unwrap();
     let url = support::database::create(&folder).await.into();
-    let db = database::connect(&url, 1).await.unwrap();
+    let db = store::connect(&url, 1).await.unwrap();
     Migrator::down(&db, None).await.unwrap();
     db.execute_unprepared("DROP TABLE seaql_migrations").await.unwrap();
     db.close().await.unwrap();
-    let runs = (0..5).map(|_| database::migrate(&url));
+    let runs = (0..5).map(|_| store::migrate(&url));
     for outcome in futures_util::future::join_all(runs).await {
         outcome.unwrap();
     }
@@ -50,12 +51,12 @@ async fn interrupted_migration_is_finished() {
     for undone in ["DROP TABLE job", "DROP TABLE audit_event", "ALTER TABLE session DROP COLUMN rotated_at"] {
         app.sql(undone).await;
         app.sql("DELETE FROM seaql_migrations WHERE version LIKE '%_refresh' OR version LIKE '%_audit'").await;
-        database::migrate(app.config.database.url.secret()).await.unwrap();
+        store::migrate(app.config.database.url.secret()).await.unwrap();
     }
     let next = app.another().await;
     assert!(next.knows(&tokens.access).await);
     assert_eq!(next.refresh(&tokens.refresh).await.status, 200);
-    vestibule::domain::clean_up::run(&next.app).await.unwrap();
+    run_cleanup(&next.app).await.unwrap();
 }
 
 async fn every_entity_reads_its_row() {
@@ -65,16 +66,16 @@ async fn every_entity_reads_its_row() {
     let user = user::Entity::find().one(&app.app.db).await.unwrap().unwrap();
     assert_eq!((user.id, user.username.as_str(), user.username_canonical.as_str()), (john.id, "John", "john"));
     let session = session::Entity::find().one(&app.app.db).await.unwrap().unwrap();
-    assert_eq!((session.user_id, session.address.as_str()), (john.id, "127.0.0.1"));
+    assert_eq!((session.user_id, session.client_ip.as_str()), (john.id, "127.0.0.1"));
     assert_eq!(session.created_at, app.app.clock.now());
-    assert_eq!((session.counter, session.rotated_at), (1, app.app.clock.steady()));
+    assert_eq!((session.counter, session.rotated_at), (1, app.app.clock.now()));
     for purpose in [sealed_key::Purpose::Signing, sealed_key::Purpose::Refresh] {
         let key = sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().unwrap();
         assert_eq!((key.purpose, key.generation), (purpose, 1));
     }
-    vestibule::domain::clean_up::run(&app.app).await.unwrap();
-    let job = job::Entity::by_name("clean_up").one(&app.app.db).await.unwrap().unwrap();
-    assert_eq!(job.due_at, app.app.clock.steady() + std::time::Duration::from_mins(5));
+    run_cleanup(&app.app).await.unwrap();
+    let job = job::Entity::by_name("cleanup").one(&app.app.db).await.unwrap().unwrap();
+    assert_eq!(job.due_at, app.app.clock.now() + std::time::Duration::from_mins(5));
 }
 
 async fn unreadable_row_hurts_its_account_only() {

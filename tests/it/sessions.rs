@@ -8,8 +8,9 @@ use std::{
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 use vestibule::{
-    domain::{account, clean_up},
+    domain::admin::users::{delete_user, disable_user, enable_user},
     entity,
+    jobs::run_cleanup,
 };
 
 use crate::support::{TestApp, app::Tokens, client::Answer, contract::NOTHING, forge};
@@ -188,9 +189,9 @@ async fn disabling_ends_and_enabling_does_not_revive_s43() {
     let other = app.another().await;
     let john = app.user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
-    account::disable(&app.app, john.id).await.unwrap();
+    disable_user(&app.app, john.id).await.unwrap();
     assert!(is_over(&other, &tokens).await);
-    account::enable(&app.app, john.id).await.unwrap();
+    enable_user(&app.app, john.id).await.unwrap();
     assert!(is_over(&other, &tokens).await);
     assert!(!is_over(&other, &app.sign_in("john", "my_password").await).await);
 }
@@ -199,7 +200,7 @@ async fn deleting_leaves_no_rows_s43() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;
     let tokens = [app.sign_in("john", "my_password").await, app.sign_in("john", "my_password").await];
-    account::delete(&app.app, john.id).await.unwrap();
+    delete_user(&app.app, john.id).await.unwrap();
     assert!(is_over(&app, &tokens[0]).await && is_over(&app, &tokens[1]).await);
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
@@ -213,13 +214,13 @@ async fn clean_up_removes_what_is_over_in_batches() {
     }
     app.advance(60);
     let live = app.sign_in("john", "my_password").await;
-    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 1201);
+    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 1201);
     assert_eq!(app.count("session").await, 1);
     assert!(!is_over(&app, &live).await);
     app.advance(60);
-    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 0, "it is not due");
+    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 0, "it is not due");
     app.advance(240);
-    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 1);
+    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 1);
 }
 
 async fn clean_up_is_done_by_one_instance() {
@@ -229,7 +230,7 @@ async fn clean_up_is_done_by_one_instance() {
     for round in 0..3 {
         app.sign_in("john", "my_password").await;
         app.advance(300);
-        let runs = (0..16).map(|number| clean_up::run(if number % 2 == 0 { &app.app } else { &other.app }));
+        let runs = (0..16).map(|number| run_cleanup(if number % 2 == 0 { &app.app } else { &other.app }));
         let removed = futures_util::future::join_all(runs).await;
         let removed: Vec<_> =
             removed.into_iter().map(|removed| removed.unwrap().sessions).filter(|removed| *removed > 0).collect();
@@ -248,14 +249,14 @@ async fn more_sessions(app: &TestApp, number: usize) {
 async fn wrong_clock_does_not_stop_the_clean_up() {
     let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     app.user("john", "my_password").await;
-    clean_up::run(&app.app).await.unwrap();
+    run_cleanup(&app.app).await.unwrap();
     app.sql("UPDATE job SET due_at = 9000000000000000000").await;
     app.sign_in("john", "my_password").await;
     app.advance(60);
-    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 1);
+    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 1);
     app.sign_in("john", "my_password").await;
     app.advance(60);
-    assert_eq!(clean_up::run(&app.app).await.unwrap().sessions, 0, "from then on it is due as usual");
+    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 0, "from then on it is due as usual");
 }
 
 async fn list_is_bounded() {

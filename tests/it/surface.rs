@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use vestibule::domain::account;
+use vestibule::domain::admin::users::{delete_user, disable_user};
 
 use crate::support::{
     TestApp,
@@ -134,8 +134,8 @@ impl Caller {
         let account = app.user(&name, PASSWORD).await;
         let (here, elsewhere) = (app.sign_in(&name, PASSWORD).await, app.sign_in(&name, PASSWORD).await);
         match kind {
-            Kind::Disabled => drop(account::disable(&app.app, account.id).await.unwrap()),
-            Kind::Deleted => account::delete(&app.app, account.id).await.unwrap(),
+            Kind::Disabled => drop(disable_user(&app.app, account.id).await.unwrap()),
+            Kind::Deleted => delete_user(&app.app, account.id).await.unwrap(),
             Kind::EndedSession => {
                 assert_eq!(app.post("/logout").bearer(&here.access).send().await.status, 204);
             }

@@ -188,8 +188,8 @@ async fn metrics_are_off_unless_configured_and_alone_on_their_listener() {
 async fn metrics_of_a_starting_service_are_answered() {
     let app = TestApp::builder().starting().start().await;
     assert_eq!(app.get("/health/ready").send().await.status, 503);
-    let service = vestibule::domain::service::Service::default();
-    assert!(service.scrape().contains("vestibule_hash_queue_length 0\n"));
+    let instance = vestibule::domain::instance::Instance::default();
+    assert!(instance.render_metrics().contains("vestibule_hash_queue_length 0\n"));
 }
 
 /// The lines that one request has left.

@@ -12,7 +12,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use serde_json::{Value, json};
-use vestibule::{domain::session, secret::AccessToken};
+use vestibule::{domain::auth::authenticate::authenticate, secret::AccessToken};
 
 use crate::support::{TestApp, forge, forge::Forger, rounds};
 
@@ -346,7 +346,7 @@ async fn every_changed_bit_is_seen_s64() {
         let token = app.token("john", "my_password").await;
         let accepts = |text: String| {
             let app = &app.app;
-            async move { session::authenticate(app, &AccessToken::from(text)).await.is_ok() }
+            async move { authenticate(app, &AccessToken::from(text)).await.is_ok() }
         };
         assert!(accepts(token.clone()).await, "what is made is accepted");
         for place in 0..token.len() {

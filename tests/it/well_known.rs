@@ -31,7 +31,7 @@ async fn keys_are_public_parts_only_and_may_be_kept() {
         assert_eq!(key[name], value, "{name}");
     }
     let kid = key["kid"].as_str().unwrap().parse::<vestibule::ids::KeyId>();
-    assert!(kid.is_ok_and(|kid| kid == app.app.keyring.published()[0].id));
+    assert!(kid.is_ok_and(|kid| kid == app.app.keyring.current().published[0].id));
 }
 
 async fn keys_outlive_the_database() {

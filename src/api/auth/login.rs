@@ -49,7 +49,7 @@ impl LoginApi {
         body: Json<LoginRequest>,
     ) -> Result<LoginResponse, ProblemResponse<LoginError>> {
         let attempt = LoginAttempt { username: body.0.username.0, password: body.0.password.0, client: client.0 };
-        let tokens = login(&app, &attempt).await?;
+        let tokens = login(&app, attempt).await?;
         Ok(LoginResponse::SignedIn(Json(tokens.into())))
     }
 }

@@ -52,8 +52,8 @@ pub enum LoginError {
 ///
 /// # Errors
 /// [`LoginError`].
-pub async fn login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, LoginError> {
-    let outcome = try_login(app, attempt).await;
+pub async fn login(app: &App, attempt: LoginAttempt) -> Result<TokenPair, LoginError> {
+    let outcome = try_login(app, &attempt).await;
     app.metrics.record_login(match &outcome {
         Ok(_) => LoginOutcome::Success,
         Err(LoginError::InvalidCredentials) => LoginOutcome::InvalidCredentials,

@@ -128,7 +128,7 @@ async fn database_can_only_be_read_r8() {
     let remote = server.remote();
     // On PostgreSQL the usual one may do anything.
     let operator = deployment.url.replace("mysql://vestibule:", "mysql://operator:");
-    let operator = database::connect(&operator.into(), 1).await.unwrap();
+    let operator = store::connect(&operator.into(), 1).await.unwrap();
     let postgres = operator.get_database_backend() == DatabaseBackend::Postgres;
     let set = |on: bool| match (postgres, on) {
         (true, true) => "ALTER SYSTEM SET default_transaction_read_only = on",

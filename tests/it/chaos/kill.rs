@@ -43,7 +43,7 @@ pub(super) async fn damage(rows: &DatabaseConnection) -> Option<String> {
     let (statement, column, good) = match rows.get_database_backend() {
         DatabaseBackend::Sqlite => ("PRAGMA integrity_check", "integrity_check", "ok"),
         DatabaseBackend::Postgres => return None,
-        _ => ("CHECK TABLE `user`, session, throttle, known_device, job, audit_event, audit_head", "Msg_text", "OK"),
+        _ => ("CHECK TABLE `user`, session, rate_limit, known_network, job, audit_event, audit_head", "Msg_text", "OK"),
     };
     let statement = Statement::from_string(rows.get_database_backend(), statement);
     let found = rows.query_all_raw(statement).await.unwrap();

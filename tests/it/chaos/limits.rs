@@ -63,7 +63,7 @@ async fn panics_cost_one_request_each_r19() {
         served += others;
     }
     app.get("/nothing").send().await.is_problem(404, "not_found");
-    let left = app.app.hasher.waiting();
+    let left = app.app.hasher.queue_length();
     Figures {
         id: "R19",
         scenario: "handlers that panic",

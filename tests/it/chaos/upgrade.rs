@@ -41,7 +41,7 @@ async fn migrate_to_the_next(rows: &DatabaseConnection) {
     ] {
         let statement = if mysql { statement.replace('"', "`") } else { statement.to_owned() };
         while let Err(error) = rows.execute_unprepared(&statement).await {
-            assert!(database::is_conflict(&error), "{error}");
+            assert!(store::is_conflict(&error), "{error}");
             sleep(Duration::from_millis(50)).await;
         }
     }

@@ -6,10 +6,11 @@ use futures_util::future::join_all;
 use serde_json::json;
 use vestibule::{
     domain::{
-        account::{self, Account, ChangeError},
-        clean_up,
+        admin::users::{ChangeUserError, delete_user, disable_user, enable_user, set_password},
+        user::User,
     },
     ids::UserId,
+    jobs::run_cleanup,
 };
 
 use super::{
@@ -79,7 +80,7 @@ fn set(account: &mut Option<state::Account>, change: impl FnOnce(&mut state::Acc
 struct Driver {
     instances: [TestApp; 2],
     /// Those that were made last, by the numbers of their names.
-    accounts: Vec<Account>,
+    accounts: Vec<User>,
     model: Model,
     tally: Tally,
 }
@@ -124,7 +125,7 @@ impl Driver {
     async fn step(&mut self, at: usize, step: Step) -> Result<(), String> {
         match step {
             Step::LogIn { account, password } => self.log_in(at, usize::from(account) % NAMES.len(), password).await,
-            Step::CleanUp => clean_up::run(&self.instances[at].app).await.map(drop).map_err(|fault| fault.to_string()),
+            Step::CleanUp => run_cleanup(&self.instances[at].app).await.map(drop).map_err(|fault| fault.to_string()),
             // The others are about sessions.
             _ if self.model.sessions.is_empty() => Ok(()),
             Step::Operator { session, does } => {
@@ -327,23 +328,23 @@ impl Driver {
         let id: UserId = self.accounts[number].id;
         let known = &mut self.model.accounts[number];
         let there = known.is_some();
-        let change = |changed: Result<(), ChangeError>| {
-            let found = !matches!(changed, Err(ChangeError::NotFound));
+        let change = |changed: Result<(), ChangeUserError>| {
+            let found = !matches!(changed, Err(ChangeUserError::NotFound));
             expect("whether there is such an account", &found, &there)?;
             if found { changed.map_err(|error| error.to_string()) } else { Ok(()) }
         };
         match (does, known) {
             (Operation::Toggle, Some(state::Account { disabled: disabled @ true, .. })) => {
                 *disabled = false;
-                return change(account::enable(app, id).await.map(drop));
+                return change(enable_user(app, id).await.map(drop));
             }
             (Operation::Toggle, known) => {
-                change(account::disable(app, id).await.map(drop))?;
+                change(disable_user(app, id).await.map(drop))?;
                 self.tally.saw("disabled");
                 set(known, |account| account.disabled = true);
             }
             (Operation::Delete, known) => {
-                change(account::delete(app, id).await)?;
+                change(delete_user(app, id).await)?;
                 self.tally.saw("deleted");
                 *known = None;
             }
@@ -359,7 +360,7 @@ impl Driver {
             (Operation::SetPassword(password), known) => {
                 let password = usize::from(password) % PASSWORDS.len();
                 let text = PASSWORDS[password].to_owned().into();
-                change(account::set_password(app, &self.accounts[number], &text).await.map(drop))?;
+                change(set_password(app, &self.accounts[number], &text).await.map(drop))?;
                 set(known, |account| account.password = password);
             }
         }
@@ -431,7 +432,8 @@ impl Driver {
         self.try_all().await?;
         let misuses = i64::try_from(self.instances[0].misuses().await.len()).unwrap();
         expect("how many tokens were misused", &misuses, &self.model.reuses)?;
-        let trail = vestibule::domain::audit::verify(&self.instances[0].app).await.unwrap();
+        let trail =
+            vestibule::domain::audit::verify(&self.instances[0].app.db, &self.instances[0].app.audit).await.unwrap();
         expect("what is wrong with the audit trail", &trail.findings, &Vec::new())
     }
 }

@@ -18,21 +18,20 @@ use sea_orm::{ActiveEnum as _, ConnectionTrait, DatabaseBackend, EntityTrait as 
 use serde_json::json;
 use tempfile::TempDir;
 use vestibule::{
-    api,
-    clock::{Clock, Timestamp},
+    clock::{Clock, ClockOffset, Timestamp},
     config::Config,
     domain::{
-        App,
-        account::Account,
+        app::App,
         audit::{Actor, Kind},
-        clock::{self, Difference},
-        login::{self, Attempt},
+        auth::login::{LoginAttempt, login},
+        instance::Instance,
         name::Name,
-        service::Service,
-        session::Client,
+        request::Client,
+        user::{User, create_user},
     },
     entity::audit_event,
     ids::RequestId,
+    jobs::sync_clock,
     secret::{MasterKey, Password},
     server::{self, DeadlineSettings, Shutdown, Tls},
     startup::{self, http},
@@ -175,10 +174,10 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differenc
     let config = settings.config();
     let Differences { fault, starting, deadlines } = differences;
     let app = Arc::new(startup::open_with_retry(&config, &clock, &Arc::default()).await.unwrap());
-    let service = Arc::new(if starting { Service::default() } else { Service::serving(Arc::clone(&app)) });
-    let shutdown = Shutdown { draining: service.leaving().clone(), ..Shutdown::default() };
-    let metrics = Arc::clone(service.metrics());
-    let routes = http::routes(service, config.docs.enabled);
+    let instance = Arc::new(if starting { Instance::default() } else { Instance::ready(Arc::clone(&app)) });
+    let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
+    let metrics = Arc::clone(instance.metrics());
+    let routes = http::routes(instance, document(), config.docs.enabled);
     let mut middleware = http::middleware_settings(&config.server);
     let routes = match fault {
         Some(fault) => {
@@ -191,7 +190,7 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differenc
     };
     let listeners = server::bind(&config.server.listen, false).unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
-    let endpoint = http::endpoint(routes, middleware, &metrics);
+    let endpoint = http::endpoint(routes, document(), middleware, &metrics);
     let tls = http::load_tls(&config).unwrap();
     let mut connections = http::server_settings(&config, tls.clone());
     connections.deadlines = deadlines.unwrap_or(connections.deadlines);
@@ -229,15 +228,15 @@ impl TestApp {
         self.app.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// Sets the clock that counts; the service has not looked at it since.
+    /// Steps the reference clock. The service has not noticed yet.
     pub(crate) fn step(&self, seconds: i64) {
         let span = Duration::from_secs(seconds.unsigned_abs());
-        if seconds < 0 { self.app.clock.step_back(span) } else { self.app.clock.step_forward(span) }
+        if seconds < 0 { self.app.clock.step_host_back(span) } else { self.app.clock.step_host_forward(span) }
     }
 
-    /// Lets the service look at the clock that counts, as it does every few seconds; by how many seconds it had been set.
-    pub(crate) async fn look(&self) -> i64 {
-        clock::look(&self.app).await.unwrap().map_or(0, Difference::seconds)
+    /// Synchronizes the service's clock, as a job does every few seconds. Returns by how many seconds it had stepped.
+    pub(crate) async fn sync_clock(&self) -> i64 {
+        sync_clock(&self.app).await.unwrap().map_or(0, ClockOffset::seconds)
     }
 
     /// Tells the server that it is about to stop.
@@ -264,11 +263,9 @@ impl TestApp {
     }
 
     /// An account, made by an operator.
-    pub(crate) async fn user(&self, name: &str, password: &str) -> Account {
+    pub(crate) async fn user(&self, name: &str, password: &str) -> User {
         let name = Name::parse(name).unwrap();
-        vestibule::domain::account::create(&self.app, &name, &Password::from(password.to_owned()), Actor::Operator)
-            .await
-            .unwrap()
+        create_user(&self.app, &name, &Password::from(password.to_owned()), Actor::Operator).await.unwrap()
     }
 
     /// The access token of a new login.
@@ -296,25 +293,25 @@ impl TestApp {
         answer.status == 200
     }
 
-    /// Occupies the hashing thread and the one place in the queue of a service with slow hashing.
+    /// Occupies the hashing thread and the one place in the queue of a service with slow hasher.
     pub(crate) async fn fill_queue(&self) {
         self.fill_queue_with("nobody").await;
     }
 
     /// The same with logins of this account.
     pub(crate) async fn fill_queue_with(&self, name: &'static str) {
-        let hashing = &self.app.hasher;
+        let hasher = &self.app.hasher;
         let login = || {
             let app = Arc::clone(&self.app);
-            tokio::spawn(async move { login::with_password(&app, attempt(name, "my_password")).await })
+            tokio::spawn(async move { login(&app, attempt(name, "my_password")).await })
         };
-        let before = hashing.computed();
+        let before = hasher.computed();
         login();
-        while hashing.computed() == before {
+        while hasher.computed() == before {
             tokio::task::yield_now().await;
         }
         login();
-        while hashing.waiting() == 0 {
+        while hasher.queue_length() == 0 {
             tokio::task::yield_now().await;
         }
     }
@@ -368,7 +365,7 @@ pub(crate) fn write_key(folder: &TempDir) {
 
 /// A client at an address, in a request of its own.
 pub(crate) fn client_at(address: impl Into<IpAddr>) -> Client {
-    Client { address: address.into(), user_agent: None, request: RequestId::random() }
+    Client { ip: address.into(), user_agent: None, request_id: RequestId::random() }
 }
 
 /// The events that tell of refresh tokens that should not have been about.
@@ -379,8 +376,12 @@ pub(crate) async fn misuses(db: &impl ConnectionTrait) -> Vec<audit_event::Model
 }
 
 /// A try to sign in from this host.
-pub(crate) fn attempt(username: &str, password: &str) -> Attempt {
-    Attempt { username: username.to_owned(), password: password.to_owned().into(), client: client_at([127, 0, 0, 1]) }
+pub(crate) fn attempt(username: &str, password: &str) -> LoginAttempt {
+    LoginAttempt {
+        username: username.to_owned(),
+        password: password.to_owned().into(),
+        client: client_at([127, 0, 0, 1]),
+    }
 }
 
 /// Routes whose handlers fail. The paths and methods stay those of the real ones.

@@ -26,9 +26,9 @@ use sea_orm::{ConnectionTrait, EntityTrait as _};
 use tokio::{runtime::Handle, task::block_in_place};
 use url::Url;
 use vestibule::{
-    store::connect,
     entity::audit_event,
     metrics::{Gauges, Metrics},
+    store::connect,
     telemetry::{self, LogFormat, Telemetry, TelemetrySettings},
 };
 

@@ -32,7 +32,7 @@ pub(crate) async fn create(folder: &TempDir) -> String {
         Some(server) if server.starts_with("postgres") => copy_on_postgres(&server).await,
         Some(_) => {
             let url = create_empty(folder).await;
-            database::migrate(&url.clone().into()).await.unwrap();
+            store::migrate(&url.clone().into()).await.unwrap();
             url
         }
     }
@@ -70,7 +70,7 @@ async fn template_file() -> &'static PathBuf {
     let make = || async {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("template-{}.db", process::id()));
         let url = format!("sqlite://{}", file.display());
-        database::migrate(&url.clone().into()).await.unwrap();
+        store::migrate(&url.clone().into()).await.unwrap();
         execute(&url, "PRAGMA wal_checkpoint(TRUNCATE)").await;
         file
     };
@@ -92,7 +92,7 @@ async fn copy_on_postgres(server: &str) -> String {
     let make = || async {
         let name = new_name();
         execute(server, &format!("CREATE DATABASE {name}")).await;
-        database::migrate(&format!("{base}/{name}").into()).await.unwrap();
+        store::migrate(&format!("{base}/{name}").into()).await.unwrap();
         name
     };
     let template = TEMPLATE.get_or_init(make).await;
@@ -108,7 +108,7 @@ fn new_name() -> String {
 }
 
 async fn execute(url: &str, statement: &str) {
-    let db = database::connect(&url.to_owned().into(), 1).await.unwrap();
+    let db = store::connect(&url.to_owned().into(), 1).await.unwrap();
     db.execute_unprepared(statement).await.unwrap();
     db.close().await.unwrap();
 }

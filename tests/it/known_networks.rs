@@ -2,13 +2,14 @@
 
 use serde_json::json;
 use vestibule::{
-    domain::{account, clean_up},
+    domain::admin::users::{delete_user, disable_user, set_password},
+    jobs::run_cleanup,
     secret::Password,
 };
 
 use crate::{
+    rate_limits::{address, free_failures, limited, sign_in},
     support::TestApp,
-    throttle::{address, free_failures, limited, sign_in},
 };
 
 crate::trials![
@@ -74,8 +75,8 @@ async fn devices_are_bounded_and_forgotten_in_time() {
     app.advance(30 * 24 * 60 * 60);
     free_failures(&app, "john", 200).await;
     assert!(sign_in(&app, "john", "my_password", address(24)).await.is_err(), "after 30 days");
-    assert_eq!(clean_up::run(&app.app).await.unwrap().devices, 20);
-    account::delete(&app.app, john.id).await.unwrap();
+    assert_eq!(run_cleanup(&app.app).await.unwrap().known_networks, 20);
+    delete_user(&app.app, john.id).await.unwrap();
     assert_eq!(app.count("known_network").await, 0);
 }
 
@@ -86,10 +87,10 @@ async fn devices_are_forgotten_with_the_password() {
     assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
     free_failures(&app, "john", 10).await;
     assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false), "known");
-    account::set_password(&app.app, &john, &Password::from("another_password".to_owned())).await.unwrap();
+    set_password(&app.app, &john, &Password::from("another_password".to_owned())).await.unwrap();
     assert_eq!(sign_in(&app, "john", "another_password", home).await, Err(1), "known no more");
     assert_eq!(app.count("known_network").await, 0);
-    account::delete(&app.app, john.id).await.unwrap();
+    delete_user(&app.app, john.id).await.unwrap();
 }
 
 async fn own_new_password_keeps_the_own_device_only() {
@@ -119,7 +120,7 @@ async fn each_failure_is_remembered_for_a_day() {
 async fn disabled_account_forgets_no_failures() {
     let app = limited().await;
     let john = app.user("john", "my_password").await;
-    account::disable(&app.app, john.id).await.unwrap();
+    disable_user(&app.app, john.id).await.unwrap();
     for number in 0..5 {
         assert_eq!(sign_in(&app, "john", "my_password", address(number)).await, Ok(false));
     }

@@ -5,16 +5,15 @@ use std::{fs, time::Duration};
 use futures_util::future::{join, join_all};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use vestibule::{
-    domain::{
-        clean_up, database,
-        token::{self, RefreshError},
-    },
-    entity::{known_device, throttle},
+    domain::auth::refresh::{RefreshError, refresh},
+    entity::{known_network, rate_limit},
+    jobs::run_cleanup,
+    store,
 };
 
 use crate::{
+    rate_limits::{address, free_failures, limited, sign_in},
     support::{app::client_at, rounds},
-    throttle::{address, free_failures, limited, sign_in},
 };
 
 crate::trials![
@@ -50,7 +49,7 @@ async fn storage_is_bounded_s31() {
     println!("throttle: {number} names and as many addresses, memory {early} early on, {} at the end", resident());
     assert_eq!(app.count("rate_limit").await.unsigned_abs(), rows);
     app.advance(24 * 60 * 60);
-    assert_eq!(clean_up::run(&app.app).await.unwrap().throttles, rows);
+    assert_eq!(run_cleanup(&app.app).await.unwrap().rate_limits, rows);
     assert_eq!(app.count("rate_limit").await, 0);
 }
 
@@ -58,18 +57,18 @@ async fn no_name_or_address_is_stored() {
     let app = limited().await;
     app.user("john", "my_password").await;
     let client = client_at(address(77));
-    assert_eq!(sign_in(&app, "john", "my_password", client.address).await, Ok(true));
+    assert_eq!(sign_in(&app, "john", "my_password", client.ip).await, Ok(true));
     assert_eq!(sign_in(&app, "john", "wrong", address(78)).await, Ok(false));
-    let refused = token::refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
+    let refused = refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
     assert!(matches!(refused, Err(RefreshError::InvalidToken)));
     let rows = rate_limit::Entity::find().all(&app.app.db).await.unwrap();
     let devices = known_network::Entity::find().all(&app.app.db).await.unwrap();
     assert!(rows.len() > 2 && devices.len() == 1);
     let hash = regex::Regex::new("^[A-Za-z0-9_-]{43}$").unwrap();
     for row in rows {
-        assert!(hash.is_match(&row.subject) && row.last.is_none_or(|last| hash.is_match(&last)));
+        assert!(hash.is_match(&row.subject) && row.last_name.is_none_or(|name| hash.is_match(&name)));
     }
-    assert!(hash.is_match(&devices[0].device));
+    assert!(hash.is_match(&devices[0].network));
 }
 
 /// Somebody else signs in, or clears expired rows away, while a try waits for the row of its throttle.
@@ -77,7 +76,7 @@ async fn throttle_that_goes_meanwhile_is_made_anew() {
     let app = limited().await;
     app.user("john", "my_password").await;
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
-    let other = database::connect(app.config.database.url.secret(), 1).await.unwrap();
+    let other = store::connect(app.config.database.url.secret(), 1).await.unwrap();
     let held = async {
         other.execute_unprepared("BEGIN").await.unwrap();
         other.execute_unprepared("SELECT subject FROM rate_limit FOR UPDATE").await.unwrap();

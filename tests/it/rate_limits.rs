@@ -4,9 +4,12 @@ use std::{net::IpAddr, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::json;
-use vestibule::domain::{
-    account,
-    login::{self, Attempt, LoginError},
+use vestibule::{
+    domain::{
+        admin::users::{disable_user, unlock_user},
+        auth::login::{LoginAttempt, LoginError, login},
+    },
+    error::ServiceError,
 };
 
 use crate::support::{
@@ -51,12 +54,12 @@ fn whole_seconds(span: Duration) -> u64 {
 
 /// What came of a try to sign in: whether it succeeded, or after how many seconds to come back.
 pub(crate) async fn sign_in(app: &TestApp, name: &str, password: &str, from: IpAddr) -> Result<bool, u64> {
-    let attempt = Attempt { client: client_at(from), ..attempt(name, password) };
-    match login::with_password(&app.app, attempt).await {
+    let attempt = LoginAttempt { client: client_at(from), ..attempt(name, password) };
+    match login(&app.app, attempt).await {
         Ok(_) => Ok(true),
         Err(LoginError::InvalidCredentials) => Ok(false),
-        Err(LoginError::Throttled(throttled)) => Err(whole_seconds(throttled.retry_after)),
-        Err(LoginError::Fault(fault)) => panic!("{}", fault.chain()),
+        Err(LoginError::Service(ServiceError::RateLimited { retry_after })) => Err(whole_seconds(retry_after)),
+        Err(LoginError::Service(error)) => panic!("{}", error.chain()),
     }
 }
 
@@ -198,7 +201,7 @@ async fn account_is_closed_to_unknown_devices_at_a_hundred_failures_s22() {
     assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true), "a known device");
     assert!(sign_in(&app, "john", "my_password", address(1)).await.is_err());
     let other = app.another().await;
-    account::unlock(&other.app, &john).await.unwrap();
+    unlock_user(&other.app, &john).await.unwrap();
     assert_eq!(sign_in(&app, "john", "wrong", address(2)).await, Ok(false), "unlocked");
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
     for number in 0..100 {
@@ -314,7 +317,7 @@ async fn unknown_names_are_limited_like_known_ones_s19() {
     let app = limited().await;
     app.user("john", "my_password").await;
     let closed = app.user("jane", "my_password").await;
-    account::disable(&app.app, closed.id).await.unwrap();
+    disable_user(&app.app, closed.id).await.unwrap();
     let names = ["john", "jane", "nobody", "john@example.com", "two words", "'; --"];
     let mut seen = Vec::new();
     for (place, name) in names.iter().enumerate() {
