@@ -7,7 +7,8 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
     declaration::{DeclaredApi, Tag},
-    schema::{Json, ProblemResponse, problems},
+    problems::problems,
+    schema::{Json, ProblemResponse},
 };
 use crate::domain::instance::{Instance, NotReady};
 

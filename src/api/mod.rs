@@ -9,6 +9,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`schema`] | scalars, JSON bodies, problems |
+//! | `problems` | the macro that declares the problems of a domain error |
 //! | [`extract`] | what handlers read from a request beside its body |
 //! | `declaration` | what an API declares beside its handlers: its tag, links, and the like |
 //! | `me`, `auth`, `well_known`, `health` | the resources |
@@ -25,6 +26,7 @@ pub mod document;
 pub mod extract;
 mod health;
 mod me;
+mod problems;
 mod routes;
 pub mod schema;
 mod well_known;

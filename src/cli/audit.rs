@@ -1,7 +1,6 @@
 //! `vestibule audit`
 
 use clap::{Args, Subcommand};
-use sea_orm::{ActiveEnum, Iterable};
 use serde_json::{Value, json};
 use time::{
     Date, OffsetDateTime,
@@ -12,12 +11,15 @@ use vestibule::{
     domain::{
         admin::users::find_user,
         app::App,
-        audit::{self, Entry, Filter, Kind, Outcome, Verification},
+        audit::{self, Entry, Filter, Kind, Outcome, Verification, parse_value},
     },
     ids::{RequestId, SessionId},
 };
 
-use super::{Failure, say, say_json};
+use super::{
+    failure::Failure,
+    terminal::{print_json, print_text},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -43,10 +45,10 @@ pub(super) struct List {
     #[arg(long, value_name = "ID")]
     request: Option<RequestId>,
     /// Only events of this kind, such as login
-    #[arg(long, value_parser = one_of::<Kind>)]
+    #[arg(long, value_parser = parse_value::<Kind>)]
     kind: Option<Kind>,
     /// Only events that ended like this: success or failure
-    #[arg(long, value_parser = one_of::<Outcome>)]
+    #[arg(long, value_parser = parse_value::<Outcome>)]
     outcome: Option<Outcome>,
     /// Only events of clients with this IP address
     #[arg(long)]
@@ -70,17 +72,17 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::List(list) => {
             let entries = audit::list(&app.db, &list.filter(app).await?, list.limit).await?;
             if list.json {
-                say_json(&entries.iter().map(record).collect())
+                print_json(&entries.iter().map(record).collect())
             } else {
-                say(&entries.iter().map(line).collect::<String>())
+                print_text(&entries.iter().map(line).collect::<String>())
             }
         }
         Command::Verify { json } => {
             let verified = audit::verify(&app.db, &app.audit).await?;
             if json {
-                say_json(&report(&verified))?;
+                print_json(&report(&verified))?;
             } else {
-                say(&summary(&verified))?;
+                print_text(&summary(&verified))?;
             }
             if verified.findings.is_empty() {
                 return Ok(());
@@ -110,14 +112,6 @@ impl List {
             until: self.until,
         })
     }
-}
-
-/// One of the values that a column can have.
-fn one_of<E: ActiveEnum<Value = String> + Iterable>(text: &str) -> Result<E, String> {
-    E::try_from_value(&text.to_owned()).map_err(|_| {
-        let values = E::iter().map(|value| value.to_value()).collect::<Vec<_>>();
-        format!("not one of {}", values.join(", "))
-    })
 }
 
 /// A day, which begins at midnight UTC, or a date and time (RFC 3339).

@@ -7,7 +7,10 @@ use vestibule::{
     startup::{self, StartError, http},
 };
 
-use super::{Failure, say, say_json};
+use super::{
+    failure::Failure,
+    terminal::{print_json, print_text},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -28,25 +31,25 @@ pub(super) enum Command {
 pub(super) fn run(config: &Config, raw: &RawSettings, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Check => check(config),
-        Command::Show { json: false } => say(&as_toml(&config.effective(raw))),
-        Command::Show { json: true } => say_json(&as_json(&config.effective(raw))),
+        Command::Show { json: false } => print_text(&as_toml(&config.effective(raw))),
+        Command::Show { json: true } => print_json(&as_json(&config.effective(raw))),
         Command::Example => example(),
         Command::Reference => reference(),
     }
 }
 
 pub(super) fn example() -> Result<(), Failure> {
-    say(&toml_example())
+    print_text(&toml_example())
 }
 
 pub(super) fn reference() -> Result<(), Failure> {
-    say(&markdown_reference())
+    print_text(&markdown_reference())
 }
 
 fn check(config: &Config) -> Result<(), Failure> {
     startup::check_master_key(config)?;
     http::load_tls(config).map_err(StartError::Tls)?;
-    say("The configuration can be used.\n")
+    print_text("The configuration can be used.\n")
 }
 
 /// One line for each setting, with its source as a comment.

@@ -11,7 +11,10 @@ use vestibule::{
     startup::{self, new_master_key},
 };
 
-use super::{Failure, confirm, say};
+use super::{
+    failure::Failure,
+    terminal::{confirm, print_text},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -26,7 +29,7 @@ pub(super) enum Command {
 }
 
 pub(super) fn generate() -> Result<(), Failure> {
-    say(&format!("{}\n", *new_master_key()?.to_text()))
+    print_text(&format!("{}\n", *new_master_key()?.to_text()))
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure> {
@@ -41,7 +44,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure
             let clock = Clock::system();
             jobs::start_clock(&db, &clock).await?;
             reset_keys(&db, clock.now()).await?;
-            say(
+            print_text(
                 "The next start makes a new signing key, sealed by the master key it is given. A server that still runs goes on with \
                  the old one: restart it.\n",
             )

@@ -17,7 +17,7 @@ use vestibule::{
     startup::{self, StartError, http},
 };
 
-use super::{Failure, say};
+use super::{failure::Failure, terminal::print_text};
 
 /// The most connections to the metrics listener.
 const MAX_METRICS_CONNECTIONS: usize = 16;
@@ -50,12 +50,12 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     };
     if let Some(app) = opened {
         instance.set_app(Arc::clone(&app));
-        say(&welcome(config, &bound, metrics.address))?;
+        print_text(&welcome(config, &bound, metrics.address))?;
         jobs::run(app, shutdown.stop).await;
     }
     serving.await.map_err(|error| Failure::new(Failure::FAILED, error))?;
     metrics.stop.cancel();
-    say("Vestibule has stopped.\n")
+    print_text("Vestibule has stopped.\n")
 }
 
 /// Binds the metrics listener, if one is configured.

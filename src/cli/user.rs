@@ -19,7 +19,10 @@ use vestibule::{
     secret::Password,
 };
 
-use super::{Failure, confirm, say, say_json};
+use super::{
+    failure::Failure,
+    terminal::{confirm, print_json, print_text},
+};
 
 /// The exit code of a command that Ctrl-C ended, as shells have it: 128 and the signal's number.
 const INTERRUPTED: u8 = 130;
@@ -166,7 +169,7 @@ impl PasswordSource {
             restore_echo_on_interrupt();
             let first = rpassword::prompt_password("Password: ").map_err(|error| no_terminal(&error))?;
             if rpassword::prompt_password("Again: ").map_err(|error| no_terminal(&error))? != first {
-                return Err(Failure::new(Failure::REFUSED, "the two passwords differ"));
+                return Err(Failure::new(Failure::REJECTED, "the two passwords differ"));
             }
             first
         };
@@ -197,19 +200,19 @@ impl Output {
     /// One account: as JSON, or as a sentence about what happened to it, or as its fields.
     fn show(&self, user: &User, happened: &str) -> Result<(), Failure> {
         if self.json {
-            say_json(&record(user))
+            print_json(&record(user))
         } else if happened.is_empty() {
-            say(&line(user))
+            print_text(&line(user))
         } else {
-            say(&format!("{} ({}) was {happened}.\n", user.username, user.id))
+            print_text(&format!("{} ({}) was {happened}.\n", user.username, user.id))
         }
     }
 
     fn list(&self, users: &[User]) -> Result<(), Failure> {
         if self.json {
-            say_json(&users.iter().map(record).collect())
+            print_json(&users.iter().map(record).collect())
         } else {
-            say(&users.iter().map(line).collect::<String>())
+            print_text(&users.iter().map(line).collect::<String>())
         }
     }
 }

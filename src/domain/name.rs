@@ -36,7 +36,7 @@ letters! {
     // Latin with Vietnamese letters
     'Ḁ'..='ẙ', 'Ạ'..='ỿ',
     // Hiragana, Katakana
-    'ぁ'..='ゖ', 'ァ'..='ヺ',
+    'ぁ'..='ゖ', 'ァ'..='ヺ', 'ー',
     // Chinese characters, Hangul
     '一'..='鿋', '가'..='힣',
 }

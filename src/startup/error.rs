@@ -2,15 +2,13 @@
 
 use std::{io, path::PathBuf};
 
-use sea_orm::DbErr;
-
 use crate::{
     config::Config,
     domain::crypto::KeyringError,
     error::ServiceError,
     secret::InvalidMasterKey,
     server::TlsError,
-    store::{self, MigrateError},
+    store::{self, DatabaseError, MigrateError},
 };
 
 /// Why the service cannot start, with what to do.
@@ -61,7 +59,7 @@ pub enum StartError {
         /// The database, as it may be shown.
         url: String,
         /// Why.
-        error: DbErr,
+        error: DatabaseError,
     },
     /// The database belongs to a newer version.
     #[error(

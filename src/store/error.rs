@@ -23,6 +23,9 @@ const MYSQL_CONFLICT: [u16; 3] = [1020, 1205, 1213];
 /// left its cluster, shutdown, read-only server or transaction, interrupted or timed-out statement, killed connection.
 const MYSQL_UNAVAILABLE: [u16; 13] = [3, 1021, 1026, 1040, 1047, 1053, 1114, 1290, 1317, 1792, 1836, 1927, 1969];
 
+/// An error of the database or its driver.
+pub type DatabaseError = DbErr;
+
 /// Adds what the service was doing to a database error.
 pub trait Context<T> {
     /// Turns the error into [`ServiceError::Unavailable`] or [`ServiceError::Internal`].

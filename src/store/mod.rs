@@ -18,7 +18,7 @@ pub use self::{
     connect::connect,
     deadline::with_request_budget,
     delete::delete_in_batches,
-    error::{Context, is_conflict, is_unavailable, is_unique_violation},
+    error::{Context, DatabaseError, is_conflict, is_unavailable, is_unique_violation},
     migrate::{MigrateError, is_current, migrate},
     pool::Pool,
     retry::{RetryPolicy, retry},

@@ -15,11 +15,13 @@ use super::{
 };
 use crate::error::ServiceError;
 
+/// How often a transaction is retried after a conflict.
+const MAX_RETRIES: usize = 5;
 /// SQLite has waited for its busy timeout when it reports a conflict, so no retry begins after two seconds.
 const CONFLICT_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(5),
     max_delay: Duration::from_millis(160),
-    max_retries: Some(5),
+    max_retries: Some(MAX_RETRIES),
     give_up_after: Duration::from_secs(2),
 };
 

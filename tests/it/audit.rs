@@ -93,7 +93,7 @@ fn told(event: &Model) -> String {
 async fn everything_that_matters_leaves_one_event_s113() {
     let app = TestApp::new().await;
     let mut seen = chain(&app).await.iter().map(told).collect::<Vec<_>>();
-    assert_eq!(seen, ["trail_begun service success - - - -", "signing_key_created service success - - - -"]);
+    assert_eq!(seen, ["audit_log_started service success - - - -", "signing_key_created service success - - - -"]);
     let mut expect = async |answer: Option<&Answer>, expected: &str| {
         let events = chain(&app).await;
         let new = &events[seen.len()..];
@@ -107,7 +107,7 @@ async fn everything_that_matters_leaves_one_event_s113() {
     let body = json!({ "username": "john", "password": "my_password" });
     let made = app.post("/register").json(&body).send().await;
     let john: UserId = made.body["id"].as_str().unwrap().parse().unwrap();
-    expect(Some(&made), &format!("account_created client success - {john} - 127.0.0.1")).await;
+    expect(Some(&made), &format!("user_created client success - {john} - 127.0.0.1")).await;
     let log_in = async || {
         let answer = app.post("/login").json(&body).send().await;
         let tokens = Tokens::of(&answer);
@@ -123,9 +123,9 @@ async fn everything_that_matters_leaves_one_event_s113() {
     let (answer, _, sid_other) = log_in().await;
     expect(Some(&answer), &format!("login client success - {john} {sid_other} 127.0.0.1")).await;
     let answer = app.call("DELETE", &format!("/me/sessions/{sid_other}")).bearer(&kept.access).send().await;
-    expect(Some(&answer), &format!("session_ended client success - {john} {sid_other} 127.0.0.1")).await;
+    expect(Some(&answer), &format!("session_revoked client success - {john} {sid_other} 127.0.0.1")).await;
     let answer = app.call("DELETE", "/me/sessions").bearer(&kept.access).send().await;
-    expect(Some(&answer), &format!("other_sessions_ended client success - {john} {sid_kept} 127.0.0.1")).await;
+    expect(Some(&answer), &format!("other_sessions_revoked client success - {john} {sid_kept} 127.0.0.1")).await;
     let new = json!({ "current_password": "my_password", "new_password": "another_password" });
     let answer = app.post("/me/password").bearer(&kept.access).json(&new).send().await;
     expect(Some(&answer), &format!("password_changed client success - {john} {sid_kept} 127.0.0.1")).await;
@@ -145,15 +145,16 @@ async fn everything_that_matters_leaves_one_event_s113() {
     let late = Tokens::of(&app.refresh(&early.refresh).await);
     app.sql("UPDATE session SET counter = 0").await;
     let answer = app.refresh(&late.refresh).await;
-    expect(Some(&answer), &format!("refresh_token_ahead client failure - {john} {sid_early} 127.0.0.1")).await;
+    expect(Some(&answer), &format!("refresh_token_out_of_sequence client failure - {john} {sid_early} 127.0.0.1"))
+        .await;
     disable_user(&app.app, john).await.unwrap();
-    expect(None, &format!("account_disabled operator success - {john} - -")).await;
+    expect(None, &format!("user_disabled operator success - {john} - -")).await;
     enable_user(&app.app, john).await.unwrap();
-    expect(None, &format!("account_enabled operator success - {john} - -")).await;
+    expect(None, &format!("user_enabled operator success - {john} - -")).await;
     unlock_user(&app.app, &owner).await.unwrap();
-    expect(None, &format!("account_unlocked operator success - {john} - -")).await;
+    expect(None, &format!("user_unlocked operator success - {john} - -")).await;
     delete_user(&app.app, john).await.unwrap();
-    expect(None, &format!("account_deleted operator success - {john} - -")).await;
+    expect(None, &format!("user_deleted operator success - {john} - -")).await;
     assert_eq!(findings(&app).await, []);
     let kinds = seen.iter().map(|told| told.split(' ').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
     // These two have tests of their own.
@@ -184,11 +185,11 @@ async fn refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113() {
         told,
         [
             format!("login client failure wrong_password {} - 127.0.0.1", john.id),
-            "login client failure unknown_account - - 127.0.0.1".to_owned(),
-            "login client failure unknown_account - - 127.0.0.1".to_owned(),
+            "login client failure unknown_user - - 127.0.0.1".to_owned(),
+            "login client failure unknown_user - - 127.0.0.1".to_owned(),
             format!("password_changed client failure wrong_password {} - 127.0.0.1", john.id),
-            format!("account_disabled operator success - {} - -", john.id),
-            format!("login client failure account_disabled {} - 127.0.0.1", john.id),
+            format!("user_disabled operator success - {} - -", john.id),
+            format!("login client failure user_disabled {} - 127.0.0.1", john.id),
         ]
     );
     assert!(!format!("{events:?}").contains("canary"));
@@ -205,7 +206,7 @@ async fn lock_is_noted_once_s113() {
         }
     }
     let john = find_user(&app.app, "john").await.unwrap();
-    let locks = chain(&app).await.into_iter().filter(|event| event.kind == "account_locked").collect::<Vec<_>>();
+    let locks = chain(&app).await.into_iter().filter(|event| event.kind == "user_locked").collect::<Vec<_>>();
     assert_eq!(locks.iter().map(|event| event.user_id).collect::<Vec<_>>(), [Some(john.id), None]);
     assert_eq!(findings(&app).await, []);
 }
@@ -274,8 +275,8 @@ async fn altered_events_are_found_s114() {
         "reason = 'wrong_password'",
         "user_id = session_id",
         "session_id = NULL",
-        "address = '127.0.0.2'",
-        "address = NULL",
+        "client_ip = '127.0.0.2'",
+        "client_ip = NULL",
         "request_id = NULL",
         "id = request_id",
         "mac = NULL",
@@ -399,7 +400,7 @@ async fn lost_head_is_refused_at_start() {
     let (app, _) = trail().await;
     app.sql("DELETE FROM audit_head").await;
     let refused = startup::open(&app.config, app.app.clock.clone(), &app.app.metrics).await.unwrap_err().to_string();
-    assert!(refused.contains("head of its audit trail"), "{refused}");
+    assert!(refused.contains("head of its audit log"), "{refused}");
 }
 
 async fn filters_find_what_they_name() {

@@ -58,7 +58,7 @@ async fn accounts_are_managed_beside_a_running_server() {
         let body = serde_json::json!({ "username": "john", "password": password });
         client.post(format!("{url}/login")).json(&body).send()
     };
-    assert!(out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n")).contains("was made"));
+    assert!(out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n")).contains("was created"));
     let token: Value = login("my_password").await.unwrap().json().await.unwrap();
     let me = || client.get(format!("{url}/me")).bearer_auth(token["access_token"].as_str().unwrap()).send();
     assert_eq!(me().await.unwrap().status(), 200);
@@ -221,18 +221,18 @@ async fn audit_trail_is_listed_and_verified_s114() {
         events.as_array().unwrap().clone()
     };
     let kinds = listed(&[]).iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    assert_eq!(kinds, ["trail_begun", "signing_key_created", "account_created", "login", "login"]);
+    assert_eq!(kinds, ["audit_log_started", "signing_key_created", "user_created", "login", "login"]);
     let refused = listed(&["--user", "JOHN", "--kind", "login", "--outcome", "failure", "--limit", "1"]);
     assert_eq!((&refused[0]["reason"], &refused[0]["position"]), (&Value::from("wrong_password"), &Value::from(5)));
     assert_eq!(listed(&["--request", refused[0]["request_id"].as_str().unwrap()]), refused);
-    assert_eq!(listed(&["--user", refused[0]["user_id"].as_str().unwrap(), "--address", "127.0.0.1"]).len(), 3);
+    assert_eq!(listed(&["--user", refused[0]["user_id"].as_str().unwrap(), "--client-ip", "127.0.0.1"]).len(), 3);
     assert_eq!(listed(&["--since", "2020-01-01", "--until", "2020-01-01T00:00:01Z"]), Vec::<Value>::new());
     let lines = out(&audit(&["list"]));
     assert!(
         lines.lines().last().unwrap().contains("login                 failure  reason=wrong_password  user="),
         "{lines}"
     );
-    for nonsense in [["--kind", "logins"], ["--since", "yesterday"], ["--session", "1"], ["--address", "here"]] {
+    for nonsense in [["--kind", "logins"], ["--since", "yesterday"], ["--session", "1"], ["--client-ip", "here"]] {
         let refused = audit(&["list", nonsense[0], nonsense[1]]);
         assert_eq!(refused.status.code(), Some(2), "{nonsense:?}");
     }
@@ -242,7 +242,7 @@ async fn audit_trail_is_listed_and_verified_s114() {
     deployment.rows().await.execute_unprepared("DELETE FROM audit_event WHERE position = 4").await.unwrap();
     let found = audit(&["verify"]);
     assert_eq!((found.status.code(), found.stdout.as_slice()), (Some(7), "event 4 was removed\n".as_bytes()));
-    assert!(deployment.logs().contains("the audit trail is not as it was written"));
+    assert!(deployment.logs().contains("the audit log is not as it was written"));
     let report: Value = serde_json::from_slice(&audit(&["verify", "--json"]).stdout).unwrap();
     assert_eq!(report["findings"], serde_json::json!(["event 4 was removed"]));
 }

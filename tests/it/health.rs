@@ -71,9 +71,9 @@ async fn database_that_was_put_back_is_told() {
         answer.is_problem(503, "not_ready");
         assert!(answer.body["detail"].as_str().unwrap().contains(part), "{answer:?}");
     };
-    app.sql("UPDATE seaql_migrations SET version = 'x' WHERE version LIKE '%_audit'").await;
+    app.sql("UPDATE seaql_migrations SET version = 'x' WHERE version LIKE '%_audit_log'").await;
     told(&app, "not migrated").await;
-    app.sql("UPDATE seaql_migrations SET version = 'm20261123_000005_audit' WHERE version = 'x'").await;
+    app.sql("UPDATE seaql_migrations SET version = 'm20261127_000004_audit_log' WHERE version = 'x'").await;
     assert_eq!(app.get("/health/ready").send().await.status, 200);
     for purpose in ["signing", "refresh", "pseudonym", "audit"] {
         let app = TestApp::new().await;

@@ -65,15 +65,15 @@ async fn simultaneous_first_starts_share_one_key() {
     let config = Settings::in_folder(&folder).config();
     let starts = (0..5).map(|_| start(&config));
     let apps = futures_util::future::join_all(starts).await;
-    let keys: Vec<_> = apps.iter().map(|app| app.as_ref().unwrap().keyring.current().published.to_vec()).collect();
+    let keys: Vec<_> = apps.iter().map(|app| app.as_ref().unwrap().keyring.current().published.clone()).collect();
     assert!(keys.iter().all(|key| key.len() == 1 && *key == keys[0]), "{keys:?}");
 }
 
 async fn keys_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let config = Settings::in_folder(&folder).config();
-    let first = start(&config).await.unwrap().keyring.current().published.to_vec();
-    let second = start(&config).await.unwrap().keyring.current().published.to_vec();
+    let first = start(&config).await.unwrap().keyring.current().published.clone();
+    let second = start(&config).await.unwrap().keyring.current().published.clone();
     assert_eq!(first, second);
 }
 

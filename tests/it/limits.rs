@@ -46,7 +46,7 @@ fn faults(text: &str) -> Vec<String> {
         "src/server/middleware/request_body.rs",
         "src/server/connection.rs",
         "src/json.rs",
-        "src/domain/access_token.rs",
+        "src/domain/token/access.rs",
         "src/domain/name.rs",
     ] {
         let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
@@ -78,7 +78,7 @@ async fn planted_wrong_limits_are_found() {
         ),
         ("| 8192 | `src/server/middleware/head_limits.rs` `MAX_URI` |", "| 8192 | `src/server/gone.rs` `MAX_URI` |"),
         ("| 10 | `src/startup/http.rs` `HEAD_TIMEOUT` |", "| 11 | `src/startup/http.rs` `HEAD_TIMEOUT` |"),
-        ("| 2500 | `src/domain/pool.rs` `NETWORK_BOUND` |", "| 2 | `src/domain/pool.rs` `NETWORK_BOUND` |"),
+        ("| 2500 | `src/store/pool.rs` `NETWORK_BUDGET` |", "| 2 | `src/store/pool.rs` `NETWORK_BUDGET` |"),
         ("`MAX_HEADER_BYTES` |", "` |"),
     ] {
         assert!(text.contains(from), "{from}");

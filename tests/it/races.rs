@@ -154,7 +154,7 @@ async fn start_five(deployment: &Deployment, name: &str) -> usize {
     drop(servers);
     let logs = deployment.logs();
     assert!(!logs.contains("\"level\":\"WARN\"") && !logs.contains("\"level\":\"ERROR\""), "{logs}");
-    logs.matches("Migration 'm20261123_000002_refresh' has been applied").count()
+    logs.matches("Migration 'm20261127_000004_audit_log' has been applied").count()
 }
 
 async fn five_instances_start_at_once_on_an_empty_database() {
@@ -172,18 +172,19 @@ async fn five_instances_start_at_once_on_the_schema_before() {
     for _ in 0..number {
         let deployment = Deployment::new().await;
         let rows = deployment.rows().await;
-        Migrator::up(&rows, Some(1)).await.unwrap();
+        Migrator::up(&rows, Some(2)).await.unwrap();
         let backend = rows.get_database_backend();
         let quote = if backend == sea_orm::DatabaseBackend::MySql { "`" } else { "\"" };
-        let id = if backend == sea_orm::DatabaseBackend::Postgres {
-            "'00000000-0000-4000-8000-000000000001'"
+        let (id, digest) = if backend == sea_orm::DatabaseBackend::Postgres {
+            ("'00000000-0000-4000-8000-000000000001'", r"'\x00'")
         } else {
-            "x'00000000000040008000000000000001'"
+            ("x'00000000000040008000000000000001'", "x'00'")
         };
+        let (user, never) = ("'jane', 'jane', '$argon2id$', 'active', 1, 1", "9000000000000000");
         for statement in [
-            format!("INSERT INTO {quote}user{quote} VALUES ({id}, 'jane', 'jane', '$argon2id$', 'active', 1, 1)"),
+            format!("INSERT INTO {quote}user{quote} VALUES ({id}, {user})"),
             format!(
-                "INSERT INTO session VALUES ({id}, {id}, 1, 1, 9000000000000000, 9000000000000000, '127.0.0.1', NULL)"
+                "INSERT INTO session VALUES ({id}, {id}, 1, 1, {never}, {never}, '127.0.0.1', NULL, 0, 0, 0, {digest})"
             ),
         ] {
             rows.execute_unprepared(&statement).await.unwrap();

@@ -291,7 +291,7 @@ async fn token_ahead_of_its_row_ends_the_session() {
     app.refresh(&c.refresh).await.is_problem(401, "invalid_token");
     assert_eq!(app.count("session").await, 0);
     let events = app.misuses().await;
-    assert_eq!((events.len(), events[0].kind.as_str()), (1, "refresh_token_ahead"));
+    assert_eq!((events.len(), events[0].kind.as_str()), (1, "refresh_token_out_of_sequence"));
 }
 
 async fn database_and_key_make_no_token_s32() {

@@ -7,7 +7,8 @@ use crate::{
     api::{
         declaration::{DeclaredApi, Tag},
         extract::{ClientInfo, State},
-        schema::{CurrentPassword, Json, LoginIdentifier, ProblemResponse, problems},
+        problems::problems,
+        schema::{CurrentPassword, Json, LoginIdentifier, ProblemResponse},
     },
     domain::auth::login::{LoginAttempt, LoginError, login},
 };

@@ -7,7 +7,8 @@ use crate::{
         declaration::{DeclaredApi, Link, Tag},
         extract::{ClientInfo, State},
         me::UserResponse,
-        schema::{FieldError, Json, NewPassword, ProblemResponse, Username, problems},
+        problems::problems,
+        schema::{FieldError, Json, NewPassword, ProblemResponse, Username},
     },
     domain::{auth::register::register, user::RegisterError},
 };

@@ -8,7 +8,8 @@ use crate::{
     api::{
         declaration::{DeclaredApi, Tag},
         extract::{ClientInfo, State},
-        schema::{IssuedAccessToken, IssuedRefreshToken, Json, PresentedRefreshToken, ProblemResponse, problems},
+        problems::problems,
+        schema::{IssuedAccessToken, IssuedRefreshToken, Json, PresentedRefreshToken, ProblemResponse},
     },
     domain::{
         auth::refresh::{RefreshError, refresh, revoke},

@@ -8,7 +8,10 @@ use poem_openapi::{
 
 use super::state::State;
 use crate::{
-    api::schema::{IntoProblem, Problem, ProblemCode, problems},
+    api::{
+        problems::problems,
+        schema::{IntoProblem, Problem, ProblemCode},
+    },
     domain::auth::authenticate::{AuthenticateError, Caller, authenticate},
     secret::AccessToken,
 };

@@ -6,7 +6,8 @@ use crate::{
     api::{
         declaration::{DeclaredApi, Tag},
         extract::{Bearer, ClientInfo, State},
-        schema::{CurrentPassword, FieldError, Json, NewPassword, ProblemResponse, problems},
+        problems::problems,
+        schema::{CurrentPassword, FieldError, Json, NewPassword, ProblemResponse},
     },
     domain::auth::change_password::{ChangePasswordError, change_password},
 };

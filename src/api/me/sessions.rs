@@ -6,7 +6,8 @@ use crate::{
     api::{
         declaration::{DeclaredApi, Tag},
         extract::{Bearer, ClientInfo, State},
-        schema::{Json, ProblemResponse, SessionIdString, TimestampString, problems},
+        problems::problems,
+        schema::{Json, ProblemResponse, SessionIdString, TimestampString},
     },
     domain::auth::sessions::{RevokeSessionError, SessionInfo, list_sessions, revoke_all_others, revoke_one},
     error::ServiceError,

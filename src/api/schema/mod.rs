@@ -17,7 +17,7 @@ pub use self::{
 };
 pub(crate) use self::{
     json_body::Json,
-    problem_response::{IntoProblem, ProblemResponse, problem_code_of, problem_meta, problems},
+    problem_response::{IntoProblem, ProblemResponse, problem_code_of, problem_meta},
     scalars::{
         CurrentPassword, IssuedAccessToken, IssuedRefreshToken, LoginIdentifier, NewPassword, PresentedRefreshToken,
         SessionIdString, TimestampString, UserIdString, Username,

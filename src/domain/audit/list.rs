@@ -1,7 +1,7 @@
 //! Queries of the audit log.
 
 use sea_orm::{
-    ActiveEnum as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ActiveEnum, ColumnTrait as _, EntityTrait as _, Iterable, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     QueryTrait as _,
 };
 
@@ -55,4 +55,15 @@ pub async fn list(db: &Pool, filter: &Filter, limit: u64) -> Result<Vec<Entry>, 
     let mut entries = query.all(db).await.context("listing audit events")?;
     entries.reverse();
     Ok(entries)
+}
+
+/// Parses a kind, an outcome or another value that a column can have.
+///
+/// # Errors
+/// A message that lists all values.
+pub fn parse_value<E: ActiveEnum<Value = String> + Iterable>(text: &str) -> Result<E, String> {
+    E::try_from_value(&text.to_owned()).map_err(|_| {
+        let values = E::iter().map(|value| value.to_value()).collect::<Vec<_>>();
+        format!("not one of {}", values.join(", "))
+    })
 }

@@ -21,7 +21,7 @@ pub use self::{
     cleanup::delete_old_events,
     event::{Actor, Event},
     finding::Finding,
-    list::{Filter, list},
+    list::{Filter, list, parse_value},
     log::{AuditLog, abandon_chain, read_head},
     verify::{Verification, verify},
 };

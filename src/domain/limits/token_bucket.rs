@@ -30,8 +30,9 @@ pub fn take(full_at: Timestamp, rate: Rate, tokens: u32, now: Timestamp) -> Resu
     let tokens = tokens.min(rate.burst);
     let empty = now + rate.refill_all();
 
-    // No bucket needs longer than from empty to full. One that does was stored before the clock stepped back.
-    let full_at = if full_at > empty + TOLERANCE { now } else { full_at.max(now) };
+    // No bucket needs longer than from empty to full. One that does was stored before the clock stepped back, or by an
+    // instance whose clock is slightly ahead.
+    let full_at = if full_at > empty + TOLERANCE { now } else { full_at.clamp(now, empty) };
 
     let full_at = full_at + rate.refill.saturating_mul(tokens);
     let retry_after = full_at.since(empty);

@@ -1,6 +1,10 @@
 //! What fuzz targets may do with stored hashes; only there when the service is built for them (`--cfg fuzzing`).
 
-use super::{Cost, Hasher, NormalizedPassword, Verdict, argon::StoredHash};
+use super::{
+    argon::{Cost, StoredHash},
+    hasher::{Hasher, Verdict},
+    normalized::NormalizedPassword,
+};
 use crate::secret::{Password, PasswordHash};
 
 /// What a PHC string asks for, where it is read at all.

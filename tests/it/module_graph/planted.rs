@@ -225,7 +225,7 @@ async fn finds_a_forbidden_name_in_every_form() {
     );
     let tree = planted([("lib.rs", ""), ("main.rs", "mod cli;"), ("cli.rs", "\nuse vestibule::entity::user;")]);
     let found = rules::forbidden(&tree, &NAMES);
-    assert_eq!(found, ["src/cli.rs:2: only domain, store, entity may name vestibule::entity"]);
+    assert_eq!(found, ["src/cli.rs:2: only jobs, domain, store, entity may name vestibule::entity"]);
 }
 
 async fn finds_the_library_named_by_the_migrations() {

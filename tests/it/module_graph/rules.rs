@@ -7,7 +7,7 @@ use super::graph::{Edge, File, Tree};
 
 /// For each folder its modules, highest first. A module uses only modules in lower rows; those in one row do not use
 /// each other.
-pub(super) const ORDERS: [Order; 2] = [
+pub(super) const ORDERS: [Order; 3] = [
     (
         "src",
         &[
@@ -28,6 +28,21 @@ pub(super) const ORDERS: [Order; 2] = [
             "json",
             "metrics",
             "telemetry",
+        ],
+    ),
+    (
+        "src/api",
+        &[
+            "routes",
+            "docs",
+            "document",
+            "apis",
+            "auth health well_known",
+            "me",
+            "declaration",
+            "extract",
+            "problems",
+            "schema",
         ],
     ),
     (
@@ -64,8 +79,8 @@ pub(super) const NAMES: [(&str, Where); 17] = [
     ("serde_json", Where::Except(&["entity"])),
     ("vestibule", Where::Except(&["migration"])),
     ("vestibule::api", Where::Only(&["cli", "startup", "server", "api"])),
-    ("vestibule::entity", Where::Only(&["domain", "store", "entity"])),
-    ("vestibule::telemetry", Where::Only(&["cli", "startup", "server", "telemetry"])),
+    ("vestibule::entity", Where::Only(&["jobs", "domain", "store", "entity"])),
+    ("vestibule::telemetry", Where::Only(&["cli", "startup", "config", "server", "telemetry"])),
 ];
 
 /// A folder and the modules in it, highest first.

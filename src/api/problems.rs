@@ -1,0 +1,66 @@
+//! The macro that declares the problems of a domain error, beside its handler.
+
+/// Declares the problem of each variant of a domain error, and with it the problem codes of its operations.
+///
+/// ```text
+/// problems! {
+///     ChangePasswordError {
+///         InvalidToken => InvalidToken;
+///         InvalidCredentials => InvalidCredentials, detail: "The current password is not right.";
+///         PasswordRejected(weakness) => PasswordRejected,
+///             errors: [FieldError::weak_password("/new_password", weakness)];
+///     }
+///     Service => [TooManyRequests, Busy, Unavailable]
+/// }
+/// ```
+///
+/// The block maps each variant to a problem code, with its own detail or field errors where the code's default does not
+/// say enough. The last line is about the variant `Service`, whose [`ServiceError`](crate::error::ServiceError) has its
+/// own problems: it lists which of them the operation can return.
+///
+/// `problems! { NotReady => NotReady }` maps every variant to one code. The error's message is the detail.
+macro_rules! problems {
+    (
+        $error:ident {
+            $(
+                $variant:ident $(($value:pat))? => $code:ident
+                    $(, detail: $detail:expr)? $(, errors: $errors:expr)?;
+            )*
+        }
+        Service => [$($service_code:ident),*]
+    ) => {
+        impl From<$error> for $crate::api::schema::Problem {
+            fn from(error: $error) -> Self {
+                match error {
+                    $(
+                        $error::$variant $(($value))? => {
+                            Self::new($crate::api::schema::ProblemCode::$code)
+                                $(.with_detail($detail))?
+                                $(.with_errors($errors))?
+                        }
+                    )*
+                    $error::Service(error) => error.into(),
+                }
+            }
+        }
+
+        impl $crate::api::schema::IntoProblem for $error {
+            const CODES: &'static [$crate::api::schema::ProblemCode] = &[
+                $($crate::api::schema::ProblemCode::$code,)*
+                $($crate::api::schema::ProblemCode::$service_code,)*
+            ];
+        }
+    };
+    ($error:ident => $code:ident) => {
+        impl From<$error> for $crate::api::schema::Problem {
+            fn from(error: $error) -> Self {
+                Self::new($crate::api::schema::ProblemCode::$code).with_detail(error.to_string())
+            }
+        }
+
+        impl $crate::api::schema::IntoProblem for $error {
+            const CODES: &'static [$crate::api::schema::ProblemCode] = &[$crate::api::schema::ProblemCode::$code];
+        }
+    };
+}
+pub(crate) use problems;

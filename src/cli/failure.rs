@@ -1,0 +1,102 @@
+//! Failures of commands, and their exit codes.
+
+use std::{fmt, io};
+
+use vestibule::{
+    api::document::DocumentError,
+    config::ConfigError,
+    domain::{admin::users::ChangeUserError, name::InvalidName, user::RegisterError},
+    error::ServiceError,
+    startup::StartError,
+};
+
+/// Why a command fails, and with which exit code.
+pub(super) struct Failure {
+    /// The exit code.
+    pub(super) code: u8,
+    /// The message on standard error.
+    pub(super) reason: String,
+}
+
+impl Failure {
+    pub(super) const FAILED: u8 = 1;
+    pub(super) const NO_SUCH_USER: u8 = 3;
+    pub(super) const TAKEN: u8 = 4;
+    pub(super) const REJECTED: u8 = 5;
+    pub(super) const UNUSABLE: u8 = 6;
+    pub(super) const TAMPERED: u8 = 7;
+
+    pub(super) fn new(code: u8, reason: impl fmt::Display) -> Self {
+        Self { code, reason: reason.to_string() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Self::FAILED, error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Self::UNUSABLE, format_args!("configuration: {error}"))
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let code = match error {
+            StartError::Service(error) => return error.into(),
+            StartError::Database { .. } | StartError::File { .. } | StartError::HashThreads(_) => Self::FAILED,
+            StartError::MasterKey { .. }
+            | StartError::NoMasterKey
+            | StartError::NoKeyFile(_)
+            | StartError::LostMasterKey(_)
+            | StartError::LooseKeyFile { .. }
+            | StartError::LostKey(_)
+            | StartError::LostAuditHead
+            | StartError::Tls(_)
+            | StartError::NewerSchema { .. }
+            | StartError::Keyring(_) => Self::UNUSABLE,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<&DocumentError> for Failure {
+    fn from(error: &DocumentError) -> Self {
+        Self::new(Self::FAILED, format_args!("the OpenAPI document cannot be derived: {error}"))
+    }
+}
+
+impl From<InvalidName> for Failure {
+    fn from(error: InvalidName) -> Self {
+        Self::new(Self::REJECTED, error)
+    }
+}
+
+impl From<RegisterError> for Failure {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::UsernameTaken => Self::new(Self::TAKEN, error),
+            RegisterError::Closed | RegisterError::PasswordRejected(_) => Self::new(Self::REJECTED, error),
+            RegisterError::Service(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeUserError> for Failure {
+    fn from(error: ChangeUserError) -> Self {
+        match error {
+            ChangeUserError::NotFound => Self::new(Self::NO_SUCH_USER, error),
+            ChangeUserError::PasswordRejected(_) => Self::new(Self::REJECTED, error),
+            ChangeUserError::Service(error) => error.into(),
+        }
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::new(Self::FAILED, error.chain())
+    }
+}
