@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use vestibule::{
     clock::Clock,
     config::Config,
-    domain::admin::reset_keys::reset_keys,
+    domain::{admin::reset_keys::reset_keys, crypto::StoredKeys},
     entity::sealed_key::{self, Purpose},
     secret::MasterKey,
     startup::{self, StartError},
@@ -19,6 +19,7 @@ crate::trials![
     first_start_makes_private_files,
     simultaneous_first_starts_share_one_key,
     keys_survive_a_restart,
+    keyring_is_replaced_while_the_service_runs,
     lost_master_key_is_refused,
     other_master_key_is_refused,
     damaged_seal_is_refused,
@@ -75,6 +76,23 @@ async fn keys_survive_a_restart() {
     let first = start(&config).await.unwrap().keyring.current().published.clone();
     let second = start(&config).await.unwrap().keyring.current().published.clone();
     assert_eq!(first, second);
+}
+
+async fn keyring_is_replaced_while_the_service_runs() {
+    let app = TestApp::new().await;
+    app.user("john", "my_password").await;
+    let before = app.sign_in("john", "my_password").await;
+    let other = TestApp::new().await;
+    let keys = StoredKeys::load(&other.app.db, &other.master_key()).await.unwrap().into_keyring().unwrap();
+    let id = keys.published[0].id.to_string();
+    app.app.keyring.replace(keys);
+
+    let after = app.sign_in("john", "my_password").await;
+    assert_eq!(forge::part(&after.access, 0)["kid"], id);
+    assert_eq!(app.get("/.well-known/jwks.json").send().await.body["keys"][0]["kid"], id);
+    assert!(app.knows(&after.access).await && !app.knows(&before.access).await);
+    assert_eq!(app.refresh(&after.refresh).await.status, 200);
+    app.refresh(&before.refresh).await.is_problem(401, "invalid_token");
 }
 
 async fn lost_master_key_is_refused() {
