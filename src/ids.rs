@@ -62,7 +62,7 @@ macro_rules! id {
 }
 
 id! {
-    /// Names an account.
+    /// Identifies a user.
     UserId
 }
 id! {

@@ -103,7 +103,7 @@ label! {
 }
 
 label! {
-    /// Why a genuine refresh token was refused.
+    /// Why a genuine refresh token was rejected.
     RefreshTokenReuse = "kind" {
         /// It was exchanged before, and the grace period does not apply.
         Reused = "reused",
@@ -139,7 +139,7 @@ label! {
     JobOutcome = "outcome" {
         /// The run succeeded, even if there was nothing to do.
         Success = "success",
-        /// The run failed; the next one tries again.
+        /// The run failed; the next one retries it.
         Failure = "failure",
     }
 }
@@ -260,7 +260,7 @@ impl Metrics {
     fn register_logins(&mut self) {
         let registry = &mut self.registry;
         registry.register("logins", "Login attempts, by outcome", self.logins.clone());
-        let help = "Requests refused by a rate limit or a lockout, by limit";
+        let help = "Requests rejected by a rate limit or a lockout, by limit";
         registry.register("rate_limited_requests", help, self.rate_limited_requests.clone());
         let help = "Reused or out-of-sequence refresh tokens; each one revoked its session";
         registry.register("refresh_token_reuse", help, self.refresh_token_reuse.clone());
@@ -327,7 +327,7 @@ impl Metrics {
         self.logins.get_or_create(&[outcome.label()]).inc();
     }
 
-    /// Records a request that a rate limit refused.
+    /// Records a request that a rate limit rejected.
     pub fn record_rate_limited(&self, limit: RateLimit) {
         self.rate_limited_requests.get_or_create(&[limit.label()]).inc();
     }

@@ -144,7 +144,7 @@ pub enum InvalidMasterKey {
     /// Not 32 bytes in base64url without padding.
     #[error("a master key is 32 random bytes in base64url, 43 characters; `vestibule keys generate` prints one")]
     Malformed,
-    /// Well-formed, but anybody could guess it.
+    /// Well-formed, but not random.
     #[error("this master key is not random; `vestibule keys generate` prints one that is")]
     Weak,
 }

@@ -35,7 +35,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct List {
-    /// Only events of this account: its user name, or its id, also when it is deleted
+    /// Only events of this user: the user name, or the id, which also works for a deleted user
     #[arg(long, value_name = "NAME_OR_ID")]
     user: Option<String>,
     /// Only events of this session

@@ -20,7 +20,7 @@ use super::{
 pub(super) enum Command {
     /// Print a new master key, for `keys.master_key` or the file that `keys.master_key_file` names
     Generate,
-    /// Give up lost keys: accounts stay; all keys, all sessions and what is counted of failed tries go
+    /// Delete lost keys, with all sessions, rate limits and known networks; users stay
     Reset {
         /// Do not ask
         #[arg(long)]

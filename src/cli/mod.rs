@@ -6,6 +6,7 @@ mod config;
 mod failure;
 mod keys;
 mod serve;
+mod start_message;
 mod terminal;
 mod user;
 

@@ -29,7 +29,7 @@ const INTERRUPTED: u8 = 130;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make an account; asks for the password
+    /// Create a user; asks for the password
     Add {
         /// The user name, reserved ones included
         name: String,
@@ -38,40 +38,40 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// List all accounts
+    /// List all users
     List {
         #[command(flatten)]
         output: Output,
     },
-    /// Show one account
+    /// Show one user
     Show {
         #[command(flatten)]
         who: Who,
         #[command(flatten)]
         output: Output,
     },
-    /// Close an account: its sessions end and it cannot sign in
+    /// Disable a user: all sessions are revoked, and the user cannot sign in
     Disable {
         #[command(flatten)]
         who: Who,
         #[command(flatten)]
         output: Output,
     },
-    /// Open a disabled account again
+    /// Enable a disabled user
     Enable {
         #[command(flatten)]
         who: Who,
         #[command(flatten)]
         output: Output,
     },
-    /// Open an account again that too many wrong passwords have closed to unknown devices
+    /// End the lockout of a user after too many wrong passwords
     Unlock {
         #[command(flatten)]
         who: Who,
         #[command(flatten)]
         output: Output,
     },
-    /// Set an account's password; its sessions end
+    /// Set a user's password; all sessions are revoked
     Password {
         #[command(flatten)]
         who: Who,
@@ -80,7 +80,7 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Delete an account and everything that belongs to it
+    /// Delete a user and everything that belongs to the user
     Delete {
         #[command(flatten)]
         who: Who,
@@ -94,7 +94,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Who {
-    /// The user name, in any spelling, or the account's id
+    /// The user name, in any spelling, or the user's id
     #[arg(value_name = "NAME_OR_ID")]
     who: String,
 }
@@ -117,7 +117,7 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add { name, password, output } => {
             let name = Name::parse(&name)?;
-            // Before anybody is asked for a password; whether the name is free is decided when it is stored.
+            // Checked before the password is asked for. Whether the name is free is decided when the user is stored.
             if find_user(app, name.canonical()).await.is_ok() {
                 return Err(RegisterError::UsernameTaken.into());
             }
@@ -197,7 +197,7 @@ fn no_terminal(error: &io::Error) -> Failure {
 }
 
 impl Output {
-    /// One account: as JSON, or as a sentence about what happened to it, or as its fields.
+    /// Prints one user: as JSON, as a sentence about what was done, or as fields.
     fn show(&self, user: &User, happened: &str) -> Result<(), Failure> {
         if self.json {
             print_json(&record(user))

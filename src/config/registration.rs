@@ -16,7 +16,7 @@ settings! {
     }
 }
 
-/// A user name that nobody may register.
+/// A user name that cannot be registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReservedName(String);
 

@@ -1,0 +1,54 @@
+//! What the server prints when it is ready.
+
+use std::net::SocketAddr;
+
+use vestibule::config::Config;
+
+/// Returns the message: where the server is, how to create the first user, and what is open to the public.
+pub(super) fn start_message(config: &Config, bound: &[SocketAddr], metrics: Option<SocketAddr>) -> String {
+    let issuer = config.server.issuer();
+    let url = config.server.local_url(bound).unwrap_or_else(|| issuer.to_owned());
+    let addresses = bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+
+    let mut lines = vec![format!("Vestibule {}\n", env!("CARGO_PKG_VERSION"))];
+    let mut add = |label: &str, value: &str| lines.push(format!("  {label:<10}  {value}\n"));
+    add("URL", &url);
+    add("listens on", &addresses);
+    add("docs", &if config.docs.enabled { format!("{url}/docs") } else { "off (docs.enabled)".to_owned() });
+    if let Some(address) = metrics {
+        add("metrics", &format!("http://{address}/metrics"));
+    }
+    add("database", &config.database.describe());
+    add("first user", first_user(config));
+    if url != issuer {
+        add("issuer", &format!("{issuer}; set VESTIBULE_SERVER__PUBLIC_URL to the URL that clients use"));
+    }
+    for warning in exposures(config, metrics) {
+        add("public", warning);
+    }
+    lines.concat()
+}
+
+fn first_user(config: &Config) -> &'static str {
+    if config.registration.open {
+        "POST /register, or: vestibule user add NAME"
+    } else {
+        "vestibule user add NAME (registration is closed)"
+    }
+}
+
+/// Lists what is open to every client that reaches a listener from another host, and how to close it.
+fn exposures(config: &Config, metrics: Option<SocketAddr>) -> Vec<&'static str> {
+    let is_public = !config.server.is_loopback();
+    let mut exposures = Vec::new();
+    if is_public && config.registration.open {
+        exposures.push("anyone can register; VESTIBULE_REGISTRATION__OPEN=false prevents it");
+    }
+    if is_public && config.docs.enabled {
+        exposures.push("anyone can read the documentation; VESTIBULE_DOCS__ENABLED=false turns it off");
+    }
+    if metrics.is_some_and(|address| !address.ip().is_loopback()) {
+        exposures.push("anyone can read the metrics; set VESTIBULE_METRICS__LISTEN to a private address");
+    }
+    exposures
+}
