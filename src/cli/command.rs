@@ -1,15 +1,13 @@
 //! The command line, and the dispatch of its commands.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand};
-use vestibule::{
-    api::document::document,
-    clock::Clock,
-    config::{Config, RawSettings},
-    domain::app::App,
-    startup, telemetry,
-};
+use vestibule::{api::document::document, clock::Clock, config::Config, domain::app::App, startup, telemetry};
 
 use super::{
     audit, config,
@@ -81,55 +79,66 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Runs a command that needs no configuration, or loads the configuration for the others.
 fn execute(arguments: Arguments) -> Result<(), Failure> {
+    let file = arguments.config.as_deref();
     match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => with_config(file, Traces::Exported, async |config| Box::pin(serve::run(config)).await),
         Command::Openapi { json } => {
             let document = document()?;
             print_text(if json { &document.json } else { &document.yaml })
         }
-        Command::Keys(keys::Command::Generate) => keys::generate(),
-        Command::Config(config::Command::Example) => config::example(),
-        Command::Config(config::Command::Reference) => config::reference(),
-        command => {
-            let raw = Config::load_settings(arguments.config.as_deref())?;
-            let config = Config::from_settings(&raw)?;
-            let telemetry = start_telemetry(&config, &command)?;
-            startup::warn_of_loose_config(arguments.config.as_deref(), &config);
-
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            let outcome = runtime.block_on(execute_configured(&config, &raw, command));
-            telemetry.stop();
-            outcome
-        }
-    }
-}
-
-async fn execute_configured(settings: &Config, raw: &RawSettings, command: Command) -> Result<(), Failure> {
-    match command {
-        Command::Migrate => {
-            startup::open_database(settings, &Arc::default()).await?;
+        Command::Migrate => with_config(file, Traces::Off, async |config| {
+            startup::open_database(config, &Arc::default()).await?;
             Ok(())
+        }),
+        Command::User(command) => with_app(file, async |app| user::run(app, command).await),
+        Command::Keys(keys::Command::Generate) => keys::generate(),
+        Command::Keys(keys::Command::Reset { yes }) => {
+            with_config(file, Traces::Off, async |config| keys::reset(config, yes).await)
         }
-        Command::User(command) => user::run(&open_app(settings).await?, command).await,
-        Command::Keys(command) => keys::run(settings, command).await,
-        Command::Audit(command) => audit::run(&open_app(settings).await?, command).await,
-        Command::Config(command) => config::run(settings, raw, &command),
-        Command::Serve | Command::Openapi { .. } => Box::pin(serve::run(settings)).await,
+        Command::Audit(command) => with_app(file, async |app| audit::run(app, command).await),
+        Command::Config(config::Command::Check) => {
+            with_config(file, Traces::Off, async |settings| config::check(settings))
+        }
+        Command::Config(config::Command::Show { json }) => config::show(file, json),
+        Command::Config(config::Command::Example) => config::print_example(),
+        Command::Config(config::Command::Reference) => config::print_reference(),
     }
 }
 
-/// Starts the log. Only the server exports traces.
-fn start_telemetry(config: &Config, command: &Command) -> Result<telemetry::Telemetry, Failure> {
-    let mut settings = startup::telemetry_settings(config);
-    if !matches!(command, Command::Serve) {
+/// Whether traces are exported, if a collector is configured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Traces {
+    Exported,
+    Off,
+}
+
+/// Runs a command with the configuration and a started log.
+fn with_config(
+    file: Option<&Path>,
+    traces: Traces,
+    command: impl AsyncFnOnce(&Config) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let config = Config::load(file)?;
+    let mut settings = startup::telemetry_settings(&config);
+    if traces == Traces::Off {
         settings.traces_endpoint = None;
     }
-    telemetry::start(&settings).map_err(|error| {
+    let telemetry = telemetry::start(&settings).map_err(|error| {
         Failure::new(Failure::UNUSABLE, format_args!("traces.endpoint (VESTIBULE_TRACES__ENDPOINT): {error}"))
-    })
+    })?;
+    startup::warn_of_loose_config(file, &config);
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command(&config));
+    telemetry.stop();
+    outcome
 }
 
-async fn open_app(config: &Config) -> Result<App, Failure> {
-    Ok(startup::open(config, Clock::system(), &Arc::default()).await?)
+/// Runs a command with the opened app.
+fn with_app(file: Option<&Path>, command: impl AsyncFnOnce(&App) -> Result<(), Failure>) -> Result<(), Failure> {
+    with_config(file, Traces::Off, async |config| {
+        let app = startup::open(config, Clock::system(), &Arc::default()).await?;
+        command(&app).await
+    })
 }

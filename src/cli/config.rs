@@ -1,9 +1,11 @@
 //! `vestibule config`
 
+use std::path::Path;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 use vestibule::{
-    config::{Config, EffectiveSetting, Notation, RawSettings, markdown_reference, toml_example, toml_value},
+    config::{Config, EffectiveSetting, Notation, markdown_reference, toml_example, toml_value},
     startup::{self, StartError, http},
 };
 
@@ -28,28 +30,24 @@ pub(super) enum Command {
     Reference,
 }
 
-pub(super) fn run(config: &Config, raw: &RawSettings, command: &Command) -> Result<(), Failure> {
-    match command {
-        Command::Check => check(config),
-        Command::Show { json: false } => print_text(&as_toml(&config.effective(raw))),
-        Command::Show { json: true } => print_json(&as_json(&config.effective(raw))),
-        Command::Example => example(),
-        Command::Reference => reference(),
-    }
-}
-
-pub(super) fn example() -> Result<(), Failure> {
-    print_text(&toml_example())
-}
-
-pub(super) fn reference() -> Result<(), Failure> {
-    print_text(&markdown_reference())
-}
-
-fn check(config: &Config) -> Result<(), Failure> {
+pub(super) fn check(config: &Config) -> Result<(), Failure> {
     startup::check_master_key(config)?;
     http::load_tls(config).map_err(StartError::Tls)?;
     print_text("The configuration can be used.\n")
+}
+
+pub(super) fn print_example() -> Result<(), Failure> {
+    print_text(&toml_example())
+}
+
+pub(super) fn print_reference() -> Result<(), Failure> {
+    print_text(&markdown_reference())
+}
+
+pub(super) fn show(file: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let raw = Config::load_settings(file)?;
+    let settings = Config::from_settings(&raw)?.effective(&raw);
+    if json { print_json(&as_json(&settings)) } else { print_text(&as_toml(&settings)) }
 }
 
 /// One line for each setting, with its source as a comment.

@@ -47,7 +47,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
             StartError::Service(error) => return error.into(),
-            StartError::Database { .. } | StartError::File { .. } | StartError::HashThreads(_) => Self::FAILED,
+            StartError::Database { .. } | StartError::File { .. } => Self::FAILED,
             StartError::MasterKey { .. }
             | StartError::NoMasterKey
             | StartError::NoKeyFile(_)

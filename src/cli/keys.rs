@@ -32,22 +32,15 @@ pub(super) fn generate() -> Result<(), Failure> {
     print_text(&format!("{}\n", *new_master_key()?.to_text()))
 }
 
-pub(super) async fn run(config: &Config, command: Command) -> Result<(), Failure> {
-    match command {
-        Command::Generate => generate(),
-        Command::Reset { yes } => {
-            confirm(
-                "Stop every running server first. All sessions end, and no token that was issued before is accepted again.",
-                yes,
-            )?;
-            let db = startup::open_database(config, &Arc::default()).await?;
-            let clock = Clock::system();
-            jobs::start_clock(&db, &clock).await?;
-            reset_keys(&db, clock.now()).await?;
-            print_text(
-                "The next start makes a new signing key, sealed by the master key it is given. A server that still runs goes on with \
-                 the old one: restart it.\n",
-            )
-        }
-    }
+pub(super) async fn reset(config: &Config, yes: bool) -> Result<(), Failure> {
+    confirm("Stop every running server first. All sessions are revoked, and all tokens become invalid.", yes)?;
+
+    let db = startup::open_database(config, &Arc::default()).await?;
+    let clock = Clock::system();
+    jobs::start_clock(&db, &clock).await?;
+    reset_keys(&db, clock.now()).await?;
+    print_text(
+        "The keys are deleted. The next start creates new ones, sealed by the master key that is then configured. A server \
+         that is still running uses the old keys: restart it.\n",
+    )
 }

@@ -43,7 +43,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Resu
         audit_retention: config.audit.retention.get(),
         limits: Limits::new(limit_settings(&config.limits), pseudonyms, Arc::clone(metrics)),
         keyring: SharedKeyring::new(keyring),
-        hasher: Hasher::start(hasher_settings(config), metrics).map_err(StartError::HashThreads)?,
+        hasher: Hasher::start(hasher_settings(config), metrics)?,
         password_policy: PasswordPolicy { min_length: config.passwords.min_length.get() },
         tokens: token_settings(config),
         sessions: SessionSettings {

@@ -92,9 +92,6 @@ pub enum StartError {
     /// Something else failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The hash threads cannot be started.
-    #[error("the hash threads cannot be started: {0}")]
-    HashThreads(io::Error),
 }
 
 impl StartError {

@@ -10,26 +10,25 @@ use std::{
 use super::error::StartError;
 use crate::config::{Config, DEFAULT_FILE};
 
-/// The permission bits of a file that others than its owner can read.
+/// Returns the permission bits of a file, if other users can read or write it.
 pub(super) fn loose_mode(path: &Path) -> io::Result<Option<u32>> {
     let mode = fs::metadata(path)?.permissions().mode() & 0o777;
     Ok((mode & 0o077 != 0).then_some(mode))
 }
 
-/// Warns when others can read the configuration's file, if `file` names one or [`DEFAULT_FILE`] exists, and may find a
-/// secret there.
+/// Warns if other users can read the configuration file and it may contain a secret.
 pub fn warn_of_loose_config(file: Option<&Path>, config: &Config) {
     if config.has_secret()
         && let Ok(Some(mode)) = loose_mode(file.unwrap_or(Path::new(DEFAULT_FILE)))
     {
         tracing::warn!(
-            "other users can read the configuration file (mode {mode:o}), which may hold a secret; `chmod 600` it"
+            "other users can read the configuration file (mode {mode:o}), which may contain a secret; `chmod 600` it"
         );
     }
 }
 
-/// Makes the database's file readable by its owner alone before anything is in it; SQLite gives its other files the
-/// same mode. One that cannot be written is refused: SQLite would open it all the same, and every change would fail.
+/// Creates the file of an SQLite database, readable only by its owner; SQLite gives its other files the same mode. An
+/// existing file must be writable: SQLite would open it, but every change would fail.
 pub(super) fn create_database_file(path: &Path) -> Result<(), StartError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),

@@ -12,16 +12,21 @@ use std::{
 use secrecy::ExposeSecret as _;
 
 use super::{database::open_database, error::StartError, file_permissions::loose_mode};
-use crate::{config::Config, domain::crypto::has_sealed_keys, secret::MasterKey};
+use crate::{
+    config::Config,
+    domain::crypto::{has_sealed_keys, random_bytes},
+    error::ServiceError,
+    secret::MasterKey,
+};
 
-/// The master key's file where nothing else is configured and the database is SQLite.
+/// The file of the master key, if the database is SQLite and nothing else is configured.
 const DEFAULT_KEY_FILE: &str = "vestibule.key";
 
-/// Where the master key is to be found.
+/// Where the master key is.
 enum KeySource {
     /// In the configuration itself.
     Text(MasterKey),
-    /// In this file, which may be missing.
+    /// In this file, which may not exist.
     File(PathBuf),
 }
 
@@ -38,8 +43,8 @@ fn key_source(config: &Config) -> Result<KeySource, StartError> {
     }
 }
 
-/// The configured master key; with SQLite and nothing configured, the one in the default file, which is made where
-/// there are no keys yet that another one sealed.
+/// Returns the configured master key. With SQLite and nothing configured, it is in a default file, which is created
+/// unless the database already holds keys: those were sealed by a master key that is now missing.
 pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
     let file = match key_source(config)? {
         KeySource::Text(key) => return Ok(key),
@@ -54,7 +59,7 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
         let sealed = has_sealed_keys(&db).await?;
         db.close().await.map_err(|error| StartError::Database { url: config.database.describe(), error })?;
         if sealed {
-            // Another process that starts for the first time may have made both meanwhile.
+            // Another process that starts for the first time may have created both meanwhile.
             return if file.exists() { read_key(&file) } else { Err(StartError::LostMasterKey(file)) };
         }
     }
@@ -62,7 +67,7 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     read_key(&file)
 }
 
-/// Checks the master key as a start would, and makes nothing.
+/// Checks the master key as a start does, but creates nothing.
 ///
 /// # Errors
 /// [`StartError`].
@@ -75,14 +80,12 @@ pub fn check_master_key(config: &Config) -> Result<(), StartError> {
     }
 }
 
-/// A new random master key.
+/// Generates a master key.
 ///
 /// # Errors
-/// When the system's random generator fails.
-pub fn new_master_key() -> io::Result<MasterKey> {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the random generator failed"))?;
-    Ok(MasterKey::from_random(bytes))
+/// [`ServiceError::Internal`] if the random generator fails.
+pub fn new_master_key() -> Result<MasterKey, ServiceError> {
+    Ok(MasterKey::from_random(random_bytes()?))
 }
 
 fn read_key(path: &Path) -> Result<MasterKey, StartError> {
@@ -94,12 +97,14 @@ fn read_key(path: &Path) -> Result<MasterKey, StartError> {
     MasterKey::parse(&text).map_err(|error| StartError::MasterKey { place: path.display().to_string(), error })
 }
 
-/// Writes a new key whole or not at all. Of two processes that start at once, both go on with the key of the faster.
+/// Creates the file of the master key, as a whole or not at all. If two processes start at once, both use the key of the
+/// faster one.
 fn create_key(path: &Path) -> Result<(), StartError> {
+    let key = new_master_key()?;
     let draft = path.with_extension(format!("key.{}", process::id()));
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        writeln!(file, "{}", *new_master_key()?.to_text())?;
+        writeln!(file, "{}", *key.to_text())?;
         file.sync_all()?;
         match fs::hard_link(&draft, path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),

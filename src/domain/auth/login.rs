@@ -11,6 +11,7 @@ use crate::{
     domain::{
         app::App,
         audit::{Actor, Event, Kind, Reason},
+        crypto::random_bytes,
         limits::CountedAttempt,
         name::canonicalize,
         password::NormalizedPassword,
@@ -83,9 +84,9 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
     let verified = verified.ok_or(LoginError::InvalidCredentials)?;
     let new_hash = rehash_if_outdated(app, &verified, &attempt.password).await;
 
-    let secret = generate_secret()?;
-    let signing_in = SigningIn { app, client, counted: &counted, verified: &verified, new_hash, now };
-    let opened = signing_in.open_session(&secret).await;
+    let secret = SessionSecret::from_bytes(random_bytes()?);
+    let login = VerifiedLogin { app, client, counted: &counted, verified: &verified, new_hash, now };
+    let opened = login.open_session(&secret).await;
     if let Err(LoginError::InvalidCredentials) = opened {
         record_rejection(app, Some(verified.row.id), Reason::UserChanged, check).await?;
     }
@@ -98,7 +99,7 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
 }
 
 /// A login whose password was right.
-struct SigningIn<'a> {
+struct VerifiedLogin<'a> {
     app: &'a App,
     client: &'a Client,
     counted: &'a CountedAttempt,
@@ -107,7 +108,7 @@ struct SigningIn<'a> {
     now: Timestamp,
 }
 
-impl SigningIn<'_> {
+impl VerifiedLogin<'_> {
     /// Opens the session, in one transaction with everything else that a successful login changes.
     async fn open_session(&self, secret: &SessionSecret) -> Result<OpenedSession, LoginError> {
         let Self { app, client, counted, verified, now, .. } = *self;
@@ -152,12 +153,4 @@ async fn rehash_if_outdated(app: &App, verified: &VerifiedUser, password: &Passw
             None
         }
     }
-}
-
-/// Generates the secret of a session: 128 random bits.
-fn generate_secret() -> Result<SessionSecret, ServiceError> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|error| ServiceError::internal("generating the secret of a session", error))?;
-    Ok(SessionSecret::from_bytes(bytes))
 }

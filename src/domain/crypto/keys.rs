@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::{
-    hmac, rand,
+    hmac,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 use jsonwebtoken::{
@@ -12,6 +12,7 @@ use jsonwebtoken::{
 };
 use zeroize::Zeroizing;
 
+use super::random::random_bytes;
 use crate::{error::ServiceError, ids::KeyId};
 
 /// The length of an HMAC-SHA-256 key in bytes: as long as its MACs.
@@ -89,7 +90,6 @@ pub(super) fn parse_mac_key(bytes: &[u8]) -> Option<hmac::Key> {
 
 /// Generates a key for HMAC-SHA-256.
 pub(super) fn generate_mac_key() -> Result<Zeroizing<Vec<u8>>, ServiceError> {
-    let mut bytes = Zeroizing::new(vec![0; MAC_KEY_LENGTH]);
-    rand::fill(&mut bytes).map_err(|error| ServiceError::internal("generating a key", error))?;
-    Ok(bytes)
+    let bytes = Zeroizing::new(random_bytes::<MAC_KEY_LENGTH>()?);
+    Ok(Zeroizing::new(bytes.to_vec()))
 }

@@ -3,6 +3,7 @@
 mod keyring;
 mod keys;
 mod pseudonym;
+mod random;
 mod sealed_keys;
 mod sealing;
 
@@ -10,6 +11,7 @@ pub use self::{
     keyring::{KeySet, Keyring, SharedKeyring},
     keys::{PublicKey, SigningKey},
     pseudonym::Pseudonyms,
+    random::random_bytes,
     sealed_keys::{KeyringError, NewKey, StoredKeys, are_stored, check_never_used, has_sealed_keys},
     sealing::UnsealError,
 };

@@ -5,6 +5,8 @@ use argon2::{
     password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt},
 };
 
+use crate::{domain::crypto::random_bytes, error::ServiceError};
+
 /// The cost of one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
@@ -95,60 +97,61 @@ impl StoredHash {
     }
 
     /// Returns a hash that no password has, for users that do not exist.
-    pub(super) fn dummy(cost: Cost) -> Option<Self> {
-        let mut tag = [0; TAG_LENGTH];
-        aws_lc_rs::rand::fill(&mut tag).ok()?;
-        Some(Self { cost, salt: new_salt()?, tag: Output::new(&tag).ok()? })
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the random generator fails.
+    pub(super) fn dummy(cost: Cost) -> Result<Self, ServiceError> {
+        let tag = random_bytes::<TAG_LENGTH>()?;
+        let tag = Output::new(&tag).map_err(internal)?;
+        Ok(Self { cost, salt: generate_salt()?, tag })
     }
 }
 
 /// Computes argon2id hashes in memory that it keeps: allocating it for each hash would take a tenth of the time.
 pub(super) struct Engine {
-    arena: Vec<Block>,
+    memory: Vec<Block>,
 }
 
 impl Engine {
     /// Returns an engine with enough memory for hashes of `cost`.
     pub(super) fn new(cost: Cost) -> Self {
         let blocks = cost.params().map_or(0, |params| params.block_count());
-        Self { arena: vec![Block::new(); blocks] }
+        Self { memory: vec![Block::new(); blocks] }
     }
 
     /// Returns whether `password` has the stored hash. The comparison takes constant time.
-    pub(super) fn verify(&mut self, password: &[u8], stored: &StoredHash) -> Result<bool, argon2::Error> {
-        let tag = self.tag(password, &stored.salt, stored.cost)?;
+    pub(super) fn verify(&mut self, password: &[u8], stored: &StoredHash) -> Result<bool, ServiceError> {
+        let tag = self.compute(password, &stored.salt, stored.cost)?;
         Ok(aws_lc_rs::constant_time::verify_slices_are_equal(&tag, stored.tag.as_bytes()).is_ok())
     }
 
     /// Returns the PHC string of `password` with a new salt.
-    pub(super) fn hash(&mut self, password: &[u8], cost: Cost) -> Result<String, argon2::Error> {
-        let salt = new_salt().ok_or(argon2::Error::SaltTooShort)?;
-        let tag = self.tag(password, &salt, cost)?;
-        phc(cost, salt, &tag).map_err(|_| argon2::Error::AlgorithmInvalid)
+    pub(super) fn hash(&mut self, password: &[u8], cost: Cost) -> Result<String, ServiceError> {
+        let salt = generate_salt()?;
+        let tag = self.compute(password, &salt, cost)?;
+        to_phc(cost, salt, &tag).map_err(internal)
     }
 
-    fn tag(&mut self, password: &[u8], salt: &Salt, cost: Cost) -> Result<[u8; TAG_LENGTH], argon2::Error> {
-        let params = cost.params().ok_or(argon2::Error::AlgorithmInvalid)?;
+    fn compute(&mut self, password: &[u8], salt: &Salt, cost: Cost) -> Result<[u8; TAG_LENGTH], ServiceError> {
+        let params = cost.params().ok_or_else(|| internal(InvalidCost))?;
         let blocks = params.block_count();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+
         let mut tag = [0; TAG_LENGTH];
-        if blocks <= self.arena.len() {
-            let arena = self.arena.get_mut(..blocks).ok_or(argon2::Error::OutOfMemory)?;
-            argon2.hash_password_into_with_memory(password, salt, &mut tag, arena)?;
-        } else {
-            argon2.hash_password_into(password, salt, &mut tag)?;
+        match self.memory.get_mut(..blocks) {
+            Some(memory) => argon2.hash_password_into_with_memory(password, salt, &mut tag, memory),
+            None => argon2.hash_password_into(password, salt, &mut tag),
         }
+        .map_err(internal)?;
         Ok(tag)
     }
 }
 
-fn new_salt() -> Option<Salt> {
-    let mut salt = [0; SALT_LENGTH];
-    aws_lc_rs::rand::fill(&mut salt).ok()?;
-    Salt::new(&salt).ok()
+fn generate_salt() -> Result<Salt, ServiceError> {
+    Salt::new(&random_bytes::<SALT_LENGTH>()?).map_err(internal)
 }
 
-fn phc(cost: Cost, salt: Salt, tag: &[u8]) -> Result<String, argon2::password_hash::phc::Error> {
+fn to_phc(cost: Cost, salt: Salt, tag: &[u8]) -> Result<String, argon2::password_hash::phc::Error> {
     let mut params = ParamsString::new();
     params.add_decimal("m", cost.memory_kib)?;
     params.add_decimal("t", cost.iterations)?;
@@ -161,4 +164,8 @@ fn phc(cost: Cost, salt: Salt, tag: &[u8]) -> Result<String, argon2::password_ha
         hash: Some(Output::new(tag)?),
     };
     Ok(hash.to_string())
+}
+
+fn internal(error: impl std::fmt::Display) -> ServiceError {
+    ServiceError::internal("hashing a password", error.to_string())
 }

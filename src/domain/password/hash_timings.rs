@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::error::ServiceError;
+use crate::{domain::crypto::random_bytes, error::ServiceError};
 
 /// How many timings are kept: enough to resemble any new hash, few enough to follow the load.
 const KEPT: usize = 64;
@@ -109,11 +109,9 @@ impl HashTimings {
 
     /// Returns a random timing. In order, they would be those of the requests just before.
     fn pick(&self) -> Result<Timing, ServiceError> {
-        let mut byte = [0];
-        aws_lc_rs::rand::fill(&mut byte).map_err(|error| ServiceError::internal(CONTEXT, error))?;
-
+        let [byte] = random_bytes()?;
         let latest = self.lock();
-        let index = usize::from(byte[0]).checked_rem(latest.len());
+        let index = usize::from(byte).checked_rem(latest.len());
         let picked = index.and_then(|index| latest.get(index)).copied();
         picked.ok_or_else(|| ServiceError::internal(CONTEXT, "no hash was measured"))
     }

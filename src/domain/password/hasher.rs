@@ -5,7 +5,7 @@
 //! rejected as busy. Jobs whose caller has gone are dropped.
 
 use std::{
-    fmt, io,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -66,16 +66,16 @@ impl Hasher {
     /// Starts the threads, and computes a first hash to measure how long it takes.
     ///
     /// # Errors
-    /// The system's, if it cannot start a thread; also if the cost cannot be computed.
-    pub fn start(settings: HasherSettings, metrics: &Arc<Metrics>) -> io::Result<Self> {
-        let dummy = StoredHash::dummy(settings.cost)
-            .ok_or_else(|| io::Error::other("the dummy password hash cannot be created"))?;
+    /// [`ServiceError::Internal`] if a thread cannot be started, or the cost cannot be computed.
+    pub fn start(settings: HasherSettings, metrics: &Arc<Metrics>) -> Result<Self, ServiceError> {
+        let dummy = StoredHash::dummy(settings.cost)?;
         let mut engine = Engine::new(settings.cost);
         let (result, first) = Timing::measure(|| engine.verify(b"", &dummy));
-        result.map_err(|error| io::Error::other(error.to_string()))?;
+        result?;
 
         Ok(Self {
-            queue: JobQueue::start(settings.threads, settings.queue_length, settings.cost)?,
+            queue: JobQueue::start(settings.threads, settings.queue_length, settings.cost)
+                .map_err(|error| ServiceError::internal("starting the hash threads", error))?,
             settings,
             dummy: Arc::new(dummy),
             timings: Arc::new(HashTimings::new(first)),
@@ -141,7 +141,7 @@ impl Hasher {
     async fn run<T: Send + 'static>(
         &self,
         cost: Cost,
-        work: impl FnOnce(&mut Engine) -> Result<T, argon2::Error> + Send + 'static,
+        work: impl FnOnce(&mut Engine) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let is_current = cost == self.settings.cost;
         let receiver = self.enqueue(is_current, work)?;
@@ -151,7 +151,7 @@ impl Hasher {
             if !is_current {
                 self.timings.equalize(timing).await?;
             }
-            result.map_err(|error| ServiceError::internal(CONTEXT, error.to_string()))
+            result
         };
         let result = tokio::time::timeout(self.settings.queue_timeout, result);
         result.instrument(tracing::debug_span!("hash")).await.unwrap_or_else(|_| Err(self.busy()))

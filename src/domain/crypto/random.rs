@@ -1,0 +1,13 @@
+//! Random bytes from the operating system.
+
+use crate::error::ServiceError;
+
+/// Fills an array with random bytes.
+///
+/// # Errors
+/// [`ServiceError::Internal`] if the operating system has none.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], ServiceError> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|error| ServiceError::internal("generating random bytes", error))?;
+    Ok(bytes)
+}
