@@ -37,25 +37,21 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// Returns the instant `micros` microseconds after the epoch.
-    #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
     /// Returns whole microseconds since the epoch.
-    #[must_use]
     pub const fn micros(self) -> i64 {
         self.0
     }
 
     /// Returns whole seconds since the epoch, rounded down: a `NumericDate` (RFC 7519).
-    #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }
 
     /// Returns the time since `earlier`, or zero if `earlier` is later than this instant.
-    #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -96,25 +92,21 @@ pub struct ClockOffset(i64);
 
 impl ClockOffset {
     /// Returns how far a clock that shows `shown` is ahead of one that shows `other`.
-    #[must_use]
     pub const fn between(shown: Timestamp, other: Timestamp) -> Self {
         Self(shown.0.saturating_sub(other.0))
     }
 
     /// Returns the offset in whole seconds, rounded towards zero.
-    #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0 / 1_000_000
     }
 
     /// Returns the size of the offset, without its direction.
-    #[must_use]
     pub const fn abs(self) -> Duration {
         Duration::from_micros(self.0.unsigned_abs())
     }
 
     /// Returns whether the offset is larger than two clocks that agree can have.
-    #[must_use]
     pub fn is_step(self) -> bool {
         self.abs() > TOLERANCE
     }
@@ -153,14 +145,12 @@ enum Source {
 
 impl Clock {
     /// Returns a clock that shows the host's time until it is adjusted.
-    #[must_use]
     pub fn system() -> Self {
         let offset = host_wall().saturating_sub(host_monotonic());
         Self::new(Source::Host, offset)
     }
 
     /// Returns a clock that stands still at `start`, on a host whose clock shows the same. Tests move both.
-    #[must_use]
     pub fn frozen(start: Timestamp) -> Self {
         let source = Source::Manual { monotonic: AtomicI64::new(0), wall: start.0.into() };
         Self::new(source, start.0)
@@ -171,13 +161,11 @@ impl Clock {
     }
 
     /// Returns the current time.
-    #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp(self.monotonic().saturating_add(self.0.offset.load(Ordering::SeqCst)))
     }
 
     /// Returns what the host's own clock shows.
-    #[must_use]
     pub fn host_time(&self) -> Timestamp {
         Timestamp(match &self.0.source {
             Source::Host => host_wall(),
@@ -186,7 +174,6 @@ impl Clock {
     }
 
     /// Returns whether a test moves this clock. Its reference clock is then always the host's.
-    #[must_use]
     pub fn is_frozen(&self) -> bool {
         matches!(self.0.source, Source::Manual { .. })
     }
@@ -200,7 +187,6 @@ impl Clock {
     }
 
     /// Returns whether the clock stepped within the last `span`. The age of older timestamps is then unknown.
-    #[must_use]
     pub fn has_stepped_within(&self, span: Duration) -> bool {
         let last_step = self.0.last_step.load(Ordering::SeqCst);
         last_step != NEVER && self.monotonic().saturating_sub(last_step) <= micros(span)

@@ -44,7 +44,6 @@ impl ServiceError {
     }
 
     /// Returns the error and all its causes on one line, for the log.
-    #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = self.source();

@@ -18,19 +18,16 @@ macro_rules! id {
 
         impl $name {
             /// A new random identifier (UUID version 4).
-            #[must_use]
             pub fn random() -> Self {
                 Self(Uuid::new_v4())
             }
 
             /// The identifier that these sixteen bytes are.
-            #[must_use]
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
 
             /// The sixteen bytes of the identifier.
-            #[must_use]
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }

@@ -199,7 +199,6 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Creates all metrics, with the value zero.
-    #[must_use]
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("vestibule"),
@@ -292,7 +291,6 @@ impl Metrics {
     }
 
     /// Returns all metrics in the text format of `OpenMetrics`, with these values of the gauges.
-    #[must_use]
     pub fn text(&self, gauges: Gauges) -> String {
         set(&self.hash_queue_length, gauges.hash_queue);
         let connections =
@@ -308,7 +306,6 @@ impl Metrics {
     }
 
     /// Counts a request as active until the result is dropped.
-    #[must_use]
     pub fn track_active_request(&self) -> ActiveRequest<'_> {
         self.active_requests.inc();
         ActiveRequest(&self.active_requests)

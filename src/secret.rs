@@ -17,7 +17,6 @@ pub struct Password(SecretString);
 
 impl Password {
     /// The password in the clear.
-    #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -35,7 +34,6 @@ pub struct PasswordHash(String);
 
 impl PasswordHash {
     /// The PHC string.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -59,7 +57,6 @@ pub struct AccessToken(SecretString);
 
 impl AccessToken {
     /// The token in RFC 7515's compact serialisation.
-    #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -77,7 +74,6 @@ pub struct RefreshToken(SecretString);
 
 impl RefreshToken {
     /// The token as clients keep it.
-    #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -96,13 +92,11 @@ pub struct SessionSecret([u8; 16]);
 
 impl SessionSecret {
     /// Takes 16 bytes from a random generator, or out of a token.
-    #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The secret in the clear.
-    #[must_use]
     pub const fn expose(&self) -> &[u8; 16] {
         &self.0
     }
@@ -120,13 +114,11 @@ pub struct SecretDigest(Vec<u8>);
 
 impl SecretDigest {
     /// The digest of `secret`.
-    #[must_use]
     pub fn of(secret: &SessionSecret) -> Self {
         Self(digest(&SHA256, secret.expose()).as_ref().to_vec())
     }
 
     /// Whether it is the digest of `secret`, compared in constant time.
-    #[must_use]
     pub fn fits(&self, secret: &SessionSecret) -> bool {
         verify_slices_are_equal(&self.0, &Self::of(secret).0).is_ok()
     }
@@ -158,7 +150,6 @@ impl MasterKey {
     const LEAST_DISTINCT_BYTES: usize = 16;
 
     /// Takes 32 bytes from a random generator.
-    #[must_use]
     pub const fn from_random(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -180,13 +171,11 @@ impl MasterKey {
     }
 
     /// The text form.
-    #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0))
     }
 
     /// The key in the clear.
-    #[must_use]
     pub const fn expose(&self) -> &[u8; 32] {
         &self.0
     }

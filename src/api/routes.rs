@@ -13,7 +13,6 @@ use super::{
 use crate::domain::instance::Instance;
 
 /// Returns the routes of every operation and, if `with_docs` is set, of the documentation.
-#[must_use]
 pub fn routes(instance: Arc<Instance>, document: &'static Document, with_docs: bool) -> BoxEndpoint<'static> {
     let operations = OpenApiService::new(Apis::default(), TITLE, env!("CARGO_PKG_VERSION"));
     let mut routes = Route::new().nest("/", operations);

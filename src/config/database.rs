@@ -25,13 +25,11 @@ settings! {
 
 impl Database {
     /// Returns the file of an SQLite database; `None` for a network database.
-    #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         self.url.file().map(PathBuf::from)
     }
 
     /// Describes the database without user, password and options.
-    #[must_use]
     pub fn describe(&self) -> String {
         match (self.file(), self.url.parsed()) {
             (Some(file), _) => format!("sqlite, {}", file.display()),
@@ -47,13 +45,11 @@ pub struct DatabaseUrl(SecretString);
 
 impl DatabaseUrl {
     /// Returns the whole URL.
-    #[must_use]
     pub const fn secret(&self) -> &SecretString {
         &self.0
     }
 
     /// Returns whether the URL holds a password, in its user part or in an option.
-    #[must_use]
     pub fn has_password(&self) -> bool {
         self.parsed()
             .is_some_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| is_password(&name)))

@@ -25,7 +25,6 @@ pub struct Declaration {
 
 impl Declaration {
     /// Returns the environment variable of the setting.
-    #[must_use]
     pub fn variable(&self) -> String {
         variable(self.key)
     }

@@ -6,7 +6,6 @@ use std::fmt;
 pub(super) const PREFIX: &str = "VESTIBULE_";
 
 /// Returns the environment variable of a setting: `server.listen` is `VESTIBULE_SERVER__LISTEN`.
-#[must_use]
 pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())
 }

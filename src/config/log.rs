@@ -24,7 +24,6 @@ pub struct LogFilter(String);
 
 impl LogFilter {
     /// Returns the directives as they were written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

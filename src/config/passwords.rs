@@ -56,7 +56,6 @@ impl Passwords {
     }
 
     /// Returns the cost of one hash.
-    #[must_use]
     pub const fn cost(&self) -> Cost {
         Cost {
             memory_kib: self.hash_memory.bytes() / 1024,

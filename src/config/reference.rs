@@ -42,7 +42,6 @@ const EXAMPLE_HEADER: &str = "\
 ";
 
 /// Writes the reference page in Markdown.
-#[must_use]
 pub fn markdown_reference() -> String {
     let sections = Config::SECTIONS.iter().map(markdown_section);
     [INTRODUCTION.to_owned()].into_iter().chain(sections).collect()
@@ -65,7 +64,6 @@ fn markdown_section(section: &SectionDeclaration) -> String {
 }
 
 /// Writes an example of `vestibule.toml`, with every setting commented out at its default.
-#[must_use]
 pub fn toml_example() -> String {
     let sections = Config::SECTIONS.iter().map(toml_section);
     [EXAMPLE_HEADER.to_owned()].into_iter().chain(sections).collect()
@@ -87,7 +85,6 @@ fn toml_setting(setting: &Declaration) -> String {
 }
 
 /// Writes a value in TOML.
-#[must_use]
 pub fn toml_value(notation: Notation, text: &str) -> String {
     let quoted = |text: &str| toml::Value::from(text).to_string();
     match notation {

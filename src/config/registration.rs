@@ -22,7 +22,6 @@ pub struct ReservedName(String);
 
 impl ReservedName {
     /// Returns the name as it was written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

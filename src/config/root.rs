@@ -43,7 +43,6 @@ macro_rules! sections {
             }
 
             /// Shows every value as text, in the order of the declarations, with secrets redacted.
-            #[must_use]
             pub fn show(&self) -> Vec<String> {
                 [$(self.$field.show()),+].concat()
             }
@@ -131,7 +130,6 @@ impl Config {
     }
 
     /// Returns every value and where it comes from; `raw` is what the values were parsed from.
-    #[must_use]
     pub fn effective(&self, raw: &RawSettings) -> Vec<EffectiveSetting> {
         let effective = |(declaration, value): (&'static Declaration, _)| EffectiveSetting {
             declaration,
@@ -142,7 +140,6 @@ impl Config {
     }
 
     /// Returns whether a setting holds a secret.
-    #[must_use]
     pub fn has_secret(&self) -> bool {
         self.keys.master_key.is_some() || self.database.url.has_password()
     }

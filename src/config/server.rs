@@ -54,13 +54,11 @@ impl Server {
     }
 
     /// Returns the public URL without a trailing slash.
-    #[must_use]
     pub fn issuer(&self) -> &str {
         self.public_url.as_str()
     }
 
     /// Returns the URL at which this host reaches the server if the public URL is the default and the port is another.
-    #[must_use]
     pub fn local_url(&self, bound: &[SocketAddr]) -> Option<String> {
         let port = bound.first()?.port();
         let differs = self.public_url.show() == DEFAULT_PUBLIC_URL && self.public_url.port() != Some(port);
@@ -68,13 +66,11 @@ impl Server {
     }
 
     /// Returns whether the addresses are the default ones.
-    #[must_use]
     pub fn listens_by_default(&self) -> bool {
         self.listen.show() == DEFAULT_LISTEN
     }
 
     /// Returns whether only this host can reach the server.
-    #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.listen.iter().all(|address| address.ip().is_loopback())
     }
@@ -86,7 +82,6 @@ pub struct ProxyNetwork(IpNet);
 
 impl ProxyNetwork {
     /// Returns the network.
-    #[must_use]
     pub const fn get(self) -> IpNet {
         self.0
     }
@@ -122,7 +117,6 @@ pub struct Origin(String);
 
 impl Origin {
     /// Returns the origin as browsers send it.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

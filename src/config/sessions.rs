@@ -38,7 +38,6 @@ impl Sessions {
     }
 
     /// Returns how long a session lasts after its last refresh.
-    #[must_use]
     pub fn idle_lifetime(&self) -> Duration {
         self.idle_lifetime.map_or_else(|| DEFAULT_IDLE_LIFETIME.min(self.lifetime.get()), BoundedDuration::get)
     }

@@ -120,7 +120,6 @@ impl RawSettings {
     }
 
     /// Returns where the value of a setting comes from.
-    #[must_use]
     pub fn source(&self, key: &str) -> Source {
         self.values.get(key).map_or(Source::Default, |(_, source)| source.clone())
     }

@@ -23,20 +23,17 @@ use crate::{
 };
 
 /// Returns the identifier of the active signing key.
-#[must_use]
 pub fn signing_key_id(app: &App) -> String {
     app.keyring.current().signing.active_id().to_string()
 }
 
 /// Issues an access token as a login at `now` does.
-#[must_use]
 pub fn issue_access_token(app: &App, bearer: Bearer, now: Timestamp, lifetime: Duration) -> Option<String> {
     let token = access::issue(&app.keyring.current(), &app.tokens, bearer, now, lifetime).ok()?;
     Some(token.expose().to_owned())
 }
 
 /// Signs any header and any claims with the active key.
-#[must_use]
 pub fn sign(app: &App, header: &[u8], claims: &[u8]) -> Option<String> {
     let keyring = app.keyring.current();
     let key = keyring.signing.active().private();
@@ -46,33 +43,28 @@ pub fn sign(app: &App, header: &[u8], claims: &[u8]) -> Option<String> {
 }
 
 /// Verifies an access token. Returns whom it belongs to.
-#[must_use]
 pub fn verify_access_token(app: &App, token: &str, now: Timestamp) -> Option<Bearer> {
     access::verify(&app.keyring.current(), &app.tokens, &AccessToken::from(token.to_owned()), now).ok()
 }
 
 /// Issues a refresh token with this content.
-#[must_use]
 pub fn issue_refresh_token(app: &App, session: SessionId, counter: i64, secret: [u8; 16]) -> String {
     let claim = Claim { session, counter, secret: SessionSecret::from_bytes(secret) };
     refresh::issue(&app.keyring.current(), &claim).expose().to_owned()
 }
 
 /// Returns any bytes as a refresh token with a valid MAC.
-#[must_use]
 pub fn with_mac(app: &App, message: &[u8]) -> String {
     let mac = hmac::sign(app.keyring.current().refresh.active(), message);
     [PREFIX, &URL_SAFE_NO_PAD.encode([message, mac.as_ref()].concat())].concat()
 }
 
 /// Returns the sixteen bytes that identify the active refresh key.
-#[must_use]
 pub fn refresh_key_id(app: &App) -> [u8; 16] {
     *app.keyring.current().refresh.active_id().as_bytes()
 }
 
 /// Reads a refresh token. Returns session, counter and secret.
-#[must_use]
 pub fn read_refresh_token(app: &App, token: &str) -> Option<(SessionId, i64, [u8; 16])> {
     let claim = refresh::read(&app.keyring.current(), &RefreshToken::from(token.to_owned())).ok()?;
     Some((claim.session, claim.counter, *claim.secret.expose()))

@@ -41,7 +41,6 @@ pub enum NotReady {
 
 impl Instance {
     /// Returns an instance that is ready.
-    #[must_use]
     pub fn ready(app: Arc<App>) -> Self {
         let instance = Self { metrics: Arc::clone(&app.metrics), ..Self::default() };
         instance.set_app(app);
@@ -54,19 +53,16 @@ impl Instance {
     }
 
     /// Returns the app, once the instance has started.
-    #[must_use]
     pub fn app(&self) -> Option<&Arc<App>> {
         self.app.get()
     }
 
     /// Returns the metrics of the instance.
-    #[must_use]
     pub const fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
     /// Returns the metrics in the OpenMetrics text format.
-    #[must_use]
     pub fn render_metrics(&self) -> String {
         let gauges = self.app().map_or_else(Gauges::default, |app| {
             let (open, idle) = app.db.open_and_idle();
@@ -81,15 +77,11 @@ impl Instance {
 
     /// Returns the token that is cancelled when the instance begins to drain: it still serves requests, but reports that
     /// it is not ready.
-    #[must_use]
     pub const fn draining(&self) -> &CancellationToken {
         &self.draining
     }
 
     /// Checks whether requests should come here.
-    ///
-    /// # Errors
-    /// [`NotReady`].
     pub async fn check_ready(&self) -> Result<(), NotReady> {
         if self.draining.is_cancelled() {
             return Err(NotReady::Draining);

@@ -85,19 +85,16 @@ impl Name {
     }
 
     /// Returns the name as its user writes it.
-    #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
     /// Returns the canonical form, which is equal for all spellings of a name.
-    #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
     /// Returns whether the name is in the built-in list or in `others`, a list of canonical names.
-    #[must_use]
     pub fn is_reserved(&self, others: &[String]) -> bool {
         RESERVED.contains(&self.canonical.as_str()) || others.contains(&self.canonical)
     }
@@ -121,7 +118,6 @@ fn matches_pattern(text: &str) -> bool {
 ///
 /// Returns `None` if the profile rejects the text, if it is longer than [`MAX_LENGTH`], or if its form is not stable
 /// (RFC 8264 section 7). The Greek final sigma becomes a normal sigma: two names must not differ in it alone.
-#[must_use]
 pub fn canonicalize(text: &str) -> Option<String> {
     if text.chars().count() > MAX_LENGTH {
         return None;

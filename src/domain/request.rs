@@ -20,19 +20,16 @@ pub struct Client {
 
 impl Client {
     /// Returns the IP address as text. An IPv4-mapped IPv6 address becomes IPv4.
-    #[must_use]
     pub fn ip_text(&self) -> String {
         self.ip.to_canonical().to_string()
     }
 
     /// Returns the first 256 characters of the user agent.
-    #[must_use]
     pub fn short_user_agent(&self) -> Option<String> {
         self.user_agent.as_ref().map(|agent| agent.chars().take(MAX_USER_AGENT).collect())
     }
 
     /// Returns the network that one subscriber controls: an IPv4 address, or the first 64 bits of an IPv6 address.
-    #[must_use]
     pub fn network(&self) -> String {
         match self.ip.to_canonical() {
             IpAddr::V4(ip) => ip.to_string(),

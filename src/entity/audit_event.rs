@@ -149,55 +149,46 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
     /// The events of the chain from `position` on, at most `limit` of them.
-    #[must_use]
     pub fn chained_from(position: i64, limit: u64) -> Select<Self> {
         Self::find().filter(Column::Position.gte(position)).order_by_asc(COLUMN.position).limit(limit)
     }
 
     /// The event at this position of the chain.
-    #[must_use]
     pub fn by_position(position: i64) -> Select<Self> {
         Self::find().filter(Column::Position.eq(position))
     }
 
     /// The positions of the events after `position`.
-    #[must_use]
     pub fn positions_after(position: i64) -> Select<Self> {
         Self::find().select_only().column(Column::Position).filter(Column::Position.gt(position))
     }
 
     /// The events of the chain before `position`.
-    #[must_use]
     pub fn chained_before(position: i64) -> Select<Self> {
         Self::find().filter(Column::Position.lt(position))
     }
 
     /// The events that happened before `time`.
-    #[must_use]
     pub fn occurred_before(time: Timestamp) -> Select<Self> {
         Self::find().filter(Column::OccurredAt.lt(time))
     }
 
     /// The events outside the chain.
-    #[must_use]
     pub fn outside() -> Select<Self> {
         Self::find().filter(Column::Position.is_null())
     }
 
     /// Deletes the events of the chain before `position`.
-    #[must_use]
     pub fn delete_chained_before(position: i64) -> DeleteMany<Self> {
         Self::delete_many().filter(Column::Position.lt(position))
     }
 
     /// Deletes the events outside the chain that happened before `time`.
-    #[must_use]
     pub fn delete_outside_before(time: Timestamp) -> DeleteMany<Self> {
         Self::delete_many().filter(Column::Position.is_null()).filter(Column::OccurredAt.lt(time))
     }
 
     /// Removes all events from the chain.
-    #[must_use]
     pub fn unchain() -> UpdateMany<Self> {
         Self::update_many()
             .col_expr(Column::Position, Expr::value(Option::<i64>::None))

@@ -31,13 +31,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
     /// The only row.
-    #[must_use]
     pub fn only() -> Select<Self> {
         Self::find_by_id(ONLY)
     }
 
     /// Replaces the only row.
-    #[must_use]
     pub fn replace(head: Model) -> UpdateMany<Self> {
         let changed = ActiveModel { id: NotSet, ..ActiveModel::from(head).reset_all() };
         Self::update_many().set(changed).filter(COLUMN.id.eq(ONLY))

@@ -20,14 +20,12 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
     /// The job with this name.
-    #[must_use]
     pub fn by_name(name: &str) -> Select<Self> {
         Self::find().filter(COLUMN.name.eq(name))
     }
 
     /// Postpones a job that is due at `now` until `next`. A job that is due after `next` was postponed before the clock
     /// stepped back, and counts as due.
-    #[must_use]
     pub fn postpone(name: &str, now: Timestamp, next: Timestamp) -> UpdateMany<Self> {
         Self::update_many()
             .col_expr(Column::DueAt, Expr::value(next))

@@ -22,13 +22,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
     /// The network, if the user signed in from it after `since`.
-    #[must_use]
     pub fn by_network(network: &str, since: Timestamp) -> Select<Self> {
         Self::find().filter(COLUMN.network.eq(network)).filter(Column::LastLoginAt.gt(since))
     }
 
     /// The networks of a user beyond the `newest` ones, at most `limit` of them.
-    #[must_use]
     pub fn older_of(user: UserId, newest: u64, limit: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(user))
@@ -39,19 +37,16 @@ impl Entity {
     }
 
     /// Matches the networks that nobody has signed in from since.
-    #[must_use]
     pub fn unused_since(since: Timestamp) -> Condition {
         Condition::all().add(Column::LastLoginAt.lte(since))
     }
 
     /// Deletes these networks.
-    #[must_use]
     pub fn delete_all(networks: impl IntoIterator<Item = String>) -> DeleteMany<Self> {
         Self::delete_many().filter(COLUMN.network.is_in(networks))
     }
 
     /// Deletes every network of a user.
-    #[must_use]
     pub fn delete_all_of(user: UserId) -> DeleteMany<Self> {
         Self::delete_many().filter(COLUMN.user_id.eq(user))
     }

@@ -26,13 +26,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
     /// The row of this subject.
-    #[must_use]
     pub fn by_subject(subject: &str) -> Select<Self> {
         Self::find().filter(COLUMN.subject.eq(subject))
     }
 
     /// Matches the rows that have expired by `now`.
-    #[must_use]
     pub fn expired(now: Timestamp) -> Condition {
         Condition::all().add(Column::ExpiresAt.lte(now))
     }

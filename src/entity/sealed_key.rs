@@ -44,19 +44,16 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
     /// The keys of one purpose, oldest first.
-    #[must_use]
     pub fn keys_of(purpose: Purpose) -> Select<Self> {
         Self::find().filter(COLUMN.purpose.eq(purpose)).order_by_asc(COLUMN.generation)
     }
 
     /// The keys with these identifiers.
-    #[must_use]
     pub fn of(ids: impl IntoIterator<Item = KeyId>) -> Select<Self> {
         Self::find().filter(COLUMN.id.is_in(ids))
     }
 
     /// Keys that are created together with the first signing key.
-    #[must_use]
     pub fn created_with_signing() -> Select<Self> {
         Self::find().filter(COLUMN.purpose.is_in([Purpose::Refresh, Purpose::Pseudonym]))
     }

@@ -44,19 +44,16 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
     /// Sessions that have a refresh token.
-    #[must_use]
     pub fn refreshable() -> Select<Self> {
         Self::find().filter(COLUMN.counter.gt(0))
     }
 
     /// This session, if it has not expired by `now`.
-    #[must_use]
     pub fn by_id_live(id: SessionId, now: Timestamp) -> Select<Self> {
         Self::find().filter(COLUMN.id.eq(id)).filter(Column::IdleExpiresAt.gt(now))
     }
 
     /// The live sessions of a user, the most recently used first, at most `limit` of them.
-    #[must_use]
     pub fn live_of(user: UserId, now: Timestamp, limit: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(user))
@@ -67,7 +64,6 @@ impl Entity {
     }
 
     /// The live sessions of a user beyond the `newest` ones, at most `limit` of them.
-    #[must_use]
     pub fn older_of(user: UserId, now: Timestamp, newest: u64, limit: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(user))
@@ -79,13 +75,11 @@ impl Entity {
     }
 
     /// Matches the sessions that have expired by `now`.
-    #[must_use]
     pub fn expired(now: Timestamp) -> Condition {
         Condition::all().add(Column::IdleExpiresAt.lte(now))
     }
 
     /// Stores a rotated session, if the refresh token before its counter is still the current one.
-    #[must_use]
     pub fn rotate(rotated: Model) -> UpdateMany<Self> {
         Self::update_many()
             .filter(COLUMN.id.eq(rotated.id))
@@ -100,31 +94,26 @@ impl Entity {
     }
 
     /// Deletes a session.
-    #[must_use]
     pub fn delete_one(id: SessionId) -> DeleteMany<Self> {
         Self::delete_many().filter(COLUMN.id.eq(id))
     }
 
     /// Deletes these sessions.
-    #[must_use]
     pub fn delete_all(ids: impl IntoIterator<Item = SessionId>) -> DeleteMany<Self> {
         Self::delete_many().filter(COLUMN.id.is_in(ids))
     }
 
     /// Deletes a session, if it is a live one of this user.
-    #[must_use]
     pub fn delete_live_of(user: UserId, id: SessionId, now: Timestamp) -> DeleteMany<Self> {
         Self::delete_one(id).filter(COLUMN.user_id.eq(user)).filter(Column::IdleExpiresAt.gt(now))
     }
 
     /// Deletes every session of a user.
-    #[must_use]
     pub fn delete_all_of(user: UserId) -> DeleteMany<Self> {
         Self::delete_many().filter(COLUMN.user_id.eq(user))
     }
 
     /// The sessions of a user except this one.
-    #[must_use]
     pub fn others_of(user: UserId, except: SessionId) -> Select<Self> {
         Self::find().filter(COLUMN.user_id.eq(user)).filter(COLUMN.id.ne(except))
     }

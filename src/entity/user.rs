@@ -43,13 +43,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
     /// The user with this canonical name.
-    #[must_use]
     pub fn by_canonical_name(name: &str) -> Select<Self> {
         Self::find().filter(COLUMN.username_canonical.eq(name))
     }
 
     /// The user with this identifier.
-    #[must_use]
     pub fn by_id(id: UserId) -> Select<Self> {
         Self::find().filter(COLUMN.id.eq(id))
     }

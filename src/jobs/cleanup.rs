@@ -27,9 +27,6 @@ pub struct Deleted {
 }
 
 /// Deletes expired rows, unless an instance did so within the last five minutes.
-///
-/// # Errors
-/// The database's.
 pub async fn run_cleanup(app: &App) -> Result<Deleted, ServiceError> {
     let now = app.clock.now();
     if !queue::claim(&app.db, "cleanup", INTERVAL, now).await? {

@@ -8,9 +8,6 @@ use crate::{
 };
 
 /// Sets the clock for the first time. Warns if the host's clock is wrong.
-///
-/// # Errors
-/// The database's.
 pub async fn start_clock(db: &Pool, clock: &Clock) -> Result<(), ServiceError> {
     synchronize_clock(db, clock).await?;
 

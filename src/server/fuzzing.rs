@@ -13,13 +13,11 @@ pub struct ClientIpResolver(TrustedProxies);
 
 impl ClientIpResolver {
     /// Creates a resolver that trusts proxies of these networks.
-    #[must_use]
     pub fn new(trusted_proxies: Vec<IpNet>) -> Self {
         Self(TrustedProxies::new(trusted_proxies))
     }
 
     /// Returns the client IP of a request from `peer` with these headers.
-    #[must_use]
     pub fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         self.0.client_ip(peer, headers)
     }

@@ -13,7 +13,6 @@ use super::connection::SharedEndpoint;
 use crate::metrics::MEDIA_TYPE;
 
 /// Creates an endpoint that answers `GET /metrics` with the text that `render` returns, and nothing else.
-#[must_use]
 pub fn metrics_endpoint(render: impl Fn() -> String + Send + Sync + 'static) -> SharedEndpoint {
     let respond = move |_| {
         Response::builder()

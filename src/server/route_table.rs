@@ -17,7 +17,6 @@ pub struct RouteTable(Vec<Route>);
 
 impl RouteTable {
     /// Creates the table from its routes.
-    #[must_use]
     pub const fn new(routes: Vec<Route>) -> Self {
         Self(routes)
     }

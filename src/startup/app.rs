@@ -60,9 +60,6 @@ pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Resu
 }
 
 /// Opens the app, and retries while the database cannot be reached or is locked, for as long as is configured.
-///
-/// # Errors
-/// [`StartError`].
 pub async fn open_with_retry(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let policy = RetryPolicy {
         first_delay: FIRST_DELAY,

@@ -10,9 +10,6 @@ use crate::{
 };
 
 /// Opens the database and brings it to the current schema.
-///
-/// # Errors
-/// [`StartError`].
 pub async fn open_database(config: &Config, metrics: &Arc<Metrics>) -> Result<Pool, StartError> {
     if let Some(file) = config.database.file() {
         create_database_file(&file)?;

@@ -30,7 +30,6 @@ const DOCS_OPERATION: &str = "docs";
 
 /// Creates the routes of the service: the API's operations and, if `docs` is set, the documentation. The database work
 /// of a request has one time budget.
-#[must_use]
 pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) -> BoxEndpoint<'static> {
     api::routes(instance, document, docs)
         .around(|routes, request| with_request_budget(async move { routes.call(request).await }))
@@ -39,7 +38,6 @@ pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) 
 }
 
 /// Wraps routes in the server's middleware.
-#[must_use]
 pub fn endpoint(
     routes: BoxEndpoint<'static>,
     document: &Document,
@@ -59,13 +57,11 @@ fn route_table(document: &Document) -> RouteTable {
 }
 
 /// Creates the endpoint for Prometheus.
-#[must_use]
 pub fn metrics_endpoint(instance: Arc<Instance>) -> SharedEndpoint {
     server::metrics_endpoint(move || instance.render_metrics())
 }
 
 /// Derives the settings of the middleware.
-#[must_use]
 pub fn middleware_settings(server: &config::Server) -> MiddlewareSettings {
     MiddlewareSettings {
         max_body: server.max_body_size.bytes(),
@@ -78,7 +74,6 @@ pub fn middleware_settings(server: &config::Server) -> MiddlewareSettings {
 }
 
 /// Derives the settings of the server's listeners and connections.
-#[must_use]
 pub fn server_settings(config: &Config, tls: Option<Arc<Tls>>) -> ServerSettings {
     let server = &config.server;
     ServerSettings {

@@ -68,9 +68,6 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
 }
 
 /// Checks the master key as a start does, but creates nothing.
-///
-/// # Errors
-/// [`StartError`].
 pub fn check_master_key(config: &Config) -> Result<(), StartError> {
     match key_source(config)? {
         KeySource::Text(_) => Ok(()),

@@ -6,7 +6,6 @@ use crate::{
 };
 
 /// Returns the settings of the log and the traces.
-#[must_use]
 pub fn telemetry_settings(config: &Config) -> TelemetrySettings {
     TelemetrySettings {
         log_filter: config.log.filter.as_str().to_owned(),

@@ -48,13 +48,11 @@ impl<T> Context<T> for Result<T, DbErr> {
 }
 
 /// Returns whether a unique constraint prevented the write.
-#[must_use]
 pub fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 /// Returns whether the database rolled the transaction back only because of concurrent transactions.
-#[must_use]
 pub fn is_conflict(error: &DbErr) -> bool {
     match ErrorCode::of(error) {
         Some(ErrorCode::Postgres(state)) => POSTGRES_CONFLICT.contains(&state),
@@ -65,7 +63,6 @@ pub fn is_conflict(error: &DbErr) -> bool {
 }
 
 /// Returns whether the database could not be reached, broke the connection, is full, read-only or overloaded.
-#[must_use]
 pub fn is_unavailable(error: &DbErr) -> bool {
     match ErrorCode::of(error) {
         Some(ErrorCode::Postgres(state)) => POSTGRES_UNAVAILABLE.contains(&state),

@@ -60,9 +60,6 @@ pub async fn migrate(url: &SecretString) -> Result<(), MigrateError> {
 }
 
 /// Returns whether every migration of this build has been run. A restored backup may lack some.
-///
-/// # Errors
-/// The database's.
 pub async fn is_current(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
     let done = Migrator::get_migration_models(connection).await?;
     Ok(Migrator::migrations().iter().all(|known| done.iter().any(|done| done.version == known.name())))

@@ -67,15 +67,11 @@ impl Pool {
     }
 
     /// Closes all connections. Later work finds the database unavailable.
-    ///
-    /// # Errors
-    /// The database's.
     pub async fn close(&self) -> Result<(), DbErr> {
         self.connections.clone().close().await
     }
 
     /// Returns how many connections are open, and how many of these are idle.
-    #[must_use]
     pub fn open_and_idle(&self) -> (usize, usize) {
         let (open, idle) = match self.connections.get_database_backend() {
             DatabaseBackend::Sqlite => count_connections(self.connections.get_sqlite_connection_pool()),

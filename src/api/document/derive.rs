@@ -53,7 +53,6 @@ impl Document {
     }
 
     /// Returns every path with its methods and the `operationId` of each.
-    #[must_use]
     pub fn paths(&self) -> Vec<(String, Vec<(Method, String)>)> {
         let mut paths: BTreeMap<String, Vec<(Method, String)>> = BTreeMap::new();
         for operation in &self.operations {

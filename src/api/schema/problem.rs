@@ -57,20 +57,17 @@ pub struct Problem {
 
 impl Problem {
     /// Creates the problem with this code.
-    #[must_use]
     pub const fn new(code: ProblemCode) -> Self {
         Self { code, detail: None, errors: Vec::new(), retry_after: MIN_RETRY_AFTER, cause: None }
     }
 
     /// Creates an internal error: the cause is logged, the client is not told.
-    #[must_use]
     pub fn internal(cause: impl Into<String>) -> Self {
         Self::new(ProblemCode::Internal).with_cause(cause)
     }
 
     /// Returns the problem of any error that a route returns. The texts of poem name Rust types and repeat parts of the
     /// request, so only their status counts.
-    #[must_use]
     pub fn from_error(error: poem::Error) -> Self {
         let status = error.status();
         match error.downcast::<Self>() {
@@ -82,44 +79,37 @@ impl Problem {
     }
 
     /// Sets the detail of this occurrence.
-    #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
     }
 
     /// Sets what is wrong with members of the body.
-    #[must_use]
     pub fn with_errors(self, errors: impl Into<Vec<FieldError>>) -> Self {
         Self { errors: errors.into(), ..self }
     }
 
     /// Sets `Retry-After`, rounded up to whole seconds, so that a client that waits as long as told is let through.
-    #[must_use]
     pub fn with_retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         Self { retry_after: seconds.max(MIN_RETRY_AFTER), ..self }
     }
 
     /// Sets the cause, which is logged and not sent.
-    #[must_use]
     pub fn with_cause(self, cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..self }
     }
 
     /// Returns the code.
-    #[must_use]
     pub const fn code(&self) -> ProblemCode {
         self.code
     }
 
     /// Returns the cause for the log.
-    #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
     /// Returns the response to the request with this id.
-    #[must_use]
     pub fn to_response(&self, request_id: &str) -> Response {
         let status = self.code.status();
         let body = self.to_body(request_id).to_json_string();

@@ -20,7 +20,6 @@ pub enum ProblemHeader {
 
 impl ProblemHeader {
     /// Returns the name of the header.
-    #[must_use]
     pub const fn name(&self) -> HeaderName {
         match self {
             Self::Authenticate(_) => header::WWW_AUTHENTICATE,
@@ -42,25 +41,21 @@ macro_rules! problem_codes {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Returns the code as it is sent.
-            #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
 
             /// Returns the HTTP status of the problem.
-            #[must_use]
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)* }
             }
 
             /// Returns the title: what the code means, the same in every occurrence.
-            #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
 
             /// Returns the detail of an occurrence that has none of its own.
-            #[must_use]
             pub const fn detail(self) -> &'static str {
                 match self { $(Self::$variant => $detail,)* }
             }
@@ -116,13 +111,11 @@ problem_codes! {
 
 impl ProblemCode {
     /// Returns the `type` member: a URN, which names the problem but locates no page.
-    #[must_use]
     pub fn urn(self) -> String {
         format!("urn:vestibule:problem:{}", self.as_str())
     }
 
     /// Returns the header that responses with this code carry beside the usual ones.
-    #[must_use]
     pub fn header(self) -> Option<ProblemHeader> {
         match self.status() {
             StatusCode::UNAUTHORIZED if self == Self::InvalidToken => {

@@ -10,7 +10,6 @@ pub struct Count<T, const MIN: u64, const MAX: u64>(T);
 
 impl<T: Copy, const MIN: u64, const MAX: u64> Count<T, MIN, MAX> {
     /// Returns the number.
-    #[must_use]
     pub const fn get(self) -> T {
         self.0
     }

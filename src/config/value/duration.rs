@@ -31,7 +31,6 @@ pub struct BoundedDuration<const MIN: u64, const MAX: u64>(Duration);
 
 impl<const MIN: u64, const MAX: u64> BoundedDuration<MIN, MAX> {
     /// Returns the duration.
-    #[must_use]
     pub const fn get(self) -> Duration {
         self.0
     }

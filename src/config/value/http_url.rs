@@ -10,25 +10,21 @@ pub struct HttpUrl(Url);
 
 impl HttpUrl {
     /// Returns the URL without a trailing slash.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
 
     /// Returns whether the scheme is `https`.
-    #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 
     /// Returns whether the URL names more than a server.
-    #[must_use]
     pub fn has_path(&self) -> bool {
         self.0.path() != "/"
     }
 
     /// Returns the port, or the usual one of the scheme.
-    #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.0.port_or_known_default()
     }

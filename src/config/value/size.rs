@@ -19,7 +19,6 @@ pub struct Size<T, const MIN: u64, const MAX: u64>(T);
 
 impl<T: Copy, const MIN: u64, const MAX: u64> Size<T, MIN, MAX> {
     /// Returns the number of bytes.
-    #[must_use]
     pub const fn bytes(self) -> T {
         self.0
     }

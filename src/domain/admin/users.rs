@@ -37,9 +37,6 @@ pub enum ChangeUserError {
 
 /// Finds a user by identifier, or by name in any spelling. An identifier is tried first, so a name that looks like one
 /// cannot hide another user.
-///
-/// # Errors
-/// [`ChangeUserError::NotFound`], or the database's error.
 pub async fn find_user(app: &App, id_or_name: &str) -> Result<User, ChangeUserError> {
     if let Ok(id) = id_or_name.parse::<UserId>()
         && let Some(user) = find_by_id(&app.db, id).await?
@@ -51,25 +48,16 @@ pub async fn find_user(app: &App, id_or_name: &str) -> Result<User, ChangeUserEr
 }
 
 /// Disables a user: all sessions are revoked, and the user cannot sign in until enabled again.
-///
-/// # Errors
-/// [`ChangeUserError::NotFound`], or the database's error.
 pub async fn disable_user(app: &App, id: UserId) -> Result<User, ChangeUserError> {
     change_user(app, id, Kind::UserDisabled, Sessions::Revoke, |row| row.state = Set(State::Disabled)).await
 }
 
 /// Enables a disabled user. Revoked sessions stay revoked.
-///
-/// # Errors
-/// [`ChangeUserError::NotFound`], or the database's error.
 pub async fn enable_user(app: &App, id: UserId) -> Result<User, ChangeUserError> {
     change_user(app, id, Kind::UserEnabled, Sessions::Keep, |row| row.state = Set(State::Active)).await
 }
 
 /// Sets the password of a user without the current one. All sessions are revoked.
-///
-/// # Errors
-/// [`ChangeUserError`].
 pub async fn set_password(app: &App, user: &User, password: &Password) -> Result<User, ChangeUserError> {
     let now = app.clock.now();
     let hash = hash_new_password::<ChangeUserError>(app, &user.name()?, password).await?;
@@ -81,9 +69,6 @@ pub async fn set_password(app: &App, user: &User, password: &Password) -> Result
 }
 
 /// Ends the lockout of a user.
-///
-/// # Errors
-/// The database's.
 pub async fn unlock_user(app: &App, user: &User) -> Result<(), ServiceError> {
     let now = app.clock.now();
     let name = user.name()?;
@@ -96,9 +81,6 @@ pub async fn unlock_user(app: &App, user: &User) -> Result<(), ServiceError> {
 }
 
 /// Deletes a user and everything that belongs to the user.
-///
-/// # Errors
-/// [`ChangeUserError::NotFound`], or the database's error.
 pub async fn delete_user(app: &App, id: UserId) -> Result<(), ChangeUserError> {
     let context = "deleting a user";
     let now = app.clock.now();

@@ -33,31 +33,26 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Something was done.
-    #[must_use]
     pub const fn success(kind: Kind, actor: Actor<'a>) -> Self {
         Self { kind, actor, outcome: Outcome::Success, reason: None, user: None, session: None }
     }
 
     /// A client's attempt was rejected.
-    #[must_use]
     pub const fn failure(kind: Kind, client: &'a Client) -> Self {
         Self { outcome: Outcome::Failure, ..Self::success(kind, Actor::Client(client)) }
     }
 
     /// Adds why the attempt was rejected.
-    #[must_use]
     pub const fn reason(self, reason: Reason) -> Self {
         Self { reason: Some(reason), ..self }
     }
 
     /// Adds the user that the event is about, if there is one.
-    #[must_use]
     pub const fn user(self, user: Option<UserId>) -> Self {
         Self { user, ..self }
     }
 
     /// Adds the session that the event is about.
-    #[must_use]
     pub const fn session(self, session: SessionId) -> Self {
         Self { session: Some(session), ..self }
     }

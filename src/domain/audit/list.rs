@@ -35,9 +35,6 @@ pub struct Filter {
 }
 
 /// Returns the newest events that match, at most `limit` of them, oldest first.
-///
-/// # Errors
-/// The database's.
 pub async fn list(db: &Pool, filter: &Filter, limit: u64) -> Result<Vec<Entry>, ServiceError> {
     let query = audit_event::Entity::find()
         .apply_if(filter.user, |query, id| query.filter(Column::UserId.eq(id)))

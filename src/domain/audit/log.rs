@@ -35,15 +35,11 @@ impl fmt::Debug for AuditLog {
 
 impl AuditLog {
     /// Returns the log whose MACs are made with `key`.
-    #[must_use]
     pub const fn new(key: hmac::Key) -> Self {
         Self { key }
     }
 
     /// Starts the chain, in the transaction that stores its key. Existing events stay outside it.
-    ///
-    /// # Errors
-    /// The database's.
     pub async fn start(&self, transaction: &Transaction, now: Timestamp) -> Result<(), ServiceError> {
         let context = "starting the audit log";
         let outside = audit_event::Entity::outside().count(transaction).await.context(context)?;
@@ -108,25 +104,16 @@ impl AuditLog {
 }
 
 /// Reads the head of the chain, if there is one.
-///
-/// # Errors
-/// The database's.
 pub async fn read_head(connection: &impl ConnectionTrait) -> Result<Option<audit_head::Model>, ServiceError> {
     audit_head::Entity::only().one(connection).await.context("reading the head of the audit log")
 }
 
 /// Reads the head of the chain and locks it until the end of the transaction.
-///
-/// # Errors
-/// The database's.
 pub(super) async fn lock_head(transaction: &Transaction) -> Result<Option<audit_head::Model>, ServiceError> {
     audit_head::Entity::only().lock_exclusive().one(transaction).await.context("locking the head of the audit log")
 }
 
 /// Removes all events from a chain whose key is lost, and records that, in the transaction that deletes the key.
-///
-/// # Errors
-/// The database's.
 pub async fn abandon_chain(transaction: &Transaction, now: Timestamp) -> Result<(), ServiceError> {
     let context = "abandoning the chain of the audit log";
     audit_event::Entity::unchain().exec(transaction).await.context(context)?;

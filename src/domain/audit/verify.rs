@@ -38,9 +38,6 @@ pub struct Verification {
 }
 
 /// Reads the whole chain and checks every event. Other instances may append events and delete old ones meanwhile.
-///
-/// # Errors
-/// The database's.
 pub async fn verify(db: &Pool, log: &AuditLog) -> Result<Verification, ServiceError> {
     let Some(head) = read_head(db).await? else {
         return Ok(Verification { findings: vec![Finding::HeadRemoved], ..Verification::default() });

@@ -29,9 +29,6 @@ pub enum AuthenticateError {
 
 /// Finds the caller that an access token belongs to. Session and user are read each time, so a revocation takes effect
 /// with the next request.
-///
-/// # Errors
-/// [`AuthenticateError`].
 pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, AuthenticateError> {
     let now = app.clock.now();
     let bearer = access::verify(&app.keyring.current(), &app.tokens, token, now);

@@ -42,9 +42,6 @@ pub enum ChangePasswordError {
 
 /// Changes the password of the caller, who has to know the current one. All other sessions of the user are revoked (OWASP
 /// ASVS 7.4.3).
-///
-/// # Errors
-/// [`ChangePasswordError`].
 pub async fn change_password(
     app: &App,
     caller: &Caller,

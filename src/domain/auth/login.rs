@@ -50,9 +50,6 @@ pub enum LoginError {
 }
 
 /// Signs a user in with a password: the only place that opens sessions.
-///
-/// # Errors
-/// [`LoginError`].
 pub async fn login(app: &App, attempt: LoginAttempt) -> Result<TokenPair, LoginError> {
     let outcome = try_login(app, &attempt).await;
     app.metrics.record_login(match &outcome {

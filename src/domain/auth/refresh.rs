@@ -53,9 +53,6 @@ enum TokenAge {
 ///
 /// Within the grace period the previous token returns the same successor again, so of many concurrent callers none is
 /// signed out. An older token revokes the session.
-///
-/// # Errors
-/// [`RefreshError`].
 pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result<TokenPair, RefreshError> {
     let now = app.clock.now();
     let outcome = try_refresh(app, token, client, now).await;
@@ -66,9 +63,6 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
 }
 
 /// Revokes the session of a refresh token, current or not. An invalid token is no error (RFC 7009 section 2.2).
-///
-/// # Errors
-/// The database's.
 pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<(), ServiceError> {
     let now = app.clock.now();
     let Ok(claim) = refresh::read(&app.keyring.current(), token) else { return Ok(()) };

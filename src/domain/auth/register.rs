@@ -12,9 +12,6 @@ use crate::{
 };
 
 /// Registers a user.
-///
-/// # Errors
-/// [`RegisterError`].
 pub async fn register(app: &App, name: &Name, password: &Password, client: &Client) -> Result<User, RegisterError> {
     if !app.registration.open {
         return Err(RegisterError::Closed);

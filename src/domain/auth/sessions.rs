@@ -45,9 +45,6 @@ pub enum RevokeSessionError {
 }
 
 /// Returns the live sessions of the caller, the most recently used first.
-///
-/// # Errors
-/// The database's.
 pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<SessionInfo>, ServiceError> {
     let query = session::Entity::live_of(caller.user.id, app.clock.now(), MAX_PER_USER);
     let rows = query.all(&app.db).await.context("listing sessions")?;
@@ -64,9 +61,6 @@ pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<SessionInfo
 }
 
 /// Revokes the session of the caller.
-///
-/// # Errors
-/// The database's.
 pub async fn log_out(app: &App, caller: &Caller, client: &Client) -> Result<(), ServiceError> {
     let event = Event::success(Kind::Logout, Actor::Client(client)).user(Some(caller.user.id)).session(caller.session);
     let revoked = revoke_session(&app.db, &app.audit, caller.session, event, app.clock.now()).await?;
@@ -75,9 +69,6 @@ pub async fn log_out(app: &App, caller: &Caller, client: &Client) -> Result<(), 
 }
 
 /// Revokes one live session of the caller, which may be the current one.
-///
-/// # Errors
-/// [`RevokeSessionError`].
 pub async fn revoke_one(app: &App, caller: &Caller, client: &Client, id: SessionId) -> Result<(), RevokeSessionError> {
     let context = "revoking a session";
     let now = app.clock.now();
@@ -96,9 +87,6 @@ pub async fn revoke_one(app: &App, caller: &Caller, client: &Client, id: Session
 }
 
 /// Revokes every session of the caller except the current one.
-///
-/// # Errors
-/// The database's.
 pub async fn revoke_all_others(app: &App, caller: &Caller, client: &Client) -> Result<(), ServiceError> {
     let now = app.clock.now();
     let event = Event::success(Kind::OtherSessionsRevoked, Actor::Client(client));

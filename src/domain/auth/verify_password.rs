@@ -43,9 +43,6 @@ pub(super) struct VerifiedUser {
 /// Counts an attempt to verify a password of the user called `name`.
 ///
 /// If the hash queue is full, the attempt is rejected before the database is involved, where others may be waiting.
-///
-/// # Errors
-/// [`ServiceError`].
 pub(super) async fn count_attempt(
     app: &App,
     client: &Client,
@@ -63,9 +60,6 @@ pub(super) async fn count_attempt(
 
 /// Verifies a password. Returns `None` if there is no user, the password is wrong or the user is disabled. The caller
 /// must not reveal which.
-///
-/// # Errors
-/// [`ServiceError`].
 pub(super) async fn verify_password(
     app: &App,
     user: Option<user::Model>,
@@ -90,9 +84,6 @@ pub(super) async fn verify_password(
 }
 
 /// Records that a password was rejected, and that the user was locked out by it.
-///
-/// # Errors
-/// [`ServiceError`].
 pub(super) async fn record_rejection(
     app: &App,
     user: Option<UserId>,

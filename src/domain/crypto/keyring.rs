@@ -25,19 +25,16 @@ impl<K> KeySet<K> {
     }
 
     /// Returns the identifier of the active key.
-    #[must_use]
     pub const fn active_id(&self) -> KeyId {
         self.active.0
     }
 
     /// Returns the active key: the one that signs.
-    #[must_use]
     pub const fn active(&self) -> &K {
         &self.active.1
     }
 
     /// Returns the key with this identifier, active or retired.
-    #[must_use]
     pub fn get(&self, id: KeyId) -> Option<&K> {
         if id == self.active.0 { Some(&self.active.1) } else { self.retired.get(&id) }
     }
@@ -71,13 +68,11 @@ pub struct SharedKeyring(Arc<RwLock<Arc<Keyring>>>);
 
 impl SharedKeyring {
     /// Shares a keyring.
-    #[must_use]
     pub fn new(keyring: Keyring) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(keyring))))
     }
 
     /// Returns the current keyring. It stays as it is for as long as the caller holds it.
-    #[must_use]
     pub fn current(&self) -> Arc<Keyring> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -59,19 +59,16 @@ impl SigningKey {
     }
 
     /// Returns the private half, which signs.
-    #[must_use]
     pub const fn private(&self) -> &EncodingKey {
         &self.private
     }
 
     /// Returns the public half, which verifies.
-    #[must_use]
     pub const fn public(&self) -> &DecodingKey {
         &self.public
     }
 
     /// Returns the public half as the JWKS shows it.
-    #[must_use]
     pub const fn published(&self) -> &PublicKey {
         &self.published
     }

@@ -13,13 +13,11 @@ pub struct Pseudonyms {
 
 impl Pseudonyms {
     /// Uses this key.
-    #[must_use]
     pub const fn new(key: hmac::Key) -> Self {
         Self { key }
     }
 
     /// Returns the HMAC-SHA-256 of a purpose and a text in base64url, 43 characters.
-    #[must_use]
     pub fn hash(&self, purpose: &str, text: &str) -> String {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(purpose.as_bytes());

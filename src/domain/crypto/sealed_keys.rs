@@ -67,7 +67,6 @@ impl StoredKeys {
     }
 
     /// Returns the purposes that have no key.
-    #[must_use]
     pub fn missing(&self) -> Vec<Purpose> {
         let empty = [
             (Purpose::Audit, self.audit.is_empty()),
@@ -79,13 +78,11 @@ impl StoredKeys {
     }
 
     /// Returns the active key of the audit log, if there is one.
-    #[must_use]
     pub fn audit_key(&self) -> Option<&hmac::Key> {
         self.audit.last().map(|(_, key)| key)
     }
 
     /// Returns the keyring, or `None` if a purpose has no key.
-    #[must_use]
     pub fn into_keyring(self) -> Option<Keyring> {
         let published = self.signing.iter().map(|(_, key)| key.published().clone()).collect();
         Some(Keyring {
@@ -127,21 +124,16 @@ impl NewKey {
     }
 
     /// Returns whether the key signs access tokens.
-    #[must_use]
     pub fn is_signing_key(&self) -> bool {
         self.purpose == Purpose::Signing
     }
 
     /// Returns the key, if it is one of the audit log.
-    #[must_use]
     pub fn audit_key(&self) -> Option<hmac::Key> {
         if self.purpose == Purpose::Audit { parse_mac_key(&self.plain) } else { None }
     }
 
     /// Stores the key.
-    ///
-    /// # Errors
-    /// [`KeyringError::CreatedByAnother`], or the database's error.
     pub async fn insert(&self, transaction: &Transaction) -> Result<(), KeyringError> {
         match sealed_key::Entity::insert(self.row.clone()).exec_without_returning(transaction).await {
             Err(error) if is_unique_violation(&error) => Err(KeyringError::CreatedByAnother),
@@ -151,9 +143,6 @@ impl NewKey {
 }
 
 /// Checks that none of the missing keys has been used. Otherwise it is lost, and must not be replaced.
-///
-/// # Errors
-/// [`KeyringError::Lost`], or the database's error.
 pub async fn check_never_used(db: &Pool, missing: &[Purpose]) -> Result<(), KeyringError> {
     for purpose in missing {
         if has_been_used(db, *purpose).await? {
@@ -165,9 +154,6 @@ pub async fn check_never_used(db: &Pool, missing: &[Purpose]) -> Result<(), Keyr
 
 /// Returns whether the database holds the active keys of `keyring`. After a reset, or in a restored backup, it holds
 /// others.
-///
-/// # Errors
-/// The database's.
 pub async fn are_stored(db: &Pool, keyring: &Keyring) -> Result<bool, ServiceError> {
     let ids = keyring.active_ids();
     let stored = sealed_key::Entity::of(ids).count(db).await.context("reading the identifiers of the keys")?;
@@ -175,9 +161,6 @@ pub async fn are_stored(db: &Pool, keyring: &Keyring) -> Result<bool, ServiceErr
 }
 
 /// Returns whether the database holds any sealed key, so that the master key is needed.
-///
-/// # Errors
-/// The database's.
 pub async fn has_sealed_keys(db: &Pool) -> Result<bool, ServiceError> {
     Ok(sealed_key::Entity::find().one(db).await.context("reading the keys")?.is_some())
 }

@@ -23,9 +23,6 @@ pub(super) fn seal(master: &MasterKey, purpose: &str, id: KeyId, plain: &[u8]) -
 }
 
 /// Opens what [`seal`] returned for the same master key, purpose and id.
-///
-/// # Errors
-/// [`UnsealError`].
 pub(super) fn unseal(
     master: &MasterKey,
     purpose: &str,

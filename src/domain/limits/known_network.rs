@@ -23,9 +23,6 @@ impl Limits {
 }
 
 /// Forgets every known network of a user: after a password change, none has been shown to be the user's.
-///
-/// # Errors
-/// The database's.
 pub async fn forget_networks(transaction: &Transaction, user: UserId) -> Result<(), ServiceError> {
     let delete = known_network::Entity::delete_all_of(user);
     delete.exec(transaction).await.context("forgetting known networks").map(drop)

@@ -20,7 +20,6 @@ pub struct Limits {
 
 impl Limits {
     /// Returns a limiter.
-    #[must_use]
     pub const fn new(settings: LimitSettings, pseudonyms: Pseudonyms, metrics: Arc<Metrics>) -> Self {
         Self { settings, pseudonyms, metrics }
     }

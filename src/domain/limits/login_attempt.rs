@@ -43,7 +43,6 @@ pub struct CountedAttempt {
 
 impl CountedAttempt {
     /// Returns whether this attempt locks the user out if it fails.
-    #[must_use]
     pub const fn locks_out(&self) -> bool {
         self.locks_out
     }
@@ -140,9 +139,6 @@ impl Limits {
     ///
     /// In every transaction this comes before [`Self::remember_network`]: two transactions that take these locks in
     /// different orders would wait for each other.
-    ///
-    /// # Errors
-    /// The database's.
     pub async fn reset_failures(
         &self,
         transaction: &Transaction,
@@ -155,9 +151,6 @@ impl Limits {
     }
 
     /// Remembers the network of a successful attempt.
-    ///
-    /// # Errors
-    /// The database's.
     pub async fn remember_network(
         &self,
         transaction: &Transaction,
@@ -171,9 +164,6 @@ impl Limits {
     /// Takes back an attempt whose password was not verified.
     ///
     /// `now` is the current time, not that of the attempt: others may have failed since, and wait from then on.
-    ///
-    /// # Errors
-    /// The database's.
     pub async fn withdraw_attempt(
         &self,
         db: &Pool,
@@ -195,9 +185,6 @@ impl Limits {
     }
 
     /// Ends a lockout: deletes the failures of a user, in the transaction that records it.
-    ///
-    /// # Errors
-    /// The database's.
     pub async fn unlock(&self, transaction: &Transaction, name: &str) -> Result<(), ServiceError> {
         let delete = rate_limit::Entity::delete_by_id(self.user_subject(name));
         delete.exec(transaction).await.context("ending a lockout").map(drop)

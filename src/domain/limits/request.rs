@@ -34,9 +34,6 @@ impl Limits {
     }
 
     /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns when it is then full again.
-    ///
-    /// # Errors
-    /// [`ServiceError::RateLimited`].
     pub fn count_refresh(&self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, ServiceError> {
         let taken = take(full_at, self.settings.refreshes, 1, now).map_err(ServiceError::from);
         self.record_rejection(RateLimit::Refresh, taken)

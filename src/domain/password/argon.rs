@@ -40,7 +40,6 @@ pub struct InvalidCost;
 
 impl Cost {
     /// Returns whether it slows an attacker down at least as much as `other`, measured by the memory that a guess fills.
-    #[must_use]
     pub const fn is_at_least(self, other: Self) -> bool {
         self.work() >= other.work()
     }
@@ -50,9 +49,6 @@ impl Cost {
     }
 
     /// Checks that a hash of this cost can be computed.
-    ///
-    /// # Errors
-    /// [`InvalidCost`].
     pub fn validate(self) -> Result<(), InvalidCost> {
         self.params().map(drop).ok_or(InvalidCost)
     }

@@ -8,7 +8,6 @@ use super::{
 use crate::secret::{Password, PasswordHash};
 
 /// What a PHC string asks for, where it is read at all.
-#[must_use]
 pub fn cost_of(phc: &str) -> Option<Cost> {
     StoredHash::parse(phc).map(|stored| stored.cost)
 }

@@ -115,21 +115,16 @@ impl Hasher {
     }
 
     /// Checks that the queue has room, before other work is done for a password.
-    ///
-    /// # Errors
-    /// [`ServiceError::Busy`].
     pub fn check_capacity(&self) -> Result<(), ServiceError> {
         if self.queue.is_full() { Err(self.busy()) } else { Ok(()) }
     }
 
     /// Returns how many passwords wait for a thread.
-    #[must_use]
     pub fn queue_length(&self) -> usize {
         self.queue.len()
     }
 
     /// Returns how many hashes have been computed since the start.
-    #[must_use]
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }

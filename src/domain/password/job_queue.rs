@@ -48,9 +48,6 @@ impl JobQueue {
     }
 
     /// Adds a job.
-    ///
-    /// # Errors
-    /// [`QueueFull`].
     pub(super) fn push(&self, job: Job) -> Result<(), QueueFull> {
         let mut state = self.lock();
         if state.jobs.len() >= self.capacity {

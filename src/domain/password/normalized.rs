@@ -11,7 +11,6 @@ pub struct NormalizedPassword(Zeroizing<String>);
 
 impl NormalizedPassword {
     /// Normalizes a password.
-    #[must_use]
     pub fn new(password: &Password) -> Self {
         Self(Zeroizing::new(password.expose().nfc().collect()))
     }

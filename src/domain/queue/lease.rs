@@ -13,9 +13,6 @@ use crate::{
 
 /// Claims a job if it is due, and makes it due again after `interval`. If the instance dies while it runs the job, the
 /// next run is at most one interval late.
-///
-/// # Errors
-/// The database's.
 pub async fn claim(db: &Pool, name: &str, interval: Duration, now: Timestamp) -> Result<bool, ServiceError> {
     let context = "claiming a job";
     let next = now + interval;

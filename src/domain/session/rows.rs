@@ -27,9 +27,6 @@ pub struct OpenedSession {
 
 /// Opens a session, in a transaction that holds the lock of the user. If the user then has too many, the oldest are
 /// revoked.
-///
-/// # Errors
-/// The database's.
 pub async fn open_session(
     transaction: &Transaction,
     settings: &SessionSettings,
@@ -68,9 +65,6 @@ pub async fn open_session(
 }
 
 /// Returns a live session and its user, if the user is active.
-///
-/// # Errors
-/// The database's.
 pub async fn find_live(
     db: &Pool,
     id: SessionId,
@@ -83,9 +77,6 @@ pub async fn find_live(
 }
 
 /// Revokes a session and records `event`. Returns whether the session still existed.
-///
-/// # Errors
-/// The database's.
 pub async fn revoke_session(
     db: &Pool,
     audit: &AuditLog,
@@ -109,9 +100,6 @@ pub async fn revoke_session(
 ///
 /// It deletes by identifier: a search that locks the rows it passes would wait for a session of another user whose
 /// transaction waits for this one.
-///
-/// # Errors
-/// The database's.
 pub async fn revoke_others(transaction: &Transaction, user: UserId, except: SessionId) -> Result<u64, ServiceError> {
     let context = "revoking other sessions";
     let others = session::Entity::others_of(user, except).all(transaction).await.context(context)?;

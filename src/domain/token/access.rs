@@ -109,9 +109,6 @@ pub fn issue(
 }
 
 /// Verifies an access token: its format, its signature by the key that it names, and every claim.
-///
-/// # Errors
-/// [`InvalidToken`].
 pub fn verify(
     keyring: &Keyring,
     settings: &TokenSettings,

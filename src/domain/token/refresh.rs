@@ -41,7 +41,6 @@ pub struct Claim {
 }
 
 /// Issues the token with this content. For the same active key it is always the same token.
-#[must_use]
 pub fn issue(keyring: &Keyring, claim: &Claim) -> RefreshToken {
     // With its final capacity: growing would leave a copy of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
@@ -58,9 +57,6 @@ pub fn issue(keyring: &Keyring, claim: &Claim) -> RefreshToken {
 }
 
 /// Reads a token of this service, whether its session still exists or not. Each token has exactly one spelling.
-///
-/// # Errors
-/// [`InvalidToken`].
 pub fn read(keyring: &Keyring, token: &RefreshToken) -> Result<Claim, InvalidToken> {
     let text = token.expose().strip_prefix(PREFIX).ok_or(InvalidToken)?;
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)?);

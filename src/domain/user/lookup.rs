@@ -11,25 +11,16 @@ use crate::{
 };
 
 /// Returns the user with this identifier.
-///
-/// # Errors
-/// The database's.
 pub async fn find_by_id(db: &Pool, id: UserId) -> Result<Option<Model>, ServiceError> {
     Entity::by_id(id).one(db).await.context("looking up a user")
 }
 
 /// Returns the user with this canonical name.
-///
-/// # Errors
-/// The database's.
 pub async fn find_by_name(db: &Pool, canonical: &str) -> Result<Option<Model>, ServiceError> {
     Entity::by_canonical_name(canonical).one(db).await.context("looking up a user")
 }
 
 /// Returns every user, ordered by canonical name.
-///
-/// # Errors
-/// The database's.
 pub async fn list_users(db: &Pool) -> Result<Vec<User>, ServiceError> {
     let rows = Entity::find().order_by_asc(COLUMN.username_canonical).all(db).await.context("listing users")?;
     Ok(rows.into_iter().map(User::from).collect())
@@ -38,9 +29,6 @@ pub async fn list_users(db: &Pool) -> Result<Vec<User>, ServiceError> {
 /// Locks and reads the row of a user.
 ///
 /// Every transaction that writes to the row locks it before all others, so that no two of them wait for each other.
-///
-/// # Errors
-/// The database's.
 pub async fn lock_user(transaction: &Transaction, id: UserId) -> Result<Option<Model>, ServiceError> {
     Entity::by_id(id).lock_exclusive().one(transaction).await.context("locking a user")
 }
@@ -49,9 +37,6 @@ pub async fn lock_user(transaction: &Transaction, id: UserId) -> Result<Option<M
 ///
 /// Hashing takes tens of milliseconds, so the user may have been disabled, deleted or given a new password meanwhile.
 /// Returns `None` in these cases.
-///
-/// # Errors
-/// The database's.
 pub async fn lock_if_unchanged(transaction: &Transaction, seen: &Model) -> Result<Option<Model>, ServiceError> {
     let current = lock_user(transaction, seen.id).await?;
     Ok(current.filter(|row| row.state == seen.state && row.password_changed_at == seen.password_changed_at))

@@ -48,7 +48,6 @@ pub struct MiddlewareSettings {
 }
 
 /// Wraps the routes in the middleware.
-#[must_use]
 pub fn wrap_routes(
     routes: BoxEndpoint<'static>,
     route_table: RouteTable,
