@@ -26,6 +26,10 @@ const MONOTONIC: ClockId = ClockId::Boottime;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const MONOTONIC: ClockId = ClockId::Monotonic;
 
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z, in seconds since the epoch.
+const FIRST_RFC3339_SECOND: i64 = -62_167_219_200;
+const LAST_RFC3339_SECOND: i64 = 253_402_300_799;
+
 /// The last step of a clock that was never stepped.
 const NEVER: i64 = i64::MIN;
 
@@ -76,9 +80,11 @@ impl Sub<Duration> for Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// Writes RFC 3339 in UTC, with whole seconds.
+    /// Writes RFC 3339 in UTC, with whole seconds. Instants that RFC 3339 cannot express become the nearest one that it
+    /// can: the year 0 or 9999.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = OffsetDateTime::from_unix_timestamp(self.seconds())
+        let seconds = self.seconds().clamp(FIRST_RFC3339_SECOND, LAST_RFC3339_SECOND);
+        let text = OffsetDateTime::from_unix_timestamp(seconds)
             .ok()
             .and_then(|instant| instant.format(&Rfc3339).ok())
             .ok_or(fmt::Error)?;

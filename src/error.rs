@@ -7,13 +7,15 @@ type BoxedError = Box<dyn Error + Send + Sync>;
 /// Why the service does not do a piece of work, apart from the rules of the use case.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The client made too many requests. The same request succeeds later.
+    /// The client made too many requests. The same request succeeds later. Clients receive the problem
+    /// `too_many_requests` with status 429.
     #[error("too many requests; retry in {} seconds", retry_after.as_secs())]
     RateLimited {
         /// How long the client has to wait.
         retry_after: Duration,
     },
-    /// Too many passwords are waiting to be hashed. The same request may succeed later.
+    /// Too many passwords are waiting to be hashed. The same request may succeed later. Clients receive the problem `busy`
+    /// with status 503 (`api::schema`).
     #[error("the queue of the password hasher is full or too slow")]
     Busy {
         /// After how long a retry makes sense.

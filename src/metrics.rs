@@ -92,7 +92,7 @@ label! {
         /// The user signed out, or revoked the session or its refresh token.
         User = "user",
         /// A refresh token was reused or out of sequence.
-        RefreshTokenReuse = "refresh_token_reuse",
+        RefreshTokenMisuse = "refresh_token_reuse",
         /// The user changed the password.
         PasswordChange = "password_change",
         /// The user had too many sessions, and this was the oldest.
@@ -104,11 +104,11 @@ label! {
 
 label! {
     /// Why a genuine refresh token was rejected.
-    RefreshTokenReuse = "kind" {
+    RefreshTokenMisuse = "kind" {
         /// It was exchanged before, and the grace period does not apply.
         Reused = "reused",
         /// Its counter is ahead of the session's, as after a restored backup.
-        Ahead = "ahead",
+        OutOfSequence = "out_of_sequence",
     }
 }
 
@@ -228,7 +228,7 @@ impl Metrics {
     fn create_series(&self) {
         create_series(&self.logins, LoginOutcome::LABELS);
         create_series(&self.rate_limited_requests, RateLimit::LABELS);
-        create_series(&self.refresh_token_reuse, RefreshTokenReuse::LABELS);
+        create_series(&self.refresh_token_reuse, RefreshTokenMisuse::LABELS);
         create_series(&self.sessions_ended, SessionEnd::LABELS);
         create_series(&self.database_connections, ConnectionState::LABELS);
         create_series(&self.database_errors, DatabaseError::LABELS);
@@ -330,9 +330,9 @@ impl Metrics {
     }
 
     /// Records a reused or out-of-sequence refresh token, and the end of its session.
-    pub fn record_refresh_token_reuse(&self, kind: RefreshTokenReuse) {
+    pub fn record_refresh_token_misuse(&self, kind: RefreshTokenMisuse) {
         self.refresh_token_reuse.get_or_create(&[kind.label()]).inc();
-        self.record_sessions_ended(SessionEnd::RefreshTokenReuse, 1);
+        self.record_sessions_ended(SessionEnd::RefreshTokenMisuse, 1);
     }
 
     /// Records a session that was opened.

@@ -12,8 +12,8 @@ use super::{
     app::App,
     crypto::SigningKey,
     token::{
-        access::{self, Bearer},
-        refresh::{self, Claim, PREFIX},
+        access::{self, TokenSubject},
+        refresh::{self, PREFIX, TokenContent},
     },
 };
 use crate::{
@@ -28,8 +28,8 @@ pub fn signing_key_id(app: &App) -> String {
 }
 
 /// Issues an access token as a login at `now` does.
-pub fn issue_access_token(app: &App, bearer: Bearer, now: Timestamp, lifetime: Duration) -> Option<String> {
-    let token = access::issue(&app.keyring.current(), &app.tokens, bearer, now, lifetime).ok()?;
+pub fn issue_access_token(app: &App, subject: TokenSubject, now: Timestamp, lifetime: Duration) -> Option<String> {
+    let token = access::issue(&app.keyring.current(), &app.tokens, subject, now, lifetime).ok()?;
     Some(token.expose().to_owned())
 }
 
@@ -43,13 +43,13 @@ pub fn sign(app: &App, header: &[u8], claims: &[u8]) -> Option<String> {
 }
 
 /// Verifies an access token. Returns whom it belongs to.
-pub fn verify_access_token(app: &App, token: &str, now: Timestamp) -> Option<Bearer> {
+pub fn verify_access_token(app: &App, token: &str, now: Timestamp) -> Option<TokenSubject> {
     access::verify(&app.keyring.current(), &app.tokens, &AccessToken::from(token.to_owned()), now).ok()
 }
 
 /// Issues a refresh token with this content.
 pub fn issue_refresh_token(app: &App, session: SessionId, counter: i64, secret: [u8; 16]) -> String {
-    let claim = Claim { session, counter, secret: SessionSecret::from_bytes(secret) };
+    let claim = TokenContent { session, counter, secret: SessionSecret::from_bytes(secret) };
     refresh::issue(&app.keyring.current(), &claim).expose().to_owned()
 }
 

@@ -1,26 +1,29 @@
 //! The rules of the service, free of HTTP, the OpenAPI document and the environment.
 //!
-//! The modules stand in one order, and each uses only those above it:
+//! The modules stand in layers. A module uses only what is below it:
 //!
-//! | module | contents |
+//! | layer | contents |
 //! |---|---|
-//! | `request` | where a request comes from |
-//! | `name` | user names |
-//! | `crypto` | keys and their sealing |
-//! | `audit` | the audit log |
-//! | `queue` | jobs that one instance runs for all |
-//! | `limits` | rate limits, backoff, known networks |
-//! | `password` | policy and hashing |
-//! | `session` | session rows |
-//! | `token` | access tokens and refresh tokens |
-//! | `app` | [`app::App`]: the parts that use cases work with |
-//! | `instance` | the stages of a running instance |
-//! | `user` | users and their rows |
-//! | `auth` | use cases of clients: login, refresh, register … |
-//! | `admin` | use cases of operators |
+//! | [`admin`] | use cases of operators |
+//! | [`auth`] | use cases of clients: login, refresh, register … |
+//! | [`user`] | users and their rows |
+//! | [`instance`] | the stages of a running instance |
+//! | [`app`] | [`app::App`]: the parts that use cases work with |
+//! | [`token`] | access tokens and refresh tokens |
+//! | [`session`] | session rows |
+//! | [`password`] | policy and hashing |
+//! | [`limits`] | rate limits, backoff, known networks |
+//! | [`queue`] | work that one instance does for all |
+//! | [`audit`] | the audit log |
+//! | [`crypto`] | keys and their sealing |
+//! | [`name`] | user names |
+//! | [`request`] | where a request comes from |
 //!
-//! Only `instance`, `user`, `auth` and `admin` use the whole `App`. The modules above it own what they need. A use case
+//! Only `admin`, `auth`, `user` and `instance` use the whole `App`. The modules below it own what they need. A use case
 //! reads the clock once, and writes in transactions of [`crate::store::write`].
+//!
+//! Transactions take locks in this order, so that no two of them wait for each other: the row of the user, the client's
+//! token bucket, the failures, sessions and known networks, and last the head of the audit log.
 
 pub mod admin;
 pub mod app;

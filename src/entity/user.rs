@@ -1,4 +1,7 @@
 //! Users.
+//!
+//! A new column needs a migration, a field of [`Model`], and its first value in `domain::user::create_user`. If callers see
+//! it, it also needs a field of `domain::user::User`, and one of the responses in `api::me` and of the command `user`.
 
 use sea_orm::{Select, entity::prelude::*};
 

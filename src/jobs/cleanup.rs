@@ -13,6 +13,10 @@ use crate::{
 /// How often one of the instances cleans up.
 const INTERVAL: Duration = Duration::from_mins(5);
 
+/// How long no instance that noticed a step of the clock cleans up. A wrong clock may be corrected within that time, and
+/// what a cleanup has deleted by it cannot be restored.
+const PAUSE_AFTER_STEP: Duration = Duration::from_hours(1);
+
 /// How many rows a cleanup has deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
@@ -26,8 +30,12 @@ pub struct Deleted {
     pub audit_events: u64,
 }
 
-/// Deletes expired rows, unless an instance did so within the last five minutes.
+/// Deletes expired rows, unless an instance did so within the last five minutes or the clock has stepped within the last
+/// hour.
 pub async fn run_cleanup(app: &App) -> Result<Deleted, ServiceError> {
+    if app.clock.has_stepped_within(PAUSE_AFTER_STEP) {
+        return Ok(Deleted::default());
+    }
     let now = app.clock.now();
     if !queue::claim(&app.db, "cleanup", INTERVAL, now).await? {
         return Ok(Deleted::default());

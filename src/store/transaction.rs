@@ -1,4 +1,5 @@
-//! Write transactions. All writes of the service go through [`write`], which retries conflicts.
+//! Write transactions. All writes of the service go through [`write`], which retries deadlocks and other conflicts;
+//! `error::is_conflict` lists them.
 
 use std::{error::Error, time::Duration};
 

@@ -1,5 +1,6 @@
 //! The integration tests: every behaviour from outside, on a real database, with every answer held against the
-//! document. The last check compares the answers that were seen with those that are declared, in both directions.
+//! document. After the last test `support::ledger::close`
+//! proves the contract in both directions: every response that was seen is declared, and every declared one was seen.
 
 // Futures of a whole service are deep types.
 #![recursion_limit = "256"]

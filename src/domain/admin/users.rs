@@ -49,19 +49,19 @@ pub async fn find_user(app: &App, id_or_name: &str) -> Result<User, ChangeUserEr
 
 /// Disables a user: all sessions are revoked, and the user cannot sign in until enabled again.
 pub async fn disable_user(app: &App, id: UserId) -> Result<User, ChangeUserError> {
-    change_user(app, id, Kind::UserDisabled, Sessions::Revoke, |row| row.state = Set(State::Disabled)).await
+    change_user(app, id, Kind::UserDisabled, Access::Revoke, |row| row.state = Set(State::Disabled)).await
 }
 
 /// Enables a disabled user. Revoked sessions stay revoked.
 pub async fn enable_user(app: &App, id: UserId) -> Result<User, ChangeUserError> {
-    change_user(app, id, Kind::UserEnabled, Sessions::Keep, |row| row.state = Set(State::Active)).await
+    change_user(app, id, Kind::UserEnabled, Access::Keep, |row| row.state = Set(State::Active)).await
 }
 
 /// Sets the password of a user without the current one. All sessions are revoked.
 pub async fn set_password(app: &App, user: &User, password: &Password) -> Result<User, ChangeUserError> {
     let now = app.clock.now();
     let hash = hash_new_password::<ChangeUserError>(app, &user.name()?, password).await?;
-    change_user(app, user.id, Kind::PasswordSet, Sessions::Revoke, |row| {
+    change_user(app, user.id, Kind::PasswordSet, Access::Revoke, |row| {
         row.password_hash = Set(hash.clone());
         row.password_changed_at = Set(now);
     })
@@ -94,9 +94,9 @@ pub async fn delete_user(app: &App, id: UserId) -> Result<(), ChangeUserError> {
     .await
 }
 
-/// What happens to the sessions and known networks of a changed user.
+/// What a changed user keeps: sessions and known networks, or none of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sessions {
+enum Access {
     Keep,
     Revoke,
 }
@@ -106,7 +106,7 @@ async fn change_user(
     app: &App,
     id: UserId,
     kind: Kind,
-    sessions: Sessions,
+    access: Access,
     edit: impl Fn(&mut user::ActiveModel) + Send + Sync,
 ) -> Result<User, ChangeUserError> {
     let context = "changing a user";
@@ -119,7 +119,7 @@ async fn change_user(
         edit(&mut row);
         let changed = row.update(transaction).await.context(context)?;
 
-        if sessions == Sessions::Revoke {
+        if access == Access::Revoke {
             forget_networks(transaction, id).await?;
             session::Entity::delete_all_of(id).exec(transaction).await.context(context)?;
         }

@@ -1,7 +1,7 @@
 //! Authentication of requests by access token.
 
 use crate::{
-    domain::{app::App, session::find_live, token::access, user::User},
+    domain::{app::App, session::find_live_session, token::access, user::User},
     error::ServiceError,
     ids::{SessionId, UserId},
     secret::AccessToken,
@@ -31,18 +31,18 @@ pub enum AuthenticateError {
 /// with the next request.
 pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, AuthenticateError> {
     let now = app.clock.now();
-    let bearer = access::verify(&app.keyring.current(), &app.tokens, token, now);
-    let bearer = bearer.map_err(|_| AuthenticateError::InvalidToken)?;
+    let subject = access::verify(&app.keyring.current(), &app.tokens, token, now);
+    let subject = subject.map_err(|_| AuthenticateError::InvalidToken)?;
 
-    let live = find_live(&app.db, bearer.session, now).await?;
-    let (_, user) = live.filter(|(_, user)| user.id == bearer.user).ok_or(AuthenticateError::InvalidToken)?;
+    let live = find_live_session(&app.db, subject.session, now).await?;
+    let (_, user) = live.filter(|(_, user)| user.id == subject.user).ok_or(AuthenticateError::InvalidToken)?;
 
-    record_identity(user.id, bearer.session);
-    Ok(Caller { user: user.into(), session: bearer.session })
+    add_identity_to_span(user.id, subject.session);
+    Ok(Caller { user: user.into(), session: subject.session })
 }
 
 /// Adds user and session to the span of the request, for its log line and its trace.
-pub(super) fn record_identity(user: UserId, session: SessionId) {
+pub(super) fn add_identity_to_span(user: UserId, session: SessionId) {
     let span = tracing::Span::current();
     span.record("user.id", tracing::field::display(user));
     span.record("session.id", tracing::field::display(session));

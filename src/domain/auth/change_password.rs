@@ -4,22 +4,22 @@ use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _, Que
 
 use super::{
     authenticate::Caller,
-    verify_password::{PasswordCheck, count_attempt, verify_password, withdraw_if_busy},
+    verify_password::{PasswordCheck, count_attempt, record_rejection, verify_password, withdraw_if_busy},
 };
 use crate::{
     domain::{
         app::App,
-        audit::{Actor, Event, Kind},
+        audit::{Actor, Event, Kind, Reason},
         limits::forget_networks,
         password::{NormalizedPassword, Weakness},
         request::Client,
         session::revoke_others,
         user::{find_by_id, lock_if_unchanged},
     },
-    entity::session,
+    entity::{session, user},
     error::ServiceError,
     metrics::SessionEnd,
-    secret::Password,
+    secret::{Password, PasswordHash},
     store::{Context as _, Transaction, write},
 };
 
@@ -49,7 +49,6 @@ pub async fn change_password(
     current: &Password,
     new: &Password,
 ) -> Result<(), ChangePasswordError> {
-    let context = "changing a password";
     let now = app.clock.now();
     let new = NormalizedPassword::new(new);
     // First, so that a rejected new password does not count as a failed attempt.
@@ -60,29 +59,56 @@ pub async fn change_password(
     let check = PasswordCheck { kind: Kind::PasswordChanged, client, attempt: &counted, now };
     let verified = verify_password(app, Some(user), current, check).await?;
     let seen = verified.ok_or(ChangePasswordError::InvalidCredentials)?.row;
-    let hash = withdraw_if_busy(app, &counted, app.hasher.hash(new).await).await?;
+    let new_hash = withdraw_if_busy(app, &counted, app.hasher.hash(new).await).await?;
 
-    let event = Event::success(Kind::PasswordChanged, Actor::Client(client));
-    let event = event.user(Some(seen.id)).session(caller.session);
-    let revoked = write(&app.db, context, async |transaction: &Transaction| {
-        let row = lock_if_unchanged(transaction, &seen).await?.ok_or(ChangePasswordError::InvalidCredentials)?;
-        let own_session = session::Entity::by_id_live(caller.session, now).lock_exclusive().one(transaction).await;
-        own_session.context(context)?.ok_or(ChangePasswordError::InvalidToken)?;
-
-        let mut row = row.into_active_model();
-        row.password_hash = Set(hash.clone());
-        row.password_changed_at = Set(now);
-        row.update(transaction).await.context(context)?;
-
-        app.limits.reset_failures(transaction, &counted, now).await?;
-        forget_networks(transaction, seen.id).await?;
-        app.limits.remember_network(transaction, &counted, seen.id, now).await?;
-        // The lock of the user prevents new sessions.
-        let revoked = revoke_others(transaction, seen.id, caller.session).await?;
-        app.audit.record(transaction, event, now).await?;
-        Ok::<_, ChangePasswordError>(revoked)
-    })
-    .await?;
-    app.metrics.record_sessions_ended(SessionEnd::PasswordChange, revoked);
+    let change = VerifiedChange { app, caller, check, seen, new_hash };
+    let revoked = change.store().await;
+    if let Err(ChangePasswordError::InvalidCredentials) = revoked {
+        record_rejection(app, Some(caller.user.id), Reason::UserChanged, check).await?;
+    }
+    app.metrics.record_sessions_ended(SessionEnd::PasswordChange, revoked?);
     Ok(())
+}
+
+/// A change of a password whose current password was right.
+struct VerifiedChange<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    check: PasswordCheck<'a>,
+    /// The row of the user, as it was before the hashes.
+    seen: user::Model,
+    new_hash: PasswordHash,
+}
+
+impl VerifiedChange<'_> {
+    /// Stores the new password, in one transaction with everything else that it changes. Returns how many sessions were
+    /// revoked.
+    async fn store(&self) -> Result<u64, ChangePasswordError> {
+        let context = "changing a password";
+        let Self { app, caller, check, seen, .. } = self;
+        let now = check.now;
+        let event = Event::success(Kind::PasswordChanged, Actor::Client(check.client));
+        let event = event.user(Some(seen.id)).session(caller.session);
+
+        write(&app.db, context, async |transaction: &Transaction| {
+            let row = lock_if_unchanged(transaction, seen).await?.ok_or(ChangePasswordError::InvalidCredentials)?;
+            let own_session = session::Entity::by_id_live(caller.session, now).lock_exclusive();
+            let own_session = own_session.one(transaction).await.context(context)?;
+            own_session.ok_or(ChangePasswordError::InvalidToken)?;
+
+            let mut row = row.into_active_model();
+            row.password_hash = Set(self.new_hash.clone());
+            row.password_changed_at = Set(now);
+            row.update(transaction).await.context(context)?;
+
+            app.limits.reset_failures(transaction, check.attempt, now).await?;
+            forget_networks(transaction, seen.id).await?;
+            app.limits.remember_network(transaction, check.attempt, seen.id, now).await?;
+            // The lock of the user prevents new sessions.
+            let revoked = revoke_others(transaction, seen.id, caller.session).await?;
+            app.audit.record(transaction, event, now).await?;
+            Ok(revoked)
+        })
+        .await
+    }
 }

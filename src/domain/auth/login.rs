@@ -3,7 +3,7 @@
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
 
 use super::{
-    authenticate::record_identity,
+    authenticate::add_identity_to_span,
     verify_password::{PasswordCheck, VerifiedUser, count_attempt, record_rejection, verify_password},
 };
 use crate::{
@@ -91,7 +91,7 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
 
     app.metrics.record_session_opened();
     app.metrics.record_sessions_ended(SessionEnd::SessionLimit, displaced);
-    record_identity(session.user_id, session.id);
+    add_identity_to_span(session.user_id, session.id);
     Ok(issue_pair(&app.keyring.current(), &app.tokens, &session, &secret, now)?)
 }
 

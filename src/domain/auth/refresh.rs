@@ -5,22 +5,24 @@
 
 use std::time::Duration;
 
-use super::authenticate::record_identity;
+use sea_orm::ActiveEnum as _;
+
+use super::authenticate::add_identity_to_span;
 use crate::{
     clock::Timestamp,
     domain::{
         app::App,
         audit::{Actor, Event, Kind},
         request::Client,
-        session::{find_live, revoke_session},
+        session::{find_live_session, revoke_session},
         token::{
             TokenPair, issue_pair,
-            refresh::{self, Claim},
+            refresh::{self as refresh_token, TokenContent},
         },
     },
     entity::session,
     error::ServiceError,
-    metrics::{RefreshTokenReuse, SessionEnd},
+    metrics::{RefreshTokenMisuse as Misuse, SessionEnd},
     secret::RefreshToken,
     store::{Context as _, Transaction, write},
 };
@@ -42,7 +44,7 @@ enum TokenAge {
     /// It is the current token.
     Current,
     /// It is the previous token, within the grace period: a response was lost, or several callers used the same token.
-    JustRotated,
+    WithinGracePeriod,
     /// It is older: a copy of it may have been stolen.
     Reused,
     /// It is newer than the session, so the row is a restored old copy.
@@ -65,8 +67,8 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
 /// Revokes the session of a refresh token, current or not. An invalid token is no error (RFC 7009 section 2.2).
 pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<(), ServiceError> {
     let now = app.clock.now();
-    let Ok(claim) = refresh::read(&app.keyring.current(), token) else { return Ok(()) };
-    let Some(session) = find_session(app, &claim, now).await? else { return Ok(()) };
+    let Ok(content) = refresh_token::read(&app.keyring.current(), token) else { return Ok(()) };
+    let Some(session) = find_session(app, &content, now).await? else { return Ok(()) };
 
     let event = Event::success(Kind::RefreshTokenRevoked, Actor::Client(client));
     let event = event.user(Some(session.user_id)).session(session.id);
@@ -82,48 +84,61 @@ async fn try_refresh(
     now: Timestamp,
 ) -> Result<TokenPair, RefreshError> {
     let keyring = app.keyring.current();
-    let claim = refresh::read(&keyring, token).map_err(|_| RefreshError::InvalidToken)?;
-    let session = find_session(app, &claim, now).await?.ok_or(RefreshError::InvalidToken)?;
-    record_identity(session.user_id, session.id);
+    let content = refresh_token::read(&keyring, token).map_err(|_| RefreshError::InvalidToken)?;
+    let session = find_session(app, &content, now).await?.ok_or(RefreshError::InvalidToken)?;
+    add_identity_to_span(session.user_id, session.id);
 
-    match token_age(app, &claim, &session, now) {
-        TokenAge::Current => {}
-        TokenAge::JustRotated => return Ok(issue_pair(&keyring, &app.tokens, &session, &claim.secret, now)?),
-        TokenAge::Reused => return Err(revoke_misused(app, &session, RefreshTokenReuse::Reused, client, now).await),
+    let session = match token_age(app, &content, &session, now) {
+        TokenAge::Current => rotate_or_find_successor(app, session, &content, client, now).await?,
+        TokenAge::WithinGracePeriod => session,
+        TokenAge::Reused => return Err(revoke_misused(app, &session, Misuse::Reused, client, now).await),
         TokenAge::OutOfSequence => {
-            return Err(revoke_misused(app, &session, RefreshTokenReuse::Ahead, client, now).await);
+            return Err(revoke_misused(app, &session, Misuse::OutOfSequence, client, now).await);
         }
-    }
+    };
+    Ok(issue_pair(&keyring, &app.tokens, &session, &content.secret, now)?)
+}
 
+/// Makes the next token the current one. If a concurrent caller was faster, returns what that caller has made of the
+/// session: the token was current when the request came, so this is no reuse.
+async fn rotate_or_find_successor(
+    app: &App,
+    session: session::Model,
+    content: &TokenContent,
+    client: &Client,
+    now: Timestamp,
+) -> Result<session::Model, RefreshError> {
     if let Some(rotated) = rotate(app, session, client, now).await? {
-        return Ok(issue_pair(&keyring, &app.tokens, &rotated, &claim.secret, now)?);
+        return Ok(rotated);
     }
-
-    // A concurrent caller was faster. The token was current when the request came, so this is no reuse.
-    let session = find_session(app, &claim, now).await?.ok_or(RefreshError::InvalidToken)?;
-    if token_age(app, &claim, &session, now) == TokenAge::JustRotated {
-        return Ok(issue_pair(&keyring, &app.tokens, &session, &claim.secret, now)?);
+    let session = find_session(app, content, now).await?.ok_or(RefreshError::InvalidToken)?;
+    match token_age(app, content, &session, now) {
+        TokenAge::WithinGracePeriod => Ok(session),
+        TokenAge::Current | TokenAge::Reused | TokenAge::OutOfSequence => Err(RefreshError::InvalidToken),
     }
-    Err(RefreshError::InvalidToken)
 }
 
 /// Returns the live session of a genuine token, if the token contains the session's secret.
-async fn find_session(app: &App, claim: &Claim, now: Timestamp) -> Result<Option<session::Model>, ServiceError> {
-    let live = find_live(&app.db, claim.session, now).await?;
-    Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&claim.secret)))
+async fn find_session(
+    app: &App,
+    content: &TokenContent,
+    now: Timestamp,
+) -> Result<Option<session::Model>, ServiceError> {
+    let live = find_live_session(&app.db, content.session, now).await?;
+    Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&content.secret)))
 }
 
 /// Decides whether a token is current, within the grace period, reused or out of sequence.
-fn token_age(app: &App, claim: &Claim, session: &session::Model, now: Timestamp) -> TokenAge {
-    if claim.counter == session.counter {
+fn token_age(app: &App, content: &TokenContent, session: &session::Model, now: Timestamp) -> TokenAge {
+    if content.counter == session.counter {
         return TokenAge::Current;
     }
-    if claim.counter > session.counter {
+    if content.counter > session.counter {
         return TokenAge::OutOfSequence;
     }
-    let is_previous = claim.counter.checked_add(1) == Some(session.counter);
+    let is_previous = content.counter.checked_add(1) == Some(session.counter);
     if is_previous && is_within_grace_period(app, session.rotated_at, app.sessions.refresh_grace_period, now) {
-        TokenAge::JustRotated
+        TokenAge::WithinGracePeriod
     } else {
         TokenAge::Reused
     }
@@ -171,19 +186,24 @@ async fn rotate(
 async fn revoke_misused(
     app: &App,
     session: &session::Model,
-    misuse: RefreshTokenReuse,
+    misuse: Misuse,
     client: &Client,
     now: Timestamp,
 ) -> RefreshError {
     let kind = match misuse {
-        RefreshTokenReuse::Reused => Kind::RefreshTokenReused,
-        RefreshTokenReuse::Ahead => Kind::RefreshTokenOutOfSequence,
+        Misuse::Reused => Kind::RefreshTokenReused,
+        Misuse::OutOfSequence => Kind::RefreshTokenOutOfSequence,
     };
     let event = Event::failure(kind, client).user(Some(session.user_id)).session(session.id);
     match revoke_session(&app.db, &app.audit, session.id, event, now).await {
         Ok(true) => {
-            app.metrics.record_refresh_token_reuse(misuse);
-            tracing::warn!(session = %session.id, user = %session.user_id, ?kind, "revoked a session");
+            app.metrics.record_refresh_token_misuse(misuse);
+            tracing::warn!(
+                session.id = %session.id,
+                user.id = %session.user_id,
+                kind = kind.to_value(),
+                "revoked a session because of a refresh token"
+            );
             RefreshError::InvalidToken
         }
         Ok(false) => RefreshError::InvalidToken,

@@ -1,7 +1,10 @@
 //! Verification of a password: the only place where passwords are checked.
 //!
-//! Whatever the name, the same work is done in the same order: the rate limits, the lookup, one hash, and only then the
-//! state of the user (OWASP ASVS 6.3.8). The hash of a user that does not exist is a dummy of the same cost.
+//! Whatever the name, a login does the same work in the same order: the rate limits, the lookup, one hash, and only then
+//! the state of the user (OWASP ASVS 6.3.8). For a user that does not exist, [`Hasher::verify`] computes a dummy hash of
+//! the same cost, so an unknown name takes as long as a known one.
+//!
+//! [`Hasher::verify`]: crate::domain::password::Hasher::verify
 
 use crate::{
     clock::Timestamp,

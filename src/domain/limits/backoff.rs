@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{settings::LimitSettings, token_bucket::RateExceeded};
+use super::settings::LimitSettings;
 use crate::{
     clock::{TOLERANCE, Timestamp},
     entity::rate_limit,
+    error::ServiceError,
 };
 
 /// Whether a count of failures can lock the user out.
@@ -20,16 +21,16 @@ pub(super) enum Scope {
 /// Counts one more failure.
 ///
 /// # Errors
-/// [`RateExceeded`] if the backoff after the last failure has not passed; then nothing is counted.
+/// [`ServiceError::RateLimited`] if the backoff after the last failure has not passed; then nothing is counted.
 pub(super) fn count_failure(
     row: &mut rate_limit::Model,
     settings: &LimitSettings,
     scope: Scope,
     now: Timestamp,
-) -> Result<(), RateExceeded> {
+) -> Result<(), ServiceError> {
     let retry_after = remaining(row, settings, scope, now);
     if !retry_after.is_zero() {
-        return Err(RateExceeded { retry_after });
+        return Err(ServiceError::RateLimited { retry_after });
     }
 
     row.failures = row.failures.saturating_add(1);

@@ -2,10 +2,9 @@
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait as _, sea_query::OnConflict};
 
-use super::{limiter::Limits, settings::LimitSettings};
+use super::settings::LimitSettings;
 use crate::{
     clock::Timestamp,
-    domain::request::Client,
     entity::known_network::{self, Column},
     error::ServiceError,
     ids::UserId,
@@ -14,13 +13,6 @@ use crate::{
 
 /// How many networks one statement deletes at most.
 const BATCH: u64 = 500;
-
-impl Limits {
-    /// Returns the pseudonym of a user's name and the network of a client.
-    pub(super) fn network_of(&self, name: &str, client: &Client) -> String {
-        self.network_pseudonym(name, &client.network())
-    }
-}
 
 /// Forgets every known network of a user: after a password change, none has been shown to be the user's.
 pub async fn forget_networks(transaction: &Transaction, user: UserId) -> Result<(), ServiceError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::settings::LimitSettings;
 use crate::{
-    domain::crypto::Pseudonyms,
+    domain::{crypto::Pseudonyms, request::Client},
     error::ServiceError,
     metrics::{Metrics, RateLimit},
 };
@@ -24,19 +24,19 @@ impl Limits {
         Self { settings, pseudonyms, metrics }
     }
 
-    /// Returns the subject of a row: whom it counts, and for what.
-    pub(super) fn subject(&self, purpose: &str, of: &str) -> String {
-        self.pseudonyms.hash(&format!("rate_limit:{purpose}"), of)
+    /// Returns the subject of a row: for what it counts, and whom.
+    pub(super) fn subject(&self, purpose: &str, whom: &str) -> String {
+        self.pseudonyms.hash(&format!("rate_limit:{purpose}"), whom)
     }
 
-    /// Returns the pseudonym of a name in a network.
-    pub(super) fn network_pseudonym(&self, name: &str, network: &str) -> String {
+    /// Returns the pseudonym of a user's name and the network of a client.
+    pub(super) fn network_of(&self, name: &str, client: &Client) -> String {
         // A network contains no line break, whatever the name contains.
-        self.pseudonyms.hash("known_network", &[name, "\n", network].concat())
+        self.pseudonyms.hash("known_network", &[name, "\n", &client.network()].concat())
     }
 
     /// Counts a rejection in the metrics.
-    pub(super) fn record_rejection<T>(
+    pub(super) fn count_rejection<T>(
         &self,
         limit: RateLimit,
         outcome: Result<T, ServiceError>,

@@ -9,7 +9,7 @@ use super::{
     known_network::{is_known, remember_network},
     limiter::Limits,
     row::{lock_row, store_row},
-    token_bucket::{RateExceeded, put_back, take},
+    token_bucket::{put_back, take},
 };
 use crate::{
     clock::Timestamp,
@@ -27,12 +27,12 @@ const NEW_NAME_COST: u32 = 3;
 /// A login attempt that was allowed, and has been counted.
 #[derive(Debug)]
 pub struct CountedAttempt {
-    /// The row of the client's token bucket, and what the attempt took from it.
-    bucket: String,
+    /// The row of the client's token bucket, and how many tokens the attempt took from it.
+    bucket_subject: String,
     cost: u32,
     /// The row of the failures of the user or the known network, and how many these are with this attempt.
-    failures: String,
-    count: i64,
+    failures_subject: String,
+    failures: i64,
     /// Until when the failures before this attempt rejected others.
     previous_until: Timestamp,
     /// Whether this attempt locks the user out if it fails.
@@ -52,8 +52,7 @@ impl Limits {
     /// Counts a login attempt with a name.
     ///
     /// # Errors
-    /// [`ServiceError::RateLimited`] if the client or the user has made too many; then nothing is counted. The
-    /// database's.
+    /// [`ServiceError::RateLimited`] if the client or the user has made too many; then nothing is counted.
     pub async fn count_login_attempt(
         &self,
         db: &Pool,
@@ -62,77 +61,84 @@ impl Limits {
         now: Timestamp,
     ) -> Result<CountedAttempt, ServiceError> {
         let counted = write(db, "counting a login attempt", async |transaction: &Transaction| {
-            self.count_login_in(transaction, client, name, now).await
+            let (bucket, cost) = self.lock_bucket(transaction, client, name, now).await?;
+            self.charge(transaction, bucket, cost, client, name, now).await
         })
         .await;
-        self.record_rejection(RateLimit::Login, counted)
+        self.count_rejection(RateLimit::Login, counted)
     }
 
-    async fn count_login_in(
+    /// Locks the token bucket of a client. Returns it with the cost of the attempt, which is not taken yet.
+    async fn lock_bucket(
         &self,
         transaction: &Transaction,
         client: &Client,
         name: &str,
         now: Timestamp,
+    ) -> Result<(rate_limit::Model, u32), ServiceError> {
+        let mut bucket = lock_row(transaction, &self.subject("login", &client.network()), now).await?;
+        let name = self.subject("name", name);
+        let cost = if bucket.last_name.as_ref() == Some(&name) { 1 } else { NEW_NAME_COST };
+        bucket.last_name = Some(name);
+        Ok((bucket, cost))
+    }
+
+    /// Takes the cost of an attempt from the client's bucket, and counts a failure of the user or the known network.
+    async fn charge(
+        &self,
+        transaction: &Transaction,
+        mut bucket: rate_limit::Model,
+        cost: u32,
+        client: &Client,
+        name: &str,
+        now: Timestamp,
     ) -> Result<CountedAttempt, ServiceError> {
         let settings = &self.settings;
-        let name_pseudonym = self.subject("name", name);
         let network = self.network_of(name, client);
-
-        let mut bucket = lock_row(transaction, &self.subject("login", &client.network()), now).await?;
-        let cost = if bucket.last_name.as_ref() == Some(&name_pseudonym) { 1 } else { NEW_NAME_COST };
-        let taken = take(bucket.until, settings.logins, cost, now);
-
-        let (scope, failures) = if is_known(transaction, &network, settings, now).await? {
+        let (scope, failures_subject) = if is_known(transaction, &network, settings, now).await? {
             (Scope::KnownNetwork, self.subject("known_network", &network))
         } else {
             (Scope::User, self.user_subject(name))
         };
 
-        let full_at = match taken {
-            Ok(full_at) => full_at,
-            Err(exceeded) => {
-                let retry_after = self.longer_wait(transaction, exceeded, &failures, scope, now).await?;
-                return Err(ServiceError::RateLimited { retry_after });
+        let full_at = match take(bucket.until, settings.logins, cost, now) {
+            Err(ServiceError::RateLimited { retry_after }) => {
+                let backoff = self.remaining_backoff(transaction, &failures_subject, scope, now).await?;
+                return Err(ServiceError::RateLimited { retry_after: retry_after.max(backoff) });
             }
+            taken => taken?,
         };
-
-        let mut row = lock_row(transaction, &failures, now).await?;
+        let mut row = lock_row(transaction, &failures_subject, now).await?;
         let previous_until = row.until;
         count_failure(&mut row, settings, scope, now)?;
-        let count = row.failures;
-        let locks_out = scope == Scope::User && count == i64::from(settings.lockout_threshold);
 
-        bucket.until = full_at;
-        bucket.expires_at = full_at;
-        bucket.last_name = Some(name_pseudonym);
         let attempt = CountedAttempt {
-            bucket: bucket.subject.clone(),
+            bucket_subject: bucket.subject.clone(),
             cost,
-            failures,
-            count,
+            failures_subject,
+            failures: row.failures,
             previous_until,
-            locks_out,
+            locks_out: scope == Scope::User && row.failures == i64::from(settings.lockout_threshold),
             network,
         };
+        bucket.until = full_at;
+        bucket.expires_at = full_at;
         store_row(transaction, bucket).await?;
         store_row(transaction, row).await?;
         Ok(attempt)
     }
 
-    /// Returns when both the client and the user may make the next attempt.
-    async fn longer_wait(
+    /// Returns how much is left of the backoff after the failures of a row.
+    async fn remaining_backoff(
         &self,
         transaction: &Transaction,
-        exceeded: RateExceeded,
-        failures: &str,
+        failures_subject: &str,
         scope: Scope,
         now: Timestamp,
     ) -> Result<Duration, ServiceError> {
-        let row = rate_limit::Entity::by_subject(failures).one(transaction).await;
+        let row = rate_limit::Entity::by_subject(failures_subject).one(transaction).await;
         let row = row.context("reading a rate limit")?;
-        let backoff = row.map_or(Duration::ZERO, |row| remaining(&row, &self.settings, scope, now));
-        Ok(exceeded.retry_after.max(backoff))
+        Ok(row.map_or(Duration::ZERO, |row| remaining(&row, &self.settings, scope, now)))
     }
 
     /// Resets the failures after a successful attempt, in the transaction of its success.
@@ -146,7 +152,7 @@ impl Limits {
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         self.put_back_tokens(transaction, attempt, 1, now).await?;
-        let delete = rate_limit::Entity::delete_by_id(&attempt.failures);
+        let delete = rate_limit::Entity::delete_by_id(&attempt.failures_subject);
         delete.exec(transaction).await.context("resetting failed logins").map(drop)
     }
 
@@ -173,8 +179,8 @@ impl Limits {
         write(db, "withdrawing a login attempt", async |transaction: &Transaction| {
             self.put_back_tokens(transaction, attempt, 0, now).await?;
 
-            let mut row = lock_row(transaction, &attempt.failures, now).await?;
-            let is_last = row.failures == attempt.count;
+            let mut row = lock_row(transaction, &attempt.failures_subject, now).await?;
+            let is_last = row.failures == attempt.failures;
             row.failures = row.failures.saturating_sub(1).max(0);
             // A client that has waited does not have to wait again.
             let until = if is_last { attempt.previous_until } else { now + backoff(row.failures, &self.settings) };
@@ -205,7 +211,7 @@ impl Limits {
     ) -> Result<(), ServiceError> {
         let rate = self.settings.logins;
         let taken = attempt.cost.min(rate.burst);
-        let mut bucket = lock_row(transaction, &attempt.bucket, now).await?;
+        let mut bucket = lock_row(transaction, &attempt.bucket_subject, now).await?;
         bucket.until = put_back(bucket.until, rate, taken.saturating_sub(kept));
         bucket.expires_at = bucket.until;
         store_row(transaction, bucket).await

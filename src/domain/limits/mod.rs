@@ -13,7 +13,7 @@ mod backoff;
 mod known_network;
 mod limiter;
 mod login_attempt;
-mod request;
+mod other_requests;
 mod row;
 mod settings;
 mod token_bucket;
@@ -23,5 +23,4 @@ pub use self::{
     limiter::Limits,
     login_attempt::CountedAttempt,
     settings::{LimitSettings, Rate},
-    token_bucket::{RateExceeded, take},
 };

@@ -1,31 +1,16 @@
 //! Token buckets. The only state of a bucket is the time at which it will be full again.
 
-use std::time::Duration;
-
 use super::settings::Rate;
 use crate::{
     clock::{TOLERANCE, Timestamp},
     error::ServiceError,
 };
 
-/// The bucket does not hold enough tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateExceeded {
-    /// After how long it does.
-    pub retry_after: Duration,
-}
-
-impl From<RateExceeded> for ServiceError {
-    fn from(exceeded: RateExceeded) -> Self {
-        Self::RateLimited { retry_after: exceeded.retry_after }
-    }
-}
-
 /// Takes `tokens` from a bucket that is full again at `full_at`. Returns when it is then full again.
 ///
 /// # Errors
-/// [`RateExceeded`]; the bucket stays as it is.
-pub fn take(full_at: Timestamp, rate: Rate, tokens: u32, now: Timestamp) -> Result<Timestamp, RateExceeded> {
+/// [`ServiceError::RateLimited`] if the bucket does not hold enough; then it stays as it is.
+pub(super) fn take(full_at: Timestamp, rate: Rate, tokens: u32, now: Timestamp) -> Result<Timestamp, ServiceError> {
     // An attempt that costs more than the bucket holds is allowed when the bucket is full.
     let tokens = tokens.min(rate.burst);
     let empty = now + rate.refill_all();
@@ -36,7 +21,7 @@ pub fn take(full_at: Timestamp, rate: Rate, tokens: u32, now: Timestamp) -> Resu
 
     let full_at = full_at + rate.refill.saturating_mul(tokens);
     let retry_after = full_at.since(empty);
-    if retry_after.is_zero() { Ok(full_at) } else { Err(RateExceeded { retry_after }) }
+    if retry_after.is_zero() { Ok(full_at) } else { Err(ServiceError::RateLimited { retry_after }) }
 }
 
 /// Puts `tokens` back. Returns when the bucket is then full again.

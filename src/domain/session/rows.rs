@@ -65,7 +65,7 @@ pub async fn open_session(
 }
 
 /// Returns a live session and its user, if the user is active.
-pub async fn find_live(
+pub async fn find_live_session(
     db: &Pool,
     id: SessionId,
     now: Timestamp,

@@ -42,11 +42,11 @@ pub struct TokenSettings {
 /// The token is not one of this service, or not valid now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the access token is not valid")]
-pub struct InvalidToken;
+pub struct InvalidAccessToken;
 
 /// The user and the session that a token belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bearer {
+pub struct TokenSubject {
     /// The user.
     pub user: UserId,
     /// The session.
@@ -83,7 +83,7 @@ struct Claims {
 pub fn issue(
     keyring: &Keyring,
     settings: &TokenSettings,
-    bearer: Bearer,
+    subject: TokenSubject,
     now: Timestamp,
     lifetime: Duration,
 ) -> Result<AccessToken, ServiceError> {
@@ -93,14 +93,14 @@ pub fn issue(
 
     let claims = Claims {
         iss: settings.issuer.clone(),
-        sub: bearer.user.to_string(),
+        sub: subject.user.to_string(),
         aud: settings.audience.clone(),
         client_id: settings.client_id.clone(),
         exp: (now + lifetime).seconds(),
         nbf: now.seconds(),
         iat: now.seconds(),
         jti: Uuid::new_v4().to_string(),
-        sid: bearer.session.to_string(),
+        sid: subject.session.to_string(),
     };
 
     jsonwebtoken::encode(&header, &claims, keyring.signing.active().private())
@@ -114,33 +114,33 @@ pub fn verify(
     settings: &TokenSettings,
     token: &AccessToken,
     now: Timestamp,
-) -> Result<Bearer, InvalidToken> {
+) -> Result<TokenSubject, InvalidAccessToken> {
     let token = token.expose();
     if token.len() > MAX_LENGTH {
-        return Err(InvalidToken);
+        return Err(InvalidAccessToken);
     }
-    let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
-    let (header, claims) = message.split_once('.').ok_or(InvalidToken)?;
+    let (message, signature) = token.rsplit_once('.').ok_or(InvalidAccessToken)?;
+    let (header, claims) = message.split_once('.').ok_or(InvalidAccessToken)?;
 
     let key = find_key(keyring, &read_part(header)?)?;
     decode(signature)?;
     match jsonwebtoken::crypto::verify(signature, message.as_bytes(), key.public(), SigningKey::ALGORITHM) {
         Ok(true) => check_claims(&read_part(claims)?, settings, now),
-        Ok(false) | Err(_) => Err(InvalidToken),
+        Ok(false) | Err(_) => Err(InvalidAccessToken),
     }
 }
 
 /// Returns the key that a header names, if its type and algorithm are those of this service.
-fn find_key<'a>(keyring: &'a Keyring, header: &Header) -> Result<&'a SigningKey, InvalidToken> {
-    let algorithm = serde_json::to_value(SigningKey::ALGORITHM).map_err(|_| InvalidToken)?;
+fn find_key<'a>(keyring: &'a Keyring, header: &Header) -> Result<&'a SigningKey, InvalidAccessToken> {
+    let algorithm = serde_json::to_value(SigningKey::ALGORITHM).map_err(|_| InvalidAccessToken)?;
     if header.typ != TYPE || algorithm != header.alg.as_str() {
-        return Err(InvalidToken);
+        return Err(InvalidAccessToken);
     }
-    let id: KeyId = header.kid.parse().map_err(|_| InvalidToken)?;
-    keyring.signing.get(id).ok_or(InvalidToken)
+    let id: KeyId = header.kid.parse().map_err(|_| InvalidAccessToken)?;
+    keyring.signing.get(id).ok_or(InvalidAccessToken)
 }
 
-fn check_claims(claims: &Claims, settings: &TokenSettings, now: Timestamp) -> Result<Bearer, InvalidToken> {
+fn check_claims(claims: &Claims, settings: &TokenSettings, now: Timestamp) -> Result<TokenSubject, InvalidAccessToken> {
     let seconds = now.seconds();
     let is_ours =
         claims.iss == settings.issuer && claims.aud == settings.audience && claims.client_id == settings.client_id;
@@ -151,23 +151,23 @@ fn check_claims(claims: &Claims, settings: &TokenSettings, now: Timestamp) -> Re
     let has_sane_times = claims.iat >= 0 && claims.nbf >= 0;
 
     if !is_ours || !is_valid_now || !has_sane_times || claims.jti.is_empty() {
-        return Err(InvalidToken);
+        return Err(InvalidAccessToken);
     }
-    Ok(Bearer {
-        user: claims.sub.parse().map_err(|_| InvalidToken)?,
-        session: claims.sid.parse().map_err(|_| InvalidToken)?,
+    Ok(TokenSubject {
+        user: claims.sub.parse().map_err(|_| InvalidAccessToken)?,
+        session: claims.sid.parse().map_err(|_| InvalidAccessToken)?,
     })
 }
 
 /// Reads one part of the compact serialization. Only canonical base64url is accepted, so that a token has one spelling,
 /// and only a JSON object: serde would also accept an array of the members' values.
-fn read_part<T: DeserializeOwned>(text: &str) -> Result<T, InvalidToken> {
+fn read_part<T: DeserializeOwned>(text: &str) -> Result<T, InvalidAccessToken> {
     match json::read(&decode(text)?) {
-        Ok(object @ Value::Object(_)) => serde_json::from_value(object).map_err(|_| InvalidToken),
-        Ok(_) | Err(_) => Err(InvalidToken),
+        Ok(object @ Value::Object(_)) => serde_json::from_value(object).map_err(|_| InvalidAccessToken),
+        Ok(_) | Err(_) => Err(InvalidAccessToken),
     }
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, InvalidToken> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)
+fn decode(text: &str) -> Result<Vec<u8>, InvalidAccessToken> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidAccessToken)
 }

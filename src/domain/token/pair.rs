@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    access::{self, Bearer, TokenSettings},
-    refresh::{self, Claim},
+    access::{self, TokenSettings, TokenSubject},
+    refresh::{self, TokenContent},
 };
 use crate::{
     clock::Timestamp,
@@ -40,13 +40,13 @@ pub fn issue_pair(
 ) -> Result<TokenPair, ServiceError> {
     let refresh_expires_in = session.idle_expires_at.since(now);
     let expires_in = settings.lifetime.min(refresh_expires_in);
-    let bearer = Bearer { user: session.user_id, session: session.id };
-    let claim = Claim { session: session.id, counter: session.counter, secret: secret.clone() };
+    let subject = TokenSubject { user: session.user_id, session: session.id };
+    let content = TokenContent { session: session.id, counter: session.counter, secret: secret.clone() };
 
     Ok(TokenPair {
-        access_token: access::issue(keyring, settings, bearer, now, expires_in)?,
+        access_token: access::issue(keyring, settings, subject, now, expires_in)?,
         expires_in,
-        refresh_token: refresh::issue(keyring, &claim),
+        refresh_token: refresh::issue(keyring, &content),
         refresh_expires_in,
     })
 }

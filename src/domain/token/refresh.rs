@@ -27,11 +27,11 @@ const LENGTH: usize = 1 + 16 + 16 + 8 + 16 + MAC_LENGTH;
 /// The token is not one of this service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the refresh token is not valid")]
-pub struct InvalidToken;
+pub struct InvalidRefreshToken;
 
 /// The content of a refresh token.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct TokenContent {
     /// The session that the token refreshes.
     pub session: SessionId,
     /// The number of the token in its session, counted from 1.
@@ -41,14 +41,14 @@ pub struct Claim {
 }
 
 /// Issues the token with this content. For the same active key it is always the same token.
-pub fn issue(keyring: &Keyring, claim: &Claim) -> RefreshToken {
+pub fn issue(keyring: &Keyring, content: &TokenContent) -> RefreshToken {
     // With its final capacity: growing would leave a copy of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
     bytes.push(VERSION);
     bytes.extend(keyring.refresh.active_id().as_bytes());
-    bytes.extend(claim.session.as_bytes());
-    bytes.extend(claim.counter.to_be_bytes());
-    bytes.extend(claim.secret.expose());
+    bytes.extend(content.session.as_bytes());
+    bytes.extend(content.counter.to_be_bytes());
+    bytes.extend(content.secret.expose());
     let mac = hmac::sign(keyring.refresh.active(), &bytes);
     bytes.extend(mac.as_ref());
 
@@ -57,27 +57,27 @@ pub fn issue(keyring: &Keyring, claim: &Claim) -> RefreshToken {
 }
 
 /// Reads a token of this service, whether its session still exists or not. Each token has exactly one spelling.
-pub fn read(keyring: &Keyring, token: &RefreshToken) -> Result<Claim, InvalidToken> {
-    let text = token.expose().strip_prefix(PREFIX).ok_or(InvalidToken)?;
-    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)?);
-    let (message, mac) = bytes.split_last_chunk::<MAC_LENGTH>().ok_or(InvalidToken)?;
+pub fn read(keyring: &Keyring, token: &RefreshToken) -> Result<TokenContent, InvalidRefreshToken> {
+    let text = token.expose().strip_prefix(PREFIX).ok_or(InvalidRefreshToken)?;
+    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidRefreshToken)?);
+    let (message, mac) = bytes.split_last_chunk::<MAC_LENGTH>().ok_or(InvalidRefreshToken)?;
 
     let mut rest = message;
     let [version] = take_bytes(&mut rest)?;
-    let key = keyring.refresh.get(KeyId::from_bytes(take_bytes(&mut rest)?)).ok_or(InvalidToken)?;
-    hmac::verify(key, message, mac).map_err(|_| InvalidToken)?;
+    let key = keyring.refresh.get(KeyId::from_bytes(take_bytes(&mut rest)?)).ok_or(InvalidRefreshToken)?;
+    hmac::verify(key, message, mac).map_err(|_| InvalidRefreshToken)?;
 
-    let claim = Claim {
+    let content = TokenContent {
         session: SessionId::from_bytes(take_bytes(&mut rest)?),
         counter: i64::from_be_bytes(take_bytes(&mut rest)?),
         secret: SessionSecret::from_bytes(take_bytes(&mut rest)?),
     };
-    if version == VERSION && rest.is_empty() { Ok(claim) } else { Err(InvalidToken) }
+    if version == VERSION && rest.is_empty() { Ok(content) } else { Err(InvalidRefreshToken) }
 }
 
 /// Takes the next bytes from `rest`.
-fn take_bytes<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], InvalidToken> {
-    let (first, others) = rest.split_first_chunk().ok_or(InvalidToken)?;
+fn take_bytes<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], InvalidRefreshToken> {
+    let (first, others) = rest.split_first_chunk().ok_or(InvalidRefreshToken)?;
     *rest = others;
     Ok(*first)
 }

@@ -1,7 +1,8 @@
 //! Error responses: every error as a problem (RFC 9457), with the headers that HTTP requires.
 //!
-//! Errors of handlers and of poem's router become problems by `api::Problem::from_error`: a path without the method, for
-//! example, becomes `method_not_allowed` with status 405. Here the problems become responses.
+//! `Problem::from_error` turns the errors of handlers and of poem's router into problems: a path that exists without the
+//! method becomes `method_not_allowed` with status 405. Here the problems become responses, and a 405 gets its `Allow`
+//! header from the route table. `pipeline` calls both functions.
 
 use poem::{
     Response,

@@ -15,7 +15,7 @@ pub(super) const ORDERS: [Order; 3] = [
             "startup",
             "config",
             "server",
-            "api pages",
+            "api",
             "jobs",
             "domain",
             "store",
@@ -55,7 +55,7 @@ pub(super) const ORDERS: [Order; 3] = [
 ];
 
 /// The modules that name what HTTP is made of.
-const HTTP: Where = Where::Only(&["startup", "server", "api", "pages"]);
+const HTTP: Where = Where::Only(&["startup", "server", "api"]);
 /// The modules that speak to the database.
 const ROWS: Where = Where::Only(&["domain", "store", "entity"]);
 /// The same, and the leaves whose types are stored in columns.

@@ -1,4 +1,4 @@
-//! Leases of periodic jobs: the first instance that asks for a due job gets it.
+//! Work that one instance does for all: the first instance that asks for a due job gets it.
 
 use std::time::Duration;
 

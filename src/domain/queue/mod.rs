@@ -1,5 +1,0 @@
-//! Work that one instance does for all.
-
-mod lease;
-
-pub use self::lease::claim;
