@@ -33,7 +33,7 @@ pub use self::{
     metrics::Metrics,
     passwords::Passwords,
     reference::{markdown_reference, toml_example, toml_value},
-    registration::{Registration, ReservedName},
+    registration::Registration,
     root::{Config, EffectiveSetting},
     server::{Origin, ProxyNetwork, Server},
     sessions::Sessions,

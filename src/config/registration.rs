@@ -12,33 +12,19 @@ settings! {
         /// Whether anyone may register. If `false`, only an operator adds users.
         open: bool = "true",
         /// User names that only an operator may give, in addition to the built-in ones such as `admin`.
-        reserved_names: Vec<ReservedName> = "",
+        reserved_names: Vec<Name> = "",
     }
 }
 
-/// A user name that cannot be registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReservedName(String);
-
-impl ReservedName {
-    /// Returns the name as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Value for ReservedName {
+impl Value for Name {
     const NOTATION: Notation = Notation::Quoted;
 
     fn parse(text: &str) -> Result<Self, String> {
-        match Name::parse(text) {
-            Ok(_) => Ok(Self(text.to_owned())),
-            Err(error) => Err(format!("{text:?}: {error}")),
-        }
+        Self::parse(text).map_err(|error| format!("{text:?}: {error}"))
     }
 
     fn show(&self) -> String {
-        self.0.clone()
+        self.shown().to_owned()
     }
 
     fn describe() -> String {
