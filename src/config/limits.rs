@@ -3,7 +3,8 @@
 use super::{
     declare::settings,
     error::ConfigError,
-    value::{BoundedDuration, Count, DAY, HOUR, MINUTE, SECOND, Value as _},
+    units::{BoundedDuration, DAY, HOUR, MINUTE, SECOND},
+    value::Count,
 };
 
 settings! {
@@ -41,7 +42,7 @@ settings! {
 impl Limits {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         if self.lockout_duration.get() < self.max_backoff.get() {
-            let reason = format!("must be at least limits.max_backoff, which is {}", self.max_backoff.show());
+            let reason = format!("must be at least limits.max_backoff, which is {}", self.max_backoff);
             return Err(ConfigError::setting("limits.lockout_duration", reason));
         }
         Ok(())

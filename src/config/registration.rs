@@ -1,9 +1,6 @@
 //! `[registration]`
 
-use super::{
-    declare::settings,
-    value::{Notation, Value},
-};
+use super::{declare::settings, value::SettingValue};
 use crate::domain::name::Name;
 
 settings! {
@@ -16,18 +13,16 @@ settings! {
     }
 }
 
-impl Value for Name {
-    const NOTATION: Notation = Notation::Quoted;
-
+impl SettingValue for Name {
     fn parse(text: &str) -> Result<Self, String> {
         Self::parse(text).map_err(|error| format!("{text:?}: {error}"))
     }
 
-    fn show(&self) -> String {
-        self.shown().to_owned()
+    fn to_toml(&self) -> toml::Value {
+        self.shown().into()
     }
 
-    fn describe() -> String {
+    fn expected() -> String {
         "a user name".to_owned()
     }
 }
