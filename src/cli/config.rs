@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use vestibule::{
-    config::{Config, EffectiveSetting, Notation, markdown_reference, toml_example, toml_value},
+    config::{Config, EffectiveSetting, markdown_reference, toml_example},
     startup::{self, StartError, http},
 };
 
@@ -37,7 +37,7 @@ pub(super) fn check(config: &Config) -> Result<(), Failure> {
 }
 
 pub(super) fn print_example() -> Result<(), Failure> {
-    print_text(&toml_example())
+    print_text(&toml_example()?)
 }
 
 pub(super) fn print_reference() -> Result<(), Failure> {
@@ -45,38 +45,25 @@ pub(super) fn print_reference() -> Result<(), Failure> {
 }
 
 pub(super) fn show(file: Option<&Path>, json: bool) -> Result<(), Failure> {
-    let raw = Config::load_settings(file)?;
-    let settings = Config::from_settings(&raw)?.effective(&raw);
+    let settings = Config::load(file)?.effective();
     if json { print_json(&as_json(&settings)) } else { print_text(&as_toml(&settings)) }
 }
 
 /// One line for each setting, with its source as a comment.
 fn as_toml(settings: &[EffectiveSetting]) -> String {
-    let line = |setting: &EffectiveSetting| {
-        let value = toml_value(setting.declaration.notation, &setting.value);
-        format!("{} = {value}  # {}\n", setting.declaration.key, setting.source)
-    };
+    let line = |setting: &EffectiveSetting| format!("{} = {}  # {}\n", setting.key, setting.value, source(setting));
     settings.iter().map(line).collect()
 }
 
 /// One object for each setting. The value of a setting that is unset is null.
 fn as_json(settings: &[EffectiveSetting]) -> Value {
     let object = |setting: &EffectiveSetting| {
-        json!({
-            "key": setting.declaration.key,
-            "value": json_value(setting.declaration.notation, &setting.value),
-            "source": setting.source.to_string(),
-        })
+        let value = if setting.value.as_str() == Some("") { Value::Null } else { json!(setting.value) };
+        json!({ "key": setting.key, "value": value, "source": source(setting) })
     };
     settings.iter().map(object).collect()
 }
 
-fn json_value(notation: Notation, text: &str) -> Value {
-    match notation {
-        Notation::List => text.split(", ").filter(|item| !item.is_empty()).collect(),
-        _ if text.is_empty() => Value::Null,
-        // Numbers and truth values are JSON as they are.
-        Notation::Bare => text.parse().unwrap_or_else(|_| text.into()),
-        Notation::Quoted => text.into(),
-    }
+fn source(setting: &EffectiveSetting) -> &str {
+    setting.source.as_deref().unwrap_or("default")
 }

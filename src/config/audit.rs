@@ -2,7 +2,7 @@
 
 use super::{
     declare::settings,
-    value::{BoundedDuration, DAY},
+    units::{BoundedDuration, DAY},
 };
 
 settings! {

@@ -7,7 +7,8 @@ use url::Url;
 
 use super::{
     declare::settings,
-    value::{BoundedDuration, Count, DAY, Notation, REDACTED, Value},
+    units::{BoundedDuration, DAY},
+    value::{Count, REDACTED, SettingValue},
 };
 
 settings! {
@@ -70,9 +71,7 @@ fn is_password(option: &str) -> bool {
 }
 
 /// Errors never show the URL.
-impl Value for DatabaseUrl {
-    const NOTATION: Notation = Notation::Quoted;
-
+impl SettingValue for DatabaseUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let url = Self(text.into());
         let scheme = text.split(':').next().unwrap_or_default();
@@ -90,15 +89,15 @@ impl Value for DatabaseUrl {
         }
     }
 
-    fn show(&self) -> String {
+    fn to_toml(&self) -> toml::Value {
         match self.parsed() {
-            Some(_) if self.file().is_some() || !self.has_password() => self.0.expose_secret().to_owned(),
-            Some(url) => redact_passwords(url).unwrap_or_else(|| REDACTED.to_owned()),
-            None => REDACTED.to_owned(),
+            Some(_) if self.file().is_some() || !self.has_password() => self.0.expose_secret().into(),
+            Some(url) => redact_passwords(url).unwrap_or_else(|| REDACTED.to_owned()).into(),
+            None => REDACTED.into(),
         }
     }
 
-    fn describe() -> String {
+    fn expected() -> String {
         "the URL of a database".to_owned()
     }
 }

@@ -1,10 +1,6 @@
 //! The declaration of settings: the macro that declares a section, and what it generates.
 
-use super::{
-    error::{ConfigError, variable},
-    source::RawSettings,
-    value::Notation,
-};
+use super::error::variable;
 
 /// One setting, as it was declared.
 #[derive(Debug)]
@@ -17,10 +13,8 @@ pub struct Declaration {
     pub description: &'static [&'static str],
     /// The default as text; empty for a setting that has none.
     pub default: &'static str,
-    /// How TOML writes the value.
-    pub notation: Notation,
     /// Describes the type and its bounds.
-    pub describe: fn() -> String,
+    pub expected: fn() -> String,
 }
 
 impl Declaration {
@@ -31,26 +25,13 @@ impl Declaration {
 }
 
 /// One section, as it was declared.
-#[derive(Debug)]
-pub struct SectionDeclaration {
+pub(super) struct SectionDeclaration {
     /// The name in brackets.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// The lines of the section's doc comment.
-    pub description: &'static [&'static str],
+    pub(super) description: &'static [&'static str],
     /// Its settings, in the order of their declaration.
-    pub settings: &'static [Declaration],
-}
-
-/// A section of the settings; [`settings!`] implements it.
-pub(super) trait Section: Sized {
-    /// What was declared.
-    const DECLARATION: SectionDeclaration;
-
-    /// Parses every setting of the section; a setting that is not set has its default.
-    fn read(raw: &RawSettings) -> Result<Self, ConfigError>;
-
-    /// Shows every value as text, in the order of the declarations, with secrets redacted.
-    fn show(&self) -> Vec<String>;
+    pub(super) settings: &'static [Declaration],
 }
 
 /// Declares a section: each field with its description (the doc comment), its type with bounds, and its default as text.
@@ -74,8 +55,8 @@ macro_rules! settings {
             )+
         }
 
-        impl $crate::config::declare::Section for $section {
-            const DECLARATION: $crate::config::declare::SectionDeclaration =
+        impl $section {
+            pub(super) const DECLARATION: $crate::config::declare::SectionDeclaration =
                 $crate::config::declare::SectionDeclaration {
                     name: $name,
                     description: &[$($about),+],
@@ -85,13 +66,13 @@ macro_rules! settings {
                             key: concat!($name, ".", stringify!($field)),
                             description: &[$($description),+],
                             default: $default,
-                            notation: <$type as $crate::config::value::Value>::NOTATION,
-                            describe: <$type as $crate::config::value::Value>::describe,
+                            expected: <$type as $crate::config::value::SettingValue>::expected,
                         }
                     ),+],
                 };
 
-            fn read(
+            /// Parses every setting of the section; a setting that is not set has its default.
+            pub(super) fn read(
                 raw: &$crate::config::source::RawSettings,
             ) -> Result<Self, $crate::config::error::ConfigError> {
                 Ok(Self {
@@ -99,8 +80,9 @@ macro_rules! settings {
                 })
             }
 
-            fn show(&self) -> Vec<String> {
-                vec![$($crate::config::value::Value::show(&self.$field)),+]
+            /// Returns every value, in the order of the declarations, with secrets redacted.
+            pub(super) fn values(&self) -> Vec<toml::Value> {
+                vec![$($crate::config::value::SettingValue::to_toml(&self.$field)),+]
             }
         }
     };

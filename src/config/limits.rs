@@ -3,11 +3,9 @@
 use super::{
     declare::settings,
     error::ConfigError,
-    value::{BoundedDuration, Count, DAY, HOUR, MINUTE, SECOND, Value as _},
+    units::{BoundedDuration, DAY, HOUR, MINUTE, SECOND},
+    value::Count,
 };
-
-/// A rate, or a number of failures.
-type Rate = Count<u32, 1, 1_000_000>;
 
 settings! {
     /// Rate limits, backoff and lockout. The limits hold across all instances. A client IP is an IPv4 address or the /64
@@ -15,23 +13,23 @@ settings! {
     pub struct Limits as "limits" {
         /// How many login attempts a client IP may make at once. An attempt with another user name than the one before
         /// costs three, until a login succeeds.
-        login_burst: Rate = "30",
+        login_burst: Count<u32, 1, 1_000_000> = "30",
         /// How many login attempts a client IP gains per minute.
-        logins_per_minute: Rate = "30",
+        logins_per_minute: Count<u32, 1, 1_000_000> = "30",
         /// How many users a client IP may register, at once and per hour.
-        registrations_per_hour: Rate = "20",
+        registrations_per_hour: Count<u32, 1, 1_000_000> = "20",
         /// How many rejected refresh tokens a client IP may present, at once and per minute. Valid refresh tokens do not
         /// count.
-        rejected_refreshes_per_minute: Rate = "30",
+        rejected_refreshes_per_minute: Count<u32, 1, 1_000_000> = "30",
         /// How many refreshes a session may make, at once and per minute.
-        refreshes_per_minute: Rate = "60",
+        refreshes_per_minute: Count<u32, 1, 1_000_000> = "60",
         /// How many failed login attempts in a row, for one user or one of its known networks, cause no backoff. The next
         /// ones cause a backoff of 1, 2, 4 … seconds.
-        free_failures: Rate = "5",
+        free_failures: Count<u32, 1, 1_000_000> = "5",
         /// The longest backoff after failed login attempts.
         max_backoff: BoundedDuration<SECOND, HOUR> = "15m",
         /// The number of failed login attempts in a row that lock a user out from unknown networks.
-        lockout_threshold: Rate = "100",
+        lockout_threshold: Count<u32, 1, 1_000_000> = "100",
         /// How long a lockout lasts, and how long failed login attempts are remembered; at least `limits.max_backoff`.
         lockout_duration: BoundedDuration<SECOND, { 30 * DAY }> = "1d",
         /// How many known networks a user may have.
@@ -44,7 +42,7 @@ settings! {
 impl Limits {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         if self.lockout_duration.get() < self.max_backoff.get() {
-            let reason = format!("must be at least limits.max_backoff, which is {}", self.max_backoff.show());
+            let reason = format!("must be at least limits.max_backoff, which is {}", self.max_backoff);
             return Err(ConfigError::setting("limits.lockout_duration", reason));
         }
         Ok(())

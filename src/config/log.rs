@@ -2,10 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use super::{
-    declare::settings,
-    value::{Notation, Value},
-};
+use super::{declare::settings, value::SettingValue};
 use crate::telemetry::LogFormat;
 
 settings! {
@@ -29,9 +26,7 @@ impl LogFilter {
     }
 }
 
-impl Value for LogFilter {
-    const NOTATION: Notation = Notation::Quoted;
-
+impl SettingValue for LogFilter {
     fn parse(text: &str) -> Result<Self, String> {
         match EnvFilter::try_new(text) {
             Ok(_) => Ok(Self(text.to_owned())),
@@ -39,18 +34,16 @@ impl Value for LogFilter {
         }
     }
 
-    fn show(&self) -> String {
-        self.0.clone()
+    fn to_toml(&self) -> toml::Value {
+        self.as_str().into()
     }
 
-    fn describe() -> String {
+    fn expected() -> String {
         "a level or directives".to_owned()
     }
 }
 
-impl Value for LogFormat {
-    const NOTATION: Notation = Notation::Quoted;
-
+impl SettingValue for LogFormat {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(Self::Auto),
@@ -60,16 +53,16 @@ impl Value for LogFormat {
         }
     }
 
-    fn show(&self) -> String {
+    fn to_toml(&self) -> toml::Value {
         match self {
             Self::Auto => "auto",
             Self::Text => "text",
             Self::Json => "json",
         }
-        .to_owned()
+        .into()
     }
 
-    fn describe() -> String {
+    fn expected() -> String {
         "`auto`, `text` or `json`".to_owned()
     }
 }

@@ -5,6 +5,7 @@ mod database;
 mod declare;
 mod docs;
 mod error;
+mod http_url;
 mod keys;
 mod limits;
 mod log;
@@ -19,27 +20,30 @@ mod source;
 mod tls;
 mod tokens;
 mod traces;
+mod units;
 mod value;
 
 pub use self::{
     audit::Audit,
     database::{Database, DatabaseUrl},
-    declare::{Declaration, SectionDeclaration},
+    declare::Declaration,
     docs::Docs,
     error::{ConfigError, variable},
+    http_url::HttpUrl,
     keys::Keys,
     limits::Limits,
     log::{Log, LogFilter},
     metrics::Metrics,
     passwords::Passwords,
-    reference::{markdown_reference, toml_example, toml_value},
-    registration::{Registration, ReservedName},
+    reference::{markdown_reference, toml_example},
+    registration::Registration,
     root::{Config, EffectiveSetting},
     server::{Origin, ProxyNetwork, Server},
     sessions::Sessions,
-    source::{DEFAULT_FILE, RawSettings, Source},
+    source::DEFAULT_FILE,
     tls::Tls,
     tokens::Tokens,
     traces::Traces,
-    value::{BoundedDuration, Count, HttpUrl, Notation, Size, Value},
+    units::{BoundedDuration, Size},
+    value::Count,
 };

@@ -4,7 +4,8 @@ use super::{
     declare::settings,
     error::ConfigError,
     server::Server,
-    value::{BoundedDuration, Count, KIB, MIB, MILLISECOND, SECOND, Size},
+    units::{BoundedDuration, KIB, MIB, MILLISECOND, SECOND, Size},
+    value::Count,
 };
 use crate::domain::password::{Cost, MIN_COST, MIN_LENGTH};
 

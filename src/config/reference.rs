@@ -2,8 +2,8 @@
 
 use super::{
     declare::{Declaration, SectionDeclaration},
+    error::ConfigError,
     root::Config,
-    value::Notation,
 };
 
 const INTRODUCTION: &str = "\
@@ -55,7 +55,7 @@ fn markdown_section(section: &SectionDeclaration) -> String {
             "| `{}` | `{}` | {default} | {} | {} |\n",
             setting.name,
             setting.variable(),
-            (setting.describe)(),
+            (setting.expected)(),
             join_lines(setting.description, " "),
         )
     });
@@ -64,37 +64,27 @@ fn markdown_section(section: &SectionDeclaration) -> String {
 }
 
 /// Writes an example of `vestibule.toml`, with every setting commented out at its default.
-pub fn toml_example() -> String {
-    let sections = Config::SECTIONS.iter().map(toml_section);
-    [EXAMPLE_HEADER.to_owned()].into_iter().chain(sections).collect()
-}
-
-fn toml_section(section: &SectionDeclaration) -> String {
-    let heading = format!("\n# {}\n[{}]\n", join_lines(section.description, "\n# "), section.name);
-    [heading].into_iter().chain(section.settings.iter().map(toml_setting)).collect()
-}
-
-fn toml_setting(setting: &Declaration) -> String {
-    format!(
-        "\n# {}\n# Write {}.\n#{} = {}\n",
-        join_lines(setting.description, "\n# "),
-        (setting.describe)().replace('`', ""),
-        setting.name,
-        toml_value(setting.notation, setting.default),
-    )
-}
-
-/// Writes a value in TOML.
-pub fn toml_value(notation: Notation, text: &str) -> String {
-    let quoted = |text: &str| toml::Value::from(text).to_string();
-    match notation {
-        Notation::Bare if !text.is_empty() => text.to_owned(),
-        Notation::Bare | Notation::Quoted => quoted(text),
-        Notation::List => {
-            let items: Vec<_> = text.split(", ").filter(|item| !item.is_empty()).map(quoted).collect();
-            format!("[{}]", items.join(", "))
-        }
+///
+/// # Errors
+/// A default that cannot be used.
+pub fn toml_example() -> Result<String, ConfigError> {
+    let mut defaults = Config::parse("", [])?.values().into_iter();
+    let mut parts = vec![EXAMPLE_HEADER.to_owned()];
+    for section in Config::SECTIONS {
+        parts.push(format!("\n# {}\n[{}]\n", join_lines(section.description, "\n# "), section.name));
+        let settings = section.settings.iter().zip(defaults.by_ref());
+        parts.extend(settings.map(|(setting, default)| toml_setting(setting, &default)));
     }
+    Ok(parts.concat())
+}
+
+fn toml_setting(setting: &Declaration, default: &toml::Value) -> String {
+    format!(
+        "\n# {}\n# Write {}.\n#{} = {default}\n",
+        join_lines(setting.description, "\n# "),
+        (setting.expected)().replace('`', ""),
+        setting.name,
+    )
 }
 
 /// Joins the lines of a doc comment.

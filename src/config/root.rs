@@ -1,25 +1,15 @@
 //! All settings together.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    audit::Audit,
-    database::Database,
-    declare::{Declaration, Section, SectionDeclaration},
-    docs::Docs,
+    audit, database,
+    declare::{Declaration, SectionDeclaration},
+    docs,
     error::ConfigError,
-    keys::Keys,
-    limits::Limits,
-    log::Log,
-    metrics::Metrics,
-    passwords::Passwords,
-    registration::Registration,
-    server::Server,
-    sessions::Sessions,
-    source::{DEFAULT_FILE, RawSettings, Source},
-    tls::Tls,
-    tokens::Tokens,
-    traces::Traces,
+    keys, limits, log, metrics, passwords, registration, server, sessions,
+    source::{DEFAULT_FILE, RawSettings},
+    tls, tokens, traces,
 };
 
 /// Declares the sections in their order.
@@ -32,50 +22,51 @@ macro_rules! sections {
                 #[doc = concat!("`[", stringify!($field), "]`")]
                 pub $field: $section,
             )+
+            /// The name of the file or variable that sets a setting, by key.
+            sources: BTreeMap<&'static str, String>,
         }
 
         impl Config {
-            /// The sections, in the order of their declaration.
-            pub const SECTIONS: &'static [SectionDeclaration] = &[$(<$section>::DECLARATION),+];
+            pub(super) const SECTIONS: &'static [SectionDeclaration] = &[$(<$section>::DECLARATION),+];
 
-            fn read(raw: &RawSettings) -> Result<Self, ConfigError> {
-                Ok(Self { $($field: <$section>::read(raw)?),+ })
+            fn read(raw: RawSettings) -> Result<Self, ConfigError> {
+                Ok(Self { $($field: <$section>::read(&raw)?,)+ sources: raw.into_sources() })
             }
 
-            /// Shows every value as text, in the order of the declarations, with secrets redacted.
-            pub fn show(&self) -> Vec<String> {
-                [$(self.$field.show()),+].concat()
+            /// Returns every value, in the order of the declarations, with secrets redacted.
+            pub(super) fn values(&self) -> Vec<toml::Value> {
+                [$(self.$field.values()),+].concat()
             }
         }
     };
 }
 
 sections! {
-    server: Server,
-    tls: Tls,
-    database: Database,
-    keys: Keys,
-    tokens: Tokens,
-    sessions: Sessions,
-    limits: Limits,
-    registration: Registration,
-    passwords: Passwords,
-    audit: Audit,
-    docs: Docs,
-    log: Log,
-    metrics: Metrics,
-    traces: Traces,
+    server: server::Server,
+    tls: tls::Tls,
+    database: database::Database,
+    keys: keys::Keys,
+    tokens: tokens::Tokens,
+    sessions: sessions::Sessions,
+    limits: limits::Limits,
+    registration: registration::Registration,
+    passwords: passwords::Passwords,
+    audit: audit::Audit,
+    docs: docs::Docs,
+    log: log::Log,
+    metrics: metrics::Metrics,
+    traces: traces::Traces,
 }
 
 /// The value of a setting and where it comes from.
 #[derive(Debug)]
 pub struct EffectiveSetting {
-    /// The setting.
-    pub declaration: &'static Declaration,
-    /// The value as text, with secrets redacted; empty if the setting is unset.
-    pub value: String,
-    /// Where the value comes from.
-    pub source: Source,
+    /// The section and the name, such as `server.listen`.
+    pub key: &'static str,
+    /// The value, with secrets redacted; an empty text if the setting is unset.
+    pub value: toml::Value,
+    /// The name of the file or variable that sets it; `None` for the default.
+    pub source: Option<String>,
 }
 
 impl Config {
@@ -84,15 +75,7 @@ impl Config {
     /// # Errors
     /// The first setting that does not exist or cannot be used.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::from_settings(&Self::load_settings(file)?)
-    }
-
-    /// Reads the same, without parsing the values.
-    ///
-    /// # Errors
-    /// The first setting that does not exist.
-    pub fn load_settings(file: Option<&Path>) -> Result<RawSettings, ConfigError> {
-        RawSettings::load(keys(), file)
+        Self::from_raw(RawSettings::load(Self::SECTIONS, file)?)
     }
 
     /// Reads and checks the text of a file and environment variables, which win.
@@ -100,14 +83,10 @@ impl Config {
     /// # Errors
     /// The first setting that does not exist or cannot be used.
     pub fn parse(file: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        Self::from_settings(&RawSettings::parse(keys(), DEFAULT_FILE, file, variables)?)
+        Self::from_raw(RawSettings::parse(Self::SECTIONS, DEFAULT_FILE, file, variables)?)
     }
 
-    /// Parses and checks every value.
-    ///
-    /// # Errors
-    /// The first setting that cannot be used.
-    pub fn from_settings(raw: &RawSettings) -> Result<Self, ConfigError> {
+    fn from_raw(raw: RawSettings) -> Result<Self, ConfigError> {
         let config = Self::read(raw)?;
         config.validate()?;
         Ok(config)
@@ -129,23 +108,15 @@ impl Config {
         Self::SECTIONS.iter().flat_map(|section| section.settings)
     }
 
-    /// Returns every value and where it comes from; `raw` is what the values were parsed from.
-    pub fn effective(&self, raw: &RawSettings) -> Vec<EffectiveSetting> {
-        let effective = |(declaration, value): (&'static Declaration, _)| EffectiveSetting {
-            declaration,
-            value,
-            source: raw.source(declaration.key),
-        };
-        Self::declarations().zip(self.show()).map(effective).collect()
+    /// Returns every value and where it comes from, in the order of the declarations.
+    pub fn effective(&self) -> Vec<EffectiveSetting> {
+        let keys = Self::declarations().map(|declaration| declaration.key);
+        let effective = |(key, value)| EffectiveSetting { key, value, source: self.sources.get(key).cloned() };
+        keys.zip(self.values()).map(effective).collect()
     }
 
     /// Returns whether a setting holds a secret.
     pub fn has_secret(&self) -> bool {
         self.keys.master_key.is_some() || self.database.url.has_password()
     }
-}
-
-/// The keys of all settings.
-fn keys() -> BTreeSet<&'static str> {
-    Config::declarations().map(|declaration| declaration.key).collect()
 }

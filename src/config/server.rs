@@ -8,7 +8,9 @@ use url::Url;
 use super::{
     declare::settings,
     error::ConfigError,
-    value::{BoundedDuration, Count, HttpUrl, KIB, MIB, MINUTE, Notation, SECOND, Size, Value},
+    http_url::HttpUrl,
+    units::{BoundedDuration, KIB, MIB, MINUTE, SECOND, Size},
+    value::{Count, SettingValue},
 };
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5000, [::1]:5000";
@@ -61,13 +63,13 @@ impl Server {
     /// Returns the URL at which this host reaches the server if the public URL is the default and the port is another.
     pub fn local_url(&self, bound: &[SocketAddr]) -> Option<String> {
         let port = bound.first()?.port();
-        let differs = self.public_url.show() == DEFAULT_PUBLIC_URL && self.public_url.port() != Some(port);
+        let differs = self.issuer() == DEFAULT_PUBLIC_URL && self.public_url.port() != Some(port);
         differs.then(|| format!("http://localhost:{port}"))
     }
 
     /// Returns whether the addresses are the default ones.
     pub fn listens_by_default(&self) -> bool {
-        self.listen.show() == DEFAULT_LISTEN
+        Vec::parse(DEFAULT_LISTEN).is_ok_and(|default| self.listen == default)
     }
 
     /// Returns whether only this host can reach the server.
@@ -87,9 +89,7 @@ impl ProxyNetwork {
     }
 }
 
-impl Value for ProxyNetwork {
-    const NOTATION: Notation = Notation::Quoted;
-
+impl SettingValue for ProxyNetwork {
     fn parse(text: &str) -> Result<Self, String> {
         let network = text.parse().map_err(|_| format!("{text:?} is not a network; write one such as 10.0.0.0/8"))?;
         match network {
@@ -102,11 +102,11 @@ impl Value for ProxyNetwork {
         }
     }
 
-    fn show(&self) -> String {
-        self.0.to_string()
+    fn to_toml(&self) -> toml::Value {
+        self.0.to_string().into()
     }
 
-    fn describe() -> String {
+    fn expected() -> String {
         "a network in CIDR notation".to_owned()
     }
 }
@@ -122,9 +122,7 @@ impl Origin {
     }
 }
 
-impl Value for Origin {
-    const NOTATION: Notation = Notation::Quoted;
-
+impl SettingValue for Origin {
     fn parse(text: &str) -> Result<Self, String> {
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('*') => {
@@ -135,11 +133,11 @@ impl Value for Origin {
         }
     }
 
-    fn show(&self) -> String {
-        self.0.clone()
+    fn to_toml(&self) -> toml::Value {
+        self.as_str().into()
     }
 
-    fn describe() -> String {
+    fn expected() -> String {
         "an origin".to_owned()
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{
     declare::settings,
     error::ConfigError,
-    value::{BoundedDuration, Count, DAY, MINUTE, SECOND, Value as _},
+    units::{BoundedDuration, DAY, MINUTE, SECOND},
+    value::Count,
 };
 use crate::domain::session;
 
@@ -31,7 +32,7 @@ settings! {
 impl Sessions {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         if self.idle_lifetime() > self.lifetime.get() {
-            let reason = format!("must be at most sessions.lifetime, which is {}", self.lifetime.show());
+            let reason = format!("must be at most sessions.lifetime, which is {}", self.lifetime);
             return Err(ConfigError::setting("sessions.idle_lifetime", reason));
         }
         Ok(())

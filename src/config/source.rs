@@ -4,124 +4,66 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env,
     ffi::OsString,
-    fmt, fs, io,
+    fs, io,
     path::Path,
 };
 
 use toml::Table;
 
 use super::{
-    error::{ConfigError, PREFIX, variable},
-    value::{Notation, Value},
+    declare::{Declaration, SectionDeclaration},
+    error::{ConfigError, PREFIX},
+    value::SettingValue,
 };
 
 /// The file that is read if it exists and no other is named.
 pub const DEFAULT_FILE: &str = "vestibule.toml";
 
-/// Where the value of a setting comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The declaration.
-    Default,
-    /// The file of this name.
-    File(String),
-    /// The environment variable of this name.
-    Variable(String),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File(name) | Self::Variable(name) => f.write_str(name),
-        }
-    }
-}
-
-/// A value that is not parsed yet.
-enum RawValue {
-    /// Text, of a variable or in quotes.
-    Text(String),
-    /// A whole number or a truth value of the file.
-    Bare(String),
-    /// A list of texts of the file.
-    List(Vec<String>),
-    /// A value of the file of a kind that no setting has.
-    Unusable(&'static str),
-}
-
-impl From<toml::Value> for RawValue {
-    fn from(value: toml::Value) -> Self {
-        match value {
-            toml::Value::String(text) => Self::Text(text),
-            toml::Value::Integer(number) => Self::Bare(number.to_string()),
-            toml::Value::Boolean(flag) => Self::Bare(flag.to_string()),
-            toml::Value::Array(items) => {
-                let items: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(ToOwned::to_owned)).collect();
-                items.map_or(Self::Unusable("a list with an entry that is not text"), Self::List)
-            }
-            toml::Value::Float(_) => Self::Unusable("a decimal number"),
-            toml::Value::Datetime(_) => Self::Unusable("a date"),
-            toml::Value::Table(_) => Self::Unusable("a table"),
-        }
-    }
-}
-
-/// What the file and the environment set, by key.
-pub struct RawSettings {
-    /// The keys of all settings that exist.
-    known: BTreeSet<&'static str>,
-    values: BTreeMap<&'static str, (RawValue, Source)>,
-}
-
-/// Values are left out: they may be secrets.
-impl fmt::Debug for RawSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.values.iter().map(|(key, (_, source))| (key, source))).finish()
-    }
+/// What the file and the environment set. The values are not parsed yet.
+pub(super) struct RawSettings {
+    /// The sections that exist.
+    sections: &'static [SectionDeclaration],
+    /// Each value, and the name of the file or variable that sets it, by key.
+    values: BTreeMap<&'static str, (toml::Value, String)>,
 }
 
 impl RawSettings {
     /// Reads the file, if `file` names one or [`DEFAULT_FILE`] exists, then the environment, which wins.
-    pub(super) fn load(known: BTreeSet<&'static str>, file: Option<&Path>) -> Result<Self, ConfigError> {
+    pub(super) fn load(sections: &'static [SectionDeclaration], file: Option<&Path>) -> Result<Self, ConfigError> {
         let (name, required) = file.map_or((Path::new(DEFAULT_FILE), false), |file| (file, true));
         let text = match fs::read_to_string(name) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !required => String::new(),
             Err(error) => return Err(ConfigError::at(name.display(), format_args!("cannot be read: {error}"))),
         };
-        Self::parse(known, &name.display().to_string(), &text, environment()?)
+        Self::parse(sections, &name.display().to_string(), &text, environment()?)
     }
 
     /// Reads the text of a file, then variables, which win.
     pub(super) fn parse(
-        known: BTreeSet<&'static str>,
+        sections: &'static [SectionDeclaration],
         file: &str,
         text: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let mut settings = Self { known, values: BTreeMap::new() };
+        let mut settings = Self { sections, values: BTreeMap::new() };
         settings.add_file(file, text)?;
         settings.add_variables(variables)?;
         Ok(settings)
     }
 
     /// Parses the value of a setting, or its default if it is not set.
-    pub(super) fn value<T: Value>(&self, key: &str, default: &str) -> Result<T, ConfigError> {
-        let parsed = match self.values.get(key).map(|(value, _)| value) {
+    pub(super) fn value<T: SettingValue>(&self, key: &str, default: &str) -> Result<T, ConfigError> {
+        let parsed = match self.values.get(key) {
+            Some((value, _)) => T::from_toml(value),
             None => T::parse(default),
-            Some(RawValue::Text(text)) => T::parse(text),
-            Some(RawValue::Bare(text)) if T::NOTATION == Notation::Bare => T::parse(text),
-            Some(RawValue::Bare(_)) => Err(format!("must be in quotes; write {}", T::describe())),
-            Some(RawValue::List(items)) => T::parse_list(items.iter().map(String::as_str)),
-            Some(RawValue::Unusable(kind)) => Err(format!("is {kind}; write {}", T::describe())),
         };
         parsed.map_err(|reason| ConfigError::setting(key, reason))
     }
 
-    /// Returns where the value of a setting comes from.
-    pub fn source(&self, key: &str) -> Source {
-        self.values.get(key).map_or(Source::Default, |(_, source)| source.clone())
+    /// Returns the name of the file or variable that sets a setting, for every setting that is set.
+    pub(super) fn into_sources(self) -> BTreeMap<&'static str, String> {
+        self.values.into_iter().map(|(key, (_, source))| (key, source)).collect()
     }
 
     fn add_file(&mut self, file: &str, text: &str) -> Result<(), ConfigError> {
@@ -132,10 +74,10 @@ impl RawSettings {
             };
             for (name, value) in content {
                 let key = format!("{section}.{name}");
-                let Some(key) = self.known.get(key.as_str()).copied() else {
+                let Some(setting) = self.settings().find(|setting| setting.key == key) else {
                     return Err(ConfigError::at(file, format_args!("{key}: {}", self.describe_known(&section))));
                 };
-                self.set(key, value.into(), Source::File(file.to_owned()));
+                self.set(setting.key, value, file.to_owned());
             }
         }
         Ok(())
@@ -144,46 +86,53 @@ impl RawSettings {
     /// Adds the variables. Capital and small letters are the same, so two variables can be about one setting; that is
     /// refused, because either could win.
     fn add_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), ConfigError> {
-        let keys: BTreeMap<_, _> = self.known.iter().map(|key| (variable(key), *key)).collect();
         let mut seen = BTreeSet::new();
         for (name, value) in variables {
             let capitals = name.to_ascii_uppercase();
-            let Some(key) = keys.get(&capitals).copied() else {
+            let Some(setting) = self.settings().find(|setting| setting.variable() == capitals) else {
                 return Err(ConfigError::at(&name, self.explain_unknown_variable(&capitals)));
             };
-            if !seen.insert(key) {
+            if !seen.insert(setting.key) {
                 return Err(ConfigError::at(name, "is set twice, in capital and in small letters; remove one"));
             }
-            self.set(key, RawValue::Text(value), Source::Variable(name));
+            self.set(setting.key, toml::Value::String(value), name);
         }
         Ok(())
     }
 
     /// Sets a value. An empty text counts as not set.
-    fn set(&mut self, key: &'static str, value: RawValue, source: Source) {
-        if !matches!(&value, RawValue::Text(text) if text.is_empty()) {
+    fn set(&mut self, key: &'static str, value: toml::Value, source: String) {
+        if !matches!(&value, toml::Value::String(text) if text.is_empty()) {
             self.values.insert(key, (value, source));
         }
     }
 
+    fn settings(&self) -> impl Iterator<Item = &'static Declaration> {
+        self.sections.iter().flat_map(|section| section.settings)
+    }
+
+    fn section(&self, name: &str) -> Option<&'static SectionDeclaration> {
+        self.sections.iter().find(|section| section.name == name)
+    }
+
     /// Says which settings a section has, or which sections there are.
     fn describe_known(&self, section: &str) -> String {
-        let names = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
-        let split = || self.known.iter().filter_map(|key| key.split_once('.'));
-        let own: BTreeSet<_> = split().filter(|(name, _)| *name == section).map(|(_, name)| name).collect();
-        if own.is_empty() {
-            format!("there is no such section; the sections are {}", names(split().map(|(name, _)| name).collect()))
+        if let Some(SectionDeclaration { settings, .. }) = self.section(section) {
+            let names: Vec<_> = settings.iter().map(|setting| setting.name).collect();
+            format!("there is no such setting; [{section}] has {}", names.join(", "))
         } else {
-            format!("there is no such setting; [{section}] has {}", names(own))
+            let names: Vec<_> = self.sections.iter().map(|section| section.name).collect();
+            format!("there is no such section; the sections are {}", names.join(", "))
         }
     }
 
     /// Says why a variable in capital letters is not a setting.
     fn explain_unknown_variable(&self, name: &str) -> String {
         let rest = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
-        let is_section = |name: &str| self.known.iter().any(|key| key.split_once('.').is_some_and(|key| key.0 == name));
         match rest.split_once("__") {
-            None if is_section(&rest) => "is a section; set the variable of each of its settings".to_owned(),
+            None if self.section(&rest).is_some() => {
+                "is a section; set the variable of each of its settings".to_owned()
+            }
             None => "there is no such setting; write two underscores between section and setting".to_owned(),
             Some((section, _)) => self.describe_known(section),
         }

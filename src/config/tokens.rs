@@ -2,7 +2,7 @@
 
 use super::{
     declare::settings,
-    value::{BoundedDuration, HOUR, SECOND},
+    units::{BoundedDuration, HOUR, SECOND},
 };
 
 settings! {

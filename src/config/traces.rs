@@ -1,6 +1,6 @@
 //! `[traces]`
 
-use super::{declare::settings, error::ConfigError, value::HttpUrl};
+use super::{declare::settings, error::ConfigError, http_url::HttpUrl};
 
 settings! {
     /// OpenTelemetry traces.

@@ -5,13 +5,13 @@ use std::{sync::Arc, thread, time::Duration};
 use super::{database::open_database, error::StartError, keys::open_keys, master_key::master_key};
 use crate::{
     clock::Clock,
-    config::{self, Config, Count, ReservedName},
+    config::{self, Config, Count},
     domain::{
         app::{App, RegistrationSettings},
         audit::AuditLog,
         crypto::{Pseudonyms, SharedKeyring},
         limits::{LimitSettings, Limits, Rate},
-        name::canonicalize,
+        name::Name,
         password::{Hasher, HasherSettings, PasswordPolicy},
         session::SessionSettings,
         token::access::TokenSettings,
@@ -89,8 +89,8 @@ fn token_settings(config: &Config) -> TokenSettings {
 }
 
 fn registration_settings(registration: &config::Registration) -> RegistrationSettings {
-    let names = registration.reserved_names.iter().map(ReservedName::as_str);
-    RegistrationSettings { open: registration.open, reserved_names: names.filter_map(canonicalize).collect() }
+    let names = registration.reserved_names.iter().map(Name::canonical);
+    RegistrationSettings { open: registration.open, reserved_names: names.map(ToOwned::to_owned).collect() }
 }
 
 fn limit_settings(limits: &config::Limits) -> LimitSettings {

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::value_type::{Notation, Value};
+use super::value::SettingValue;
 
 /// An `http` or `https` URL without user, password, query and fragment, in its one spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,20 +19,18 @@ impl HttpUrl {
         self.0.scheme() == "https"
     }
 
-    /// Returns whether the URL names more than a server.
+    /// Returns whether the URL has a path other than `/`.
     pub fn has_path(&self) -> bool {
         self.0.path() != "/"
     }
 
-    /// Returns the port, or the usual one of the scheme.
+    /// Returns the port, or the default port of the scheme.
     pub fn port(&self) -> Option<u16> {
         self.0.port_or_known_default()
     }
 }
 
-impl Value for HttpUrl {
-    const NOTATION: Notation = Notation::Quoted;
-
+impl SettingValue for HttpUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let invalid = || "must be an http or https URL without user, query and fragment".to_owned();
         let url = Url::parse(text).map_err(|_| invalid())?;
@@ -49,11 +47,11 @@ impl Value for HttpUrl {
         }
     }
 
-    fn show(&self) -> String {
-        self.as_str().to_owned()
+    fn to_toml(&self) -> toml::Value {
+        self.as_str().into()
     }
 
-    fn describe() -> String {
+    fn expected() -> String {
         "an `http` or `https` URL".to_owned()
     }
 }
