@@ -20,7 +20,7 @@ use crate::{
     },
     entity::session,
     error::ServiceError,
-    metrics::{RefreshTokenReuse, SessionEnd},
+    metrics::{RefreshTokenMisuse, SessionEnd},
     secret::RefreshToken,
     store::{Context as _, Transaction, write},
 };
@@ -89,9 +89,9 @@ async fn try_refresh(
     match token_age(app, &claim, &session, now) {
         TokenAge::Current => {}
         TokenAge::JustRotated => return Ok(issue_pair(&keyring, &app.tokens, &session, &claim.secret, now)?),
-        TokenAge::Reused => return Err(revoke_misused(app, &session, RefreshTokenReuse::Reused, client, now).await),
+        TokenAge::Reused => return Err(revoke_misused(app, &session, RefreshTokenMisuse::Reused, client, now).await),
         TokenAge::OutOfSequence => {
-            return Err(revoke_misused(app, &session, RefreshTokenReuse::Ahead, client, now).await);
+            return Err(revoke_misused(app, &session, RefreshTokenMisuse::OutOfSequence, client, now).await);
         }
     }
 
@@ -171,18 +171,18 @@ async fn rotate(
 async fn revoke_misused(
     app: &App,
     session: &session::Model,
-    misuse: RefreshTokenReuse,
+    misuse: RefreshTokenMisuse,
     client: &Client,
     now: Timestamp,
 ) -> RefreshError {
     let kind = match misuse {
-        RefreshTokenReuse::Reused => Kind::RefreshTokenReused,
-        RefreshTokenReuse::Ahead => Kind::RefreshTokenOutOfSequence,
+        RefreshTokenMisuse::Reused => Kind::RefreshTokenReused,
+        RefreshTokenMisuse::OutOfSequence => Kind::RefreshTokenOutOfSequence,
     };
     let event = Event::failure(kind, client).user(Some(session.user_id)).session(session.id);
     match revoke_session(&app.db, &app.audit, session.id, event, now).await {
         Ok(true) => {
-            app.metrics.record_refresh_token_reuse(misuse);
+            app.metrics.record_refresh_token_misuse(misuse);
             tracing::warn!(session = %session.id, user = %session.user_id, ?kind, "revoked a session");
             RefreshError::InvalidToken
         }

@@ -30,7 +30,7 @@ impl Limits {
     /// [`ServiceError::RateLimited`], and the database's.
     pub async fn count_rejected_refresh(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
         let counted = self.count_request(db, client, "refresh", self.settings.rejected_refreshes, now).await;
-        self.record_rejection(RateLimit::InvalidRefresh, counted)
+        self.record_rejection(RateLimit::RejectedRefresh, counted)
     }
 
     /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns when it is then full again.
