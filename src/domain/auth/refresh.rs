@@ -110,7 +110,7 @@ async fn try_refresh(
 /// Returns the live session of a genuine token, if the token contains the session's secret.
 async fn find_session(app: &App, claim: &Claim, now: Timestamp) -> Result<Option<session::Model>, ServiceError> {
     let live = find_live(&app.db, claim.session, now).await?;
-    Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&claim.secret)))
+    Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.matches(&claim.secret)))
 }
 
 /// Decides whether a token is current, within the grace period, reused or out of sequence.
