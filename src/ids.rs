@@ -1,4 +1,4 @@
-//! Identifiers as types of their own, so that one kind never passes for another.
+//! Identifiers. Each kind has its own type, so that the compiler rejects one kind in place of another.
 
 use std::{fmt, str::FromStr};
 
@@ -17,24 +17,24 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new random identifier (UUID version 4).
+            /// Creates a random identifier (UUID version 4).
             pub fn random() -> Self {
                 Self(Uuid::new_v4())
             }
 
-            /// The identifier that these sixteen bytes are.
+            /// Creates the identifier from its 16 bytes.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
 
-            /// The sixteen bytes of the identifier.
+            /// Returns the 16 bytes of the identifier.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
         }
 
         impl TryFromU64 for $name {
-            /// No identifier of ours is a number that a database counts up.
+            /// Always fails. SeaORM requires the conversion for identifiers that the database generates.
             fn try_from_u64(_: u64) -> Result<Self, DbErr> {
                 Err(DbErr::ConvertFromU64(stringify!($name)))
             }
@@ -49,7 +49,7 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = InvalidId;
 
-            /// Reads the one spelling that `Display` writes.
+            /// Parses the form that `Display` writes: lower case, with hyphens.
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let id = Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)?;
                 if id.to_string() == text { Ok(id) } else { Err(InvalidId) }
@@ -63,18 +63,19 @@ id! {
     UserId
 }
 id! {
-    /// Names a session; access tokens carry it as `sid`.
+    /// Identifies a session. Access tokens contain it as `sid`.
     SessionId
 }
 id! {
-    /// Names a sealed key; access tokens carry a signing key's as `kid`, refresh tokens that of the key they are made with.
+    /// Identifies a sealed key. Access tokens contain the id of their signing key as `kid`, refresh tokens the id of the
+    /// key that authenticates them.
     KeyId
 }
 id! {
-    /// Names an audit event.
+    /// Identifies an audit event.
     AuditEventId
 }
 id! {
-    /// Names a request; its answer carries it as `X-Request-Id`.
+    /// Identifies a request. Its response has the id in the `X-Request-Id` header.
     RequestId
 }

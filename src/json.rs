@@ -1,18 +1,18 @@
-//! JSON texts, strictly read: what reaches the service from outside has one meaning.
+//! A strict JSON parser. It rejects repeated members, because parsers disagree about which one counts.
 
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// How deep arrays and objects may stand in one another.
+/// How deep arrays and objects may be nested.
 const MAX_DEPTH: u8 = 32;
 
-/// Reads a JSON text in which no member stands twice.
+/// Parses a JSON text.
 ///
 /// # Errors
-/// Of [`Category::Data`](serde_json::error::Category::Data) when a member stands twice, or arrays and objects stand more
-/// than 32 deep in one another; of the other kinds when the text is not JSON.
+/// Returns an error of [`Category::Data`](serde_json::error::Category::Data) if an object repeats a member, or if arrays
+/// and objects are nested more than 32 deep. Returns an error of another category if the text is not JSON.
 pub fn read(text: &[u8]) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Node { depth: MAX_DEPTH }.deserialize(&mut deserializer)?;
@@ -20,7 +20,7 @@ pub fn read(text: &[u8]) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-/// Reads any JSON value, refusing what `serde_json` lets pass: repeated members, and nesting beyond `depth`.
+/// Deserializes any JSON value. Unlike `serde_json`, it rejects repeated members, and nesting deeper than `depth`.
 struct Node {
     depth: u8,
 }

@@ -7,9 +7,9 @@
 use std::{fmt, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
-    registry::{Registry, Unit},
+    encoding::{EncodeLabelSet, EncodeMetric, text::encode},
+    metrics::{TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Metric, Registry, Unit},
 };
 
 /// The media type of [`Metrics::text`] (`OpenMetrics` 1.0).
@@ -68,7 +68,7 @@ label! {
         /// The queue of password hashes was full or too slow.
         Busy = "busy",
         /// The database was unavailable, or the service failed.
-        Failed = "failed",
+        Failure = "failure",
     }
 }
 
@@ -79,8 +79,8 @@ label! {
         Login = "login",
         /// Registrations from one client IP.
         Registration = "registration",
-        /// Invalid refresh tokens from one client IP.
-        InvalidRefresh = "invalid_refresh",
+        /// Rejected refresh tokens from one client IP.
+        RejectedRefresh = "rejected_refresh",
         /// Refreshes of one session.
         Refresh = "refresh",
     }
@@ -92,7 +92,7 @@ label! {
         /// The user signed out, or revoked the session or its refresh token.
         User = "user",
         /// A refresh token was reused or out of sequence.
-        RefreshTokenMisuse = "refresh_token_reuse",
+        RefreshTokenMisuse = "refresh_token_misuse",
         /// The user changed the password.
         PasswordChange = "password_change",
         /// The user had too many sessions, and this was the oldest.
@@ -114,7 +114,7 @@ label! {
 
 label! {
     /// The kind of a database error.
-    DatabaseError = "kind" {
+    DatabaseErrorKind = "kind" {
         /// The database did not respond in time, was out of reach, full or read-only.
         Unavailable = "unavailable",
         /// A transaction conflicted with another one, and was retried.
@@ -173,7 +173,7 @@ pub struct Metrics {
     active_requests: Gauge,
     logins: Counters<1>,
     rate_limited_requests: Counters<1>,
-    refresh_token_reuse: Counters<1>,
+    refresh_token_misuse: Counters<1>,
     sessions_opened: Counter,
     sessions_ended: Counters<1>,
     hash_queue_length: Gauge,
@@ -200,94 +200,89 @@ impl Default for Metrics {
 impl Metrics {
     /// Creates all metrics, with the value zero.
     pub fn new() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("vestibule"),
-            requests: Family::default(),
-            request_durations: Family::new_with_constructor(new_histogram),
-            active_requests: Gauge::default(),
-            logins: Family::default(),
-            rate_limited_requests: Family::default(),
-            refresh_token_reuse: Family::default(),
-            sessions_opened: Counter::default(),
-            sessions_ended: Family::default(),
-            hash_queue_length: Gauge::default(),
-            hash_queue_wait: new_histogram(),
-            hash_duration: new_histogram(),
-            database_connections: Family::default(),
-            database_errors: Family::default(),
-            clock_steps: Counter::default(),
-            job_runs: Family::default(),
-        };
-        metrics.create_series();
-        metrics.register();
-        metrics
-    }
-
-    /// Creates every series whose labels are known in advance. Otherwise Prometheus would not see the first event of a
-    /// kind as an increase.
-    fn create_series(&self) {
-        create_series(&self.logins, LoginOutcome::LABELS);
-        create_series(&self.rate_limited_requests, RateLimit::LABELS);
-        create_series(&self.refresh_token_reuse, RefreshTokenMisuse::LABELS);
-        create_series(&self.sessions_ended, SessionEnd::LABELS);
-        create_series(&self.database_connections, ConnectionState::LABELS);
-        create_series(&self.database_errors, DatabaseError::LABELS);
-        for job in Job::LABELS {
-            for outcome in JobOutcome::LABELS {
-                drop(self.job_runs.get_or_create(&[*job, *outcome]));
-            }
-        }
-    }
-
-    fn register(&mut self) {
-        self.register_http();
-        self.register_logins();
-        self.register_hashing();
-        self.register_operation();
-    }
-
-    fn register_http(&mut self) {
-        let registry = &mut self.registry;
-        let help = "Requests, by operation and status of the response";
-        registry.register("http_server_requests", help, self.requests.clone());
-        let help = "Time from the arrival of a request to the start of its response, by operation";
-        let durations = self.request_durations.clone();
-        registry.register_with_unit("http_server_request_duration", help, Unit::Seconds, durations);
-        registry.register("http_server_active_requests", "Requests in progress", self.active_requests.clone());
-    }
-
-    fn register_logins(&mut self) {
-        let registry = &mut self.registry;
-        registry.register("logins", "Login attempts, by outcome", self.logins.clone());
-        let help = "Requests rejected by a rate limit or a lockout, by limit";
-        registry.register("rate_limited_requests", help, self.rate_limited_requests.clone());
-        let help = "Reused or out-of-sequence refresh tokens; each one revoked its session";
-        registry.register("refresh_token_reuse", help, self.refresh_token_reuse.clone());
-        registry.register("sessions_opened", "Sessions opened", self.sessions_opened.clone());
-        let help = "Sessions ended or removed by this instance, by cause";
-        registry.register("sessions_ended", help, self.sessions_ended.clone());
-    }
-
-    fn register_hashing(&mut self) {
-        let registry = &mut self.registry;
-        registry.register("hash_queue_length", "Passwords waiting to be hashed", self.hash_queue_length.clone());
-        let (help, wait) = ("Time that passwords waited to be hashed", self.hash_queue_wait.clone());
-        registry.register_with_unit("hash_queue_wait", help, Unit::Seconds, wait);
-        let (help, duration) = ("Time that hashing a password took", self.hash_duration.clone());
-        registry.register_with_unit("hash_duration", help, Unit::Seconds, duration);
-    }
-
-    fn register_operation(&mut self) {
-        let registry = &mut self.registry;
+        let mut metrics = Registry::with_prefix("vestibule");
+        let registry = &mut metrics;
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of this instance", build);
-        let (help, connections) = ("Open database connections, by state", self.database_connections.clone());
-        registry.register("database_connections", help, connections);
-        registry.register("database_errors", "Database errors, by kind", self.database_errors.clone());
-        let help = "Steps of the reference clock that this instance noticed";
-        registry.register("clock_steps", help, self.clock_steps.clone());
-        let help = "Runs of background jobs, by outcome; runs with nothing to do count as well";
-        registry.register("job_runs", help, self.job_runs.clone());
+
+        Self {
+            requests: register(
+                registry,
+                "http_server_requests",
+                "Requests, by operation and status of the response",
+                Family::default(),
+            ),
+            request_durations: register_seconds(
+                registry,
+                "http_server_request_duration",
+                "Time from the arrival of a request to the start of its response, by operation",
+                Family::new_with_constructor(new_histogram as fn() -> Histogram),
+            ),
+            active_requests: register(
+                registry,
+                "http_server_active_requests",
+                "Requests in progress",
+                Gauge::default(),
+            ),
+            logins: register_labels(registry, "logins", "Login attempts, by outcome", LoginOutcome::LABELS),
+            rate_limited_requests: register_labels(
+                registry,
+                "rate_limited_requests",
+                "Requests rejected by a rate limit or a lockout, by limit",
+                RateLimit::LABELS,
+            ),
+            refresh_token_misuse: register_labels(
+                registry,
+                "refresh_token_misuse",
+                "Reused or out-of-sequence refresh tokens; each one revoked its session",
+                RefreshTokenMisuse::LABELS,
+            ),
+            sessions_opened: register(registry, "sessions_opened", "Sessions opened", Counter::default()),
+            sessions_ended: register_labels(
+                registry,
+                "sessions_ended",
+                "Sessions ended or removed by this instance, by cause",
+                SessionEnd::LABELS,
+            ),
+            hash_queue_length: register(
+                registry,
+                "hash_queue_length",
+                "Passwords waiting to be hashed",
+                Gauge::default(),
+            ),
+            hash_queue_wait: register_seconds(
+                registry,
+                "hash_queue_wait",
+                "Time that passwords waited to be hashed",
+                new_histogram(),
+            ),
+            hash_duration: register_seconds(
+                registry,
+                "hash_duration",
+                "Time that hashing a password took",
+                new_histogram(),
+            ),
+            database_connections: register_labels(
+                registry,
+                "database_connections",
+                "Open database connections, by state",
+                ConnectionState::LABELS,
+            ),
+            database_errors: register_labels(
+                registry,
+                "database_errors",
+                "Database errors, by kind",
+                DatabaseErrorKind::LABELS,
+            ),
+            clock_steps: register(
+                registry,
+                "clock_steps",
+                "Steps of the reference clock that this instance noticed",
+                Counter::default(),
+            ),
+            job_runs: register_job_runs(registry),
+            registry: metrics,
+        }
     }
 
     /// Returns all metrics in the text format of `OpenMetrics`, with these values of the gauges.
@@ -331,7 +326,7 @@ impl Metrics {
 
     /// Records a reused or out-of-sequence refresh token, and the end of its session.
     pub fn record_refresh_token_misuse(&self, kind: RefreshTokenMisuse) {
-        self.refresh_token_reuse.get_or_create(&[kind.label()]).inc();
+        self.refresh_token_misuse.get_or_create(&[kind.label()]).inc();
         self.record_sessions_ended(SessionEnd::RefreshTokenMisuse, 1);
     }
 
@@ -356,7 +351,7 @@ impl Metrics {
     }
 
     /// Records a database error.
-    pub fn record_database_error(&self, kind: DatabaseError) {
+    pub fn record_database_error(&self, kind: DatabaseErrorKind) {
         self.database_errors.get_or_create(&[kind.label()]).inc();
     }
 
@@ -381,11 +376,40 @@ impl Drop for ActiveRequest<'_> {
     }
 }
 
-/// Creates the series of each label value.
-fn create_series<M: Default>(family: &Family<[Label; 1], M>, labels: &[Label]) {
+/// Registers a metric and returns it.
+fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// Registers a metric that counts seconds, and returns it.
+fn register_seconds<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
+/// Registers a metric with one label, and creates the series of each value. Otherwise Prometheus would not see the first
+/// event of a kind as an increase.
+fn register_labels<M>(registry: &mut Registry, name: &str, help: &str, labels: &[Label]) -> Family<[Label; 1], M>
+where
+    M: EncodeMetric + TypedMetric + Default + fmt::Debug + Send + Sync + 'static,
+{
+    let family = Family::default();
     for label in labels {
         drop(family.get_or_create(&[*label]));
     }
+    register(registry, name, help, family)
+}
+
+fn register_job_runs(registry: &mut Registry) -> Counters<2> {
+    let family = Counters::default();
+    for job in Job::LABELS {
+        for outcome in JobOutcome::LABELS {
+            drop(family.get_or_create(&[*job, *outcome]));
+        }
+    }
+    let help = "Runs of background jobs, by outcome; runs with nothing to do count as well";
+    register(registry, "job_runs", help, family)
 }
 
 fn new_histogram() -> Histogram {

@@ -35,8 +35,10 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), config.server.shutdown_delay.get())?;
 
-    let routes = http::routes(Arc::clone(&instance), document, config.docs.enabled);
-    let endpoint = http::endpoint(routes, document, http::middleware_settings(&config.server), instance.metrics());
+    let docs = config.docs.enabled;
+    let routes = http::routes(Arc::clone(&instance), document, docs);
+    let middleware = http::middleware_settings(&config.server);
+    let endpoint = http::endpoint(routes, document, docs, middleware, instance.metrics());
     let settings = http::server_settings(config, tls);
     let serving = tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
     let metrics = MetricsServer::start(metrics_listener, &instance, config);

@@ -37,22 +37,25 @@ pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) 
         .boxed()
 }
 
-/// Wraps routes in the server's middleware.
+/// Wraps routes in the server's middleware. `docs` must be the same as for [`routes`].
 pub fn endpoint(
     routes: BoxEndpoint<'static>,
     document: &Document,
+    docs: bool,
     settings: MiddlewareSettings,
     metrics: &Arc<Metrics>,
 ) -> SharedEndpoint {
-    server::wrap_routes(routes, route_table(document), settings, Arc::clone(metrics))
+    server::wrap_routes(routes, route_table(document, docs), settings, Arc::clone(metrics))
 }
 
-/// Lists the paths of the API and of the documentation.
-fn route_table(document: &Document) -> RouteTable {
-    let operations = document.paths().into_iter();
-    let docs = api::docs::paths().map(|path| (path.to_owned(), vec![(Method::GET, DOCS_OPERATION.to_owned())]));
-
-    let routes = operations.chain(docs).map(|(template, operations)| server::Route { template, operations });
+/// Lists the paths of the API and, if `docs` is set, of the documentation.
+fn route_table(document: &Document, docs: bool) -> RouteTable {
+    let mut paths = document.paths();
+    if docs {
+        let get = (Method::GET, DOCS_OPERATION.to_owned());
+        paths.extend(api::docs::paths().map(|path| (path.to_owned(), vec![get.clone()])));
+    }
+    let routes = paths.into_iter().map(|(template, operations)| server::Route { template, operations });
     RouteTable::new(routes.collect())
 }
 
@@ -85,9 +88,6 @@ pub fn server_settings(config: &Config, tls: Option<Arc<Tls>>) -> ServerSettings
 }
 
 /// Loads the TLS certificate, if one is configured.
-///
-/// # Errors
-/// Returns a [`TlsError`] if the certificate or its key is unusable.
 pub fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
     let files = config.tls.certificate_file.clone().zip(config.tls.key_file.clone());
     let tls = files.map(|(certificate, key)| Tls::load(TlsFiles { certificate, key })).transpose()?;

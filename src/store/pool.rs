@@ -16,7 +16,7 @@ use super::{
     deadline::within_budget,
     error::{is_conflict, is_unavailable},
 };
-use crate::metrics::{DatabaseError, Metrics};
+use crate::metrics::{DatabaseErrorKind, Metrics};
 
 /// How long a unit of work may take on PostgreSQL, MySQL and MariaDB: one statement, or one transaction with its
 /// retries; also all units of one request together.
@@ -106,11 +106,11 @@ impl Pool {
     /// Counts a database error in the metrics.
     pub(super) fn record_error(&self, error: &DbErr) {
         self.metrics.record_database_error(if is_conflict(error) {
-            DatabaseError::Conflict
+            DatabaseErrorKind::Conflict
         } else if is_unavailable(error) {
-            DatabaseError::Unavailable
+            DatabaseErrorKind::Unavailable
         } else {
-            DatabaseError::Other
+            DatabaseErrorKind::Other
         });
     }
 

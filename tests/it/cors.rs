@@ -7,6 +7,7 @@ use crate::support::{TestApp, client::Answer};
 crate::trials![
     no_page_may_call_by_default_s84,
     listed_pages_may_ask_and_read_s84,
+    preflight_of_disabled_documentation_is_404,
     other_pages_may_neither_ask_nor_read_s84,
 ];
 
@@ -57,9 +58,17 @@ async fn listed_pages_may_ask_and_read_s84() {
         assert_eq!((answer.header("access-control-expose-headers"), answer.header("vary")), (exposed, "origin"));
         assert!(!answer.headers.contains_key("access-control-allow-credentials"));
     }
+    assert_eq!(ask(&app, LISTED, "/docs").await.status, 204);
     assert_eq!(ask(&app, LISTED, "/nothing").await.status, 404);
     let plain = app.call("OPTIONS", "/login").header("origin", LISTED).send().await;
     assert_eq!((plain.status, plain.header("allow")), (405, "POST"));
+}
+
+async fn preflight_of_disabled_documentation_is_404() {
+    let app = TestApp::builder().setting("server.cors_origins", LISTED).setting("docs.enabled", "false").start().await;
+    for path in ["/docs", "/openapi.json"] {
+        ask(&app, LISTED, path).await.is_problem(404, "not_found");
+    }
 }
 
 async fn other_pages_may_neither_ask_nor_read_s84() {

@@ -85,7 +85,7 @@ async fn no_secret_is_logged_at_any_level_s69_s112() {
         let mut output = server.welcome.clone();
         output += &server.stop();
         output += &deployment.logs();
-        assert!(output.contains("TRACE") && output.contains("RefreshTokenReused"), "everything is logged: {output}");
+        assert!(output.contains("TRACE") && output.contains("refresh_token_reused"), "everything is logged: {output}");
         let master = deployment.master_key();
         let secrets = tokens.iter().flat_map(|tokens| [&tokens.access, &tokens.refresh]).chain([&master]);
         let bytes = URL_SAFE_NO_PAD.decode(&master).unwrap();

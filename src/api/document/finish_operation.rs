@@ -11,7 +11,7 @@ use super::{
 };
 use crate::api::{
     declaration::Link,
-    schema::{MEDIA_TYPE, ProblemCode},
+    schema::{MEDIA_TYPE, ProblemCode, header_of},
 };
 
 /// Finishes the object of an operation.
@@ -82,7 +82,7 @@ fn describe_problems(
     let lines: Vec<_> = codes.iter().map(|code| format!("- `{}`: {}.", code.as_str(), code.title())).collect();
     response.insert("description".to_owned(), lines.join("\n").into());
     response.insert("x-problem-codes".to_owned(), codes.iter().map(|code| code.as_str()).collect());
-    if let Some(header) = codes.iter().find_map(|code| code.header()) {
+    if let Some(header) = codes.iter().find_map(|code| header_of(code.status())) {
         add_problem_header(response, &header)?;
     }
 

@@ -6,7 +6,7 @@ use super::{
     access::{Object, object_in},
     error::DocumentError,
 };
-use crate::api::schema::ProblemHeader;
+use poem::http::HeaderName;
 
 /// The headers that the server adds to every response which does not have them.
 const COMMON_HEADERS: [&str; 2] = ["Cache-Control", "X-Request-Id"];
@@ -39,8 +39,8 @@ pub(super) fn finish_headers(response: &mut Object) {
 }
 
 /// Adds the header of a problem code to a response.
-pub(super) fn add_problem_header(response: &mut Object, header: &ProblemHeader) -> Result<(), DocumentError> {
-    let name = usual_spelling(header.name().as_str());
+pub(super) fn add_problem_header(response: &mut Object, header: &HeaderName) -> Result<(), DocumentError> {
+    let name = usual_spelling(header.as_str());
     object_in(response, "headers")?.insert(name.clone(), reference(&name));
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{error::DocumentError, operation::problem_codes};
 use crate::{
     api::{
         apis::{self, Apis},
-        schema::{problem_code_of, problem_meta},
+        schema::{problem_code_of, problem_response_meta},
     },
     json,
 };
@@ -77,6 +77,6 @@ fn merge_problems(operation: &mut MetaOperation, uses_app: bool) {
 
     let responses = &mut operation.responses.responses;
     responses.retain(|response| problem_code_of(response).is_none());
-    responses.extend(one_per_status.map(problem_meta));
+    responses.extend(one_per_status.map(problem_response_meta));
     responses.sort_by_key(|response| response.status);
 }

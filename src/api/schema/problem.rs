@@ -5,19 +5,21 @@ use std::time::Duration;
 use poem::{
     Response,
     error::ResponseError,
-    http::{HeaderValue, StatusCode},
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use poem_openapi::{Object, types::ToJSON};
 
-use super::{
-    field_error::FieldError,
-    problem_code::{ProblemCode, ProblemHeader},
-};
+use super::{problem_code::ProblemCode, strings::CodeString};
+use crate::domain::password::Weakness;
 
 /// The media type of problems.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 /// The least `Retry-After`, and the usual one, in seconds.
 const MIN_RETRY_AFTER: u64 = 1;
+/// The challenge of RFC 6750 section 3, for a missing token and for wrong credentials.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"vestibule\"");
+/// The challenge for a token that is not valid.
+const CHALLENGE_INVALID: HeaderValue = HeaderValue::from_static("Bearer realm=\"vestibule\", error=\"invalid_token\"");
 
 /// An error (RFC 9457).
 #[derive(Debug, Object)]
@@ -34,14 +36,42 @@ pub(super) struct ProblemBody {
     /// What went wrong and what to do, for people.
     detail: String,
     /// What went wrong, for programs. More values may come; treat an unknown one by its status.
-    #[oai(validator(pattern = "^[a-z][a-z0-9_]*$"))]
-    code: String,
+    code: CodeString,
     /// The same text as `detail`, for clients that look for it here.
     message: String,
     /// Names the request in the service's log.
     request_id: String,
     /// What is wrong with the body, one entry for each member.
     errors: Option<Vec<FieldError>>,
+}
+
+/// One thing that is wrong with the body.
+#[derive(Clone, Debug, Object)]
+#[oai(rename = "FieldError")]
+pub struct FieldError {
+    /// Where: a JSON pointer (RFC 6901) into the body.
+    pointer: String,
+    /// What, in one word.
+    code: CodeString,
+    /// What, for people.
+    detail: String,
+}
+
+impl FieldError {
+    pub(super) fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code: CodeString(code), detail: detail.into() }
+    }
+
+    /// Returns the field error of a new password that breaks the password policy.
+    pub(crate) fn weak_password(pointer: &str, weakness: Weakness) -> Self {
+        let code = match weakness {
+            Weakness::TooShort(_) => "too_short",
+            Weakness::TooLong => "too_long",
+            Weakness::Common => "common",
+            Weakness::SameAsName => "same_as_username",
+        };
+        Self::new(pointer, code, weakness.to_string())
+    }
 }
 
 /// An error that is sent to a client. The server adds the request id and writes the response.
@@ -115,11 +145,11 @@ impl Problem {
         let body = self.to_body(request_id).to_json_string();
         let mut response = Response::builder().status(status).content_type(MEDIA_TYPE).body(body);
 
-        if let Some(header) = self.code.header() {
-            let name = header.name();
-            let value = match header {
-                ProblemHeader::Authenticate(challenge) => challenge,
-                ProblemHeader::RetryAfter => HeaderValue::from(self.retry_after),
+        if let Some(name) = header_of(status) {
+            let value = match self.code {
+                ProblemCode::InvalidToken => CHALLENGE_INVALID,
+                _ if name == header::WWW_AUTHENTICATE => CHALLENGE,
+                _ => HeaderValue::from(self.retry_after),
             };
             response.headers_mut().insert(name, value);
         }
@@ -129,11 +159,11 @@ impl Problem {
     fn to_body(&self, request_id: &str) -> ProblemBody {
         let detail = self.detail.as_deref().unwrap_or_else(|| self.code.detail());
         ProblemBody {
-            kind: self.code.urn(),
+            kind: format!("urn:vestibule:problem:{}", self.code.as_str()),
             title: self.code.title().to_owned(),
             status: self.code.status().as_u16().into(),
             detail: detail.to_owned(),
-            code: self.code.as_str().to_owned(),
+            code: CodeString(self.code.as_str()),
             message: detail.to_owned(),
             request_id: request_id.to_owned(),
             errors: (!self.errors.is_empty()).then(|| self.errors.clone()),
@@ -144,5 +174,14 @@ impl Problem {
 impl ResponseError for Problem {
     fn status(&self) -> StatusCode {
         self.code.status()
+    }
+}
+
+/// Returns the header that problems with this status have beside those of every response.
+pub(crate) const fn header_of(status: StatusCode) -> Option<HeaderName> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some(header::WWW_AUTHENTICATE),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(header::RETRY_AFTER),
+        _ => None,
     }
 }

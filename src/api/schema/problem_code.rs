@@ -1,32 +1,6 @@
 //! Problem codes: the table of every error that a client can receive.
 
-use poem::http::{HeaderName, HeaderValue, StatusCode, header};
-
-/// The pattern of every code.
-pub const CODE_PATTERN: &str = "^[a-z][a-z0-9_]*$";
-/// The challenge of RFC 6750 section 3, for a missing token and for wrong credentials.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"vestibule\"");
-/// The same for a token that was sent and is not accepted.
-const CHALLENGE_INVALID: HeaderValue = HeaderValue::from_static("Bearer realm=\"vestibule\", error=\"invalid_token\"");
-
-/// A header that depends on the problem code.
-#[derive(Clone, Debug)]
-pub enum ProblemHeader {
-    /// `WWW-Authenticate` with this challenge.
-    Authenticate(HeaderValue),
-    /// `Retry-After`.
-    RetryAfter,
-}
-
-impl ProblemHeader {
-    /// Returns the name of the header.
-    pub const fn name(&self) -> HeaderName {
-        match self {
-            Self::Authenticate(_) => header::WWW_AUTHENTICATE,
-            Self::RetryAfter => header::RETRY_AFTER,
-        }
-    }
-}
+use poem::http::StatusCode;
 
 macro_rules! problem_codes {
     ($($variant:ident = $code:literal, $status:ident, $title:literal, $detail:literal;)*) => {
@@ -107,23 +81,4 @@ problem_codes! {
          again after Retry-After seconds.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, "The request took too long",
         "The request was not finished in time. Try again after Retry-After seconds.";
-}
-
-impl ProblemCode {
-    /// Returns the `type` member: a URN, which names the problem but locates no page.
-    pub fn urn(self) -> String {
-        format!("urn:vestibule:problem:{}", self.as_str())
-    }
-
-    /// Returns the header that responses with this code carry beside the usual ones.
-    pub fn header(self) -> Option<ProblemHeader> {
-        match self.status() {
-            StatusCode::UNAUTHORIZED if self == Self::InvalidToken => {
-                Some(ProblemHeader::Authenticate(CHALLENGE_INVALID))
-            }
-            StatusCode::UNAUTHORIZED => Some(ProblemHeader::Authenticate(CHALLENGE)),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(ProblemHeader::RetryAfter),
-            _ => None,
-        }
-    }
 }

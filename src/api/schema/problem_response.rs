@@ -13,6 +13,7 @@ use super::{
     problem::{MEDIA_TYPE, Problem, ProblemBody},
     problem_code::ProblemCode,
 };
+use crate::error::ServiceError;
 
 /// A domain error that clients receive as a problem.
 pub(crate) trait IntoProblem: Into<Problem> {
@@ -41,7 +42,7 @@ impl<E> From<ProblemResponse<E>> for Error {
 impl<E: IntoProblem> ApiResponse for ProblemResponse<E> {
     /// Returns one entry for each code, with the code as its description. The document merges them by status.
     fn meta() -> MetaResponses {
-        MetaResponses { responses: E::CODES.iter().copied().map(problem_meta).collect() }
+        MetaResponses { responses: E::CODES.iter().copied().map(problem_response_meta).collect() }
     }
 
     fn register(registry: &mut Registry) {
@@ -50,7 +51,7 @@ impl<E: IntoProblem> ApiResponse for ProblemResponse<E> {
 }
 
 /// Returns the entry of a problem code.
-pub(crate) fn problem_meta(code: ProblemCode) -> MetaResponse {
+pub(crate) fn problem_response_meta(code: ProblemCode) -> MetaResponse {
     MetaResponse {
         description: code.as_str(),
         status: Some(code.status().as_u16()),
@@ -63,4 +64,25 @@ pub(crate) fn problem_meta(code: ProblemCode) -> MetaResponse {
 /// Returns the problem code of an entry, or `None` if it is no problem.
 pub(crate) fn problem_code_of(response: &MetaResponse) -> Option<ProblemCode> {
     ProblemCode::ALL.iter().copied().find(|code| code.as_str() == response.description)
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        let cause = error.chain();
+        match error {
+            ServiceError::RateLimited { retry_after } => {
+                Self::new(ProblemCode::TooManyRequests).with_retry_after(retry_after)
+            }
+            ServiceError::Busy { retry_after } => {
+                Self::new(ProblemCode::Busy).with_retry_after(retry_after).with_cause(cause)
+            }
+            ServiceError::Unavailable { .. } => Self::new(ProblemCode::Unavailable).with_cause(cause),
+            ServiceError::Internal { .. } => Self::internal(cause),
+        }
+    }
+}
+
+/// For operations without errors of their own. None of them hashes a password or has a rate limit.
+impl IntoProblem for ServiceError {
+    const CODES: &'static [ProblemCode] = &[ProblemCode::Unavailable];
 }

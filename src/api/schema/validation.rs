@@ -11,7 +11,10 @@ use jsonschema::{
 use poem_openapi::types::Type;
 use serde_json::{Value, json};
 
-use super::{field_error::FieldError, problem::Problem, problem_code::ProblemCode};
+use super::{
+    problem::{FieldError, Problem},
+    problem_code::ProblemCode,
+};
 
 /// The most field errors of one response. A body of many unknown members would otherwise get a far larger response.
 const MAX_ERRORS: usize = 16;
@@ -24,9 +27,6 @@ pub(crate) struct RequestValidators(HashMap<String, Validator>);
 
 impl RequestValidators {
     /// Compiles the schema `name` of the document's `components`.
-    ///
-    /// # Errors
-    /// If the schema is invalid.
     pub(crate) fn add(&mut self, name: &str, components: &Value) -> Result<(), ValidationError<'static>> {
         let schema = json!({
             "allOf": [{ "$ref": format!("#/components/schemas/{name}") }],
@@ -37,10 +37,7 @@ impl RequestValidators {
         Ok(())
     }
 
-    /// Checks that `body` satisfies the schema of `T`.
-    ///
-    /// # Errors
-    /// `invalid_request` with a field error for each violation.
+    /// Checks that `body` satisfies the schema of `T`. The problem has a field error for each violation.
     pub(super) fn validate<T: Type>(&self, body: &Value) -> Result<(), Problem> {
         let name = T::name();
         let validator = self.0.get(&*name).ok_or_else(|| Problem::internal(format!("{name} has no validator")))?;

@@ -58,7 +58,7 @@ pub async fn login(app: &App, attempt: LoginAttempt) -> Result<TokenPair, LoginE
         Err(LoginError::Service(ServiceError::RateLimited { .. })) => LoginOutcome::RateLimited,
         Err(LoginError::Service(ServiceError::Busy { .. })) => LoginOutcome::Busy,
         Err(LoginError::Service(ServiceError::Unavailable { .. } | ServiceError::Internal { .. })) => {
-            LoginOutcome::Failed
+            LoginOutcome::Failure
         }
     });
     outcome

@@ -125,7 +125,7 @@ async fn find_session(
     now: Timestamp,
 ) -> Result<Option<session::Model>, ServiceError> {
     let live = find_live_session(&app.db, content.session, now).await?;
-    Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.fits(&content.secret)))
+    Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.matches(&content.secret)))
 }
 
 /// Decides whether a token is current, within the grace period, reused or out of sequence.

@@ -13,7 +13,7 @@ crate::trials![
     counts_separate_circles_once_each,
     finds_an_upward_edge_in_every_form,
     finds_an_upward_edge_inside_a_folder,
-    finds_an_upward_edge_between_modules_of_one_row,
+    finds_an_upward_edge_between_neighbours,
     finds_a_module_without_a_place_in_the_order,
     finds_a_forbidden_name_in_every_form,
     finds_the_library_named_by_the_migrations,
@@ -161,10 +161,10 @@ async fn finds_an_upward_edge_inside_a_folder() {
     );
 }
 
-async fn finds_an_upward_edge_between_modules_of_one_row() {
-    let tree = planted([("lib.rs", "mod api; mod pages;"), ("api.rs", ""), ("pages.rs", "use crate::api;")]);
+async fn finds_an_upward_edge_between_neighbours() {
+    let tree = planted([("lib.rs", "mod api; mod server;"), ("api.rs", "use crate::server;"), ("server.rs", "")]);
     let found = rules::upward(&tree, &ORDERS);
-    assert_eq!(found, ["pages is not above api: src/pages.rs:1 names crate::api (src/api.rs)"]);
+    assert_eq!(found, ["api is not above server: src/api.rs:1 names crate::server (src/server.rs)"]);
 }
 
 async fn finds_a_module_without_a_place_in_the_order() {
@@ -218,10 +218,7 @@ async fn finds_a_forbidden_name_in_every_form() {
         planted([("lib.rs", "mod entity;"), ("entity.rs", "use sqlx::Row;\nuse poem::Route;\nuse serde::Serialize;")]);
     assert_eq!(
         rules::forbidden(&tree, &NAMES),
-        [
-            "src/entity.rs:2: only startup, server, api, pages may name poem",
-            "src/entity.rs:3: entity may not name serde"
-        ]
+        ["src/entity.rs:2: only startup, server, api may name poem", "src/entity.rs:3: entity may not name serde"]
     );
     let tree = planted([("lib.rs", ""), ("main.rs", "mod cli;"), ("cli.rs", "\nuse vestibule::entity::user;")]);
     let found = rules::forbidden(&tree, &NAMES);

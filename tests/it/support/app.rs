@@ -190,7 +190,7 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differenc
     };
     let listeners = server::bind(&config.server.listen, false).unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
-    let endpoint = http::endpoint(routes, document(), middleware, &metrics);
+    let endpoint = http::endpoint(routes, document(), config.docs.enabled, middleware, &metrics);
     let tls = http::load_tls(&config).unwrap();
     let mut connections = http::server_settings(&config, tls.clone());
     connections.deadlines = deadlines.unwrap_or(connections.deadlines);
