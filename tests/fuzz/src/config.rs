@@ -1,7 +1,7 @@
 //! Settings: whatever file and variables say, what is accepted is within its bounds, variables
 //! win, a setting that does not exist is refused, and no message shows a secret.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use vestibule::config::Config;
 
@@ -72,7 +72,7 @@ pub(crate) fn run(data: &[u8]) {
     // Variables stand behind a line of dashes, without their prefix.
     let (file, variables) = text.split_once("\n---\n").unwrap_or((text, ""));
     let variables = variables.lines().filter_map(|line| line.split_once('='));
-    let variables: HashMap<_, _> =
+    let variables: BTreeMap<_, _> =
         variables.map(|(name, value)| (format!("VESTIBULE_{name}"), value.to_owned())).collect();
     // What begins with an exclamation mark goes on in the line of the secret.
     let file = file.strip_prefix('!').map_or_else(|| format!("\n{file}"), ToOwned::to_owned);
@@ -115,28 +115,32 @@ fn accepted(config: &Config) {
 }
 
 /// What holds for settings that differ in one point from ones that were accepted.
-fn others(file: &str, variables: &HashMap<String, String>, accepted: &Config) {
+fn others(file: &str, variables: &BTreeMap<String, String>, accepted: &Config) {
     let with = |name: &str, value: &str| {
         let mut more = variables.clone();
-        // The library takes either spelling, and the targets is the one that operators use.
+        // Variables with this name in small letters are about the same setting.
         more.retain(|other, _| !other.eq_ignore_ascii_case(name));
         more.insert(name.to_owned(), value.to_owned());
-        Config::parse(file, more)
+        more
     };
+    let parse_with = |name: &str, value: &str| Config::parse(file, with(name, value));
     let other = if grace(accepted) == Duration::from_secs(7) { 8 } else { 7 };
     let name = "VESTIBULE_SESSIONS__REFRESH_GRACE_PERIOD";
-    let config = with(name, &format!("{other}s")).expect("another grace period is accepted");
+    let config = parse_with(name, &format!("{other}s")).expect("another grace period is accepted");
     assert_eq!(grace(&config), Duration::from_secs(other), "variables win");
-    assert!(with(name, "").is_ok(), "an empty variable counts as not set");
+    assert!(parse_with(name, "").is_ok(), "an empty variable counts as not set");
     for value in ["301s", "-1s", "1.0s", "1e1s", " 7s", "7", "7 s", "true", "seven"] {
-        assert!(with(name, value).is_err(), "{value:?} is a grace period");
+        assert!(parse_with(name, value).is_err(), "{value:?} is a grace period");
     }
-    let error = with("VESTIBULE_SESSIONS__REFRESH_GRACES", "7s").map(drop).expect_err("it does not exist");
+    let mut twice = with(name, "7s");
+    twice.insert(name.to_ascii_lowercase(), "7s".to_owned());
+    assert!(Config::parse(file, twice).is_err(), "two variables set one setting");
+    let error = parse_with("VESTIBULE_SESSIONS__REFRESH_GRACES", "7s").map(drop).expect_err("it does not exist");
     assert!(error.to_string().contains("REFRESH_GRACES"), "{error}");
 }
 
 /// Secrets in variables are no more shown than those of a file.
-fn with_secret_variables(file: &str, mut variables: HashMap<String, String>) {
+fn with_secret_variables(file: &str, mut variables: BTreeMap<String, String>) {
     variables.insert("VESTIBULE_KEYS__MASTER_KEY".to_owned(), SECRET.to_owned());
     variables.insert("VESTIBULE_DATABASE__URL".to_owned(), format!("postgres://user:{SECRET}@host/db"));
     match Config::parse(file, variables) {

@@ -11,8 +11,9 @@ const TRUSTED: [&str; 3] = ["10.0.0.0/8", "127.0.0.0/8", "2001:db8:aa::/48"];
 const CLIENTS: [&str; 4] = ["203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7", "11.0.0.1"];
 const PROXIES: [&str; 4] = ["10.0.0.1", "127.0.0.1", "2001:db8:aa::1", "::ffff:10.0.0.2"];
 
-static RESOLVER: LazyLock<ClientIpResolver> =
-    LazyLock::new(|| ClientIpResolver::new(TRUSTED.iter().map(|network| network.parse().expect("a network")).collect()));
+static RESOLVER: LazyLock<ClientIpResolver> = LazyLock::new(|| {
+    ClientIpResolver::new(TRUSTED.iter().map(|network| network.parse().expect("a network")).collect())
+});
 
 /// How a proxy says from where a request came.
 #[derive(Clone, Copy, Debug)]

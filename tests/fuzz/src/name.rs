@@ -1,15 +1,15 @@
 //! Names: a canonical form is bounded and is its own canonical form, and every spelling that it has leads to it.
 
 use unicode_normalization::is_nfc;
-use vestibule::domain::name::{MAX_LENGTH, Name, canonical};
+use vestibule::domain::name::{MAX_LENGTH, Name, canonicalize};
 
 pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    let form = canonical(text);
+    let form = canonicalize(text);
     if let Some(form) = &form {
         let length = form.chars().count();
         assert!((1..=MAX_LENGTH).contains(&length), "{form:?} has {length} letters");
-        assert_eq!(canonical(form).as_ref(), Some(form), "the form has another form");
+        assert_eq!(canonicalize(form).as_ref(), Some(form), "the form has another form");
         assert!(is_nfc(form), "{form:?} is not normalised");
         assert!(!form.chars().any(|letter| letter.is_control() || letter.is_whitespace()), "{form:?} is not plain");
         assert!(!form.contains('ς'), "{form:?} has a final sigma");
@@ -23,7 +23,7 @@ pub(crate) fn run(data: &[u8]) {
         // Typed in capitals, or in small letters, it is the same name.
         for other in [text.to_lowercase(), text.to_uppercase()] {
             if other.chars().count() == text.chars().count() && Name::parse(&other).is_ok() {
-                assert_eq!(canonical(&other), form, "{other:?} is another name than {text:?}");
+                assert_eq!(canonicalize(&other), form, "{other:?} is another name than {text:?}");
             }
         }
     }

@@ -27,13 +27,13 @@ pub(crate) fn run(data: &[u8]) {
             return;
         }
     }
-    let before = APP.hashing.computed();
-    let verdict = RUNTIME.block_on(verify(&APP.hashing, PASSWORD, text));
-    assert_eq!(APP.hashing.computed() - before, 1, "every check costs one hash");
+    let before = APP.hasher.computed();
+    let verdict = RUNTIME.block_on(verify(&APP.hasher, PASSWORD, text));
+    assert_eq!(APP.hasher.computed() - before, 1, "every check costs one hash");
     let right = cost.is_some_and(|cost| is_right(text, cost));
     match verdict {
-        Some(Verdict::Right { .. }) => assert!(right, "{text} is no hash of the password"),
-        Some(Verdict::Wrong) => assert!(!right, "{text} is a hash of the password"),
+        Some(Verdict::Match { .. }) => assert!(right, "{text} is no hash of the password"),
+        Some(Verdict::Mismatch) => assert!(!right, "{text} is a hash of the password"),
         None => panic!("{text} makes a login fail"),
     }
 }

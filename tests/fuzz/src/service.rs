@@ -7,9 +7,9 @@ use std::{
 
 use tokio::runtime::Runtime;
 use vestibule::{
-    clock::{Clock, Reading, Timestamp},
+    clock::{Clock, Timestamp},
     config::{self, Config},
-    domain::App,
+    domain::app::App,
     startup,
 };
 
@@ -35,12 +35,12 @@ pub(crate) static APP: LazyLock<App> = LazyLock::new(|| {
     let variables = settings.map(|(key, value)| (config::variable(key), value));
     let config = Config::parse("", variables).expect("the settings can be used");
     let clock = Clock::frozen(Timestamp::from_micros(NOW * 1_000_000));
-    let app = RUNTIME.block_on(startup::open_patiently(&config, &clock, &Arc::default())).expect("the service starts");
+    let app = RUNTIME.block_on(startup::open_with_retry(&config, &clock, &Arc::default())).expect("the service starts");
     fs::remove_dir_all(&folder).expect("the temporary folder can be removed");
     app
 });
 
-/// What its clock shows.
-pub(crate) fn now() -> Reading {
-    APP.clock.read()
+/// Returns what the clock of [`APP`] shows.
+pub(crate) fn now() -> Timestamp {
+    APP.clock.now()
 }
