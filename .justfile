@@ -1,25 +1,25 @@
-# Shorthands; whatever has logic is in tests/run or a subcommand of the binary.
+# Shortcuts. The logic is in tests/run and in the commands of the binary.
 
 # Run the server
 serve:
     cargo run --release
 
-# What to run before each commit
+# Run the tests that belong before each commit
 quick:
     tests/run it lint
 
-# Everything
+# Run every suite except timing and advisories
 all:
     tests/run all
 
-# Record the document's examples and write openapi.yaml
+# Record the examples of the OpenAPI document and write openapi.yaml
 examples:
     tests/run examples
 
-# Build the binary that is published
+# Build the published binary
 release:
     .ci/release
 
-# Write what it is made of
+# Write the SBOM of the published binary
 sbom:
     .ci/sbom

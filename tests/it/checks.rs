@@ -140,36 +140,37 @@ fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
     let [head, taken, kept] = [deadlines.head, deadlines.response, deadlines.idle].map(|time| time.as_secs());
     let (body, request) = (server.body_timeout.get().as_secs(), server.request_timeout.get().as_secs());
     let audit = whole(config.audit.retention.get(), DAY);
-    let (known, devices) = (whole(limits.known_network_lifetime.get(), DAY), limits.known_networks.get());
+    let (known, networks) = (whole(limits.known_network_lifetime.get(), DAY), limits.known_networks.get());
     let readme = vec![
         format!(
-            "the head of a request has {head} seconds, TLS handshake included, its body {body}, an answer that is not \
-             read {taken}, and a connection without a request {kept}"
+            "A client has {head} seconds to send the head of a request, including the TLS handshake, {body} seconds to \
+             send its body and {taken} seconds to read the response; an idle connection stays open for {kept} seconds"
         ),
         format!("valid for {access} minutes"),
-        format!("after {idle} days without a refresh, after {lifetime} days whatever happens"),
-        format!("for {grace} seconds, as long as that one has not been used"),
+        format!("expires {idle} days after its last refresh, and {lifetime} days after its login"),
+        format!("for {grace} seconds, as long as the successor has not been used"),
         format!("argon2id ({} MiB, {} passes)", passwords.cost().memory_kib / 1024, passwords.cost().iterations),
-        format!("in the last {known} days ({devices} of them at most"),
+        format!("in the last {known} days (at most {networks} networks)"),
         format!("Events are kept for {audit} days"),
     ];
     let mut security = vec![
         format!(
-            "{head} seconds for a head (and the handshake, and whatever comes before a protocol is known), {body} for a \
-             body, {request} for a request, {taken} for an answer that is not read, {kept} without a request"
+            "{head} seconds for the head of a request (including the TLS handshake and everything before the protocol is \
+             known), {body} for its body, {request} for the whole request, {taken} for reading the response, {kept} \
+             without a request"
         ),
         format!("ends {idle} days after its last refresh and {lifetime} days after its login"),
-        format!("accept one until it expires, {access} minutes after it was made"),
-        format!("within the grace ({grace} seconds)"),
-        format!("in the last {known} days, {devices} of them at most"),
+        format!("accept one until it expires, {access} minutes after it was issued"),
+        format!("within the grace period ({grace} seconds)"),
+        format!("in the last {known} days. A user has at most {networks};"),
         format!("are kept for {audit} days"),
     ];
-    security.extend(throttles(limits));
+    security.extend(rate_limits(limits));
     (readme, security)
 }
 
-/// The rows of SECURITY.md's table of what is counted, in which a day is a day and no number.
-fn throttles(limits: &Limits) -> Vec<String> {
+/// The rows of the table of rate limits in SECURITY.md, which says "a day" for the duration of a lockout.
+fn rate_limits(limits: &Limits) -> Vec<String> {
     let [login_burst, logins_per_minute, registrations_per_hour, refused, refreshes, free_failures, threshold] = [
         limits.login_burst,
         limits.logins_per_minute,
@@ -183,15 +184,15 @@ fn throttles(limits: &Limits) -> Vec<String> {
     let longest = whole(limits.max_backoff.get(), 60);
     assert_eq!(limits.lockout_duration.get(), Duration::from_secs(DAY));
     vec![
-        format!("| {login_burst} at once, {logins_per_minute} a minute; a try with another name"),
+        format!("| {login_burst} at once, {logins_per_minute} a minute; an attempt with another user name"),
         format!(
-            "| {free_failures} at once, then after 1, 2, 4 … seconds, at most {longest} minutes; at {threshold} the \
-             account is closed to unknown devices for a day"
+            "| {free_failures} at once; then a backoff of 1, 2, 4 … seconds, at most {longest} minutes; the {threshold}th \
+             locks the user out from unknown networks for a day"
         ),
         format!(
-            "| registrations from one address | {registrations_per_hour} at once, {registrations_per_hour} an hour |"
+            "| registrations from one client IP | {registrations_per_hour} at once, {registrations_per_hour} an hour |"
         ),
-        format!("| refused refresh tokens from one address | {refused} at once, {refused} a minute;"),
+        format!("| rejected refresh tokens from one client IP | {refused} at once, {refused} a minute;"),
         format!("| refreshes of one session | {refreshes} at once, {refreshes} a minute;"),
     ]
 }
@@ -216,15 +217,15 @@ async fn numbers_of_the_texts_are_the_defaults_s121() {
 
 async fn planted_wrong_numbers_are_found() {
     let (readme, security) = (read("README.md"), read("SECURITY.md"));
-    let (right, wrong) = ("(20 of them at most", "(30 of them at most");
+    let (right, wrong) = ("(at most 20 networks", "(at most 30 networks");
     assert!(readme.contains(right), "{right}");
     assert_eq!(untrue(&readme.replace(right, wrong), &security).len(), 1, "{wrong}");
     for (right, wrong) in [
-        ("| 30 at once, 30 a minute; a try", "| 30 at once, 31 a minute; a try"),
+        ("| 30 at once, 30 a minute; an attempt", "| 30 at once, 31 a minute; an attempt"),
         ("at most 15 minutes", "at most 16 minutes"),
-        ("at 100 the account", "at 10 the account"),
+        ("the 100th locks", "the 10th locks"),
         ("| 20 at once, 20 an hour", "| 21 at once, 20 an hour"),
-        ("days, 20 of them", "days, 21 of them"),
+        ("A user has at most 20;", "A user has at most 21;"),
     ] {
         assert!(security.contains(right), "{right}");
         assert_eq!(untrue(&readme, &security.replace(right, wrong)).len(), 1, "{wrong}");
