@@ -121,9 +121,9 @@ impl Pool {
 
     /// Runs a unit of work until its deadline. A write that misses the deadline may have been done or not.
     pub(super) async fn with_deadline<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
-        // Declared before the work: on cancellation, `work` is dropped after the guard and returns its connection.
-        let mut guard = CancellationGuard { check: &self.check, completed: false };
         let work = std::pin::pin!(work);
+        // Declared after the work: on cancellation the guard is dropped first, before the work returns its connection.
+        let mut guard = CancellationGuard { check: &self.check, completed: false };
 
         let outcome = within_budget(self.budget, Duration::ZERO, work).await;
         guard.completed = true;

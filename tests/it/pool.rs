@@ -35,7 +35,7 @@ async fn overdue_work_is_left_and_its_connection_closed() {
     let begun = Instant::now();
     let error = app.app.db.execute_unprepared(sleep).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    assert!(error.to_string().contains("did not answer within 2500 ms"), "{error}");
+    assert!(error.to_string().contains("did not respond within 2500 ms"), "{error}");
     assert_ne!(connection(&app, id).await, before, "not even one that answers a moment later");
 }
 
