@@ -1,38 +1,4 @@
-//! The declaration of settings: the macro that declares a section, and what it generates.
-
-use super::error::variable;
-
-/// One setting, as it was declared.
-#[derive(Debug)]
-pub struct Declaration {
-    /// The name of the field in its section.
-    pub name: &'static str,
-    /// The section and the name, such as `server.listen`.
-    pub key: &'static str,
-    /// The lines of the field's doc comment.
-    pub description: &'static [&'static str],
-    /// The default as text; empty for a setting that has none.
-    pub default: &'static str,
-    /// Describes the type and its bounds.
-    pub expected: fn() -> String,
-}
-
-impl Declaration {
-    /// Returns the environment variable of the setting.
-    pub fn variable(&self) -> String {
-        variable(self.key)
-    }
-}
-
-/// One section, as it was declared.
-pub(super) struct SectionDeclaration {
-    /// The name in brackets.
-    pub(super) name: &'static str,
-    /// The lines of the section's doc comment.
-    pub(super) description: &'static [&'static str],
-    /// Its settings, in the order of their declaration.
-    pub(super) settings: &'static [Declaration],
-}
+//! The macro that declares a section.
 
 /// Declares a section: each field with its description (the doc comment), its type with bounds, and its default as text.
 /// An empty default means that the setting has none.
@@ -56,12 +22,12 @@ macro_rules! settings {
         }
 
         impl $section {
-            pub(super) const DECLARATION: $crate::config::declare::SectionDeclaration =
-                $crate::config::declare::SectionDeclaration {
+            pub(super) const DECLARATION: $crate::config::declaration::SectionDeclaration =
+                $crate::config::declaration::SectionDeclaration {
                     name: $name,
                     description: &[$($about),+],
                     settings: &[$(
-                        $crate::config::declare::Declaration {
+                        $crate::config::declaration::Declaration {
                             name: stringify!($field),
                             key: concat!($name, ".", stringify!($field)),
                             description: &[$($description),+],

@@ -2,6 +2,7 @@
 
 mod audit;
 mod database;
+mod declaration;
 mod declare;
 mod docs;
 mod error;
@@ -26,7 +27,7 @@ mod value;
 pub use self::{
     audit::Audit,
     database::{Database, DatabaseUrl},
-    declare::Declaration,
+    declaration::Declaration,
     docs::Docs,
     error::{ConfigError, variable},
     http_url::HttpUrl,

@@ -1,7 +1,7 @@
 //! Texts that are generated from the declarations: the reference page and the example file.
 
 use super::{
-    declare::{Declaration, SectionDeclaration},
+    declaration::{Declaration, SectionDeclaration},
     error::ConfigError,
     root::Config,
 };

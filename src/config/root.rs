@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     audit, database,
-    declare::{Declaration, SectionDeclaration},
+    declaration::{Declaration, SectionDeclaration},
     docs,
     error::ConfigError,
     keys, limits, log, metrics, passwords, registration, server, sessions,

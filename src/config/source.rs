@@ -11,7 +11,7 @@ use std::{
 use toml::Table;
 
 use super::{
-    declare::{Declaration, SectionDeclaration},
+    declaration::{Declaration, SectionDeclaration},
     error::{ConfigError, PREFIX},
     value::SettingValue,
 };

@@ -1,0 +1,35 @@
+//! Settings and sections as they were declared.
+
+use super::error::variable;
+
+/// One setting, as it was declared.
+#[derive(Debug)]
+pub struct Declaration {
+    /// The name of the field in its section.
+    pub name: &'static str,
+    /// The section and the name, such as `server.listen`.
+    pub key: &'static str,
+    /// The lines of the field's doc comment.
+    pub description: &'static [&'static str],
+    /// The default as text; empty for a setting that has none.
+    pub default: &'static str,
+    /// Describes the type and its bounds.
+    pub expected: fn() -> String,
+}
+
+impl Declaration {
+    /// Returns the environment variable of the setting.
+    pub fn variable(&self) -> String {
+        variable(self.key)
+    }
+}
+
+/// One section, as it was declared.
+pub(super) struct SectionDeclaration {
+    /// The name in brackets.
+    pub(super) name: &'static str,
+    /// The lines of the section's doc comment.
+    pub(super) description: &'static [&'static str],
+    /// Its settings, in the order of their declaration.
+    pub(super) settings: &'static [Declaration],
+}
