@@ -4,10 +4,10 @@ use super::{
     declare::settings,
     error::ConfigError,
     server::Server,
-    units::{BoundedDuration, KIB, MIB, MILLISECOND, SECOND, Size},
+    units::{BoundedDuration, KIB, MILLISECOND, SECOND, Size},
     value::Count,
 };
-use crate::domain::password::{Cost, MIN_COST, MIN_LENGTH};
+use crate::domain::password::{Cost, MAX_COST, MIN_COST, MIN_LENGTH};
 
 settings! {
     /// Passwords and their argon2id hashes.
@@ -15,11 +15,11 @@ settings! {
         /// The fewest characters of a new password.
         min_length: Count<usize, { MIN_LENGTH as u64 }, 64> = "8",
         /// The memory of one hash; at least `19MiB`.
-        hash_memory: Size<u32, { 8 * KIB }, { 256 * MIB }> = "19MiB",
+        hash_memory: Size<u32, { 8 * KIB }, { MAX_COST.memory_kib as u64 * KIB }> = "19MiB",
         /// The passes of one hash; at least 2.
-        hash_iterations: Count<u32, 1, 16> = "2",
+        hash_iterations: Count<u32, 1, { MAX_COST.iterations as u64 }> = "2",
         /// The lanes of one hash. Each lane needs at least `8KiB` of memory.
-        hash_parallelism: Count<u32, 1, 16> = "1",
+        hash_parallelism: Count<u32, 1, { MAX_COST.parallelism as u64 }> = "1",
         /// How many threads hash passwords. If unset, one per processor core.
         hash_threads: Option<Count<usize, 1, 1024>> = "",
         /// How many passwords may wait for a thread; the server answers 503 if more do. If unset, four per thread.

@@ -22,7 +22,7 @@ pub struct Cost {
 pub const MIN_COST: Cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
 
 /// The highest cost of a stored hash. A row with a higher one is damaged or planted, and is not computed.
-const MAX_COST: Cost = Cost { memory_kib: 262_144, iterations: 16, parallelism: 16 };
+pub const MAX_COST: Cost = Cost { memory_kib: 262_144, iterations: 16, parallelism: 16 };
 
 /// The length of a hash in bytes.
 const TAG_LENGTH: usize = 32;

@@ -10,7 +10,7 @@ mod normalized;
 mod policy;
 
 pub use self::{
-    argon::{Cost, InvalidCost, MIN_COST},
+    argon::{Cost, InvalidCost, MAX_COST, MIN_COST},
     hasher::{Hasher, HasherSettings, Verdict},
     normalized::NormalizedPassword,
     policy::{MAX_LENGTH, MIN_LENGTH, PasswordPolicy, Weakness},
