@@ -3,10 +3,11 @@
 use poem_openapi::registry::MetaApi;
 
 use super::{
-    auth::{LoginApi, LogoutApi, RegisterApi, TokenApi},
+    account::AccountApi,
     declaration::{DeclaredApi, Link},
     health::HealthApi,
-    me::{PasswordApi, SessionsApi, UserApi},
+    login::LoginApi,
+    sessions::SessionsApi,
     well_known::WellKnownApi,
 };
 
@@ -40,4 +41,4 @@ macro_rules! list_apis {
     };
 }
 
-list_apis![LoginApi, TokenApi, RegisterApi, UserApi, PasswordApi, LogoutApi, SessionsApi, WellKnownApi, HealthApi,];
+list_apis![LoginApi, AccountApi, SessionsApi, WellKnownApi, HealthApi];

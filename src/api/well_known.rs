@@ -4,7 +4,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
     declaration::{DeclaredApi, Tag},
-    extract::State,
+    extract::RunningApp,
     schema::Json,
 };
 use crate::domain::crypto::PublicKey;
@@ -64,7 +64,7 @@ impl WellKnownApi {
     /// token's `kid`, check `iss`, `aud`, `exp` and `typ` (`at+jwt`), and fetch the keys again when a `kid` is unknown.
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
-    async fn jwks(&self, app: State) -> GetJwksResponse {
+    async fn jwks(&self, app: RunningApp) -> GetJwksResponse {
         let keys = app.keyring.current().published.iter().cloned().map(JwkResponse::from).collect();
         GetJwksResponse::Keys(Json(JwksResponse { keys }), format!("public, max-age={MAX_AGE}"))
     }

@@ -9,7 +9,7 @@ use super::error::DocumentError;
 use crate::api::{
     apis::ApiDeclaration,
     declaration::Link,
-    extract::{bearer, state},
+    extract::{APP_CODES, AUTHENTICATION_CODES},
     schema::{ProblemCode, json_body, problem_code_of},
 };
 
@@ -100,10 +100,10 @@ pub(super) fn problem_codes(operation: &MetaOperation, uses_app: bool) -> BTreeS
         codes.extend(json_body::CODES);
     }
     if !operation.security.is_empty() {
-        codes.extend(bearer::CODES.into_iter().flatten());
+        codes.extend(AUTHENTICATION_CODES.into_iter().flatten());
     }
     if uses_app {
-        codes.extend(state::CODES);
+        codes.extend(APP_CODES);
     }
     codes
 }
