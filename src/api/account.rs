@@ -3,7 +3,7 @@
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    declaration::{DeclaredApi, Link, Tag},
+    declaration::{Link, Tag},
     extract::{Authenticated, ClientInfo, RunningApp},
     problems::problems,
     schema::{
@@ -21,16 +21,15 @@ use crate::domain::{
 #[derive(Default)]
 pub(crate) struct AccountApi;
 
-impl DeclaredApi for AccountApi {
-    const LINKS: &'static [Link] = &[Link {
-        name: "signIn",
-        from: "register",
-        status: 201,
-        to: "login",
-        request_body: "$request.body",
-        description: "The new account can sign in with what it was registered with.",
-    }];
-}
+/// Leads from the registration to the login.
+pub(super) const SIGN_IN: Link = Link {
+    name: "signIn",
+    description: "The new account can sign in with what it was registered with.",
+    from: "register",
+    status: 201,
+    to: "login",
+    request_body: "$request.body",
+};
 
 /// The account to be made.
 #[derive(Object)]

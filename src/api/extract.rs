@@ -39,10 +39,8 @@ impl<'a> FromRequest<'a> for ClientInfo {
     }
 }
 
-/// The problem codes of an operation that uses the [`App`].
-pub(super) const APP_CODES: &[ProblemCode] = &[ProblemCode::Unavailable];
-
-/// The [`App`], which use cases need. While the server starts there is none, and the request gets `unavailable`.
+/// The [`App`], which use cases need. While the server starts there is none, and the request gets `unavailable`. Every
+/// error of the domain documents this code.
 pub(crate) struct RunningApp(Arc<App>);
 
 impl Deref for RunningApp {

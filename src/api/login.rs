@@ -5,7 +5,7 @@ use std::time::Duration;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    declaration::{DeclaredApi, Tag},
+    declaration::Tag,
     extract::{ClientInfo, RunningApp},
     problems::problems,
     schema::{
@@ -26,8 +26,6 @@ use crate::{
 
 #[derive(Default)]
 pub(crate) struct LoginApi;
-
-impl DeclaredApi for LoginApi {}
 
 /// A name and its password.
 #[derive(Object)]

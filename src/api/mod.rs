@@ -11,7 +11,7 @@
 //! | [`schema`] | scalars, JSON bodies, problems |
 //! | `problems` | the macro that declares the problems of a domain error |
 //! | [`extract`] | what handlers read from a request beside its body |
-//! | `declaration` | what an API declares beside its handlers: its tag, links, and the like |
+//! | `declaration` | the tags and links of the document |
 //! | `login`, `account`, `sessions`, `well_known`, `health` | the resources, one file for each tag of the document |
 //! | `apis` | the list of all APIs |
 //! | [`document`] | the OpenAPI document, derived from that list |

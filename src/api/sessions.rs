@@ -3,7 +3,7 @@
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 
 use super::{
-    declaration::{DeclaredApi, Tag},
+    declaration::Tag,
     extract::{Authenticated, ClientInfo, RunningApp},
     problems::problems,
     schema::{Json, ProblemResponse, SessionIdString, TimestampString},
@@ -16,9 +16,9 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct SessionsApi;
 
-impl DeclaredApi for SessionsApi {
-    const ENDS_SESSION: &'static [&'static str] = &["logout", "endSession"];
-}
+/// The operations that may revoke the session of the request's access token, by `operationId`. The document marks them
+/// with `x-ends-session`.
+pub(super) const ENDS_SESSION: [&str; 2] = ["logout", "endSession"];
 
 #[derive(ApiResponse)]
 enum LogoutResponse {
