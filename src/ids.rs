@@ -34,7 +34,7 @@ macro_rules! id {
         }
 
         impl TryFromU64 for $name {
-            /// Always fails. SeaORM requires the conversion for identifiers that the database generates.
+            /// Always fails. `sea_orm` requires the conversion for identifiers that the database generates.
             fn try_from_u64(_: u64) -> Result<Self, DbErr> {
                 Err(DbErr::ConvertFromU64(stringify!($name)))
             }

@@ -1,6 +1,6 @@
-//! What an API declares about its operations beside their Rust types.
+//! What the document says about operations beside the types of their handlers.
 
-use poem_openapi::{OpenApi, Tags};
+use poem_openapi::Tags;
 
 /// The groups of operations.
 #[derive(Tags)]
@@ -17,16 +17,10 @@ pub(crate) enum Tag {
     Health,
 }
 
-impl Tag {
-    /// Every tag, in the order of the document.
-    pub(crate) const ALL: [Self; 5] = [Self::Login, Self::Account, Self::Sessions, Self::Keys, Self::Health];
-}
-
 /// A link of the document: an operation that can follow a response of another one.
-#[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
-    /// The link's name.
     pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
     /// The `operationId` of the operation that responds.
     pub(crate) from: &'static str,
     /// The status of that response.
@@ -35,19 +29,4 @@ pub(crate) struct Link {
     pub(crate) to: &'static str,
     /// The body of the request that follows, as one runtime expression; openapi-generator supports no other form.
     pub(crate) request_body: &'static str,
-    /// The description of the link.
-    pub(crate) description: &'static str,
-}
-
-/// An API that declares what the types of its handlers do not express.
-pub(crate) trait DeclaredApi: OpenApi + Default {
-    /// The links from responses of its operations.
-    const LINKS: &'static [Link] = &[];
-
-    /// The `operationId`s of the operations that may revoke the session of the request's access token. The document marks
-    /// them with `x-ends-session`.
-    const ENDS_SESSION: &'static [&'static str] = &[];
-
-    /// Whether its operations use the [`App`](crate::domain::app::App), which is unavailable while the server starts.
-    const USES_APP: bool = true;
 }

@@ -6,18 +6,13 @@ use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    declaration::{DeclaredApi, Tag},
-    problems::problems,
-    schema::{Json, ProblemResponse},
+    declaration::Tag,
+    schema::{IntoProblem, Json, Problem, ProblemCode, ProblemResponse},
 };
 use crate::domain::instance::{Instance, NotReady};
 
 #[derive(Default)]
 pub(crate) struct HealthApi;
-
-impl DeclaredApi for HealthApi {
-    const USES_APP: bool = false;
-}
 
 /// How the service is.
 #[derive(Object)]
@@ -70,4 +65,12 @@ impl HealthApi {
 }
 
 // The cause is not logged: probes repeat every few seconds, and the part that fails logs it itself.
-problems! { NotReady => NotReady }
+impl From<NotReady> for Problem {
+    fn from(error: NotReady) -> Self {
+        Self::new(ProblemCode::NotReady).with_detail(error.to_string())
+    }
+}
+
+impl IntoProblem for NotReady {
+    const CODES: &'static [ProblemCode] = &[ProblemCode::NotReady];
+}

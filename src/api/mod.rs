@@ -11,24 +11,25 @@
 //! | [`schema`] | scalars, JSON bodies, problems |
 //! | `problems` | the macro that declares the problems of a domain error |
 //! | [`extract`] | what handlers read from a request beside its body |
-//! | `declaration` | what an API declares beside its handlers: its tag, links, and the like |
-//! | `me`, `auth`, `well_known`, `health` | the resources |
+//! | `declaration` | the tags and links of the document |
+//! | `login`, `account`, `sessions`, `well_known`, `health` | the resources, one file for each tag of the document |
 //! | `apis` | the list of all APIs |
 //! | [`document`] | the OpenAPI document, derived from that list |
 //! | [`docs`] | the documentation page |
 //! | `routes` | the routes of operations and documentation |
 
+mod account;
 mod apis;
-mod auth;
 mod declaration;
 pub mod docs;
 pub mod document;
 pub mod extract;
 mod health;
-mod me;
+mod login;
 mod problems;
 mod routes;
 pub mod schema;
+mod sessions;
 mod well_known;
 
 pub use self::routes::routes;

@@ -17,8 +17,6 @@
 /// The block maps each variant to a problem code, with its own detail or field errors where the code's default does not
 /// say enough. The last line is about the variant `Service`, whose [`ServiceError`](crate::error::ServiceError) has its
 /// own problems: it lists which of them the operation can return.
-///
-/// `problems! { NotReady => NotReady }` maps every variant to one code. The error's message is the detail.
 macro_rules! problems {
     (
         $error:ident {
@@ -49,17 +47,6 @@ macro_rules! problems {
                 $($crate::api::schema::ProblemCode::$code,)*
                 $($crate::api::schema::ProblemCode::$service_code,)*
             ];
-        }
-    };
-    ($error:ident => $code:ident) => {
-        impl From<$error> for $crate::api::schema::Problem {
-            fn from(error: $error) -> Self {
-                Self::new($crate::api::schema::ProblemCode::$code).with_detail(error.to_string())
-            }
-        }
-
-        impl $crate::api::schema::IntoProblem for $error {
-            const CODES: &'static [$crate::api::schema::ProblemCode] = &[$crate::api::schema::ProblemCode::$code];
         }
     };
 }

@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use poem::{EndpointExt as _, Route, endpoint::BoxEndpoint};
-use poem_openapi::OpenApiService;
 
 use super::{
-    apis::Apis,
+    apis::{Apis, service},
     docs,
-    document::{Document, TITLE},
+    document::Document,
 };
 use crate::domain::instance::Instance;
 
 /// Returns the routes of every operation and, if `with_docs` is set, of the documentation.
 pub fn routes(instance: Arc<Instance>, document: &'static Document, with_docs: bool) -> BoxEndpoint<'static> {
-    let operations = OpenApiService::new(Apis::default(), TITLE, env!("CARGO_PKG_VERSION"));
-    let mut routes = Route::new().nest("/", operations);
+    let mut routes = Route::new().nest("/", service(Apis::default()));
     if with_docs {
         routes = docs::add_routes(routes, document);
     }
-    routes.data(instance).data(document.request_validators()).map_to_response().boxed()
+    routes.data(instance).data(&document.request_validators).map_to_response().boxed()
 }

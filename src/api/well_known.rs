@@ -3,19 +3,17 @@
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
-    declaration::{DeclaredApi, Tag},
-    extract::State,
-    schema::Json,
+    declaration::Tag,
+    extract::RunningApp,
+    schema::{Json, ProblemResponse},
 };
-use crate::domain::crypto::PublicKey;
+use crate::{domain::crypto::PublicKey, error::ServiceError};
 
 /// How long verifiers may cache the keys, in seconds.
 const MAX_AGE: u32 = 300;
 
 #[derive(Default)]
 pub(crate) struct WellKnownApi;
-
-impl DeclaredApi for WellKnownApi {}
 
 /// Public keys (RFC 7517).
 #[derive(Object)]
@@ -64,9 +62,9 @@ impl WellKnownApi {
     /// token's `kid`, check `iss`, `aud`, `exp` and `typ` (`at+jwt`), and fetch the keys again when a `kid` is unknown.
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
-    async fn jwks(&self, app: State) -> GetJwksResponse {
+    async fn jwks(&self, app: RunningApp) -> Result<GetJwksResponse, ProblemResponse<ServiceError>> {
         let keys = app.keyring.current().published.iter().cloned().map(JwkResponse::from).collect();
-        GetJwksResponse::Keys(Json(JwksResponse { keys }), format!("public, max-age={MAX_AGE}"))
+        Ok(GetJwksResponse::Keys(Json(JwksResponse { keys }), format!("public, max-age={MAX_AGE}")))
     }
 }
 

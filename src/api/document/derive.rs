@@ -1,69 +1,114 @@
-//! The finished document and how it is derived.
+//! The operations and the document as poem-openapi derives them from the Rust types.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::{BTreeSet, HashMap};
 
-use poem::http::Method;
+use poem::{endpoint::BoxEndpoint, http::Method};
+use poem_openapi::{
+    OpenApi,
+    registry::{MetaApi, MetaOperation, Registry},
+};
 use serde_json::Value;
 
-use super::{
-    error::DocumentError,
-    examples::Examples,
-    finish::finish,
-    operation::{Operation, read_operations},
-    requests::{close_requests, compile_validators},
-    types::derive_from_types,
+use super::error::DocumentError;
+use crate::{
+    api::{
+        apis::{Apis, service},
+        extract::AUTHENTICATION_CODES,
+        schema::{ProblemCode, json_body, problem_code_of, problem_response_meta},
+    },
+    json,
 };
-use crate::api::{apis, schema::RequestValidators};
 
-/// The finished document.
+/// The problem codes of every operation: the server returns them before or around the handler.
+const COMMON_CODES: &[ProblemCode] = &[
+    ProblemCode::BadFraming,
+    ProblemCode::BodyTooLarge,
+    ProblemCode::UriTooLong,
+    ProblemCode::HeadersTooLarge,
+    ProblemCode::Internal,
+    ProblemCode::TimedOut,
+];
+
+/// An operation of the API.
 #[derive(Debug)]
-pub struct Document {
-    /// The document as JSON.
-    pub json: String,
-    /// The document as YAML, the form that is committed as `openapi.yaml`.
-    pub yaml: String,
-    /// The document as a value.
-    pub value: Value,
-    operations: Vec<Operation>,
-    request_validators: RequestValidators,
+pub(super) struct Operation {
+    pub(super) id: &'static str,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) tags: Vec<&'static str>,
+    pub(super) problem_codes: BTreeSet<ProblemCode>,
 }
 
-/// Returns the document, which the first call derives.
-///
-/// # Errors
-/// [`DocumentError`], the same for every call.
-pub fn document() -> Result<&'static Document, &'static DocumentError> {
-    static DOCUMENT: LazyLock<Result<Document, DocumentError>> = LazyLock::new(Document::derive);
-    DOCUMENT.as_ref()
-}
-
-impl Document {
-    fn derive() -> Result<Self, DocumentError> {
-        let operations = read_operations(&apis::declarations())?;
-
-        let mut value = derive_from_types()?;
-        finish(&mut value, &operations, &Examples::read()?)?;
-        let request_schemas = close_requests(&mut value, &operations)?;
-        let request_validators = compile_validators(&request_schemas, &value)?;
-
-        let json = serde_json::to_string_pretty(&value)
-            .map_err(|source| DocumentError::Json { what: "the finished document", source })?;
-        let yaml = serde_yaml::to_string(&value).map_err(DocumentError::Yaml)?;
-        Ok(Self { json: json + "\n", yaml, value, operations, request_validators })
+impl Operation {
+    /// Returns the JSON pointer to the operation in the document.
+    pub(super) fn pointer(&self) -> String {
+        let path = self.path.replace('~', "~0").replace('/', "~1");
+        format!("/paths/{path}/{}", self.method.as_str().to_ascii_lowercase())
     }
+}
 
-    /// Returns every path with its methods and the `operationId` of each.
-    pub fn paths(&self) -> Vec<(String, Vec<(Method, String)>)> {
-        let mut paths: BTreeMap<String, Vec<(Method, String)>> = BTreeMap::new();
-        for operation in &self.operations {
-            let methods = paths.entry(operation.path.clone()).or_default();
-            methods.push((operation.method.clone(), operation.id.to_owned()));
+/// Reads the operations of all APIs.
+pub(super) fn read_operations() -> Result<Vec<Operation>, DocumentError> {
+    let mut operations = Vec::new();
+    for path in Apis::meta().into_iter().flat_map(|api| api.paths) {
+        for operation in path.operations {
+            let place = || format!("{} {}", operation.method, path.path);
+            let id = operation.operation_id.ok_or_else(|| DocumentError::new(&place(), "has no operation_id"))?;
+            let problem_codes = problem_codes(&operation);
+            let MetaOperation { method, tags, .. } = operation;
+            operations.push(Operation { id, method, path: path.path.clone(), tags, problem_codes });
         }
-        paths.into_iter().collect()
+    }
+    Ok(operations)
+}
+
+/// Derives the document. It fails if two APIs have the same path, because the document then repeats a member.
+pub(super) fn derive_from_types() -> Result<Value, DocumentError> {
+    let spec = service(MergedResponses).spec();
+    json::read(spec.as_bytes()).map_err(|error| DocumentError::new("reading the derived document", error))
+}
+
+/// Returns every problem code of an operation: those of its domain error, of its request body, of its access token, and
+/// the common ones.
+fn problem_codes(operation: &MetaOperation) -> BTreeSet<ProblemCode> {
+    let mut codes: BTreeSet<_> = operation.responses.responses.iter().filter_map(problem_code_of).collect();
+    codes.extend(COMMON_CODES);
+    if operation.request.is_some() {
+        codes.extend(json_body::CODES);
+    }
+    if !operation.security.is_empty() {
+        codes.extend(AUTHENTICATION_CODES.into_iter().flatten());
+    }
+    codes
+}
+
+/// The APIs with one problem response for each status. Handlers list their problems code by code; several codes have the
+/// same status, and the document would repeat a member.
+struct MergedResponses;
+
+impl OpenApi for MergedResponses {
+    fn meta() -> Vec<MetaApi> {
+        let mut apis = Apis::meta();
+        for path in apis.iter_mut().flat_map(|api| &mut api.paths) {
+            path.operations.iter_mut().for_each(merge_problems);
+        }
+        apis
     }
 
-    /// Returns the validators of all request bodies.
-    pub(in crate::api) const fn request_validators(&self) -> &RequestValidators {
-        &self.request_validators
+    fn register(registry: &mut Registry) {
+        Apis::register(registry);
     }
+
+    fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
+}
+
+fn merge_problems(operation: &mut MetaOperation) {
+    let mut statuses = BTreeSet::new();
+    let codes = problem_codes(operation).into_iter();
+    let one_per_status = codes.filter(|code| statuses.insert(code.status()));
+
+    let responses = &mut operation.responses.responses;
+    responses.retain(|response| problem_code_of(response).is_none());
+    responses.extend(one_per_status.map(problem_response_meta));
+    responses.sort_by_key(|response| response.status);
 }

@@ -1,52 +1,30 @@
-//! Why the document cannot be derived.
+//! Why the document cannot be derived, and access to parts that it must have.
 
-use jsonschema::ValidationError;
-use poem::http::Method;
+use std::fmt::Display;
 
-/// A defect of the API's declarations. It appears at start and in every test.
+use serde_json::{Map, Value};
+
+/// A JSON object.
+pub(super) type Object = Map<String, Value>;
+
+/// A defect of the API's declarations, as a text for developers. It appears at start and in every test.
 #[derive(Debug, thiserror::Error)]
-pub enum DocumentError {
-    /// The derived document or the examples are not JSON, or a member stands twice.
-    #[error("{what}: invalid JSON: {source}")]
-    Json {
-        /// What was parsed.
-        what: &'static str,
-        /// The parser's error.
-        source: serde_json::Error,
-    },
-    /// The document has no YAML form.
-    #[error("the document cannot be written as YAML: {0}")]
-    Yaml(#[source] serde_yaml::Error),
-    /// An operation has no `operationId`.
-    #[error("{method} {path} has no operation_id")]
-    MissingOperationId {
-        /// The operation's method.
-        method: Method,
-        /// The operation's path.
-        path: String,
-    },
-    /// A link or `x-ends-session` names an operation that does not exist.
-    #[error(
-        "LINKS or ENDS_SESSION of an API names the operation {0:?}, which does not exist or belongs to another API"
-    )]
-    UnknownOperation(&'static str),
-    /// A tag has no place in the order of tags.
-    #[error("the tag {0} is missing in Tag::ALL")]
-    UnlistedTag(String),
-    /// A part of the derived document is missing or has another type.
-    #[error("the derived document has no {kind} at {place:?}")]
-    MissingPart {
-        /// The expected JSON type.
-        kind: &'static str,
-        /// The JSON pointer to the part, or the name of the member.
-        place: String,
-    },
-    /// The schema of a request cannot check requests.
-    #[error("the schema {name} cannot be compiled: {source}")]
-    RequestSchema {
-        /// The schema's name.
-        name: String,
-        /// The validator's error.
-        source: Box<ValidationError<'static>>,
-    },
+#[error("{0}")]
+pub struct DocumentError(String);
+
+impl DocumentError {
+    /// Creates the error of a failed step.
+    pub(super) fn new(step: &str, error: impl Display) -> Self {
+        Self(format!("{step}: {error}"))
+    }
+
+    /// Creates the error of a document without the part at a JSON pointer.
+    pub(super) fn missing(pointer: &str) -> Self {
+        Self(format!("the document has no {pointer}, or it has another JSON type"))
+    }
+}
+
+/// Returns the object at a JSON pointer.
+pub(super) fn object_at<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Object, DocumentError> {
+    value.pointer_mut(pointer).and_then(Value::as_object_mut).ok_or_else(|| DocumentError::missing(pointer))
 }

@@ -1,46 +1,186 @@
 //! Finishing: what the document says beside what poem-openapi derives.
 
-use poem_openapi::Tags as _;
-use serde_json::Value;
+use poem::http::StatusCode;
+use serde_json::{Value, json};
 
 use super::{
-    access::{array_at, object_at},
-    error::DocumentError,
-    examples::Examples,
-    finish_operation::finish_operation,
-    headers::shared_headers,
-    operation::Operation,
+    derive::Operation,
+    error::{DocumentError, Object, object_at},
 };
-use crate::api::{declaration::Tag, schema::ProblemCode};
+use crate::{
+    api::{
+        apis::LINKS,
+        schema::{MEDIA_TYPE, ProblemCode, header_of},
+        sessions::ENDS_SESSION,
+    },
+    json::read,
+};
 
 /// The newest version of OpenAPI that every client generator in use accepts.
 const OPENAPI_VERSION: &str = "3.0.3";
+/// One recorded exchange for each operation and response. The tests record them and compare them with what the service
+/// sends. A missing one is left out of the document, so that the tests can run to record it; they fail until it is there.
+const EXAMPLES: &str = include_str!("examples.json");
+/// The headers that the server adds to every response which does not have them.
+const COMMON_HEADERS: [&str; 2] = ["Cache-Control", "X-Request-Id"];
+/// The one header name that is not written with a capital letter at the start of each word only.
+const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
 /// Finishes the derived document.
-pub(super) fn finish(document: &mut Value, operations: &[Operation], examples: &Examples) -> Result<(), DocumentError> {
+pub(super) fn finish(document: &mut Value, operations: &[Operation]) -> Result<(), DocumentError> {
+    let examples: Value =
+        read(EXAMPLES.as_bytes()).map_err(|error| DocumentError::new("reading examples.json", error))?;
+
     object_at(document, "")?.insert("openapi".to_owned(), OPENAPI_VERSION.into());
-    order_tags(document)?;
+    order_tags(document, operations)?;
     for operation in operations {
-        finish_operation(object_at(document, &operation.pointer())?, operation, examples)?;
+        finish_operation(document, operation, &examples)?;
     }
+    mark_ends_of_sessions(document, operations)?;
+    add_links(document, operations)?;
     object_at(document, "/components")?.insert("headers".to_owned(), shared_headers());
     list_problem_codes(document)?;
     write_whole_numbers(document);
     Ok(())
 }
 
-fn order_tags(document: &mut Value) -> Result<(), DocumentError> {
-    let position = |tag: &Value| {
-        let name = tag.get("name");
-        Tag::ALL.iter().position(|known| name.is_some_and(|name| name == known.name()))
-    };
-
-    let tags = array_at(document, "/tags")?;
-    if let Some(unlisted) = tags.iter().find(|tag| position(tag).is_none()) {
-        return Err(DocumentError::UnlistedTag(unlisted.to_string()));
-    }
-    tags.sort_by_key(position);
+/// Puts the tags in the order of their first operations.
+fn order_tags(document: &mut Value, operations: &[Operation]) -> Result<(), DocumentError> {
+    let tags = document.pointer_mut("/tags").and_then(Value::as_array_mut);
+    let tags = tags.ok_or_else(|| DocumentError::missing("/tags"))?;
+    let has_tag = |operation: &Operation, tag: &Value| operation.tags.iter().any(|name| tag["name"] == *name);
+    tags.sort_by_key(|tag| operations.iter().position(|operation| has_tag(operation, tag)));
     Ok(())
+}
+
+fn finish_operation(document: &mut Value, operation: &Operation, examples: &Value) -> Result<(), DocumentError> {
+    let object = object_at(document, &operation.pointer())?;
+    object.entry("security").or_insert(json!([]));
+    if let Some(Value::Array(parameters)) = object.get_mut("parameters") {
+        parameters.iter_mut().for_each(remove_defaults);
+    }
+    if let Some(body) = object.get_mut("requestBody") {
+        add_example(body, examples.pointer(&format!("/{}/request", operation.id)));
+    }
+
+    let responses = object_at(document, &format!("{}/responses", operation.pointer()))?;
+    for (status, response) in responses {
+        finish_headers(object_at(response, "")?);
+        let example = examples.pointer(&format!("/{}/responses/{status}", operation.id));
+        let codes = operation.problem_codes.iter().copied().filter(|code| code.status().as_str() == status);
+        let codes: Vec<_> = codes.collect();
+        match codes.first() {
+            None => add_example(response, example),
+            Some(first) => describe_problems(response, first.status(), &codes, example)?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes the members of a parameter that only repeat OpenAPI's defaults.
+fn remove_defaults(parameter: &mut Value) {
+    if let Some(parameter) = parameter.as_object_mut() {
+        parameter.retain(|name, _| name != "deprecated" && name != "explode");
+    }
+}
+
+/// Adds the example of a JSON body.
+fn add_example(body: &mut Value, example: Option<&Value>) {
+    let media_type = body.pointer_mut("/content/application~1json").and_then(Value::as_object_mut);
+    if let (Some(media_type), Some(example)) = (media_type, example) {
+        media_type.insert("example".to_owned(), example.clone());
+    }
+}
+
+/// Describes the problem codes of one status, with the header that they have and an example of each.
+fn describe_problems(
+    response: &mut Value,
+    status: StatusCode,
+    codes: &[ProblemCode],
+    examples: Option<&Value>,
+) -> Result<(), DocumentError> {
+    let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+    let lines: Vec<_> = codes.iter().map(|code| format!("- `{}`: {}.", code.as_str(), code.title())).collect();
+    let object = object_at(response, "")?;
+    object.insert("description".to_owned(), lines.join("\n").into());
+    object.insert("x-problem-codes".to_owned(), json!(names));
+    if let Some(header) = header_of(status) {
+        let name = usual_spelling(header.as_str());
+        object_at(response, "/headers")?.insert(name.clone(), reference(&name));
+    }
+
+    let example = |name: &str| Some((name.to_owned(), json!({ "value": examples?.get(name)? })));
+    let examples: Object = names.into_iter().filter_map(example).collect();
+    let media_type = object_at(response, &format!("/content/{}", MEDIA_TYPE.replace('/', "~1")))?;
+    media_type.insert("examples".to_owned(), examples.into());
+    Ok(())
+}
+
+fn mark_ends_of_sessions(document: &mut Value, operations: &[Operation]) -> Result<(), DocumentError> {
+    for id in ENDS_SESSION {
+        object_at(document, &find(operations, id)?.pointer())?.insert("x-ends-session".to_owned(), true.into());
+    }
+    Ok(())
+}
+
+fn add_links(document: &mut Value, operations: &[Operation]) -> Result<(), DocumentError> {
+    for link in LINKS {
+        find(operations, link.to)?;
+        let response = format!("{}/responses/{}", find(operations, link.from)?.pointer(), link.status);
+        object_at(document, &response)?.entry("links").or_insert(json!({}));
+        let described =
+            json!({ "operationId": link.to, "description": link.description, "requestBody": link.request_body });
+        object_at(document, &format!("{response}/links"))?.insert(link.name.to_owned(), described);
+    }
+    Ok(())
+}
+
+/// Finds the operation that `LINKS` or `ENDS_SESSION` names.
+fn find<'a>(operations: &'a [Operation], id: &str) -> Result<&'a Operation, DocumentError> {
+    let found = operations.iter().find(|operation| operation.id == id);
+    found.ok_or_else(|| DocumentError::new("LINKS or ENDS_SESSION", format!("there is no operation {id}")))
+}
+
+/// Returns the headers that several responses share, for `components`.
+fn shared_headers() -> Value {
+    let header =
+        |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
+    let text = json!({ "type": "string" });
+    json!({
+        "Cache-Control": header("`no-store`: the answer is for this client alone.", text.clone()),
+        "Retry-After": header("After how many seconds to try again.", json!({ "type": "integer", "minimum": 1 })),
+        "WWW-Authenticate": header("The challenge of RFC 6750.", text.clone()),
+        "X-Request-Id": header("Names the request in the service's log.", text),
+    })
+}
+
+/// Writes the names of a response's headers in their usual spelling, and adds the headers of every response.
+fn finish_headers(response: &mut Object) {
+    let mut headers = Object::new();
+    for (name, header) in response.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        headers.insert(usual_spelling(name), header.clone());
+    }
+    for name in COMMON_HEADERS {
+        headers.entry(name).or_insert_with(|| reference(name));
+    }
+    response.insert("headers".to_owned(), headers.into());
+}
+
+/// Returns a reference to a shared header.
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+/// Returns the usual spelling of a header name: `Retry-After` for `retry-after`.
+fn usual_spelling(name: &str) -> String {
+    if name.eq_ignore_ascii_case(WWW_AUTHENTICATE) {
+        return WWW_AUTHENTICATE.to_owned();
+    }
+    let words = name.split('-').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + &rest.to_lowercase()
+    });
+    words.collect::<Vec<_>>().join("-")
 }
 
 /// Lists the known codes in `x-extensible-enum`: generated clients fail on an unknown value of an `enum`.

@@ -2,19 +2,64 @@
 //!
 //! [`document`] derives it once, at start. A defect fails the start, so that later code can rely on the document.
 
-mod access;
 mod derive;
 mod error;
-mod examples;
 mod finish;
-mod finish_operation;
-mod headers;
-mod operation;
 mod requests;
-mod types;
 
-pub(super) use self::types::TITLE;
-pub use self::{
-    derive::{Document, document},
-    error::DocumentError,
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use poem::http::Method;
+use serde_json::Value;
+
+pub use self::error::DocumentError;
+use self::{
+    derive::{Operation, derive_from_types, read_operations},
+    finish::finish,
+    requests::{close_requests, compile_validators},
 };
+use super::schema::RequestValidators;
+
+/// The finished document.
+#[derive(Debug)]
+pub struct Document {
+    /// The document as JSON.
+    pub json: String,
+    /// The document as YAML, the form that is committed as `openapi.yaml`.
+    pub yaml: String,
+    /// The document as a value.
+    pub value: Value,
+    /// The validators of all request bodies.
+    pub(super) request_validators: RequestValidators,
+    operations: Vec<Operation>,
+}
+
+/// Returns the document. The first call derives it.
+pub fn document() -> Result<&'static Document, &'static DocumentError> {
+    static DOCUMENT: LazyLock<Result<Document, DocumentError>> = LazyLock::new(Document::derive);
+    DOCUMENT.as_ref()
+}
+
+impl Document {
+    fn derive() -> Result<Self, DocumentError> {
+        let operations = read_operations()?;
+        let mut value = derive_from_types()?;
+        finish(&mut value, &operations)?;
+        let request_schemas = close_requests(&mut value, &operations)?;
+        let request_validators = compile_validators(&request_schemas, &value)?;
+
+        let json = format!("{value:#}\n");
+        let yaml = serde_yaml::to_string(&value).map_err(|error| DocumentError::new("writing YAML", error))?;
+        Ok(Self { json, yaml, value, request_validators, operations })
+    }
+
+    /// Returns every path with its methods and the `operationId` of each.
+    pub fn paths(&self) -> Vec<(String, Vec<(Method, String)>)> {
+        let mut paths: BTreeMap<String, Vec<(Method, String)>> = BTreeMap::new();
+        for operation in &self.operations {
+            let methods = paths.entry(operation.path.clone()).or_default();
+            methods.push((operation.method.clone(), operation.id.to_owned()));
+        }
+        paths.into_iter().collect()
+    }
+}

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    access::{value_at, value_at_mut},
-    error::DocumentError,
-    operation::Operation,
+    derive::Operation,
+    error::{DocumentError, object_at},
 };
-use crate::api::schema::{RequestValidators, close_objects};
+use crate::api::schema::RequestValidators;
 
 /// Adds `additionalProperties: false` to the objects of all requests and returns the names of their schemas. Response
 /// objects stay open, so that a new member breaks no client.
@@ -19,7 +18,7 @@ pub(super) fn close_requests(
 ) -> Result<BTreeSet<String>, DocumentError> {
     let mut pending = Vec::new();
     for operation in operations {
-        if let Some(body) = value_at(document, &operation.pointer())?.get("requestBody") {
+        if let Some(body) = object_at(document, &operation.pointer())?.get("requestBody") {
             collect_references(body, &mut pending);
         }
     }
@@ -27,7 +26,8 @@ pub(super) fn close_requests(
     let mut closed = BTreeSet::new();
     while let Some(name) = pending.pop() {
         if closed.insert(name.clone()) {
-            let schema = value_at_mut(document, &format!("/components/schemas/{name}"))?;
+            let pointer = format!("/components/schemas/{name}");
+            let schema = document.pointer_mut(&pointer).ok_or_else(|| DocumentError::missing(&pointer))?;
             close_objects(schema);
             collect_references(schema, &mut pending);
         }
@@ -40,14 +40,25 @@ pub(super) fn compile_validators(
     names: &BTreeSet<String>,
     document: &Value,
 ) -> Result<RequestValidators, DocumentError> {
-    let components = value_at(document, "/components")?;
     let mut validators = RequestValidators::default();
     for name in names {
-        validators
-            .add(name, components)
-            .map_err(|source| DocumentError::RequestSchema { name: name.clone(), source: Box::new(source) })?;
+        validators.add(name, document).map_err(|error| DocumentError::new(&format!("compiling {name}"), error))?;
     }
     Ok(validators)
+}
+
+/// Adds `additionalProperties: false` to every object of a schema, so that unknown members are rejected.
+fn close_objects(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("type").is_some_and(|kind| kind == "object") {
+                members.entry("additionalProperties").or_insert(Value::Bool(false));
+            }
+            members.values_mut().for_each(close_objects);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close_objects),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Collects the names of the schemas to which a value refers.

@@ -26,11 +26,11 @@ const MAX_NAME_BYTES: usize = 64;
 pub(crate) struct RequestValidators(HashMap<String, Validator>);
 
 impl RequestValidators {
-    /// Compiles the schema `name` of the document's `components`.
-    pub(crate) fn add(&mut self, name: &str, components: &Value) -> Result<(), ValidationError<'static>> {
+    /// Compiles the schema `name` of the document.
+    pub(crate) fn add(&mut self, name: &str, document: &Value) -> Result<(), ValidationError<'static>> {
         let schema = json!({
             "allOf": [{ "$ref": format!("#/components/schemas/{name}") }],
-            "components": components,
+            "components": document["components"],
         });
         let validator = jsonschema::options().with_draft(Draft::Draft4).build(&schema)?;
         self.0.insert(name.to_owned(), validator);
@@ -46,20 +46,6 @@ impl RequestValidators {
         let errors = violations.flat_map(|error| describe(error.instance_path().as_str(), error.kind()));
         let errors: Vec<_> = errors.take(MAX_ERRORS).collect();
         if errors.is_empty() { Ok(()) } else { Err(Problem::new(ProblemCode::InvalidRequest).with_errors(errors)) }
-    }
-}
-
-/// Adds `additionalProperties: false` to every object of a schema, so that unknown members are rejected.
-pub(crate) fn close_objects(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            if members.get("type").is_some_and(|kind| kind == "object") {
-                members.entry("additionalProperties").or_insert(Value::Bool(false));
-            }
-            members.values_mut().for_each(close_objects);
-        }
-        Value::Array(items) => items.iter_mut().for_each(close_objects),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

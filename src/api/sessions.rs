@@ -1,23 +1,30 @@
-//! `/me/sessions`: the sessions of the signed-in user.
+//! The sessions of the signed-in user: listing and revoking them, and signing out.
 
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 
+use super::{
+    declaration::Tag,
+    extract::{Authenticated, ClientInfo, RunningApp},
+    problems::problems,
+    schema::{Json, ProblemResponse, SessionIdString, TimestampString},
+};
 use crate::{
-    api::{
-        declaration::{DeclaredApi, Tag},
-        extract::{Bearer, ClientInfo, State},
-        problems::problems,
-        schema::{Json, ProblemResponse, SessionIdString, TimestampString},
-    },
-    domain::auth::sessions::{RevokeSessionError, SessionInfo, list_sessions, revoke_all_others, revoke_one},
+    domain::auth::sessions::{RevokeSessionError, SessionInfo, list_sessions, log_out, revoke_all_others, revoke_one},
     error::ServiceError,
 };
 
 #[derive(Default)]
 pub(crate) struct SessionsApi;
 
-impl DeclaredApi for SessionsApi {
-    const ENDS_SESSION: &'static [&'static str] = &["endSession"];
+/// The operations that may revoke the session of the request's access token, by `operationId`. The document marks them
+/// with `x-ends-session`.
+pub(super) const ENDS_SESSION: [&str; 2] = ["logout", "endSession"];
+
+#[derive(ApiResponse)]
+enum LogoutResponse {
+    /// Signed out.
+    #[oai(status = 204)]
+    SignedOut,
 }
 
 /// The sessions of an account.
@@ -53,20 +60,39 @@ enum ListResponse {
 }
 
 #[derive(ApiResponse)]
-enum EndResponse {
+enum RevokeResponse {
     /// Ended.
     #[oai(status = 204)]
-    Ended,
+    Revoked,
 }
 
 #[OpenApi(tag = "Tag::Sessions")]
 impl SessionsApi {
+    /// Sign out
+    ///
+    /// Ends the session of the access token. From the next request on, neither this token nor the session's refresh
+    /// token is accepted here; services that verify tokens by themselves accept the access token until it expires.
+    #[oai(path = "/logout", method = "post", operation_id = "logout")]
+    async fn logout(
+        &self,
+        caller: Authenticated,
+        app: RunningApp,
+        client: ClientInfo,
+    ) -> Result<LogoutResponse, ProblemResponse<ServiceError>> {
+        log_out(&app, &caller.0, &client.0).await?;
+        Ok(LogoutResponse::SignedOut)
+    }
+
     /// List your sessions
     ///
     /// Answers where the account is signed in: at most 100 sessions, one for each login that has not ended. One login
     /// more ends the oldest.
     #[oai(path = "/me/sessions", method = "get", operation_id = "listSessions")]
-    async fn list(&self, caller: Bearer, app: State) -> Result<ListResponse, ProblemResponse<ServiceError>> {
+    async fn list(
+        &self,
+        caller: Authenticated,
+        app: RunningApp,
+    ) -> Result<ListResponse, ProblemResponse<ServiceError>> {
         let items = list_sessions(&app, &caller.0).await?.into_iter().map(SessionResponse::from).collect();
         Ok(ListResponse::Sessions(Json(SessionsResponse { items })))
     }
@@ -75,14 +101,14 @@ impl SessionsApi {
     ///
     /// Ends all sessions of the account but the one of the access token.
     #[oai(path = "/me/sessions", method = "delete", operation_id = "endOtherSessions")]
-    async fn end_others(
+    async fn revoke_others(
         &self,
-        caller: Bearer,
-        app: State,
+        caller: Authenticated,
+        app: RunningApp,
         client: ClientInfo,
-    ) -> Result<EndResponse, ProblemResponse<ServiceError>> {
+    ) -> Result<RevokeResponse, ProblemResponse<ServiceError>> {
         revoke_all_others(&app, &caller.0, &client.0).await?;
-        Ok(EndResponse::Ended)
+        Ok(RevokeResponse::Revoked)
     }
 
     /// End one session
@@ -90,16 +116,16 @@ impl SessionsApi {
     /// Ends one of the account's sessions; the one of the access token may be it. Sessions of others and unknown ones
     /// get the same answer.
     #[oai(path = "/me/sessions/:session_id", method = "delete", operation_id = "endSession")]
-    async fn end_one(
+    async fn revoke_one(
         &self,
-        caller: Bearer,
-        app: State,
+        caller: Authenticated,
+        app: RunningApp,
         client: ClientInfo,
         /// The session's identifier, as the list of sessions has it.
         session_id: Path<SessionIdString>,
-    ) -> Result<EndResponse, ProblemResponse<RevokeSessionError>> {
+    ) -> Result<RevokeResponse, ProblemResponse<RevokeSessionError>> {
         revoke_one(&app, &caller.0, &client.0, session_id.0.0).await?;
-        Ok(EndResponse::Ended)
+        Ok(RevokeResponse::Revoked)
     }
 }
 

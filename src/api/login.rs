@@ -1,31 +1,52 @@
-//! `POST /token/refresh` and `POST /token/revoke`
+//! Login: signing in, and refreshing or revoking the tokens of a session.
 
 use std::time::Duration;
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use crate::{
-    api::{
-        declaration::{DeclaredApi, Tag},
-        extract::{ClientInfo, State},
-        problems::problems,
-        schema::{IssuedAccessToken, IssuedRefreshToken, Json, PresentedRefreshToken, ProblemResponse},
+use super::{
+    declaration::Tag,
+    extract::{ClientInfo, RunningApp},
+    problems::problems,
+    schema::{
+        CurrentPassword, IssuedAccessToken, IssuedRefreshToken, Json, LoginIdentifier, PresentedRefreshToken,
+        ProblemResponse,
     },
+};
+use crate::{
     domain::{
-        auth::refresh::{RefreshError, refresh, revoke},
+        auth::{
+            login::{LoginAttempt, LoginError, login},
+            refresh::{RefreshError, refresh, revoke},
+        },
         token::TokenPair,
     },
     error::ServiceError,
 };
 
 #[derive(Default)]
-pub(crate) struct TokenApi;
+pub(crate) struct LoginApi;
 
-impl DeclaredApi for TokenApi {}
+/// A name and its password.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct LoginRequest {
+    /// The user name, in any spelling.
+    username: LoginIdentifier,
+    /// The password.
+    password: CurrentPassword,
+}
+
+#[derive(ApiResponse)]
+enum LoginResponse {
+    /// Signed in.
+    #[oai(status = 200)]
+    SignedIn(Json<TokenResponse>),
+}
 
 /// The tokens of a session.
 #[derive(Object)]
-pub(super) struct TokenResponse {
+struct TokenResponse {
     /// Opens every operation that asks for a token; a JWT of RFC 9068's profile.
     access_token: IssuedAccessToken,
     /// How the token is presented: always `Bearer`.
@@ -63,7 +84,24 @@ enum RevokeResponse {
 }
 
 #[OpenApi(tag = "Tag::Login")]
-impl TokenApi {
+impl LoginApi {
+    /// Sign in
+    ///
+    /// Answers the tokens of a new session for a user name and its password. Send the access token as
+    /// `Authorization: Bearer` to the operations that need one, and renew it with the refresh token. An unknown name, a
+    /// wrong password and a disabled account get the same answer.
+    #[oai(path = "/login", method = "post", operation_id = "login")]
+    async fn login(
+        &self,
+        app: RunningApp,
+        client: ClientInfo,
+        body: Json<LoginRequest>,
+    ) -> Result<LoginResponse, ProblemResponse<LoginError>> {
+        let attempt = LoginAttempt { username: body.0.username.0, password: body.0.password.0, client: client.0 };
+        let tokens = login(&app, attempt).await?;
+        Ok(LoginResponse::SignedIn(Json(tokens.into())))
+    }
+
     /// Renew a session
     ///
     /// Answers a new access token and the next refresh token for the newest refresh token of a session: the one that the
@@ -74,7 +112,7 @@ impl TokenApi {
     #[oai(path = "/token/refresh", method = "post", operation_id = "refreshToken")]
     async fn refresh(
         &self,
-        app: State,
+        app: RunningApp,
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
     ) -> Result<RefreshResponse, ProblemResponse<RefreshError>> {
@@ -89,7 +127,7 @@ impl TokenApi {
     #[oai(path = "/token/revoke", method = "post", operation_id = "revokeToken")]
     async fn revoke(
         &self,
-        app: State,
+        app: RunningApp,
         client: ClientInfo,
         body: Json<RefreshTokenRequest>,
     ) -> Result<RevokeResponse, ProblemResponse<ServiceError>> {
@@ -113,6 +151,13 @@ impl From<TokenPair> for TokenResponse {
 /// Returns a lifetime in seconds, at least 1: a token that is valid never expires in 0 seconds.
 fn whole_seconds(lifetime: Duration) -> i64 {
     i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX).max(1)
+}
+
+problems! {
+    LoginError {
+        InvalidCredentials => InvalidCredentials;
+    }
+    Service => [TooManyRequests, Busy, Unavailable]
 }
 
 problems! {

@@ -1,32 +1,76 @@
-//! The security scheme: an access token in the `Authorization` header (RFC 6750 section 2.1).
+//! What handlers read from a request beside its body: the access token, the client and the `App`.
 
-use poem::{FromRequest as _, Request, RequestBody, Result, http::header};
+use std::{net::IpAddr, ops::Deref, sync::Arc};
+
+use poem::{FromRequest, Request, RequestBody, Result, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::state::State;
+use super::{
+    problems::problems,
+    schema::{IntoProblem, Problem, ProblemCode},
+};
 use crate::{
-    api::{
-        problems::problems,
-        schema::{IntoProblem, Problem, ProblemCode},
+    domain::{
+        app::App,
+        auth::authenticate::{AuthenticateError, Caller, authenticate},
+        instance::Instance,
+        request::Client,
     },
-    domain::auth::authenticate::{AuthenticateError, Caller, authenticate},
+    ids::RequestId,
     secret::AccessToken,
 };
+
+/// The client IP of a request. The server determines it and attaches it to every request.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientIp(pub IpAddr);
+
+/// The client of a request: its IP and user agent, and the id of the request.
+pub(crate) struct ClientInfo(pub(crate) Client);
+
+impl<'a> FromRequest<'a> for ClientInfo {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let &ClientIp(ip) = request.data().ok_or_else(|| Problem::internal("the request has no client IP"))?;
+        let &request_id: &RequestId = request.data().ok_or_else(|| Problem::internal("the request has no id"))?;
+        let user_agent = request.header(header::USER_AGENT).map(ToOwned::to_owned);
+        Ok(Self(Client { ip, user_agent, request_id }))
+    }
+}
+
+/// The [`App`], which use cases need. While the server starts there is none, and the request gets `unavailable`. Every
+/// error of the domain documents this code.
+pub(crate) struct RunningApp(Arc<App>);
+
+impl Deref for RunningApp {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl<'a> FromRequest<'a> for RunningApp {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let instance: &Arc<Instance> =
+            request.data().ok_or_else(|| Problem::internal("the request carries no instance"))?;
+        let app = instance.app().ok_or_else(|| Problem::new(ProblemCode::Unavailable))?;
+        Ok(Self(Arc::clone(app)))
+    }
+}
 
 /// The name of the scheme in the document.
 const SCHEME: &str = "access_token";
 
 /// The problem codes of an operation that needs an access token.
-pub(in crate::api) const CODES: [&[ProblemCode]; 2] = [&[ProblemCode::MissingToken], AuthenticateError::CODES];
+pub(super) const AUTHENTICATION_CODES: [&[ProblemCode]; 2] = [&[ProblemCode::MissingToken], AuthenticateError::CODES];
 
 /// The user and session of a valid access token. Handlers take it as their first argument, so that it is checked before
 /// the body is read.
-pub(crate) struct Bearer(pub(crate) Caller);
+pub(crate) struct Authenticated(pub(crate) Caller);
 
-impl<'a> ApiExtractor<'a> for Bearer {
+impl<'a> ApiExtractor<'a> for Authenticated {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
 
     type ParamType = ();
@@ -58,7 +102,7 @@ impl<'a> ApiExtractor<'a> for Bearer {
         _: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
         let token = read_token(request)?;
-        let app = State::from_request_without_body(request).await?;
+        let app = RunningApp::from_request_without_body(request).await?;
         let caller = authenticate(&app, &token).await.map_err(Problem::from)?;
         Ok(Self(caller))
     }
