@@ -9,10 +9,10 @@ use vestibule::config::Config;
 const SECRET: &str = "c4n4ry-that-nobody-may-see";
 const TENTH: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const LONG: Duration = Duration::from_secs(5 * 60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(5);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A setting that is a number, and its bounds.
 type Number = (&'static str, fn(&Config) -> u64, u64, u64);
