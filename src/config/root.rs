@@ -75,7 +75,7 @@ impl Config {
     /// # Errors
     /// The first setting that does not exist or cannot be used.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::from_raw(RawSettings::load(Self::SECTIONS, file)?)
+        Self::from_settings(RawSettings::load(Self::SECTIONS, file)?)
     }
 
     /// Reads and checks the text of a file and environment variables, which win.
@@ -83,10 +83,10 @@ impl Config {
     /// # Errors
     /// The first setting that does not exist or cannot be used.
     pub fn parse(file: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        Self::from_raw(RawSettings::parse(Self::SECTIONS, DEFAULT_FILE, file, variables)?)
+        Self::from_settings(RawSettings::parse(Self::SECTIONS, DEFAULT_FILE, file, variables)?)
     }
 
-    fn from_raw(raw: RawSettings) -> Result<Self, ConfigError> {
+    fn from_settings(raw: RawSettings) -> Result<Self, ConfigError> {
         let config = Self::read(raw)?;
         config.validate()?;
         Ok(config)

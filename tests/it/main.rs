@@ -13,6 +13,7 @@ mod checks;
 mod cli;
 mod clocks;
 mod config;
+mod config_output;
 mod conflicts;
 mod cors;
 mod deploy;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         cli::trials(),
         clocks::trials(),
         config::trials(),
+        config_output::trials(),
         conflicts::trials(),
         cors::trials(),
         deploy::trials(),
