@@ -70,7 +70,12 @@ impl RawSettings {
         let table: Table = text.parse().map_err(|error| toml_error(file, text, &error))?;
         for (section, content) in table {
             let toml::Value::Table(content) = content else {
-                return Err(ConfigError::at(file, format_args!("{section}: {}", self.describe_known(&section))));
+                let reason = if self.section(&section).is_some() {
+                    format!("is a section; write [{section}] on a line of its own")
+                } else {
+                    self.describe_known(&section)
+                };
+                return Err(ConfigError::at(file, format_args!("{section}: {reason}")));
             };
             for (name, value) in content {
                 let key = format!("{section}.{name}");

@@ -116,7 +116,7 @@ impl SettingValue for bool {
     const QUOTED: bool = false;
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
+        text.parse().map_err(|_| format!("{text:?} is not valid; write {}", Self::expected()))
     }
 
     fn to_toml(&self) -> toml::Value {
