@@ -15,7 +15,7 @@
 //! | [`entity`] | rows and queries |
 //! | [`error`], [`clock`], [`ids`], [`secret`], [`json`], [`metrics`], [`telemetry`] | leaves |
 //!
-//! The test `module_graph` proves the order, and that there are no circles.
+//! The test `module_graph` proves the order, and that there are no cycles.
 
 // A request must meet no panic, in a release build no sum that has wrapped either.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::string_slice)]

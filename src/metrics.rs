@@ -125,7 +125,7 @@ label! {
 }
 
 label! {
-    /// A background job.
+    /// A background job. Its label is not `job`, because Prometheus uses that for the scrape job.
     Job = "task" {
         /// The removal of expired rows.
         Cleanup = "cleanup",

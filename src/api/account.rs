@@ -13,9 +13,9 @@ use super::{
 use crate::domain::{
     auth::{
         change_password::{ChangePasswordError, change_password},
-        register::register,
+        register::{RegisterError, register},
     },
-    user::{RegisterError, User},
+    user::User,
 };
 
 #[derive(Default)]

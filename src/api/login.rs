@@ -52,11 +52,13 @@ struct TokenResponse {
     /// How the token is presented: always `Bearer`.
     token_type: String,
     /// How many seconds the access token is valid.
+    // At most the bound of the setting `tokens.access_lifetime`.
     #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     expires_in: i64,
     /// Renews the session. Keep it secret, and use each one once.
     refresh_token: IssuedRefreshToken,
     /// How many seconds the session lasts unless it is renewed.
+    // At most the bound of the setting `sessions.lifetime`.
     #[oai(validator(minimum(value = "1"), maximum(value = "34560000")))]
     refresh_expires_in: i64,
 }

@@ -72,9 +72,9 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::List(list) => {
             let entries = audit::list(&app.db, &list.filter(app).await?, list.limit).await?;
             if list.json {
-                print_json(&entries.iter().map(record).collect())
+                print_json(&entries.iter().map(to_json).collect())
             } else {
-                print_text(&entries.iter().map(line).collect::<String>())
+                print_text(&entries.iter().map(to_line).collect::<String>())
             }
         }
         Command::Verify { json } => {
@@ -123,7 +123,7 @@ fn date(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp::from_micros(micros))
 }
 
-fn record(entry: &Entry) -> Value {
+fn to_json(entry: &Entry) -> Value {
     json!({
         "position": entry.position,
         "id": entry.id.to_string(),
@@ -140,7 +140,7 @@ fn record(entry: &Entry) -> Value {
 }
 
 /// Position, date, actor, kind, outcome, and then what there is.
-fn line(entry: &Entry) -> String {
+fn to_line(entry: &Entry) -> String {
     let position = entry.position.map_or_else(|| "-".to_owned(), |position| position.to_string());
     let mut text =
         format!("{position:>6}  {}  {:8}  {:20}  {}", entry.occurred_at, entry.actor, entry.kind, entry.outcome);
@@ -163,7 +163,7 @@ fn report(verified: &Verification) -> Value {
         "events": verified.events,
         "first": verified.first,
         "last": verified.last,
-        "head": verified.head,
+        "last_mac": verified.last_mac,
         "outside": verified.outside,
         "findings": verified.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
@@ -173,8 +173,8 @@ fn summary(verified: &Verification) -> String {
     let mut lines = verified.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
     if lines.is_empty() {
         lines.push(format!(
-            "{} events, {} to {}, are as they were written. The hash of the last is {}",
-            verified.events, verified.first, verified.last, verified.head
+            "{} events, {} to {}, are as they were written. The MAC of the last one is {}",
+            verified.events, verified.first, verified.last, verified.last_mac
         ));
     }
     if verified.outside > 0 {

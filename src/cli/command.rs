@@ -39,7 +39,8 @@ Exit codes:
   4  the user name is taken
   5  the user name or the password violates a rule, or the prompt was declined
   6  the configuration or a key cannot be used
-  7  the audit log is not as it was written";
+  7  the audit log is not as it was written
+  130  Ctrl-C at a prompt";
 
 #[derive(Subcommand)]
 enum Command {

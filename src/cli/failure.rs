@@ -5,7 +5,7 @@ use std::{fmt, io};
 use vestibule::{
     api::document::DocumentError,
     config::ConfigError,
-    domain::{admin::users::ChangeUserError, name::InvalidName, user::RegisterError},
+    domain::{admin::users::ChangeUserError, name::InvalidName, user::CreateUserError},
     error::ServiceError,
     startup::StartError,
 };
@@ -75,12 +75,12 @@ impl From<InvalidName> for Failure {
     }
 }
 
-impl From<RegisterError> for Failure {
-    fn from(error: RegisterError) -> Self {
+impl From<CreateUserError> for Failure {
+    fn from(error: CreateUserError) -> Self {
         match error {
-            RegisterError::UsernameTaken => Self::new(Self::TAKEN, error),
-            RegisterError::Closed | RegisterError::PasswordRejected(_) => Self::new(Self::REJECTED, error),
-            RegisterError::Service(error) => error.into(),
+            CreateUserError::UsernameTaken => Self::new(Self::TAKEN, error),
+            CreateUserError::PasswordRejected(_) => Self::new(Self::REJECTED, error),
+            CreateUserError::Service(error) => error.into(),
         }
     }
 }

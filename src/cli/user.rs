@@ -14,7 +14,7 @@ use vestibule::{
         app::App,
         audit::Actor,
         name::Name,
-        user::{RegisterError, User, create_user, list_users},
+        user::{CreateUserError, User, create_user, find_by_name, list_users},
     },
     secret::Password,
 };
@@ -118,37 +118,37 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
         Command::Add { name, password, output } => {
             let name = Name::parse(&name)?;
             // Checked before the password is asked for. Whether the name is free is decided when the user is stored.
-            if find_user(app, name.canonical()).await.is_ok() {
-                return Err(RegisterError::UsernameTaken.into());
+            if find_by_name(&app.db, name.canonical()).await?.is_some() {
+                return Err(CreateUserError::UsernameTaken.into());
             }
             let user = create_user(app, &name, &password.read()?, Actor::Operator).await?;
-            output.show(&user, "created")
+            output.show(&user, Some("created"))
         }
         Command::List { output } => output.list(&list_users(&app.db).await?),
-        Command::Show { who, output } => output.show(&who.find(app).await?, ""),
+        Command::Show { who, output } => output.show(&who.find(app).await?, None),
         Command::Disable { who, output } => {
             let user = disable_user(app, who.find(app).await?.id).await?;
-            output.show(&user, "disabled")
+            output.show(&user, Some("disabled"))
         }
         Command::Enable { who, output } => {
             let user = enable_user(app, who.find(app).await?.id).await?;
-            output.show(&user, "enabled")
+            output.show(&user, Some("enabled"))
         }
         Command::Unlock { who, output } => {
             let user = who.find(app).await?;
             unlock_user(app, &user).await?;
-            output.show(&user, "unlocked")
+            output.show(&user, Some("unlocked"))
         }
         Command::Password { who, password, output } => {
             let user = who.find(app).await?;
             let user = set_password(app, &user, &password.read()?).await?;
-            output.show(&user, "given a new password")
+            output.show(&user, Some("given a new password"))
         }
         Command::Delete { who, yes, output } => {
             let user = who.find(app).await?;
             confirm(&format!("{} and its sessions will be gone.", user.username), yes)?;
             delete_user(app, user.id).await?;
-            output.show(&user, "deleted")
+            output.show(&user, Some("deleted"))
         }
     }
 }
@@ -198,26 +198,26 @@ fn no_terminal(error: &io::Error) -> Failure {
 
 impl Output {
     /// Prints one user: as JSON, as a sentence about what was done, or as fields.
-    fn show(&self, user: &User, happened: &str) -> Result<(), Failure> {
+    fn show(&self, user: &User, done: Option<&str>) -> Result<(), Failure> {
         if self.json {
-            print_json(&record(user))
-        } else if happened.is_empty() {
-            print_text(&line(user))
-        } else {
-            print_text(&format!("{} ({}) was {happened}.\n", user.username, user.id))
+            return print_json(&to_json(user));
+        }
+        match done {
+            Some(done) => print_text(&format!("{} ({}) was {done}.\n", user.username, user.id)),
+            None => print_text(&to_line(user)),
         }
     }
 
     fn list(&self, users: &[User]) -> Result<(), Failure> {
         if self.json {
-            print_json(&users.iter().map(record).collect())
+            print_json(&users.iter().map(to_json).collect())
         } else {
-            print_text(&users.iter().map(line).collect::<String>())
+            print_text(&users.iter().map(to_line).collect::<String>())
         }
     }
 }
 
-fn record(user: &User) -> Value {
+fn to_json(user: &User) -> Value {
     json!({
         "id": user.id.to_string(),
         "username": user.username,
@@ -226,7 +226,7 @@ fn record(user: &User) -> Value {
     })
 }
 
-fn line(user: &User) -> String {
+fn to_line(user: &User) -> String {
     let state = if user.disabled { "disabled" } else { "active" };
     format!("{}  {}  {state:8}  {}\n", user.id, user.created_at, user.username)
 }

@@ -1,7 +1,7 @@
 //! `[audit]`
 
 use super::{
-    declare::settings,
+    settings_macro::settings,
     units::{BoundedDuration, DAY},
 };
 

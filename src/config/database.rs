@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{
-    declare::settings,
+    settings_macro::settings,
     units::{BoundedDuration, DAY},
     value::{Count, REDACTED, SettingValue},
 };

@@ -1,6 +1,6 @@
 //! `[docs]`
 
-use super::declare::settings;
+use super::settings_macro::settings;
 
 settings! {
     /// The API documentation.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::declare::settings;
+use super::settings_macro::settings;
 
 settings! {
     /// The master key, which encrypts all other keys. All instances over one database share it. A network database needs

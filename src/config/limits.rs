@@ -1,8 +1,8 @@
 //! `[limits]`
 
 use super::{
-    declare::settings,
     error::ConfigError,
+    settings_macro::settings,
     units::{BoundedDuration, DAY, HOUR, MINUTE, SECOND},
     value::Count,
 };

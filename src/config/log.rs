@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use super::{declare::settings, value::SettingValue};
+use super::{settings_macro::settings, value::SettingValue};
 use crate::telemetry::LogFormat;
 
 settings! {

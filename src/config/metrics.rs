@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{declare::settings, error::ConfigError, server::Server};
+use super::{error::ConfigError, server::Server, settings_macro::settings};
 
 settings! {
     /// Metrics for Prometheus.

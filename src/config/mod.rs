@@ -3,7 +3,6 @@
 mod audit;
 mod database;
 mod declaration;
-mod declare;
 mod docs;
 mod error;
 mod http_url;
@@ -17,6 +16,7 @@ mod registration;
 mod root;
 mod server;
 mod sessions;
+mod settings_macro;
 mod source;
 mod tls;
 mod tokens;

@@ -1,9 +1,9 @@
 //! `[passwords]`
 
 use super::{
-    declare::settings,
     error::ConfigError,
     server::Server,
+    settings_macro::settings,
     units::{BoundedDuration, KIB, MILLISECOND, SECOND, Size},
     value::Count,
 };

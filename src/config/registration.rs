@@ -1,6 +1,6 @@
 //! `[registration]`
 
-use super::{declare::settings, value::SettingValue};
+use super::{settings_macro::settings, value::SettingValue};
 use crate::domain::name::Name;
 
 settings! {

@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::{
-    declare::settings,
     error::ConfigError,
     http_url::HttpUrl,
+    settings_macro::settings,
     units::{BoundedDuration, KIB, MIB, MINUTE, SECOND, Size},
     value::{Count, SettingValue},
 };

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    declare::settings,
     error::ConfigError,
+    settings_macro::settings,
     units::{BoundedDuration, DAY, MINUTE, SECOND},
     value::Count,
 };

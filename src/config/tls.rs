@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{declare::settings, error::ConfigError, server::Server};
+use super::{error::ConfigError, server::Server, settings_macro::settings};
 
 settings! {
     /// TLS without a proxy: set both files to serve https. The server reads them again within a minute after they change.

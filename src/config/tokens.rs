@@ -1,7 +1,7 @@
 //! `[tokens]`
 
 use super::{
-    declare::settings,
+    settings_macro::settings,
     units::{BoundedDuration, HOUR, SECOND},
 };
 

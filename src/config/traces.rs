@@ -1,6 +1,6 @@
 //! `[traces]`
 
-use super::{declare::settings, error::ConfigError, http_url::HttpUrl};
+use super::{error::ConfigError, http_url::HttpUrl, settings_macro::settings};
 
 settings! {
     /// OpenTelemetry traces.

@@ -49,8 +49,8 @@ pub fn verify_access_token(app: &App, token: &str, now: Timestamp) -> Option<Tok
 
 /// Issues a refresh token with this content.
 pub fn issue_refresh_token(app: &App, session: SessionId, counter: i64, secret: [u8; 16]) -> String {
-    let claim = TokenContent { session, counter, secret: SessionSecret::from_bytes(secret) };
-    refresh::issue(&app.keyring.current(), &claim).expose().to_owned()
+    let content = TokenContent { session, counter, secret: SessionSecret::from_bytes(secret) };
+    refresh::issue(&app.keyring.current(), &content).expose().to_owned()
 }
 
 /// Returns any bytes as a refresh token with a valid MAC.
@@ -66,6 +66,6 @@ pub fn refresh_key_id(app: &App) -> [u8; 16] {
 
 /// Reads a refresh token. Returns session, counter and secret.
 pub fn read_refresh_token(app: &App, token: &str) -> Option<(SessionId, i64, [u8; 16])> {
-    let claim = refresh::read(&app.keyring.current(), &RefreshToken::from(token.to_owned())).ok()?;
-    Some((claim.session, claim.counter, *claim.secret.expose()))
+    let content = refresh::verify(&app.keyring.current(), &RefreshToken::from(token.to_owned())).ok()?;
+    Some((content.session, content.counter, *content.secret.expose()))
 }

@@ -20,10 +20,10 @@
 //! | [`request`] | where a request comes from |
 //!
 //! Only `admin`, `auth`, `user` and `instance` use the whole `App`. The modules below it own what they need. A use case
-//! reads the clock once, and writes in transactions of [`crate::store::write`].
+//! reads the clock before its transactions, not inside them, and writes with [`crate::store::write`].
 //!
 //! Transactions take locks in this order, so that no two of them wait for each other: the row of the user, the client's
-//! token bucket, the failures, sessions and known networks, and last the head of the audit log.
+//! token bucket, the failures, known networks, sessions, and last the head of the audit log.
 
 pub mod admin;
 pub mod app;

@@ -183,9 +183,14 @@ impl Entity {
         Self::delete_many().filter(Column::Position.lt(position))
     }
 
-    /// Deletes the events outside the chain that happened before `time`.
-    pub fn delete_outside_before(time: Timestamp) -> DeleteMany<Self> {
-        Self::delete_many().filter(Column::Position.is_null()).filter(Column::OccurredAt.lt(time))
+    /// The events outside the chain that happened before `time`, at most `limit` of them.
+    pub fn outside_before(time: Timestamp, limit: u64) -> Select<Self> {
+        Self::outside().filter(Column::OccurredAt.lt(time)).limit(limit)
+    }
+
+    /// Deletes these events.
+    pub fn delete_by_ids(ids: Vec<AuditEventId>) -> DeleteMany<Self> {
+        Self::delete_many().filter(Column::Id.is_in(ids))
     }
 
     /// Removes all events from the chain.

@@ -1,7 +1,8 @@
 //! Users.
 //!
-//! A new column needs a migration, a field of [`Model`], and its first value in `domain::user::create_user`. If callers see
-//! it, it also needs a field of `domain::user::User`, and one of the responses in `api::me` and of the command `user`.
+//! A new column needs a migration in `migration/src`, a field of [`Model`], and its first value in
+//! `src/domain/user/create.rs`. If callers see it, it also needs a field in `src/domain/user/record.rs` and in the
+//! responses of `src/api/account.rs` and `src/cli/user.rs`.
 
 use sea_orm::{Select, entity::prelude::*};
 

@@ -54,21 +54,21 @@ pub enum StartError {
         error: io::Error,
     },
     /// The database cannot be opened or migrated.
-    #[error("database.url (VESTIBULE_DATABASE__URL): {url}: {error}")]
+    #[error("database.url (VESTIBULE_DATABASE__URL): {database}: {error}")]
     Database {
         /// The database, as it may be shown.
-        url: String,
+        database: String,
         /// Why.
         error: DatabaseError,
     },
     /// The database belongs to a newer version.
     #[error(
-        "database.url (VESTIBULE_DATABASE__URL): {url}: {error}, and this is {}; start that version, or restore the \
+        "database.url (VESTIBULE_DATABASE__URL): {database}: {error}, and this is {}; start that version, or restore the \
          backup from before it", env!("CARGO_PKG_VERSION")
     )]
     NewerSchema {
         /// The database, as it may be shown.
-        url: String,
+        database: String,
         /// What has changed it.
         error: MigrateError,
     },

@@ -57,7 +57,7 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     if database_file.exists() {
         let db = open_database(config, &Arc::default()).await?;
         let sealed = has_sealed_keys(&db).await?;
-        db.close().await.map_err(|error| StartError::Database { url: config.database.describe(), error })?;
+        db.close().await.map_err(|error| StartError::Database { database: config.database.describe(), error })?;
         if sealed {
             // Another process that starts for the first time may have created both meanwhile.
             return if file.exists() { read_key(&file) } else { Err(StartError::LostMasterKey(file)) };
@@ -67,7 +67,8 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     read_key(&file)
 }
 
-/// Checks the master key as a start does, but creates nothing.
+/// Checks the master key without the database, and creates nothing. Only a start finds out whether a missing key file of
+/// an SQLite database has been lost.
 pub fn check_master_key(config: &Config) -> Result<(), StartError> {
     match key_source(config)? {
         KeySource::Text(_) => Ok(()),

@@ -346,11 +346,11 @@ async fn state_put_back_shows_in_the_head() {
     let head = vestibule::entity::audit_head::Entity::only().one(&app.app.db).await.unwrap().unwrap();
     app.token("john", "my_password").await;
     let newer = verified(&app).await;
-    assert!(newer.last > noted.last && newer.head != noted.head);
+    assert!(newer.last > noted.last && newer.last_mac != noted.last_mac);
     app.sql("DELETE FROM audit_event WHERE position = 9").await;
     vestibule::entity::audit_head::Entity::replace(head).exec(&app.app.db).await.unwrap();
     let put_back = verified(&app).await;
-    assert_eq!((put_back.last, put_back.head, put_back.findings), (noted.last, noted.head, Vec::new()));
+    assert_eq!((put_back.last, put_back.last_mac, put_back.findings), (noted.last, noted.last_mac, Vec::new()));
 }
 
 async fn old_events_go_and_the_rest_stays_verified() {
@@ -362,7 +362,7 @@ async fn old_events_go_and_the_rest_stays_verified() {
     assert_eq!(removed.audit_events, 4);
     let after = verified(&app).await;
     assert_eq!((after.first, after.last, after.events), (5, before.last, 4));
-    assert_eq!((after.head, after.findings), (before.head, Vec::new()));
+    assert_eq!((after.last_mac, after.findings), (before.last_mac, Vec::new()));
     app.token("john", "my_password").await;
     app.advance(retention);
     assert_eq!(run_cleanup(&app.app).await.unwrap().audit_events, 4);

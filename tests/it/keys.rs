@@ -8,7 +8,10 @@ use vestibule::{
     clock::Clock,
     config::Config,
     domain::{admin::reset_keys::reset_keys, crypto::StoredKeys},
-    entity::sealed_key::{self, Purpose},
+    entity::{
+        rate_limit,
+        sealed_key::{self, Purpose},
+    },
     secret::MasterKey,
     startup::{self, StartError},
 };
@@ -144,6 +147,8 @@ async fn lost_key_is_refused_and_not_replaced() {
         let tokens = app.sign_in("john", "my_password").await;
         let key = stored(&app, purpose).await;
         sealed_key::Entity::delete_by_id(key.id).exec(&app.app.db).await.unwrap();
+        // A quiet service has no rate limits left, but it still knows networks.
+        rate_limit::Entity::delete_many().exec(&app.app.db).await.unwrap();
         let refusal = start(&app.config).await.unwrap_err();
         assert!(matches!(refusal, StartError::LostKey(_)), "{refusal}");
         let text = refusal.to_string();

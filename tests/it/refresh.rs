@@ -162,6 +162,12 @@ async fn grace_of_zero_is_none() {
     let a = app.sign_in("john", "my_password").await;
     Tokens::of(&app.refresh(&a.refresh).await);
     app.refresh(&a.refresh).await.is_problem(401, "invalid_token");
+
+    // Another instance, whose clock is ahead, has made the rotation.
+    let a = app.sign_in("john", "my_password").await;
+    Tokens::of(&app.refresh(&a.refresh).await);
+    app.sql("UPDATE session SET rotated_at = rotated_at + 60000000").await;
+    app.refresh(&a.refresh).await.is_problem(401, "invalid_token");
 }
 
 /// Presents one token many times at once, to these instances in turn; every caller gets one and the same successor.

@@ -6,7 +6,7 @@ use vestibule::{
         admin::users::{ChangeUserError, delete_user, disable_user, enable_user, find_user, set_password},
         audit::Actor,
         name::Name,
-        user::{RegisterError, create_user, list_users},
+        user::{CreateUserError, create_user, list_users},
     },
     ids::UserId,
     secret::Password,
@@ -103,7 +103,7 @@ async fn operators_are_held_to_the_password_policy() {
     let john = app.user("john", "my_password").await;
     let weak = Password::from("password1".to_owned());
     let made = create_user(&app.app, &Name::parse("jane").unwrap(), &weak, Actor::Operator).await;
-    assert!(matches!(made, Err(RegisterError::PasswordRejected(_))));
+    assert!(matches!(made, Err(CreateUserError::PasswordRejected(_))));
     assert!(matches!(set_password(&app.app, &john, &weak).await, Err(ChangeUserError::PasswordRejected(_))));
     app.token("john", "my_password").await;
 }

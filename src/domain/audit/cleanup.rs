@@ -8,7 +8,7 @@ use crate::{
     store::{Context as _, Pool, Transaction, write},
 };
 
-/// How many events one transaction deletes at most.
+/// How many events of the chain, and how many outside it, one transaction deletes at most.
 const BATCH: u64 = 500;
 const CONTEXT: &str = "deleting old audit events";
 
@@ -36,8 +36,14 @@ pub async fn delete_old_events(db: &Pool, log: &AuditLog, before: Timestamp) -> 
 async fn shorten_chain(log: &AuditLog, transaction: &Transaction, before: Timestamp) -> Result<u64, ServiceError> {
     let Some(mut head) = lock_head(transaction).await? else { return Ok(0) };
 
-    let outside = audit_event::Entity::delete_outside_before(before).exec(transaction).await.context(CONTEXT)?;
-    let outside = outside.rows_affected;
+    let outside: Vec<_> = audit_event::Entity::outside_before(before, BATCH)
+        .all(transaction)
+        .await
+        .context(CONTEXT)?
+        .into_iter()
+        .map(|event| event.id)
+        .collect();
+    let outside = audit_event::Entity::delete_by_ids(outside).exec(transaction).await.context(CONTEXT)?.rows_affected;
     head.outside = head.outside.saturating_sub(i64::try_from(outside).unwrap_or(i64::MAX)).max(0);
 
     let oldest = audit_event::Entity::chained_from(head.first_position, BATCH);

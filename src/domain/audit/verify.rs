@@ -30,7 +30,7 @@ pub struct Verification {
     /// The position of the newest event.
     pub last: i64,
     /// The MAC of the newest event in base64url. Note it elsewhere, with its position.
-    pub head: String,
+    pub last_mac: String,
     /// How many events are older than the chain, and not covered by it.
     pub outside: u64,
     /// What is wrong, at most 100 findings. Empty if the log is as it was written.
@@ -53,7 +53,7 @@ pub async fn verify(db: &Pool, log: &AuditLog) -> Result<Verification, ServiceEr
         events: walk.events,
         first: head.first_position,
         last: head.last_position,
-        head: URL_SAFE_NO_PAD.encode(&head.last_mac),
+        last_mac: URL_SAFE_NO_PAD.encode(&head.last_mac),
         outside,
         findings: findings.take(MAX_FINDINGS).collect(),
     })

@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _, Que
 
 use super::{
     authenticate::Caller,
-    verify_password::{PasswordCheck, count_attempt, record_rejection, verify_password, withdraw_if_busy},
+    verify_password::{PasswordCheck, audit_rejection, count_attempt, verify_password, withdraw_if_busy},
 };
 use crate::{
     domain::{
@@ -29,7 +29,7 @@ pub enum ChangePasswordError {
     /// The current password is wrong, or was just changed.
     #[error("the current password is not right")]
     InvalidCredentials,
-    /// The session of the caller was revoked meanwhile.
+    /// The session of the caller was revoked, or the user deleted, meanwhile.
     #[error("the session has ended")]
     InvalidToken,
     /// The new password violates the policy.
@@ -54,7 +54,7 @@ pub async fn change_password(
     // First, so that a rejected new password does not count as a failed attempt.
     app.password_policy.check(&new, &caller.user.name()?)?;
 
-    let user = find_by_id(&app.db, caller.user.id).await?.ok_or(ChangePasswordError::InvalidCredentials)?;
+    let user = find_by_id(&app.db, caller.user.id).await?.ok_or(ChangePasswordError::InvalidToken)?;
     let counted = count_attempt(app, client, &user.username_canonical, now).await?;
     let check = PasswordCheck { kind: Kind::PasswordChanged, client, attempt: &counted, now };
     let verified = verify_password(app, Some(user), current, check).await?;
@@ -64,7 +64,7 @@ pub async fn change_password(
     let change = VerifiedChange { app, caller, check, seen, new_hash };
     let revoked = change.store().await;
     if let Err(ChangePasswordError::InvalidCredentials) = revoked {
-        record_rejection(app, Some(caller.user.id), Reason::UserChanged, check).await?;
+        audit_rejection(app, Some(caller.user.id), Reason::UserChanged, check).await?;
     }
     app.metrics.record_sessions_ended(SessionEnd::PasswordChange, revoked?);
     Ok(())
@@ -92,9 +92,6 @@ impl VerifiedChange<'_> {
 
         write(&app.db, context, async |transaction: &Transaction| {
             let row = lock_if_unchanged(transaction, seen).await?.ok_or(ChangePasswordError::InvalidCredentials)?;
-            let own_session = session::Entity::by_id_live(caller.session, now).lock_exclusive();
-            let own_session = own_session.one(transaction).await.context(context)?;
-            own_session.ok_or(ChangePasswordError::InvalidToken)?;
 
             let mut row = row.into_active_model();
             row.password_hash = Set(self.new_hash.clone());
@@ -104,6 +101,10 @@ impl VerifiedChange<'_> {
             app.limits.reset_failures(transaction, check.attempt, now).await?;
             forget_networks(transaction, seen.id).await?;
             app.limits.remember_network(transaction, check.attempt, seen.id, now).await?;
+
+            let own_session = session::Entity::by_id_live(caller.session, now).lock_exclusive();
+            let own_session = own_session.one(transaction).await.context(context)?;
+            own_session.ok_or(ChangePasswordError::InvalidToken)?;
             // The lock of the user prevents new sessions.
             let revoked = revoke_others(transaction, seen.id, caller.session).await?;
             app.audit.record(transaction, event, now).await?;

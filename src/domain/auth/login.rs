@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
 
 use super::{
     authenticate::add_identity_to_span,
-    verify_password::{PasswordCheck, VerifiedUser, count_attempt, record_rejection, verify_password},
+    verify_password::{PasswordCheck, VerifiedUser, audit_rejection, count_attempt, verify_password},
 };
 use crate::{
     clock::Timestamp,
@@ -85,7 +85,7 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
     let login = VerifiedLogin { app, client, counted: &counted, verified: &verified, new_hash, now };
     let opened = login.open_session(&secret).await;
     if let Err(LoginError::InvalidCredentials) = opened {
-        record_rejection(app, Some(verified.row.id), Reason::UserChanged, check).await?;
+        audit_rejection(app, Some(verified.row.id), Reason::UserChanged, check).await?;
     }
     let OpenedSession { session, displaced } = opened?;
 

@@ -67,7 +67,7 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
 /// Revokes the session of a refresh token, current or not. An invalid token is no error (RFC 7009 section 2.2).
 pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<(), ServiceError> {
     let now = app.clock.now();
-    let Ok(content) = refresh_token::read(&app.keyring.current(), token) else { return Ok(()) };
+    let Ok(content) = refresh_token::verify(&app.keyring.current(), token) else { return Ok(()) };
     let Some(session) = find_session(app, &content, now).await? else { return Ok(()) };
 
     let event = Event::success(Kind::RefreshTokenRevoked, Actor::Client(client));
@@ -84,16 +84,20 @@ async fn try_refresh(
     now: Timestamp,
 ) -> Result<TokenPair, RefreshError> {
     let keyring = app.keyring.current();
-    let content = refresh_token::read(&keyring, token).map_err(|_| RefreshError::InvalidToken)?;
+    let content = refresh_token::verify(&keyring, token).map_err(|_| RefreshError::InvalidToken)?;
     let session = find_session(app, &content, now).await?.ok_or(RefreshError::InvalidToken)?;
     add_identity_to_span(session.user_id, session.id);
 
     let session = match token_age(app, &content, &session, now) {
         TokenAge::Current => rotate_or_find_successor(app, session, &content, client, now).await?,
         TokenAge::WithinGracePeriod => session,
-        TokenAge::Reused => return Err(revoke_misused(app, &session, Misuse::Reused, client, now).await),
+        TokenAge::Reused => {
+            revoke_misused(app, &session, Misuse::Reused, client, now).await?;
+            return Err(RefreshError::InvalidToken);
+        }
         TokenAge::OutOfSequence => {
-            return Err(revoke_misused(app, &session, Misuse::OutOfSequence, client, now).await);
+            revoke_misused(app, &session, Misuse::OutOfSequence, client, now).await?;
+            return Err(RefreshError::InvalidToken);
         }
     };
     Ok(issue_pair(&keyring, &app.tokens, &session, &content.secret, now)?)
@@ -148,8 +152,12 @@ fn token_age(app: &App, content: &TokenContent, session: &session::Model, now: T
 ///
 /// After a step of the clock the age of a rotation is unknown. It then counts as recent, because the other choice would
 /// revoke sessions whose users did nothing wrong: after a step back the rotation is in the future, and after a step
-/// forward this instance remembers the step for one grace period.
+/// forward this instance remembers the step for one grace period. A rotation is also in the future if a concurrent
+/// request made it, or an instance whose clock is slightly ahead. Without a grace period no rotation is recent.
 fn is_within_grace_period(app: &App, rotated_at: Timestamp, grace_period: Duration, now: Timestamp) -> bool {
+    if grace_period.is_zero() {
+        return false;
+    }
     if rotated_at > now {
         return true;
     }
@@ -182,31 +190,27 @@ async fn rotate(
     Ok((result.rows_affected == 1).then_some(rotated))
 }
 
-/// Revokes a session because of a reused or out-of-sequence token. Returns the error of the request.
+/// Revokes a session because of a reused or out-of-sequence token.
 async fn revoke_misused(
     app: &App,
     session: &session::Model,
     misuse: Misuse,
     client: &Client,
     now: Timestamp,
-) -> RefreshError {
+) -> Result<(), ServiceError> {
     let kind = match misuse {
         Misuse::Reused => Kind::RefreshTokenReused,
         Misuse::OutOfSequence => Kind::RefreshTokenOutOfSequence,
     };
     let event = Event::failure(kind, client).user(Some(session.user_id)).session(session.id);
-    match revoke_session(&app.db, &app.audit, session.id, event, now).await {
-        Ok(true) => {
-            app.metrics.record_refresh_token_misuse(misuse);
-            tracing::warn!(
-                session.id = %session.id,
-                user.id = %session.user_id,
-                kind = kind.to_value(),
-                "revoked a session because of a refresh token"
-            );
-            RefreshError::InvalidToken
-        }
-        Ok(false) => RefreshError::InvalidToken,
-        Err(error) => error.into(),
+    if revoke_session(&app.db, &app.audit, session.id, event, now).await? {
+        app.metrics.record_refresh_token_misuse(misuse);
+        tracing::warn!(
+            session.id = %session.id,
+            user.id = %session.user_id,
+            kind = kind.to_value(),
+            "revoked a session because of a refresh token"
+        );
     }
+    Ok(())
 }

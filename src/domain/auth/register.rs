@@ -5,11 +5,30 @@ use crate::{
         app::App,
         audit::Actor,
         name::Name,
+        password::Weakness,
         request::Client,
-        user::{RegisterError, User, create_user},
+        user::{CreateUserError, User, create_user},
     },
+    error::ServiceError,
     secret::Password,
 };
+
+/// Why a user is not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// Only an operator can create users.
+    #[error("registration is closed")]
+    Closed,
+    /// The name is reserved, or belongs to a user in this or another spelling.
+    #[error("the user name is taken")]
+    UsernameTaken,
+    /// The password violates the policy.
+    #[error("the password {0}")]
+    PasswordRejected(Weakness),
+    /// The service cannot do it now.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
 
 /// Registers a user.
 pub async fn register(app: &App, name: &Name, password: &Password, client: &Client) -> Result<User, RegisterError> {
@@ -20,5 +39,15 @@ pub async fn register(app: &App, name: &Name, password: &Password, client: &Clie
     if name.is_reserved(&app.registration.reserved_names) {
         return Err(RegisterError::UsernameTaken);
     }
-    create_user(app, name, password, Actor::Client(client)).await
+    Ok(create_user(app, name, password, Actor::Client(client)).await?)
+}
+
+impl From<CreateUserError> for RegisterError {
+    fn from(error: CreateUserError) -> Self {
+        match error {
+            CreateUserError::UsernameTaken => Self::UsernameTaken,
+            CreateUserError::PasswordRejected(weakness) => Self::PasswordRejected(weakness),
+            CreateUserError::Service(error) => Self::Service(error),
+        }
+    }
 }

@@ -82,12 +82,12 @@ pub(super) async fn verify_password(
         (Some(_), Verdict::Mismatch) => Reason::WrongPassword,
         (None, _) => Reason::UnknownUser,
     };
-    record_rejection(app, id, reason, check).await?;
+    audit_rejection(app, id, reason, check).await?;
     Ok(None)
 }
 
 /// Records that a password was rejected, and that the user was locked out by it.
-pub(super) async fn record_rejection(
+pub(super) async fn audit_rejection(
     app: &App,
     user: Option<UserId>,
     reason: Reason,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     entity::{
-        audit_head, rate_limit,
+        audit_head, known_network, rate_limit,
         sealed_key::{self, Purpose},
         session,
     },
@@ -191,7 +191,10 @@ async fn has_been_used(db: &Pool, purpose: Purpose) -> Result<bool, ServiceError
                 || session::Entity::refreshable().one(db).await.context(context)?.is_some()
         }
         Purpose::Refresh => session::Entity::refreshable().one(db).await.context(context)?.is_some(),
-        Purpose::Pseudonym => rate_limit::Entity::find().one(db).await.context(context)?.is_some(),
+        Purpose::Pseudonym => {
+            rate_limit::Entity::find().one(db).await.context(context)?.is_some()
+                || known_network::Entity::find().one(db).await.context(context)?.is_some()
+        }
         Purpose::Audit => audit_head::Entity::only().one(db).await.context(context)?.is_some(),
     })
 }

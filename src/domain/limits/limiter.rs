@@ -36,7 +36,7 @@ impl Limits {
     }
 
     /// Counts a rejection in the metrics.
-    pub(super) fn record_rejection<T>(
+    pub(super) fn count_rejection<T>(
         &self,
         limit: RateLimit,
         outcome: Result<T, ServiceError>,

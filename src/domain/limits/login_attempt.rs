@@ -65,7 +65,7 @@ impl Limits {
             self.charge(transaction, bucket, cost, client, name, now).await
         })
         .await;
-        self.record_rejection(RateLimit::Login, counted)
+        self.count_rejection(RateLimit::Login, counted)
     }
 
     /// Locks the token bucket of a client. Returns it with the cost of the attempt, which is not taken yet.

@@ -21,7 +21,7 @@ impl Limits {
     /// [`ServiceError::RateLimited`], and the database's.
     pub async fn count_registration(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
         let counted = self.count_request(db, client, "register", self.settings.registrations, now).await;
-        self.record_rejection(RateLimit::Registration, counted)
+        self.count_rejection(RateLimit::Registration, counted)
     }
 
     /// Counts a rejected refresh token of a client.
@@ -30,13 +30,13 @@ impl Limits {
     /// [`ServiceError::RateLimited`], and the database's.
     pub async fn count_rejected_refresh(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
         let counted = self.count_request(db, client, "refresh", self.settings.rejected_refreshes, now).await;
-        self.record_rejection(RateLimit::RejectedRefresh, counted)
+        self.count_rejection(RateLimit::RejectedRefresh, counted)
     }
 
     /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns when it is then full again.
     pub fn count_refresh(&self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, ServiceError> {
         let taken = take(full_at, self.settings.refreshes, 1, now);
-        self.record_rejection(RateLimit::Refresh, taken)
+        self.count_rejection(RateLimit::Refresh, taken)
     }
 
     async fn count_request(

@@ -1,7 +1,7 @@
 //! The password hasher.
 //!
-//! A hash is the most expensive thing that a request can ask for. Hashes run on as many threads as there are cores, with
-//! a lower priority than the threads that serve requests. If the queue is full, or a job waits too long, the request is
+//! A hash is the most expensive thing that a request can ask for. Hashes run on threads of their own, by default one
+//! per core, with a lower priority than the threads that serve requests. If the queue is full, or a job waits too long, the request is
 //! rejected as busy. Jobs whose caller has gone are dropped.
 
 use std::{

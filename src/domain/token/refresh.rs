@@ -56,8 +56,8 @@ pub fn issue(keyring: &Keyring, content: &TokenContent) -> RefreshToken {
     RefreshToken::from([PREFIX, &text].concat())
 }
 
-/// Reads a token of this service, whether its session still exists or not. Each token has exactly one spelling.
-pub fn read(keyring: &Keyring, token: &RefreshToken) -> Result<TokenContent, InvalidRefreshToken> {
+/// Checks the MAC of a token and reads it, whether its session still exists or not. Each token has exactly one spelling.
+pub fn verify(keyring: &Keyring, token: &RefreshToken) -> Result<TokenContent, InvalidRefreshToken> {
     let text = token.expose().strip_prefix(PREFIX).ok_or(InvalidRefreshToken)?;
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidRefreshToken)?);
     let (message, mac) = bytes.split_last_chunk::<MAC_LENGTH>().ok_or(InvalidRefreshToken)?;

@@ -19,11 +19,8 @@ use crate::{
 
 /// Why a user is not created.
 #[derive(Debug, thiserror::Error)]
-pub enum RegisterError {
-    /// Only an operator can create users.
-    #[error("registration is closed")]
-    Closed,
-    /// The name is reserved, or belongs to a user in this or another spelling.
+pub enum CreateUserError {
+    /// The name belongs to a user, in this or another spelling.
     #[error("the user name is taken")]
     UsernameTaken,
     /// The password violates the policy.
@@ -35,17 +32,19 @@ pub enum RegisterError {
 }
 
 /// Creates a user. Reserved names are allowed, and closed registration does not matter.
-///
-/// # Errors
-/// [`RegisterError`], but never `Closed`.
-pub async fn create_user(app: &App, name: &Name, password: &Password, actor: Actor<'_>) -> Result<User, RegisterError> {
+pub async fn create_user(
+    app: &App,
+    name: &Name,
+    password: &Password,
+    actor: Actor<'_>,
+) -> Result<User, CreateUserError> {
     let context = "storing a user";
     let now = app.clock.now();
     let row = user::Model {
         id: UserId::random(),
         username: name.shown().to_owned(),
         username_canonical: name.canonical().to_owned(),
-        password_hash: hash_new_password::<RegisterError>(app, name, password).await?,
+        password_hash: hash_new_password::<CreateUserError>(app, name, password).await?,
         state: State::Active,
         created_at: now,
         password_changed_at: now,
@@ -55,7 +54,7 @@ pub async fn create_user(app: &App, name: &Name, password: &Password, actor: Act
     write(&app.db, context, async |transaction: &Transaction| {
         let insert = user::Entity::insert(row.clone().into_active_model());
         match insert.exec_without_returning(transaction).await {
-            Err(error) if is_unique_violation(&error) => return Err(RegisterError::UsernameTaken),
+            Err(error) if is_unique_violation(&error) => return Err(CreateUserError::UsernameTaken),
             outcome => outcome.context(context)?,
         };
         Ok(app.audit.record(transaction, event, now).await?)
