@@ -139,7 +139,8 @@ fn with_config(
 /// Runs a command with the opened app.
 fn with_app(file: Option<&Path>, command: impl AsyncFnOnce(&App) -> Result<(), Failure>) -> Result<(), Failure> {
     with_config(file, Traces::Off, async |config| {
-        let app = startup::open(config, Clock::system(), &Arc::default()).await?;
+        // Boxed, because the compiler limits how deep the type of a future may be.
+        let app = Box::pin(startup::open(config, Clock::system(), &Arc::default())).await?;
         command(&app).await
     })
 }

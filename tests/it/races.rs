@@ -118,7 +118,7 @@ async fn sessions_end_while_they_are_renewed_s40() {
         }
         assert!(servers[1].knows(&kept).await);
     }
-    tell("R15", "sessions ended while they are renewed", number, Some(survivors), format!("answers {statuses:?}"));
+    tell("R15", "sessions revoked while they are refreshed", number, Some(survivors), format!("answers {statuses:?}"));
     assert!(statuses.keys().all(|status| matches!(status, 200 | 204 | 401)), "{statuses:?}");
     assert_eq!(survivors, 0);
 }

@@ -158,7 +158,7 @@ async fn damaged_row_hurts_its_account_only_r28() {
     assert!(slowest < ANSWER_LIMIT, "a damaged hash is not computed: {slowest:?}");
     let figures = Figures {
         id: "R28",
-        scenario: "damaged rows of accounts and sessions",
+        scenario: "damaged rows of users and sessions",
         rounds: DAMAGES.len(),
         wrongful: Some(wrongful),
         more: format!("answers {statuses:?}, the slowest after {:.2} s; others unaffected", slowest.as_secs_f64()),

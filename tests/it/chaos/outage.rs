@@ -173,7 +173,7 @@ async fn failing_look_ups_let_nobody_in_r5() {
         scenario: "a look-up fails",
         rounds: number,
         wrongful: Some(wrongful.len()),
-        more: format!("{tries} tries without the table of throttles, devices, sessions or users"),
+        more: format!("{tries} requests without the table of rate limits, known networks, sessions or users"),
         ..Figures::default()
     };
     figures.tell();
@@ -205,8 +205,8 @@ async fn held_by_another(id: &'static str, scenario: &'static str, time: Duratio
     let rows = deployment.rows().await;
     let (hold, release) = match rows.get_database_backend() {
         DatabaseBackend::Sqlite => ("BEGIN EXCLUSIVE", "COMMIT"),
-        DatabaseBackend::Postgres => ("BEGIN; LOCK TABLE \"user\", session, throttle IN EXCLUSIVE MODE", "COMMIT"),
-        _ => ("LOCK TABLES `user` READ, session READ, throttle READ", "UNLOCK TABLES"),
+        DatabaseBackend::Postgres => ("BEGIN; LOCK TABLE \"user\", session, rate_limit IN EXCLUSIVE MODE", "COMMIT"),
+        _ => ("LOCK TABLES `user` READ, session READ, rate_limit READ", "UNLOCK TABLES"),
     };
     let readers = Readers::start(&remote);
     let owners = Owners::start(&remote, "owner", OWNERS);
