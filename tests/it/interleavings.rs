@@ -31,7 +31,7 @@ crate::trials![
     ended_session_sets_no_password_s13,
     renewed_session_is_not_cleared_away,
     device_that_is_used_again_is_not_cleared_away,
-    throttle_that_counts_again_is_not_cleared_away,
+    rate_limit_in_use_is_not_deleted,
     device_that_is_cleared_away_meanwhile_is_remembered,
     token_that_was_current_when_it_came_ends_nothing,
     held_row_hurts_its_account_only,
@@ -173,7 +173,7 @@ async fn device_that_is_used_again_is_not_cleared_away() {
     assert_eq!(app.count("known_network").await, 1);
 }
 
-async fn throttle_that_counts_again_is_not_cleared_away() {
+async fn rate_limit_in_use_is_not_deleted() {
     let app = TestApp::new().await;
     assert!(login(&app.app, attempt("john", "my_password")).await.is_err());
     app.advance(24 * 60 * 60);

@@ -1,4 +1,4 @@
-//! The rows of throttles: what is in them, how many there are, and what other writers and other clocks do to them.
+//! The rows of rate limits: what is in them, how many there are, and what other writers and other clocks do to them.
 
 use std::{fs, time::Duration};
 
@@ -21,7 +21,7 @@ crate::trials![
     no_name_or_address_is_stored,
     clocks_that_differ_a_little_make_no_wait,
     clock_that_was_ahead_holds_nobody_up;
-    on Servers: throttle_that_goes_meanwhile_is_made_anew,
+    on Servers: deleted_rate_limit_is_created_again,
 ];
 
 /// The memory of this process, as the system tells it.
@@ -46,7 +46,7 @@ async fn storage_is_bounded_s31() {
         assert!(join_all(tries).await.iter().all(Result::is_ok));
     }
     let rows = 2 * number as u64;
-    println!("throttle: {number} names and as many addresses, memory {early} early on, {} at the end", resident());
+    println!("rate limits: {number} names and as many addresses, memory {early} early on, {} at the end", resident());
     assert_eq!(app.count("rate_limit").await.unsigned_abs(), rows);
     app.advance(24 * 60 * 60);
     assert_eq!(run_cleanup(&app.app).await.unwrap().rate_limits, rows);
@@ -71,8 +71,8 @@ async fn no_name_or_address_is_stored() {
     assert!(hash.is_match(&devices[0].network));
 }
 
-/// Somebody else signs in, or clears expired rows away, while a try waits for the row of its throttle.
-async fn throttle_that_goes_meanwhile_is_made_anew() {
+/// Somebody else signs in, or clears expired rows away, while a try waits for the row of its rate limit.
+async fn deleted_rate_limit_is_created_again() {
     let app = limited().await;
     app.user("john", "my_password").await;
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));

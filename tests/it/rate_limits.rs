@@ -247,7 +247,7 @@ async fn attacker_cannot_hold_a_victim_out_s23() {
     }
     let live = Tokens::of(&app.refresh(&live.refresh).await);
     assert!(app.knows(&live.access).await, "live sessions go on");
-    println!("throttle: 600 s of attack, {refused} of 1800 tries refused, the victim's worst wait {worst} s");
+    println!("rate limits: 600 s of attack, {refused} of 1800 tries refused, the victim's worst wait {worst} s");
     assert_eq!(worst, 0);
     assert!(refused > 1750, "{refused}");
 }
@@ -382,7 +382,7 @@ async fn spraying_is_stopped_earlier_s30() {
     let spray = tries("").await;
     app.advance(60);
     let one = tries("john").await;
-    println!("throttle: 50 tries from one address, {spray} let through on as many accounts, {one} on one account");
+    println!("rate limits: 50 tries from one address, {spray} let through on as many accounts, {one} on one account");
     assert_eq!((spray, one), (10, 28));
 }
 

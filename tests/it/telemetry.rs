@@ -117,7 +117,7 @@ async fn metrics_count_what_happens() {
     is("vestibule_clock_steps_total", "0");
 }
 
-/// What cannot be counted in a process that goes well: throttles, a full queue, a database that fails.
+/// What cannot be counted in a process that goes well: rate limits, a full queue, a database that fails.
 async fn labels_are_bounded() {
     let app = TestApp::builder().usual_limits().setting("limits.refreshes_per_minute", "1").start().await;
     app.user("john", "my_password").await;
