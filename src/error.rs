@@ -15,7 +15,7 @@ pub enum ServiceError {
         retry_after: Duration,
     },
     /// Too many passwords are waiting to be hashed. The same request may succeed later. Clients receive the problem `busy`
-    /// with status 503 (`api::schema`).
+    /// with status 503 (`src/api/schema/problem_code.rs`).
     #[error("the queue of the password hasher is full or too slow")]
     Busy {
         /// After how long a retry makes sense.

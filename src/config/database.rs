@@ -74,7 +74,7 @@ fn is_password(option: &str) -> bool {
 impl SettingValue for DatabaseUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let url = Self(text.into());
-        let scheme = text.split(':').next().unwrap_or_default();
+        let scheme = text.split_once(':').map_or(text, |(scheme, _)| scheme);
         match scheme {
             // The driver would read options and percent signs.
             "sqlite" if url.file().is_some_and(|file| !file.is_empty() && !file.contains(['?', '%', ':'])) => Ok(url),

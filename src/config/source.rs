@@ -159,8 +159,11 @@ fn environment() -> Result<Vec<(String, String)>, ConfigError> {
 
 /// Says where a file is not TOML. It never shows what stands there: that may be a secret.
 fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let reason = "is not valid TOML; check quotes and brackets";
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return ConfigError::at(file, reason);
+    };
     let line = before.matches('\n').count().saturating_add(1);
     let column = before.chars().rev().take_while(|letter| *letter != '\n').count().saturating_add(1);
-    ConfigError::at(file, format_args!("line {line}, column {column}: is not valid TOML; check quotes and brackets"))
+    ConfigError::at(file, format_args!("line {line}, column {column}: {reason}"))
 }

@@ -15,20 +15,28 @@ pub(super) const MIB: u64 = 1024 * KIB;
 
 const DURATIONS: Quantity = Quantity {
     noun: "a duration",
-    units: &[("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND)],
+    units: &[("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND)],
+    smallest: ("ms", MILLISECOND),
     zero: "0s",
     examples: "30s, 15m or 14d",
 };
 
-const SIZES: Quantity =
-    Quantity { noun: "a size", units: &[("MiB", MIB), ("KiB", KIB)], zero: "0KiB", examples: "16KiB or 1MiB" };
+const SIZES: Quantity = Quantity {
+    noun: "a size",
+    units: &[("MiB", MIB)],
+    smallest: ("KiB", KIB),
+    zero: "0KiB",
+    examples: "16KiB or 1MiB",
+};
 
 /// What is measured, and its units.
 struct Quantity {
     /// Its name with an article.
     noun: &'static str,
-    /// The name and the factor of each unit, the largest first.
+    /// The name and the factor of each unit except the smallest, the largest first.
     units: &'static [(&'static str, u64)],
+    /// The name and the factor of the smallest unit, of which every value is a multiple.
+    smallest: (&'static str, u64),
     /// How zero is written.
     zero: &'static str,
     /// What to write, for error messages.
@@ -46,7 +54,7 @@ impl Quantity {
         if unit.is_empty() {
             return Err(format!("{text:?} has no unit; write {}", self.examples));
         }
-        let Some((_, factor)) = self.units.iter().find(|(name, _)| *name == unit) else {
+        let Some((_, factor)) = self.units.iter().chain([&self.smallest]).find(|(name, _)| *name == unit) else {
             return Err(format!("{text:?} has no known unit; write {}", self.examples));
         };
         let value = number.parse().ok().and_then(|number: u64| number.checked_mul(*factor));
@@ -56,15 +64,14 @@ impl Quantity {
     }
 
     /// Writes a value in the largest unit that divides it.
+    #[expect(clippy::arithmetic_side_effects, reason = "no unit is zero")]
     fn format(&self, value: u64) -> String {
         if value == 0 {
             return self.zero.to_owned();
         }
-        let whole = self.units.iter().find_map(|(name, factor)| {
-            let count = value.checked_div(*factor)?;
-            value.is_multiple_of(*factor).then(|| format!("{count}{name}"))
-        });
-        whole.unwrap_or_default()
+        let dividing = self.units.iter().find(|(_, factor)| value.is_multiple_of(*factor));
+        let (name, factor) = dividing.unwrap_or(&self.smallest);
+        format!("{}{name}", value / factor)
     }
 
     fn expected(&self, min: u64, max: u64) -> String {

@@ -179,7 +179,9 @@ impl Head {
 
     fn add_header(&mut self, line: &[u8]) {
         let mut parts = line.splitn(2, |byte| *byte == b':');
-        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default().trim_ascii());
+        // hyper rejects a head with a line that has no colon.
+        let (Some(name), Some(value)) = (parts.next(), parts.next()) else { return };
+        let value = value.trim_ascii();
 
         if name.eq_ignore_ascii_case(b"host") {
             self.hosts = self.hosts.saturating_add(1);

@@ -30,7 +30,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for ObservedStream<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
 
-        self.framing.scan(buffer.filled().get(before..).unwrap_or_default());
+        let read = buffer.filled().get(before..);
+        self.framing.scan(read.ok_or_else(|| io::Error::other("a read has shortened its buffer"))?);
         self.deadlines.note_read(self.framing.is_inside_head());
         Poll::Ready(Ok(()))
     }

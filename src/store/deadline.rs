@@ -30,7 +30,8 @@ pub(super) async fn within_budget<T>(
     reserve: Duration,
     work: impl Future<Output = T>,
 ) -> Result<T, DbErr> {
-    let used = USED.try_with(Cell::get).unwrap_or_default();
+    // Outside a request nothing has been used.
+    let used = USED.try_with(Cell::get).unwrap_or(Duration::ZERO);
     let remaining = budget.saturating_sub(used).saturating_sub(reserve);
 
     let started = Instant::now();

@@ -2,6 +2,8 @@
 
 use poem::http::StatusCode;
 
+use crate::error::ServiceError;
+
 macro_rules! problem_codes {
     ($($variant:ident = $code:literal, $status:ident, $title:literal, $detail:literal;)*) => {
         /// The code of a problem, on which clients branch.
@@ -81,4 +83,15 @@ problem_codes! {
          again after Retry-After seconds.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, "The request took too long",
         "The request was not finished in time. Try again after Retry-After seconds.";
+}
+
+impl From<&ServiceError> for ProblemCode {
+    fn from(error: &ServiceError) -> Self {
+        match error {
+            ServiceError::RateLimited { .. } => Self::TooManyRequests,
+            ServiceError::Busy { .. } => Self::Busy,
+            ServiceError::Unavailable { .. } => Self::Unavailable,
+            ServiceError::Internal { .. } => Self::Internal,
+        }
+    }
 }

@@ -68,16 +68,11 @@ pub(crate) fn problem_code_of(response: &MetaResponse) -> Option<ProblemCode> {
 
 impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
-        let cause = error.chain();
+        let problem = Self::new(ProblemCode::from(&error));
         match error {
-            ServiceError::RateLimited { retry_after } => {
-                Self::new(ProblemCode::TooManyRequests).with_retry_after(retry_after)
-            }
-            ServiceError::Busy { retry_after } => {
-                Self::new(ProblemCode::Busy).with_retry_after(retry_after).with_cause(cause)
-            }
-            ServiceError::Unavailable { .. } => Self::new(ProblemCode::Unavailable).with_cause(cause),
-            ServiceError::Internal { .. } => Self::internal(cause),
+            ServiceError::RateLimited { retry_after } => problem.with_retry_after(retry_after),
+            ServiceError::Busy { retry_after } => problem.with_retry_after(retry_after).with_cause(error.chain()),
+            ServiceError::Unavailable { .. } | ServiceError::Internal { .. } => problem.with_cause(error.chain()),
         }
     }
 }

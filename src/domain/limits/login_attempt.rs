@@ -60,9 +60,29 @@ impl Limits {
         name: &str,
         now: Timestamp,
     ) -> Result<CountedAttempt, ServiceError> {
+        let network = self.network_of(name, client);
         let counted = write(db, "counting a login attempt", async |transaction: &Transaction| {
-            let (bucket, cost) = self.lock_bucket(transaction, client, name, now).await?;
-            self.charge(transaction, bucket, cost, client, name, now).await
+            // The order of the locks: the client's bucket, then the failures.
+            let (mut bucket, cost) = self.lock_bucket(transaction, client, name, now).await?;
+            let (scope, failures_subject) = self.find_failures(transaction, name, &network, now).await?;
+            self.take_tokens(transaction, &mut bucket, cost, scope, &failures_subject, now).await?;
+
+            let mut failures = lock_row(transaction, &failures_subject, now).await?;
+            let previous_until = failures.until;
+            count_failure(&mut failures, &self.settings, scope, now)?;
+
+            let attempt = CountedAttempt {
+                bucket_subject: bucket.subject.clone(),
+                cost,
+                failures_subject,
+                failures: failures.failures,
+                previous_until,
+                locks_out: scope == Scope::User && failures.failures == i64::from(self.settings.lockout_threshold),
+                network: network.clone(),
+            };
+            store_row(transaction, bucket).await?;
+            store_row(transaction, failures).await?;
+            Ok(attempt)
         })
         .await;
         self.count_rejection(RateLimit::Login, counted)
@@ -83,49 +103,46 @@ impl Limits {
         Ok((bucket, cost))
     }
 
-    /// Takes the cost of an attempt from the client's bucket, and counts a failure of the user or the known network.
-    async fn charge(
+    /// Returns the row that counts the failures of an attempt: that of the known network, or else that of the user.
+    async fn find_failures(
         &self,
         transaction: &Transaction,
-        mut bucket: rate_limit::Model,
-        cost: u32,
-        client: &Client,
         name: &str,
+        network: &str,
         now: Timestamp,
-    ) -> Result<CountedAttempt, ServiceError> {
-        let settings = &self.settings;
-        let network = self.network_of(name, client);
-        let (scope, failures_subject) = if is_known(transaction, &network, settings, now).await? {
-            (Scope::KnownNetwork, self.subject("known_network", &network))
+    ) -> Result<(Scope, String), ServiceError> {
+        Ok(if is_known(transaction, network, &self.settings, now).await? {
+            (Scope::KnownNetwork, self.subject("known_network", network))
         } else {
             (Scope::User, self.user_subject(name))
-        };
+        })
+    }
 
-        let full_at = match take(bucket.until, settings.logins, cost, now) {
+    /// Takes the cost of an attempt from the client's bucket.
+    ///
+    /// # Errors
+    /// [`ServiceError::RateLimited`] if the bucket does not hold enough. The time to wait covers the backoff of the user
+    /// as well, so that a client that waits so long is not rejected again.
+    async fn take_tokens(
+        &self,
+        transaction: &Transaction,
+        bucket: &mut rate_limit::Model,
+        cost: u32,
+        scope: Scope,
+        failures_subject: &str,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        match take(bucket.until, self.settings.logins, cost, now) {
             Err(ServiceError::RateLimited { retry_after }) => {
-                let backoff = self.remaining_backoff(transaction, &failures_subject, scope, now).await?;
-                return Err(ServiceError::RateLimited { retry_after: retry_after.max(backoff) });
+                let backoff = self.remaining_backoff(transaction, failures_subject, scope, now).await?;
+                Err(ServiceError::RateLimited { retry_after: retry_after.max(backoff) })
             }
-            taken => taken?,
-        };
-        let mut row = lock_row(transaction, &failures_subject, now).await?;
-        let previous_until = row.until;
-        count_failure(&mut row, settings, scope, now)?;
-
-        let attempt = CountedAttempt {
-            bucket_subject: bucket.subject.clone(),
-            cost,
-            failures_subject,
-            failures: row.failures,
-            previous_until,
-            locks_out: scope == Scope::User && row.failures == i64::from(settings.lockout_threshold),
-            network,
-        };
-        bucket.until = full_at;
-        bucket.expires_at = full_at;
-        store_row(transaction, bucket).await?;
-        store_row(transaction, row).await?;
-        Ok(attempt)
+            taken => {
+                bucket.until = taken?;
+                bucket.expires_at = bucket.until;
+                Ok(())
+            }
+        }
     }
 
     /// Returns how much is left of the backoff after the failures of a row.
@@ -141,7 +158,8 @@ impl Limits {
         Ok(row.map_or(Duration::ZERO, |row| remaining(&row, &self.settings, scope, now)))
     }
 
-    /// Resets the failures after a successful attempt, in the transaction of its success.
+    /// Resets the failures after a successful attempt, in the transaction of its success. The attempt then costs the
+    /// client one token, whatever its name was.
     ///
     /// In every transaction this comes before [`Self::remember_network`]: two transactions that take these locks in
     /// different orders would wait for each other.
