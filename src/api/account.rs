@@ -1,4 +1,4 @@
-//! The account of a user: registering it, reading it, and changing its password.
+//! Users: registration, reading the signed-in user, and password change.
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
@@ -21,7 +21,7 @@ use crate::domain::{
 #[derive(Default)]
 pub(crate) struct AccountApi;
 
-/// Leads from the registration to the login.
+/// Leads from registration to login.
 pub(super) const SIGN_IN: Link = Link {
     name: "signIn",
     description: "The new account can sign in with what it was registered with.",

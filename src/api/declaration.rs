@@ -1,4 +1,4 @@
-//! What the document says about operations beside the types of their handlers.
+//! Tags and links: what the document says about operations beside the types of their handlers.
 
 use poem_openapi::Tags;
 

@@ -39,8 +39,8 @@ impl<'a> FromRequest<'a> for ClientInfo {
     }
 }
 
-/// The [`App`], which use cases need. While the server starts there is none, and the request gets `unavailable`. Every
-/// error of the domain documents this code.
+/// The [`App`], which use cases need. While the instance is starting there is none, and the request gets `unavailable`.
+/// Every operation that takes it has to document this code.
 pub(crate) struct RunningApp(Arc<App>);
 
 impl Deref for RunningApp {
@@ -115,7 +115,7 @@ problems! {
     Service => [Unavailable]
 }
 
-/// Returns the access token of the request. More than one header, or bytes that are not text, are an invalid token.
+/// Returns the access token of the request. A repeated header, or one that is not visible ASCII, is an invalid token.
 fn read_token(request: &Request) -> Result<AccessToken, Problem> {
     let invalid = || Problem::new(ProblemCode::InvalidToken);
     let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();

@@ -64,7 +64,7 @@ impl HealthApi {
     }
 }
 
-// The cause is not logged: probes repeat every few seconds, and the part that fails logs it itself.
+// The cause is not logged, because probes repeat every few seconds. Other requests and the cleanup log database errors.
 impl From<NotReady> for Problem {
     fn from(error: NotReady) -> Self {
         Self::new(ProblemCode::NotReady).with_detail(error.to_string())

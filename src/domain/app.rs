@@ -1,4 +1,4 @@
-//! What use cases work with.
+//! The [`App`]: the parts that use cases work with.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{clock::Clock, metrics::Metrics, store::Pool};
 
-/// The parts of the service. Built once at start, and shared by all requests.
+/// The parts of the service. The start builds them once, and all requests share them.
 #[derive(Debug)]
 pub struct App {
     /// The database.
@@ -25,19 +25,19 @@ pub struct App {
     pub audit: AuditLog,
     /// How long audit events are kept.
     pub audit_retention: Duration,
-    /// Limits what clients do.
+    /// Enforces rate limits, backoff and lockout.
     pub limits: Limits,
     /// Hashes and verifies passwords.
     pub hasher: Hasher,
     /// What a new password must satisfy.
     pub password_policy: PasswordPolicy,
-    /// What access tokens say.
+    /// The lifetime of access tokens, and the claims that all of them share.
     pub tokens: TokenSettings,
-    /// How long sessions last.
+    /// How long sessions last, and how many a user may have.
     pub sessions: SessionSettings,
     /// Who may register.
     pub registration: RegistrationSettings,
-    /// Counts what happens.
+    /// Counts events for the operator.
     pub metrics: Arc<Metrics>,
 }
 

@@ -42,7 +42,7 @@ pub fn sign(app: &App, header: &[u8], claims: &[u8]) -> Option<String> {
     Some(format!("{message}.{signature}"))
 }
 
-/// Verifies an access token. Returns whom it belongs to.
+/// Verifies an access token. Returns its user and session.
 pub fn verify_access_token(app: &App, token: &str, now: Timestamp) -> Option<TokenSubject> {
     access::verify(&app.keyring.current(), &app.tokens, &AccessToken::from(token.to_owned()), now).ok()
 }

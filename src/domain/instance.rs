@@ -11,7 +11,7 @@ use crate::{
     store::{self, Context as _},
 };
 
-/// An instance, from the start of its process.
+/// An instance. It exists from the start of its process, before the database is reached.
 #[derive(Debug, Default)]
 pub struct Instance {
     app: OnceLock<Arc<App>>,
@@ -34,7 +34,7 @@ pub enum NotReady {
     /// The schema is not the one of this build.
     #[error("The database is not migrated to this version.")]
     Schema,
-    /// The database holds other keys than this instance.
+    /// The database does not hold the active keys of this instance.
     #[error("The database does not hold the keys that this instance works with.")]
     Keys,
 }
@@ -75,13 +75,13 @@ impl Instance {
         self.metrics.text(gauges)
     }
 
-    /// Returns the token that is cancelled when the instance begins to drain: it still serves requests, but reports that
-    /// it is not ready.
+    /// Returns the token that is cancelled when the instance begins to drain. A draining instance still serves
+    /// requests, but reports that it is not ready.
     pub const fn draining(&self) -> &CancellationToken {
         &self.draining
     }
 
-    /// Checks whether requests should come here.
+    /// Checks whether this instance should receive requests.
     pub async fn check_ready(&self) -> Result<(), NotReady> {
         if self.draining.is_cancelled() {
             return Err(NotReady::Draining);

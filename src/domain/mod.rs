@@ -22,8 +22,8 @@
 //! Only `admin`, `auth`, `user` and `instance` use the whole `App`. The modules below it own what they need. A use case
 //! reads the clock before its transactions, not inside them, and writes with [`crate::store::write`].
 //!
-//! Transactions take locks in this order, so that no two of them wait for each other: the row of the user, the client's
-//! token bucket, the failures, known networks, sessions, and last the head of the audit log.
+//! The transactions of requests take locks in this order, so that no two of them wait for each other: the row of the
+//! user, the client's token bucket, the failures, known networks, sessions, and last the head of the audit log.
 
 pub mod admin;
 pub mod app;

@@ -6,7 +6,7 @@ use precis_profiles::UsernameCaseMapped;
 /// The longest user name, in code points.
 pub const MAX_LENGTH: usize = 80;
 
-/// Declares the letters of user names once: for the check, and for the pattern that the document shows.
+/// Declares the letters of user names once, for the check and for the pattern in the OpenAPI document.
 macro_rules! letters {
     ($($first:literal $(..= $last:literal)?),+ $(,)?) => {
         /// The regular expression of names that can be registered: letters and digits of several scripts, which single
@@ -14,7 +14,7 @@ macro_rules! letters {
         ///
         /// It consists of literal ranges only, so that every regular expression engine reads it alike. RFC 8265's
         /// `UsernameCaseMapped` accepts all these names, and each has one canonical form of the same length. The set
-        /// may grow, but never shrink.
+        /// may grow but not shrink, because the names of existing users must stay valid.
         pub const PATTERN: &str = concat!(
             "^[", $($first, $("-", $last,)?)+ "]([._-]?[", $($first, $("-", $last,)?)+ "])*$",
         );
@@ -41,7 +41,7 @@ letters! {
     '一'..='鿋', '가'..='힣',
 }
 
-/// Names that seem to speak for the service. Only an operator can create users with them.
+/// Names that could be mistaken for the service or its staff. Only an operator can create users with them.
 const RESERVED: [&str; 14] = [
     "admin",
     "administrator",

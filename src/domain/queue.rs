@@ -1,4 +1,4 @@
-//! Work that one instance does for all: the first instance that asks for a due job gets it.
+//! Jobs that one instance runs for all. The first instance that claims a due job runs it.
 
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use crate::{
     store::{Context as _, Pool, Transaction, is_unique_violation, write},
 };
 
-/// Claims a job if it is due, and makes it due again after `interval`. If the instance dies while it runs the job, the
-/// next run is at most one interval late.
+/// Claims a job if it is due, and makes it due again after `interval`. Returns whether this instance claimed it.
+///
+/// If the instance dies or fails while it runs the job, the job runs again one interval later.
 pub async fn claim(db: &Pool, name: &str, interval: Duration, now: Timestamp) -> Result<bool, ServiceError> {
     let context = "claiming a job";
     let next = now + interval;

@@ -10,7 +10,7 @@ const MAX_USER_AGENT: usize = 256;
 /// The client of a request.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// The IP address, behind trusted proxies the one that they forwarded.
+    /// The client IP. Behind a trusted proxy, it is the one that the proxy forwarded.
     pub ip: IpAddr,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,

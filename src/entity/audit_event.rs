@@ -7,7 +7,7 @@ use crate::{
     ids::{AuditEventId, RequestId, SessionId, UserId},
 };
 
-/// What happened, or was attempted.
+/// The kind of an event: what happened or was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(64))")]
 pub enum Kind {
@@ -29,7 +29,7 @@ pub enum Kind {
     /// An operator enabled a user again.
     #[sea_orm(string_value = "user_enabled")]
     UserEnabled,
-    /// An operator deleted a user, with all sessions.
+    /// An operator deleted a user; all sessions were revoked.
     #[sea_orm(string_value = "user_deleted")]
     UserDeleted,
     /// Too many failed logins in a row locked a user out, except on known networks.
@@ -62,24 +62,24 @@ pub enum Kind {
     /// A refresh token was reused after its grace period or after its successor was used; the session was revoked.
     #[sea_orm(string_value = "refresh_token_reused")]
     RefreshTokenReused,
-    /// A genuine refresh token was newer than its session, so the database is an old copy; the session was revoked.
+    /// A genuine refresh token was newer than its session, as after a restored backup; the session was revoked.
     #[sea_orm(string_value = "refresh_token_out_of_sequence")]
     RefreshTokenOutOfSequence,
 }
 
-/// How it ended.
+/// How an event ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum Outcome {
-    /// It succeeded.
+    /// The action succeeded.
     #[sea_orm(string_value = "success")]
     Success,
-    /// It was rejected.
+    /// The attempt was rejected.
     #[sea_orm(string_value = "failure")]
     Failure,
 }
 
-/// Who did it.
+/// Who caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum ActorKind {
@@ -94,7 +94,7 @@ pub enum ActorKind {
     Service,
 }
 
-/// Why it was rejected.
+/// Why an attempt was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))")]
 pub enum Reason {
@@ -115,31 +115,31 @@ pub enum Reason {
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_event")]
-/// An audit event. It has no foreign keys, because it outlives users and sessions. Its columns are plain text, so that a
-/// row that was tampered with can still be read.
+/// An audit event. It has no foreign keys, because it outlives users and sessions. Actor, kind, outcome and reason are
+/// plain text, so that a row with an unknown value can still be read.
 pub struct Model {
     /// The identifier of the event.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: AuditEventId,
     /// The position in the hash chain; `None` if the event is older than the chain.
     pub position: Option<i64>,
-    /// When it happened.
+    /// When the event happened.
     pub occurred_at: Timestamp,
-    /// Who did it: an [`ActorKind`].
+    /// Who caused the event: an [`ActorKind`].
     pub actor: String,
     /// What happened: a [`Kind`].
     pub kind: String,
     /// How it ended: an [`Outcome`].
     pub outcome: String,
-    /// Why it was rejected: a [`Reason`].
+    /// Why the attempt was rejected: a [`Reason`].
     pub reason: Option<String>,
-    /// The user it is about.
+    /// The user that the event is about.
     pub user_id: Option<UserId>,
-    /// The session it is about.
+    /// The session that the event is about.
     pub session_id: Option<SessionId>,
-    /// The IP address of the client that caused it.
+    /// The IP address of the client that caused the event.
     pub client_ip: Option<String>,
-    /// The request that caused it.
+    /// The request that caused the event.
     pub request_id: Option<RequestId>,
     /// Authenticates this event and the one before it.
     pub mac: Option<Vec<u8>>,

@@ -8,7 +8,8 @@ pub const ONLY: i32 = 1;
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_head")]
-/// The only row: where the chain begins and ends. Every event is appended under its lock, which orders them.
+/// The only row: where the chain begins and ends. Every event is appended under the lock of this row, which orders the
+/// events.
 pub struct Model {
     /// Always [`ONLY`].
     #[sea_orm(primary_key, auto_increment = false)]

@@ -1,4 +1,4 @@
-//! Known networks: where users have signed in from.
+//! Known networks: the networks from which users have signed in.
 
 use sea_orm::{Condition, DeleteMany, QueryOrder, QuerySelect, Select, entity::prelude::*};
 
@@ -26,7 +26,7 @@ impl Entity {
         Self::find().filter(COLUMN.network.eq(network)).filter(Column::LastLoginAt.gt(since))
     }
 
-    /// The networks of a user beyond the `newest` ones, at most `limit` of them.
+    /// The networks of a user beyond the `newest` most recently used ones, at most `limit` of them.
     pub fn older_of(user: UserId, newest: u64, limit: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(user))
@@ -36,7 +36,7 @@ impl Entity {
             .limit(limit)
     }
 
-    /// Matches the networks that nobody has signed in from since.
+    /// Matches the networks without a login after `since`.
     pub fn unused_since(since: Timestamp) -> Condition {
         Condition::all().add(Column::LastLoginAt.lte(since))
     }

@@ -7,9 +7,9 @@ use crate::clock::Timestamp;
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rate_limit")]
-/// The state of one rate limit. An expired row counts as none.
+/// The state of one rate limit. An expired row counts as missing.
 pub struct Model {
-    /// The pseudonym of whom the row counts, and for what.
+    /// The pseudonym of the purpose, and of the client or user that the row counts for.
     #[sea_orm(primary_key, auto_increment = false)]
     pub subject: String,
     /// How many login attempts have failed in a row; zero in a token bucket.

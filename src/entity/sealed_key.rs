@@ -4,7 +4,7 @@ use sea_orm::{QueryOrder, Select, entity::prelude::*};
 
 use crate::{clock::Timestamp, ids::KeyId};
 
-/// What a key is for; part of what its seal authenticates.
+/// What a key is for. The seal of the key authenticates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum Purpose {
@@ -32,7 +32,7 @@ pub struct Model {
     pub id: KeyId,
     /// What it is for.
     pub purpose: Purpose,
-    /// Counts the keys of one purpose from 1. Unique per purpose, so that two instances cannot both create the next one.
+    /// Counts the keys of one purpose from 1. Unique per purpose, so two instances cannot both create the next one.
     pub generation: i32,
     /// Nonce, ciphertext and tag of AES-256-GCM.
     pub sealed: Vec<u8>,

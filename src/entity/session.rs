@@ -11,7 +11,7 @@ use crate::{
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "session")]
-/// One sign-in of one user. The row is deleted when the session is revoked.
+/// A session of a user. Revoking the session deletes the row.
 pub struct Model {
     /// The identifier of the session.
     #[sea_orm(primary_key, auto_increment = false)]
@@ -63,7 +63,7 @@ impl Entity {
             .limit(limit)
     }
 
-    /// The live sessions of a user beyond the `newest` ones, at most `limit` of them.
+    /// The live sessions of a user beyond the `newest` ones by creation, at most `limit` of them.
     pub fn older_of(user: UserId, now: Timestamp, newest: u64, limit: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(user))
@@ -79,7 +79,7 @@ impl Entity {
         Condition::all().add(Column::IdleExpiresAt.lte(now))
     }
 
-    /// Stores a rotated session, if the refresh token before its counter is still the current one.
+    /// Stores a rotated session, if the previous refresh token is still the current one.
     pub fn rotate(rotated: Model) -> UpdateMany<Self> {
         Self::update_many()
             .filter(COLUMN.id.eq(rotated.id))

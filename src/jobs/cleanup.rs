@@ -13,8 +13,8 @@ use crate::{
 /// How often one of the instances cleans up.
 const INTERVAL: Duration = Duration::from_mins(5);
 
-/// How long no instance that noticed a step of the clock cleans up. A wrong clock may be corrected within that time, and
-/// what a cleanup has deleted by it cannot be restored.
+/// How long an instance pauses the cleanup after it noticed a step of the clock. A wrong clock may be corrected within
+/// that time, and deleted rows cannot be restored.
 const PAUSE_AFTER_STEP: Duration = Duration::from_hours(1);
 
 /// How many rows a cleanup has deleted.
@@ -30,8 +30,8 @@ pub struct Deleted {
     pub audit_events: u64,
 }
 
-/// Deletes expired rows, unless an instance did so within the last five minutes or the clock has stepped within the last
-/// hour.
+/// Deletes expired rows, unless an instance did so within the last five minutes or this instance noticed a step of the
+/// clock within the last hour.
 pub async fn run_cleanup(app: &App) -> Result<Deleted, ServiceError> {
     if app.clock.has_stepped_within(PAUSE_AFTER_STEP) {
         return Ok(Deleted::default());

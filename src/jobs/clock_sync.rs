@@ -7,7 +7,7 @@ use crate::{
     store::{Pool, synchronize_clock},
 };
 
-/// Sets the clock for the first time. Warns if the host's clock is wrong.
+/// Sets the clock for the first time. Warns if the host's clock differs from the reference clock.
 pub async fn start_clock(db: &Pool, clock: &Clock) -> Result<(), ServiceError> {
     synchronize_clock(db, clock).await?;
 
@@ -21,10 +21,10 @@ pub async fn start_clock(db: &Pool, clock: &Clock) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// Sets the clock again. Returns by how much the reference clock has stepped, if it has; the step is logged and counted.
+/// Sets the clock again. Returns by how much the reference clock has stepped, if it has. Logs and counts the step.
 ///
 /// # Errors
-/// The database's. The clock then runs on by itself.
+/// Those of the database. The clock then runs on by itself.
 pub async fn sync_clock(app: &App) -> Result<Option<ClockOffset>, ServiceError> {
     let step = synchronize_clock(&app.db, &app.clock).await?;
     if let Some(step) = step {

@@ -1,4 +1,4 @@
-//! Background jobs, beside the requests.
+//! Background jobs, which run beside the requests.
 
 mod cleanup;
 mod clock_sync;

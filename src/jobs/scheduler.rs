@@ -17,10 +17,11 @@ use crate::{
 
 /// How often an instance checks whether the cleanup is due.
 const CLEANUP_CHECK: Duration = Duration::from_secs(30);
-/// How often an instance synchronizes its clock. For so long two instances may disagree after a step.
+/// How often an instance synchronizes its clock. After a step, two instances may disagree for that long.
 const CLOCK_SYNC: Duration = Duration::from_secs(5);
 
-/// Runs the jobs until `stop` is cancelled. A failed run is repeated at the next tick.
+/// Runs the jobs until `stop` is cancelled. After a failure, the clock is synchronized again at the next tick, and the
+/// cleanup runs again when it is next due.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let jobs = async {
         tokio::join!(

@@ -82,8 +82,8 @@ fn problem_codes(operation: &MetaOperation) -> BTreeSet<ProblemCode> {
     codes
 }
 
-/// The APIs with one problem response for each status. Handlers list their problems code by code; several codes have the
-/// same status, and the document would repeat a member.
+/// The APIs with one problem response for each status. Handlers list their problems code by code. Several codes have
+/// the same status, so the document would repeat a member.
 struct MergedResponses;
 
 impl OpenApi for MergedResponses {

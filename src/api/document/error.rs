@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;
 
-/// A defect of the API's declarations, as a text for developers. It appears at start and in every test.
+/// A defect of the API's declarations, as a text for developers. It prevents the start.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct DocumentError(String);

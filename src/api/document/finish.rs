@@ -1,4 +1,4 @@
-//! Finishing: what the document says beside what poem-openapi derives.
+//! Finishing: adds to the document what poem-openapi does not derive.
 
 use poem::http::StatusCode;
 use serde_json::{Value, json};
@@ -18,12 +18,13 @@ use crate::{
 
 /// The newest version of OpenAPI that every client generator in use accepts.
 const OPENAPI_VERSION: &str = "3.0.3";
-/// One recorded exchange for each operation and response. The tests record them and compare them with what the service
-/// sends. A missing one is left out of the document, so that the tests can run to record it; they fail until it is there.
+/// One recorded exchange for each operation and response. The tests record them, and compare them with what the service
+/// sends. A missing one is left out of the document, so that the tests can run to record it. They fail until it is
+/// there.
 const EXAMPLES: &str = include_str!("examples.json");
 /// The headers that the server adds to every response which does not have them.
 const COMMON_HEADERS: [&str; 2] = ["Cache-Control", "X-Request-Id"];
-/// The one header name that is not written with a capital letter at the start of each word only.
+/// The only header name with capital letters inside a word.
 const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
 /// Finishes the derived document.

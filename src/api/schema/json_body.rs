@@ -76,7 +76,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Json<T> {
     }
 }
 
-/// Whether a media type is `application/json`, alone or with the one charset of JSON (RFC 8259 section 8.1).
+/// Returns whether a media type is `application/json`, alone or with the one charset of JSON (RFC 8259 section 8.1).
 fn is_json(media_type: &str) -> bool {
     let mut parts = media_type.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));

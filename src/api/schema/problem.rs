@@ -14,7 +14,7 @@ use crate::domain::password::Weakness;
 
 /// The media type of problems.
 pub const MEDIA_TYPE: &str = "application/problem+json";
-/// The least `Retry-After`, and the usual one, in seconds.
+/// The minimum and default of `Retry-After`, in seconds.
 const MIN_RETRY_AFTER: u64 = 1;
 /// The challenge of RFC 6750 section 3, for a missing token and for wrong credentials.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"vestibule\"");
@@ -91,7 +91,7 @@ impl Problem {
         Self { code, detail: None, errors: Vec::new(), retry_after: MIN_RETRY_AFTER, cause: None }
     }
 
-    /// Creates an internal error: the cause is logged, the client is not told.
+    /// Creates an internal error. The cause is logged and not sent to the client.
     pub fn internal(cause: impl Into<String>) -> Self {
         Self::new(ProblemCode::Internal).with_cause(cause)
     }

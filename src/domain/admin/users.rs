@@ -1,4 +1,4 @@
-//! Changes of users by operators.
+//! Changes to users by operators.
 
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
 
@@ -30,7 +30,7 @@ pub enum ChangeUserError {
     /// The password violates the policy.
     #[error("the password {0}")]
     PasswordRejected(#[from] Weakness),
-    /// The service cannot do it now.
+    /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
@@ -80,7 +80,7 @@ pub async fn unlock_user(app: &App, user: &User) -> Result<(), ServiceError> {
     .await
 }
 
-/// Deletes a user and everything that belongs to the user.
+/// Deletes a user with all sessions and known networks.
 pub async fn delete_user(app: &App, id: UserId) -> Result<(), ChangeUserError> {
     let context = "deleting a user";
     let now = app.clock.now();
@@ -94,14 +94,14 @@ pub async fn delete_user(app: &App, id: UserId) -> Result<(), ChangeUserError> {
     .await
 }
 
-/// What a changed user keeps: sessions and known networks, or none of them.
+/// Whether a changed user keeps the sessions and known networks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Keep,
     Revoke,
 }
 
-/// Changes the row of a user under its lock, with its sessions and the audit event in the same transaction.
+/// Changes the row of a user under its lock. Revokes access and records the event in the same transaction.
 async fn change_user(
     app: &App,
     id: UserId,

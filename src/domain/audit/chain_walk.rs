@@ -21,7 +21,7 @@ pub(super) struct ChainWalk<'a> {
     last_mac: &'a [u8],
     /// How many events have been checked.
     pub(super) events: u64,
-    /// What is wrong.
+    /// The differences found so far.
     pub(super) findings: Vec<Finding>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> ChainWalk<'a> {
         }
     }
 
-    /// Checks the end of the chain.
+    /// Reports the events that are missing at the end, and compares the last MAC with that of the head.
     pub(super) fn finish(&mut self) {
         self.skip_to(self.last.saturating_add(1));
         if self.previous_mac.as_deref().is_some_and(|mac| verify_slices_are_equal(mac, self.last_mac).is_err()) {

@@ -8,19 +8,19 @@ use crate::{
     store::{Context as _, Pool, Transaction, write},
 };
 
-/// How many events of the chain, and how many outside it, one transaction deletes at most.
+/// The most events of the chain, and the most outside it, that one transaction deletes.
 const BATCH: u64 = 500;
 const CONTEXT: &str = "deleting old audit events";
 
 /// Deletes the events that happened before `before`, and returns how many. Only the beginning of the chain is deleted:
-/// an event is kept as long as an older one is.
+/// an event is kept as long as any event before it in the chain is kept.
 ///
 /// # Errors
-/// The database's. Earlier batches stay deleted.
+/// Those of the database. Earlier batches stay deleted.
 pub async fn delete_old_events(db: &Pool, log: &AuditLog, before: Timestamp) -> Result<u64, ServiceError> {
     let mut deleted = 0_u64;
 
-    // The lock of the head stops every other event, so it is not taken without need.
+    // Every transaction that records an event waits for the lock of the head, so look for old events without it.
     while audit_event::Entity::occurred_before(before).one(db).await.context(CONTEXT)?.is_some() {
         let batch =
             write(db, CONTEXT, async |transaction: &Transaction| shorten_chain(log, transaction, before).await).await?;

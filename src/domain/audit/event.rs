@@ -1,4 +1,4 @@
-//! What can be recorded.
+//! Events, before they are recorded.
 
 use sea_orm::ActiveEnum as _;
 
@@ -9,7 +9,7 @@ use crate::{
     ids::{AuditEventId, SessionId, UserId},
 };
 
-/// Who causes an event.
+/// Who caused an event.
 #[derive(Clone, Copy, Debug)]
 pub enum Actor<'a> {
     /// The client of a request.
@@ -32,12 +32,12 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Something was done.
+    /// Creates the event of a successful action.
     pub const fn success(kind: Kind, actor: Actor<'a>) -> Self {
         Self { kind, actor, outcome: Outcome::Success, reason: None, user: None, session: None }
     }
 
-    /// A client's attempt was rejected.
+    /// Creates the event of a client's rejected attempt.
     pub const fn failure(kind: Kind, client: &'a Client) -> Self {
         Self { outcome: Outcome::Failure, ..Self::success(kind, Actor::Client(client)) }
     }

@@ -1,8 +1,8 @@
-//! What verification can find.
+//! The findings of a verification.
 
 use std::fmt;
 
-/// The most findings that a verification reports: one edit of many rows need not fill the screen.
+/// The most findings that a verification reports. One edit can alter many rows, so the list is cut off.
 pub(super) const MAX_FINDINGS: usize = 100;
 
 /// A difference between the audit log and what was written.
@@ -20,7 +20,7 @@ pub enum Finding {
     Unreadable(i64),
     /// This many events were added before the beginning or after the end of the chain.
     Added(u64),
-    /// The first number of events are outside the chain, instead of the second number.
+    /// The first number counts the events outside the chain. The second is the count in the head.
     Outside(u64, i64),
 }
 

@@ -62,7 +62,7 @@ impl AuditLog {
     /// transaction that records an event waits.
     ///
     /// # Errors
-    /// The database's. [`ServiceError::Internal`] if the head is gone: nothing is done that cannot be recorded.
+    /// [`ServiceError::Internal`] if the head is missing, so that no action goes unrecorded. Those of the database.
     pub async fn record(
         &self,
         transaction: &Transaction,

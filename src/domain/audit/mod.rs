@@ -1,12 +1,12 @@
 //! The audit log: who did what, from where, and how it ended (OWASP ASVS 16.3).
 //!
-//! Each event is written in the transaction of what it records, so neither exists without the other. No name or other
-//! text from a client is stored, except its IP address: a mistyped name may be a password.
+//! The event of a change is written in the transaction of that change, so neither exists without the other. No text that
+//! a client sent is stored, because a mistyped user name may be a password.
 //!
 //! The events form one hash chain for all instances, in the order of their commits. Each has a MAC over itself and the
-//! one before it, and the head of the chain has a MAC over its first and last position. Without the key, nobody can
-//! alter, remove, add or move an event unnoticed. What the database alone cannot reveal is a restored older copy of all
-//! tables. To detect that, note the position and MAC of the head elsewhere.
+//! one before it, and the head has a MAC over both ends of the chain. Without the key, nobody can alter, remove, add or
+//! move an event of the chain unnoticed. The database alone cannot reveal that all its tables were restored from an
+//! older copy. To detect that, note the position and MAC of the newest event elsewhere.
 
 mod chain_walk;
 mod cleanup;

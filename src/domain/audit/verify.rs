@@ -1,4 +1,4 @@
-//! Verification: is the audit log as it was written?
+//! Verification: compares the audit log with its MACs.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -33,7 +33,7 @@ pub struct Verification {
     pub last_mac: String,
     /// How many events are older than the chain, and not covered by it.
     pub outside: u64,
-    /// What is wrong, at most 100 findings. Empty if the log is as it was written.
+    /// The differences, at most 100. Empty if the log is as it was written.
     pub findings: Vec<Finding>,
 }
 
@@ -87,8 +87,8 @@ async fn walk_one_by_one(db: &Pool, walk: &mut ChainWalk<'_>, from: i64) -> Resu
     Ok(())
 }
 
-/// Checks the head, and the events before the beginning, after the end and outside of the chain. Returns how many events
-/// are outside, and the findings.
+/// Checks the head, and the events before the beginning, after the end and outside of the chain. Returns how many
+/// events are outside, and the findings.
 async fn check_around(
     db: &Pool,
     log: &AuditLog,
@@ -102,7 +102,7 @@ async fn check_around(
     let before = audit_event::Entity::chained_before(head.first_position).count(db).await.context(CONTEXT)?;
     let after = audit_event::Entity::positions_after(head.last_position).into_tuple::<i64>().all(db).await;
     let after = after.context(CONTEXT)?;
-    // Read after the events that it has to cover.
+    // Read after the events, so that it covers those that were appended in the meantime.
     let Some(later_head) = read_head(db).await? else { return Ok((0, vec![Finding::HeadRemoved])) };
     let after = after.into_iter().filter(|position| *position > later_head.last_position).count() as u64;
     if before.saturating_add(after) > 0 {
@@ -110,7 +110,7 @@ async fn check_around(
     }
 
     let outside = audit_event::Entity::outside().count(db).await.context(CONTEXT)?;
-    // If the head still says the same, no cleanup ran in between.
+    // If the head still has the same count, no cleanup deleted such events in between.
     let unchanged = read_head(db).await?.is_some_and(|last_head| last_head.outside == later_head.outside);
     if unchanged && i64::try_from(outside) != Ok(later_head.outside) {
         findings.push(Finding::Outside(outside, later_head.outside));

@@ -22,7 +22,7 @@ pub enum AuthenticateError {
     /// The token is not valid, its session was revoked or has expired, or its user is disabled.
     #[error("the access token is not accepted")]
     InvalidToken,
-    /// The service cannot do it now.
+    /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
@@ -41,7 +41,7 @@ pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, Auth
     Ok(Caller { user: user.into(), session: subject.session })
 }
 
-/// Adds user and session to the span of the request, for its log line and its trace.
+/// Adds the user and session to the span of the request, for its log line and its trace.
 pub(super) fn add_identity_to_span(user: UserId, session: SessionId) {
     let span = tracing::Span::current();
     span.record("user.id", tracing::field::display(user));

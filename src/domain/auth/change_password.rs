@@ -26,21 +26,21 @@ use crate::{
 /// Why a password is not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The current password is wrong, or was just changed.
+    /// The current password is wrong, or the user was disabled, deleted or given a new password during the check.
     #[error("the current password is not right")]
     InvalidCredentials,
-    /// The session of the caller was revoked, or the user deleted, meanwhile.
+    /// The session of the caller ended during the change, or the user was deleted before it.
     #[error("the session has ended")]
     InvalidToken,
     /// The new password violates the policy.
     #[error("the password {0}")]
     PasswordRejected(#[from] Weakness),
-    /// The service cannot do it now.
+    /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// Changes the password of the caller, who has to know the current one. All other sessions of the user are revoked (OWASP
+/// Changes the password of the caller, who has to know the current one. Revokes all other sessions of the user (OWASP
 /// ASVS 7.4.3).
 pub async fn change_password(
     app: &App,
@@ -70,12 +70,12 @@ pub async fn change_password(
     Ok(())
 }
 
-/// A change of a password whose current password was right.
+/// A password change whose current password was verified.
 struct VerifiedChange<'a> {
     app: &'a App,
     caller: &'a Caller,
     check: PasswordCheck<'a>,
-    /// The row of the user, as it was before the hashes.
+    /// The row of the user, as it was before hashing.
     seen: user::Model,
     new_hash: PasswordHash,
 }
@@ -105,7 +105,7 @@ impl VerifiedChange<'_> {
             let own_session = session::Entity::by_id_live(caller.session, now).lock_exclusive();
             let own_session = own_session.one(transaction).await.context(context)?;
             own_session.ok_or(ChangePasswordError::InvalidToken)?;
-            // The lock of the user prevents new sessions.
+            // The lock of the user row prevents new sessions.
             let revoked = revoke_others(transaction, seen.id, caller.session).await?;
             app.audit.record(transaction, event, now).await?;
             Ok(revoked)

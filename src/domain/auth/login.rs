@@ -1,4 +1,4 @@
-//! Login: a name and a password for a session and its tokens.
+//! Login: opens a session for a user name and password, and issues its tokens.
 
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
 
@@ -34,22 +34,22 @@ pub struct LoginAttempt {
     pub username: String,
     /// The password.
     pub password: Password,
-    /// Who makes the attempt.
+    /// The client that makes the attempt.
     pub client: Client,
 }
 
 /// Why a login fails.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// The name is unknown, the password is wrong, or the user is disabled. Callers cannot tell which.
+    /// The name is unknown, the password is wrong, or the user is disabled. The response does not reveal which.
     #[error("invalid user name or password")]
     InvalidCredentials,
-    /// The service cannot do it now.
+    /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// Signs a user in with a password: the only place that opens sessions.
+/// Signs a user in with a password. No other use case opens sessions.
 pub async fn login(app: &App, attempt: LoginAttempt) -> Result<TokenPair, LoginError> {
     let outcome = try_login(app, &attempt).await;
     app.metrics.record_login(match &outcome {
@@ -68,7 +68,7 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
     let now = app.clock.now();
     let client = &attempt.client;
 
-    // A text that cannot be a name is counted as it was sent.
+    // A text that cannot be a user name is counted as it was sent.
     let name = canonicalize(&attempt.username);
     let counted = count_attempt(app, client, name.as_deref().unwrap_or(&attempt.username), now).await?;
     let user = match &name {
@@ -95,7 +95,7 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
     Ok(issue_pair(&app.keyring.current(), &app.tokens, &session, &secret, now)?)
 }
 
-/// A login whose password was right.
+/// A login whose password was verified.
 struct VerifiedLogin<'a> {
     app: &'a App,
     client: &'a Client,
@@ -125,7 +125,7 @@ impl VerifiedLogin<'_> {
         .await
     }
 
-    /// Stores the new hash, unless another login has stored one meanwhile.
+    /// Stores the new hash, unless another login has stored one in the meantime.
     async fn store_new_hash(&self, transaction: &Transaction, row: user::Model) -> Result<(), ServiceError> {
         let Some(new_hash) = &self.new_hash else { return Ok(()) };
         if row.password_hash != self.verified.row.password_hash {

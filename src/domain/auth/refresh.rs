@@ -1,7 +1,7 @@
 //! Refresh: rotation of a session's refresh token, with reuse detection (RFC 9700 section 4.14.2).
 //!
-//! A session has one row and no list of refresh tokens. Its tokens are numbered, and the row knows the number of the
-//! current one. Using it makes the next one current.
+//! A session has one row and no list of refresh tokens. Its tokens are numbered, and the row holds the number of the
+//! current one. A refresh with the current token makes the next one current.
 
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ use crate::{
 /// Why a session is not refreshed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// The token is not the current one of a live session.
+    /// The token belongs to no live session, or is neither current nor within the grace period.
     #[error("the refresh token is not accepted")]
     InvalidToken,
-    /// The service cannot do it now.
+    /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
@@ -47,14 +47,14 @@ enum TokenAge {
     WithinGracePeriod,
     /// It is older: a copy of it may have been stolen.
     Reused,
-    /// It is newer than the session, so the row is a restored old copy.
+    /// It is newer than the row of its session, so the row was restored from an older copy.
     OutOfSequence,
 }
 
 /// Refreshes a session with its current refresh token.
 ///
-/// Within the grace period the previous token returns the same successor again, so of many concurrent callers none is
-/// signed out. An older token revokes the session.
+/// Within the grace period the previous token returns the same successor again, so that no concurrent caller is signed
+/// out. A reused or out-of-sequence token revokes the session.
 pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result<TokenPair, RefreshError> {
     let now = app.clock.now();
     let outcome = try_refresh(app, token, client, now).await;
@@ -103,8 +103,8 @@ async fn try_refresh(
     Ok(issue_pair(&keyring, &app.tokens, &session, &content.secret, now)?)
 }
 
-/// Makes the next token the current one. If a concurrent caller was faster, returns what that caller has made of the
-/// session: the token was current when the request came, so this is no reuse.
+/// Makes the next token the current one. If a concurrent caller was faster, returns the session as that caller stored
+/// it. This is no reuse, because the token was current when the request came.
 async fn rotate_or_find_successor(
     app: &App,
     session: session::Model,
@@ -132,7 +132,7 @@ async fn find_session(
     Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.matches(&content.secret)))
 }
 
-/// Decides whether a token is current, within the grace period, reused or out of sequence.
+/// Returns how a token relates to its session: current, within the grace period, reused or out of sequence.
 fn token_age(app: &App, content: &TokenContent, session: &session::Model, now: Timestamp) -> TokenAge {
     if content.counter == session.counter {
         return TokenAge::Current;
@@ -148,10 +148,10 @@ fn token_age(app: &App, content: &TokenContent, session: &session::Model, now: T
     }
 }
 
-/// Decides whether a rotation is at most one grace period old.
+/// Returns whether a rotation is less than one grace period old.
 ///
-/// After a step of the clock the age of a rotation is unknown. It then counts as recent, because the other choice would
-/// revoke sessions whose users did nothing wrong: after a step back the rotation is in the future, and after a step
+/// After a step of the clock the age of a rotation is unknown. It then counts as recent, because a false reuse would
+/// revoke the session of a user who did nothing wrong. After a step back the rotation is in the future. After a step
 /// forward this instance remembers the step for one grace period. A rotation is also in the future if a concurrent
 /// request made it, or an instance whose clock is slightly ahead. Without a grace period no rotation is recent.
 fn is_within_grace_period(app: &App, rotated_at: Timestamp, grace_period: Duration, now: Timestamp) -> bool {

@@ -19,13 +19,13 @@ pub enum RegisterError {
     /// Only an operator can create users.
     #[error("registration is closed")]
     Closed,
-    /// The name is reserved, or belongs to a user in this or another spelling.
+    /// The name is reserved or, in this or another spelling, belongs to a user.
     #[error("the user name is taken")]
     UsernameTaken,
     /// The password violates the policy.
     #[error("the password {0}")]
     PasswordRejected(Weakness),
-    /// The service cannot do it now.
+    /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }

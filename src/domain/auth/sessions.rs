@@ -1,4 +1,4 @@
-//! The sessions of the caller: listed and revoked.
+//! Listing and revoking the sessions of the caller.
 
 use super::authenticate::Caller;
 use crate::{
@@ -25,7 +25,7 @@ pub struct SessionInfo {
     pub created_at: Timestamp,
     /// When the session was created or last refreshed.
     pub last_used_at: Timestamp,
-    /// The IP address of the client that did so.
+    /// The IP address of the client that created or last refreshed the session.
     pub client_ip: String,
     /// The user agent of that client.
     pub user_agent: Option<String>,
@@ -36,10 +36,10 @@ pub struct SessionInfo {
 /// Why a session is not revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeSessionError {
-    /// The caller has no such live session. Whether another user has is not revealed.
+    /// The caller has no such live session. The error does not reveal whether another user has it.
     #[error("no such session")]
     NotFound,
-    /// The service cannot do it now.
+    /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }

@@ -1,8 +1,8 @@
-//! Verification of a password: the only place where passwords are checked.
+//! Verification of a password. Every check of a password goes through this module.
 //!
-//! Whatever the name, a login does the same work in the same order: the rate limits, the lookup, one hash, and only then
-//! the state of the user (OWASP ASVS 6.3.8). For a user that does not exist, [`Hasher::verify`] computes a dummy hash of
-//! the same cost, so an unknown name takes as long as a known one.
+//! Whether or not the user exists, a login does the same work in the same order: the rate limits, the lookup, one hash,
+//! and only then the state of the user (OWASP ASVS 6.3.8). For a user that does not exist, [`Hasher::verify`] computes
+//! a dummy hash of the same cost, so an unknown name takes as long as a known one.
 //!
 //! [`Hasher::verify`]: crate::domain::password::Hasher::verify
 
@@ -25,11 +25,11 @@ use crate::{
 /// The context of a password check.
 #[derive(Clone, Copy)]
 pub(super) struct PasswordCheck<'a> {
-    /// What the password is for.
+    /// The kind of its audit event.
     pub(super) kind: Kind,
-    /// Who sent it.
+    /// The client that sent the password.
     pub(super) client: &'a Client,
-    /// The attempt, as the limits have counted it.
+    /// The login attempt, as the limits counted it.
     pub(super) attempt: &'a CountedAttempt,
     /// When the attempt began.
     pub(super) now: Timestamp,
@@ -37,7 +37,7 @@ pub(super) struct PasswordCheck<'a> {
 
 /// An active user whose password was verified.
 pub(super) struct VerifiedUser {
-    /// The row, as it was before the hash.
+    /// The row, as it was before hashing.
     pub(super) row: user::Model,
     /// Whether the stored hash costs less than a new one.
     pub(super) has_outdated_hash: bool,
@@ -45,7 +45,8 @@ pub(super) struct VerifiedUser {
 
 /// Counts an attempt to verify a password of the user called `name`.
 ///
-/// If the hash queue is full, the attempt is rejected before the database is involved, where others may be waiting.
+/// If the hash queue is full, the attempt is rejected before any database work. The queue is checked again after the
+/// wait for the permit, because it may have filled up.
 pub(super) async fn count_attempt(
     app: &App,
     client: &Client,
@@ -86,7 +87,7 @@ pub(super) async fn verify_password(
     Ok(None)
 }
 
-/// Records that a password was rejected, and that the user was locked out by it.
+/// Records that a password was rejected and, if this attempt caused a lockout, that the user was locked out.
 pub(super) async fn audit_rejection(
     app: &App,
     user: Option<UserId>,

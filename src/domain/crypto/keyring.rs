@@ -18,7 +18,7 @@ pub struct KeySet<K> {
 }
 
 impl<K> KeySet<K> {
-    /// Takes the keys, oldest first. The newest is the active one. Returns `None` if there are none.
+    /// Creates the set from its keys, oldest first. The newest is the active one. Returns `None` if there are none.
     pub(super) fn new(mut keys: Vec<(KeyId, K)>) -> Option<Self> {
         let active = keys.pop()?;
         Some(Self { active, retired: keys.into_iter().collect() })
@@ -77,7 +77,7 @@ impl SharedKeyring {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts another keyring in its place.
+    /// Replaces the current keyring.
     pub fn replace(&self, keyring: Keyring) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
     }

@@ -1,4 +1,4 @@
-//! Pseudonyms: keyed hashes that stand for names and IP addresses where these only have to be recognized.
+//! Pseudonyms: keyed hashes that replace names and IP addresses where the service only has to recognize them.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub struct Pseudonyms {
 }
 
 impl Pseudonyms {
-    /// Uses this key.
+    /// Creates pseudonyms under this key.
     pub const fn new(key: hmac::Key) -> Self {
         Self { key }
     }

@@ -1,11 +1,11 @@
-//! Random bytes from the operating system.
+//! Cryptographically secure random bytes.
 
 use crate::error::ServiceError;
 
 /// Fills an array with random bytes.
 ///
 /// # Errors
-/// [`ServiceError::Internal`] if the operating system has none.
+/// [`ServiceError::Internal`] if the random generator fails.
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], ServiceError> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|error| ServiceError::internal("generating random bytes", error))?;

@@ -31,7 +31,7 @@ pub enum KeyringError {
     /// The master key opens the row, but it does not contain a key.
     #[error("the stored key {0} is damaged")]
     Damaged(KeyId),
-    /// A key is gone while rows that were made with it still exist.
+    /// A key is missing although rows that depend on it still exist.
     #[error("the database has lost its {0} key")]
     Lost(&'static str),
     /// Another instance has created the keys at the same moment.
@@ -55,8 +55,8 @@ impl StoredKeys {
     /// Reads and opens every key.
     ///
     /// # Errors
-    /// [`KeyringError`]. A key that does not open is never replaced: a new signing key would silently invalidate every
-    /// token, and let a thief of the database impersonate the service.
+    /// [`KeyringError`]. A key that does not open is never replaced, because a new one would silently invalidate
+    /// everything that depends on the old one.
     pub async fn load(db: &Pool, master: &MasterKey) -> Result<Self, KeyringError> {
         Ok(Self {
             signing: load_keys(db, master, Purpose::Signing, SigningKey::parse).await?,
@@ -181,7 +181,7 @@ async fn load_keys<K>(
     rows.into_iter().map(open).collect()
 }
 
-/// Returns whether there are rows that were made with a key of this purpose.
+/// Returns whether there are rows that depend on a key of this purpose.
 async fn has_been_used(db: &Pool, purpose: Purpose) -> Result<bool, ServiceError> {
     let context = "checking whether a key has been used";
     Ok(match purpose {
@@ -199,7 +199,7 @@ async fn has_been_used(db: &Pool, purpose: Purpose) -> Result<bool, ServiceError
     })
 }
 
-/// Returns the name of a purpose, as sealing authenticates it.
+/// Returns the name of a purpose, as the seal authenticates it.
 const fn purpose_name(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Signing => "signing",

@@ -9,19 +9,19 @@ use crate::{
     error::ServiceError,
 };
 
-/// Whether a count of failures can lock the user out.
+/// Which failures a row counts. Only [`Scope::User`] can lock the user out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// It counts for all unknown networks. It can.
+    /// The failures of a user from all unknown networks.
     User,
-    /// It counts for one known network. It cannot.
+    /// The failures of a user from one known network.
     KnownNetwork,
 }
 
 /// Counts one more failure.
 ///
 /// # Errors
-/// [`ServiceError::RateLimited`] if the backoff after the last failure has not passed; then nothing is counted.
+/// [`ServiceError::RateLimited`] if the backoff or lockout has not ended; then nothing is counted.
 pub(super) fn count_failure(
     row: &mut rate_limit::Model,
     settings: &LimitSettings,
@@ -46,7 +46,8 @@ pub(super) fn count_failure(
 
 /// Returns how much of the backoff or lockout is left.
 ///
-/// It is never longer than its configured maximum, even if the clock has stepped back since the row was stored.
+/// If the clock has stepped back since the row was stored, a lockout lasts at most its configured duration, and an
+/// impossibly long backoff is ignored.
 pub(super) fn remaining(row: &rate_limit::Model, settings: &LimitSettings, scope: Scope, now: Timestamp) -> Duration {
     let remaining = row.until.since(now);
     if is_locked_out(row.failures, settings, scope) {
@@ -57,7 +58,7 @@ pub(super) fn remaining(row: &rate_limit::Model, settings: &LimitSettings, scope
     if longest.is_zero() || remaining > longest.saturating_add(TOLERANCE) { Duration::ZERO } else { remaining }
 }
 
-/// Returns the backoff after so many failures in a row: none for the free ones, then 1, 2, 4 … seconds.
+/// Returns the backoff after `failures` in a row: 1, 2, 4 … seconds, from the last free failure on.
 pub(super) fn backoff(failures: i64, settings: &LimitSettings) -> Duration {
     let beyond_free = failures.saturating_sub(i64::from(settings.free_failures));
     let Ok(doublings) = u32::try_from(beyond_free) else { return Duration::ZERO };

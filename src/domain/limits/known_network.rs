@@ -1,4 +1,4 @@
-//! Known networks: where a user has signed in from with a password.
+//! Known networks: the networks from which a user has signed in with a password.
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait as _, sea_query::OnConflict};
 
@@ -11,16 +11,16 @@ use crate::{
     store::{Context as _, Transaction},
 };
 
-/// How many networks one statement deletes at most.
+/// The most networks that one statement deletes.
 const BATCH: u64 = 500;
 
-/// Forgets every known network of a user: after a password change, none has been shown to be the user's.
+/// Forgets every known network of a user. A login with an old password does not prove that a network is the user's.
 pub async fn forget_networks(transaction: &Transaction, user: UserId) -> Result<(), ServiceError> {
     let delete = known_network::Entity::delete_all_of(user);
     delete.exec(transaction).await.context("forgetting known networks").map(drop)
 }
 
-/// Returns whether the user has signed in from the network recently.
+/// Returns whether the user has signed in from the network within the configured lifetime.
 pub(super) async fn is_known(
     connection: &impl ConnectionTrait,
     network: &str,
@@ -32,7 +32,7 @@ pub(super) async fn is_known(
     Ok(found.context("looking up a known network")?.is_some())
 }
 
-/// Remembers a network, in a transaction that holds the lock of the user. If the user then has too many, the least
+/// Remembers a network, in a transaction that holds the lock of the user row. If the user then has too many, the least
 /// recently used are forgotten.
 pub(super) async fn remember_network(
     transaction: &Transaction,

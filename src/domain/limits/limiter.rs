@@ -9,33 +9,33 @@ use crate::{
     metrics::{Metrics, RateLimit},
 };
 
-/// Counts what clients do, and rejects what is too much.
+/// Counts requests and login attempts, and rejects those that exceed a limit.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How much is allowed.
+    /// The configured limits.
     pub settings: LimitSettings,
     pseudonyms: Pseudonyms,
     metrics: Arc<Metrics>,
 }
 
 impl Limits {
-    /// Returns a limiter.
+    /// Creates a limiter.
     pub const fn new(settings: LimitSettings, pseudonyms: Pseudonyms, metrics: Arc<Metrics>) -> Self {
         Self { settings, pseudonyms, metrics }
     }
 
-    /// Returns the subject of a row: for what it counts, and whom.
+    /// Returns the subject of a row: the pseudonym of a purpose and of the client or user that it counts for.
     pub(super) fn subject(&self, purpose: &str, whom: &str) -> String {
         self.pseudonyms.hash(&format!("rate_limit:{purpose}"), whom)
     }
 
     /// Returns the pseudonym of a user's name and the network of a client.
     pub(super) fn network_of(&self, name: &str, client: &Client) -> String {
-        // A network contains no line break, whatever the name contains.
+        // A network contains no line break, so the last one always separates it from the name.
         self.pseudonyms.hash("known_network", &[name, "\n", &client.network()].concat())
     }
 
-    /// Counts a rejection in the metrics.
+    /// Counts the outcome in the metrics if it is a rejection.
     pub(super) fn count_rejection<T>(
         &self,
         limit: RateLimit,

@@ -21,7 +21,7 @@ use crate::{
     store::{Context as _, Pool, Transaction, write},
 };
 
-/// How many tokens an attempt costs whose name is not the client's last one.
+/// How many tokens an attempt costs if its user name differs from the client's previous one.
 const NEW_NAME_COST: u32 = 3;
 
 /// A login attempt that was allowed, and has been counted.
@@ -30,10 +30,10 @@ pub struct CountedAttempt {
     /// The row of the client's token bucket, and how many tokens the attempt took from it.
     bucket_subject: String,
     cost: u32,
-    /// The row of the failures of the user or the known network, and how many these are with this attempt.
+    /// The row that counts failures of the user or the known network, and its count including this attempt.
     failures_subject: String,
     failures: i64,
-    /// Until when the failures before this attempt rejected others.
+    /// When the backoff of the earlier failures ended.
     previous_until: Timestamp,
     /// Whether this attempt locks the user out if it fails.
     locks_out: bool,
@@ -145,7 +145,7 @@ impl Limits {
         }
     }
 
-    /// Returns how much is left of the backoff after the failures of a row.
+    /// Returns how much of the backoff or lockout of a row is left.
     async fn remaining_backoff(
         &self,
         transaction: &Transaction,
@@ -158,11 +158,10 @@ impl Limits {
         Ok(row.map_or(Duration::ZERO, |row| remaining(&row, &self.settings, scope, now)))
     }
 
-    /// Resets the failures after a successful attempt, in the transaction of its success. The attempt then costs the
-    /// client one token, whatever its name was.
+    /// Deletes the failures after a successful attempt, in the transaction of its success, and puts back all its tokens
+    /// but one.
     ///
-    /// In every transaction this comes before [`Self::remember_network`]: two transactions that take these locks in
-    /// different orders would wait for each other.
+    /// Call it before [`Self::remember_network`], as the lock order of [`crate::domain`] requires.
     pub async fn reset_failures(
         &self,
         transaction: &Transaction,
@@ -185,9 +184,10 @@ impl Limits {
         remember_network(transaction, &attempt.network, user, &self.settings, now).await
     }
 
-    /// Takes back an attempt whose password was not verified.
+    /// Withdraws an attempt whose password was not verified.
     ///
-    /// `now` is the current time, not that of the attempt: others may have failed since, and wait from then on.
+    /// `now` is the current time, not that of the attempt. If later attempts were counted, their backoff begins at
+    /// `now`, unless it already ends earlier.
     pub async fn withdraw_attempt(
         &self,
         db: &Pool,
@@ -200,7 +200,7 @@ impl Limits {
             let mut row = lock_row(transaction, &attempt.failures_subject, now).await?;
             let is_last = row.failures == attempt.failures;
             row.failures = row.failures.saturating_sub(1).max(0);
-            // A client that has waited does not have to wait again.
+            // Without later attempts, the earlier backoff applies again. The client has already waited for its end.
             let until = if is_last { attempt.previous_until } else { now + backoff(row.failures, &self.settings) };
             row.until = row.until.min(until);
             store_row(transaction, row).await
@@ -208,13 +208,13 @@ impl Limits {
         .await
     }
 
-    /// Ends a lockout: deletes the failures of a user, in the transaction that records it.
+    /// Ends a lockout: deletes the failures of a user from unknown networks, in the transaction that records it.
     pub async fn unlock(&self, transaction: &Transaction, name: &str) -> Result<(), ServiceError> {
         let delete = rate_limit::Entity::delete_by_id(self.user_subject(name));
         delete.exec(transaction).await.context("ending a lockout").map(drop)
     }
 
-    /// Returns the row that counts failures from unknown networks.
+    /// Returns the subject of the row that counts failures from unknown networks.
     fn user_subject(&self, name: &str) -> String {
         self.subject("user", name)
     }

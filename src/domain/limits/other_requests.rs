@@ -1,4 +1,4 @@
-//! Limits on other requests than logins.
+//! Limits on requests other than logins.
 
 use super::{
     limiter::Limits,
@@ -33,7 +33,7 @@ impl Limits {
         self.count_rejection(RateLimit::RejectedRefresh, counted)
     }
 
-    /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns when it is then full again.
+    /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns the new time.
     pub fn count_refresh(&self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, ServiceError> {
         let taken = take(full_at, self.settings.refreshes, 1, now);
         self.count_rejection(RateLimit::Refresh, taken)

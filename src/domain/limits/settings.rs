@@ -1,4 +1,4 @@
-//! How much is allowed.
+//! The settings of rate limits, backoff and lockout.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// How long it takes to refill an empty bucket.
+    /// Returns how long it takes to refill an empty bucket.
     pub(super) const fn refill_all(self) -> Duration {
         self.refill.saturating_mul(self.burst)
     }
@@ -29,7 +29,7 @@ pub struct LimitSettings {
     pub rejected_refreshes: Rate,
     /// Refreshes of a session.
     pub refreshes: Rate,
-    /// How many failures in a row cause no backoff.
+    /// How many login attempts in a row may fail before the backoff begins. The last of them starts it.
     pub free_failures: u32,
     /// The longest backoff.
     pub max_backoff: Duration,

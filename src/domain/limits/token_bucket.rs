@@ -6,7 +6,7 @@ use crate::{
     error::ServiceError,
 };
 
-/// Takes `tokens` from a bucket that is full again at `full_at`. Returns when it is then full again.
+/// Takes `tokens` from a bucket that is full again at `full_at`. Returns the new time.
 ///
 /// # Errors
 /// [`ServiceError::RateLimited`] if the bucket does not hold enough; then it stays as it is.
@@ -15,8 +15,8 @@ pub(super) fn take(full_at: Timestamp, rate: Rate, tokens: u32, now: Timestamp) 
     let tokens = tokens.min(rate.burst);
     let empty = now + rate.refill_all();
 
-    // No bucket needs longer than from empty to full. One that does was stored before the clock stepped back, or by an
-    // instance whose clock is slightly ahead.
+    // No bucket takes longer to fill than an empty one. If this one seems to, it was stored before the clock stepped
+    // back, at another rate, or by an instance whose clock is slightly ahead.
     let full_at = if full_at > empty + TOLERANCE { now } else { full_at.clamp(now, empty) };
 
     let full_at = full_at + rate.refill.saturating_mul(tokens);
@@ -24,7 +24,7 @@ pub(super) fn take(full_at: Timestamp, rate: Rate, tokens: u32, now: Timestamp) 
     if retry_after.is_zero() { Ok(full_at) } else { Err(ServiceError::RateLimited { retry_after }) }
 }
 
-/// Puts `tokens` back. Returns when the bucket is then full again.
+/// Puts `tokens` back. Returns the new time at which the bucket is full again.
 pub(super) fn put_back(full_at: Timestamp, rate: Rate, tokens: u32) -> Timestamp {
     full_at - rate.refill.saturating_mul(tokens)
 }

@@ -21,7 +21,7 @@ pub struct Cost {
 /// The lowest cost that can be configured, and the default (OWASP Password Storage Cheat Sheet, ASVS 5.0 appendix C).
 pub const MIN_COST: Cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
 
-/// The highest cost of a stored hash. A row with a higher one is damaged or planted, and is not computed.
+/// The highest cost of a hash. A stored hash with a higher one is damaged or planted, and is not computed.
 pub const MAX_COST: Cost = Cost { memory_kib: 262_144, iterations: 16, parallelism: 16 };
 
 /// The length of a hash in bytes.
@@ -30,7 +30,7 @@ const TAG_LENGTH: usize = 32;
 /// The length of the salt of a new hash in bytes.
 const SALT_LENGTH: usize = 16;
 
-/// The cost cannot be computed.
+/// A hash of this cost cannot be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "argon2 takes {} to {} KiB of memory, at least 8 a lane, 1 to {} iterations and 1 to {} lanes",
@@ -39,7 +39,8 @@ const SALT_LENGTH: usize = 16;
 pub struct InvalidCost;
 
 impl Cost {
-    /// Returns whether it slows an attacker down at least as much as `other`, measured by the memory that a guess fills.
+    /// Returns whether a hash costs an attacker at least as much as one of `other`, measured by the memory that each
+    /// guess fills.
     pub const fn is_at_least(self, other: Self) -> bool {
         self.work() >= other.work()
     }
@@ -84,7 +85,7 @@ impl StoredHash {
             parallelism: hash.params.get_decimal("p")?,
         };
         cost.params()?;
-        // An additional or repeated parameter would ask for another computation than this one.
+        // An additional or repeated parameter would mean a different computation.
         if hash.params.iter().count() != 3 {
             return None;
         }
@@ -103,7 +104,8 @@ impl StoredHash {
     }
 }
 
-/// Computes argon2id hashes in memory that it keeps: allocating it for each hash would take a tenth of the time.
+/// Computes argon2id hashes in memory that it keeps. Allocating the memory for each hash would take about a tenth of
+/// the time of the hash.
 pub(super) struct Engine {
     memory: Vec<Block>,
 }

@@ -1,8 +1,8 @@
 //! Timing equalization of outdated hashes.
 //!
-//! Unknown names, wrong passwords and disabled users all cost one new hash. A stored hash with other parameters would
-//! reveal its user by its duration. So its result is delayed by the time that the rest of a new hash would take,
-//! estimated from a recent one. A hash that costs more than a new one simply takes longer.
+//! Unknown names, wrong passwords and disabled users all cost one hash. A stored hash that is cheaper than a new one
+//! would reveal by its duration that its user exists. So its result is delayed by the time that the rest of a new hash
+//! would take, estimated from a recent one. A hash that costs more than a new one is not equalized and takes longer.
 //!
 //! Only the rest is estimated, and by CPU time, not by wall-clock time. On a busy machine the durations of two hashes
 //! differ widely, and the longer of two independent durations is on average longer than either. A small difference
@@ -18,11 +18,11 @@ use std::{
 
 use crate::{domain::crypto::random_bytes, error::ServiceError};
 
-/// How many timings are kept: enough to resemble any new hash, few enough to follow the load.
+/// How many timings are kept: enough to vary as new hashes do, few enough to follow the load.
 const KEPT: usize = 64;
-/// How long before its end a delay moves to a thread: tokio's timers are up to two milliseconds late.
+/// How long before its end a delay moves to a thread, because tokio's timers are up to two milliseconds late.
 const THREAD_DELAY: Duration = Duration::from_millis(3);
-/// How long before its end the thread spins: the system wakes it up late as well.
+/// How long before the end of the delay the thread spins, because the system wakes it up late as well.
 const SPIN_DELAY: Duration = Duration::from_micros(200);
 const CONTEXT: &str = "equalizing the time of a hash";
 
@@ -31,7 +31,7 @@ const CONTEXT: &str = "equalizing the time of a hash";
 pub(super) struct Timing {
     ended: Instant,
     elapsed: Duration,
-    /// The CPU time of the hash; the elapsed time where the system does not report it.
+    /// The CPU time of the hash, or the elapsed time where the system does not report it.
     cpu_time: Duration,
 }
 
@@ -107,7 +107,7 @@ impl HashTimings {
         exact.await.map_err(|error| ServiceError::internal(CONTEXT, error))
     }
 
-    /// Returns a random timing. In order, they would be those of the requests just before.
+    /// Returns a random timing. In order, they would repeat the timings of the requests just before.
     fn pick(&self) -> Result<Timing, ServiceError> {
         let [byte] = random_bytes()?;
         let latest = self.lock();

@@ -1,8 +1,8 @@
 //! The password hasher.
 //!
-//! A hash is the most expensive thing that a request can ask for. Hashes run on threads of their own, by default one
-//! per core, with a lower priority than the threads that serve requests. If the queue is full, or a job waits too long, the request is
-//! rejected as busy. Jobs whose caller has gone are dropped.
+//! A hash is the most expensive work that a request can cause. Hashes run on threads of their own, by default one per
+//! core, with a lower priority than the threads that serve requests. If the queue is full, or a job takes too long, the
+//! request is rejected as busy. A job whose caller has gone is dropped before it starts.
 
 use std::{
     fmt,
@@ -31,11 +31,11 @@ const CONTEXT: &str = "hashing a password";
 pub struct HasherSettings {
     /// The cost of new hashes.
     pub cost: Cost,
-    /// How many threads hash.
+    /// How many threads compute hashes.
     pub threads: usize,
     /// How many jobs may wait.
     pub queue_length: usize,
-    /// How long a job may take: its wait, its hash, and the delay of timing equalization.
+    /// How long a job may take, including its wait, its hash and the delay of timing equalization.
     pub queue_timeout: Duration,
 }
 
@@ -55,7 +55,7 @@ pub enum Verdict {
 pub struct Hasher {
     queue: Arc<JobQueue>,
     settings: HasherSettings,
-    /// The hash that is computed where there is no valid one.
+    /// The hash that is computed if there is no valid stored one.
     dummy: Arc<StoredHash>,
     timings: Arc<HashTimings>,
     computed: Arc<AtomicU64>,
@@ -86,8 +86,8 @@ impl Hasher {
 
     /// Verifies a password against a stored PHC string.
     ///
-    /// Without a stored hash, or with one that is invalid or too expensive, it computes a dummy hash of the current cost
-    /// and returns [`Verdict::Mismatch`]. So an unknown user costs the same as a known one.
+    /// Without a stored hash, or with one that is invalid or too expensive, it computes a dummy hash of the current
+    /// cost and returns [`Verdict::Mismatch`]. So an unknown user name takes as long as a known one.
     ///
     /// # Errors
     /// [`ServiceError::Busy`] if the queue is full or too slow.
@@ -114,25 +114,25 @@ impl Hasher {
         self.run(cost, move |engine| engine.hash(password.as_bytes(), cost)).await.map(PasswordHash::from)
     }
 
-    /// Checks that the queue has room, before other work is done for a password.
+    /// Checks that the queue has room. Call it before other work is done for a password.
     pub fn check_capacity(&self) -> Result<(), ServiceError> {
         if self.queue.is_full() { Err(self.busy()) } else { Ok(()) }
     }
 
-    /// Returns how many passwords wait for a thread.
+    /// Returns how many jobs wait for a thread.
     pub fn queue_length(&self) -> usize {
         self.queue.len()
     }
 
-    /// Returns how many hashes have been computed since the start.
+    /// Returns how many hashes have been started since the hasher was created.
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
 
     /// Runs one hash of `cost` on a hash thread.
     ///
-    /// If the cost is not the current one, the result is delayed, for right and wrong passwords alike: the user of a
-    /// right password may still turn out to be disabled.
+    /// If the cost is not the current one, the result is delayed. This applies to right passwords too, because their
+    /// user may be disabled.
     async fn run<T: Send + 'static>(
         &self,
         cost: Cost,
@@ -174,7 +174,7 @@ impl Hasher {
             if is_current {
                 timings.record(timing);
             }
-            // Fails if the caller has gone meanwhile.
+            // Fails if the caller has gone in the meantime.
             drop(sender.send((result, timing)));
         });
         self.queue.push(job).map_err(|_| self.busy())?;

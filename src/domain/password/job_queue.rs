@@ -10,7 +10,7 @@ use std::{
 
 use super::argon::{Cost, Engine};
 
-/// How much lower than that of the other threads the priority of hash threads is, in steps of `nice`.
+/// How much the hash threads raise their `nice` value, which lowers their priority.
 const NICENESS: i32 = 5;
 
 /// One computation on a hash thread.
@@ -36,7 +36,7 @@ impl JobQueue {
     /// Starts `threads` threads that run the jobs of a new queue, until it is closed.
     ///
     /// # Errors
-    /// The system's, if it cannot start a thread.
+    /// Those of the operating system, if it cannot start a thread.
     pub(super) fn start(threads: usize, capacity: usize, cost: Cost) -> io::Result<Arc<Self>> {
         let queue = Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), capacity });
         for number in 0..threads {
@@ -69,7 +69,7 @@ impl JobQueue {
         self.len() >= self.capacity
     }
 
-    /// Ends the threads after their current jobs.
+    /// Ends the threads after their current jobs. Waiting jobs are not run.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();

@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 use crate::secret::Password;
 
-/// A password in Unicode normalization form C. That is the form of RFC 8265, but control characters and newer emoji are
-/// accepted.
+/// A password in Unicode normalization form C, as in RFC 8265. Unlike its `OpaqueString` profile, this form accepts all
+/// characters, such as newer emoji, and does not replace spaces.
 pub struct NormalizedPassword(Zeroizing<String>);
 
 impl NormalizedPassword {

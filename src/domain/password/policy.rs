@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 use super::normalized::NormalizedPassword;
 use crate::domain::name::Name;
 
-/// The fewest code points of a new password (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 6.2.1).
+/// The minimum length of a new password, in code points (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 6.2.1).
 pub const MIN_LENGTH: usize = 8;
-/// The most code points of any password.
+/// The maximum length of any password, in code points.
 pub const MAX_LENGTH: usize = 256;
 
 /// The most common passwords of at least [`MIN_LENGTH`] characters, in lower case, one per line. NOTICE names the
@@ -38,12 +38,13 @@ pub enum Weakness {
 /// What a new password must satisfy.
 #[derive(Clone, Debug)]
 pub struct PasswordPolicy {
-    /// The fewest code points, at least [`MIN_LENGTH`].
+    /// The minimum length in code points, at least [`MIN_LENGTH`].
     pub min_length: usize,
 }
 
 impl PasswordPolicy {
-    /// Checks a new password of the user called `name`. It is compared as a whole and without regard to case.
+    /// Checks a new password of the user called `name`. Comparisons with the list and the name use the whole password
+    /// and ignore case.
     ///
     /// # Errors
     /// The first [`Weakness`] found.

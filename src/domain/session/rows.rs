@@ -25,8 +25,8 @@ pub struct OpenedSession {
     pub displaced: u64,
 }
 
-/// Opens a session, in a transaction that holds the lock of the user. If the user then has too many, the oldest are
-/// revoked.
+/// Opens a session, in a transaction that holds the lock of the user row. If the user would have too many, the oldest
+/// are revoked.
 pub async fn open_session(
     transaction: &Transaction,
     settings: &SessionSettings,
@@ -98,8 +98,8 @@ pub async fn revoke_session(
 
 /// Revokes every session of a user except one. Returns how many.
 ///
-/// It deletes by identifier: a search that locks the rows it passes would wait for a session of another user whose
-/// transaction waits for this one.
+/// It deletes by identifier. A deletion that searches for its rows also locks the rows that it passes, and could wait
+/// for a session of another user whose transaction waits for this one.
 pub async fn revoke_others(transaction: &Transaction, user: UserId, except: SessionId) -> Result<u64, ServiceError> {
     let context = "revoking other sessions";
     let others = session::Entity::others_of(user, except).all(transaction).await.context(context)?;

@@ -1,9 +1,9 @@
-//! How long sessions last, and how many a user has.
+//! How long sessions last, and how many a user may have.
 
 use std::time::Duration;
 
-/// The most live sessions that can be configured for a user. Also the most that one login revokes: it revokes one,
-/// unless the setting was lowered.
+/// The most live sessions that can be configured for a user. One login revokes at most as many. It revokes more than
+/// one only after the setting was lowered.
 pub const MAX_PER_USER: u64 = 100;
 
 /// The settings of sessions.

@@ -26,7 +26,7 @@ const MAX_LENGTH: usize = 8 * 1024;
 /// How many seconds the clocks of instances may differ.
 const LEEWAY: i64 = TOLERANCE.as_secs().cast_signed();
 
-/// What every access token of this service says.
+/// The lifetime of access tokens, and the claims that all of them share.
 #[derive(Clone, Debug)]
 pub struct TokenSettings {
     /// `iss`: the public URL.

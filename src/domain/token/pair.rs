@@ -19,7 +19,7 @@ use crate::{
 pub struct TokenPair {
     /// Authenticates requests.
     pub access_token: AccessToken,
-    /// How long the access token is valid; never longer than the session lasts without a refresh.
+    /// How long the access token is valid: at most as long as the session lasts without a refresh.
     pub expires_in: Duration,
     /// Refreshes the session.
     pub refresh_token: RefreshToken,

@@ -2,7 +2,7 @@
 //!
 //! A token is `vst_r_` and the base64url of: version, key id, session id, counter, session secret, and an HMAC-SHA-256
 //! under the refresh key over all of these. The database holds only a digest of the secret, and the key makes only the
-//! MAC. Neither of them, nor both together, can make a token for a live session.
+//! MAC. Not even both together are enough to forge a token of a live session.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -56,7 +56,8 @@ pub fn issue(keyring: &Keyring, content: &TokenContent) -> RefreshToken {
     RefreshToken::from([PREFIX, &text].concat())
 }
 
-/// Checks the MAC of a token and reads it, whether its session still exists or not. Each token has exactly one spelling.
+/// Checks the MAC of a token and reads it, whether or not its session still exists. Each token has exactly one
+/// spelling.
 pub fn verify(keyring: &Keyring, token: &RefreshToken) -> Result<TokenContent, InvalidRefreshToken> {
     let text = token.expose().strip_prefix(PREFIX).ok_or(InvalidRefreshToken)?;
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidRefreshToken)?);

@@ -20,18 +20,18 @@ use crate::{
 /// Why a user is not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateUserError {
-    /// The name belongs to a user, in this or another spelling.
+    /// In this or another spelling, the name belongs to a user.
     #[error("the user name is taken")]
     UsernameTaken,
     /// The password violates the policy.
     #[error("the password {0}")]
     PasswordRejected(#[from] Weakness),
-    /// The service cannot do it now.
+    /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// Creates a user. Reserved names are allowed, and closed registration does not matter.
+/// Creates a user. It allows reserved names, and does not check whether registration is open.
 pub async fn create_user(
     app: &App,
     name: &Name,

@@ -22,7 +22,7 @@ pub struct User {
 }
 
 impl User {
-    /// Returns the name in its two forms.
+    /// Parses the name into its two forms.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the stored name is damaged.
