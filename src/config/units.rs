@@ -23,7 +23,7 @@ const DURATIONS: Quantity = Quantity {
 const SIZES: Quantity =
     Quantity { noun: "a size", units: &[("MiB", MIB), ("KiB", KIB)], zero: "0KiB", examples: "16KiB or 1MiB" };
 
-/// What is measured, and its units.
+/// A kind of quantity, and its units.
 struct Quantity {
     /// Its name with an article.
     noun: &'static str,
@@ -31,7 +31,7 @@ struct Quantity {
     units: &'static [(&'static str, u64)],
     /// How zero is written.
     zero: &'static str,
-    /// What to write, for error messages.
+    /// Examples of valid values, for error messages.
     examples: &'static str,
 }
 
