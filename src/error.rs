@@ -1,10 +1,10 @@
-//! The error that every use case shares: the service cannot do the work now, whatever the rules say.
+//! The error that every use case shares: the service cannot do the work, for a reason outside the use case's rules.
 
 use std::{error::Error, time::Duration};
 
 type BoxedError = Box<dyn Error + Send + Sync>;
 
-/// Why the service does not do a piece of work, apart from the rules of the use case.
+/// Why the service cannot do a piece of work, apart from the rules of the use case.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The client made too many requests. The same request succeeds later. Clients receive the problem

@@ -1,6 +1,6 @@
 //! Vestibule: users, passwords, sessions and tokens behind one HTTP API.
 //!
-//! The modules stand in layers. A module uses only what is below it:
+//! The modules form layers. A module uses only modules below it:
 //!
 //! | layer | contents |
 //! |---|---|
@@ -15,9 +15,9 @@
 //! | [`entity`] | rows and queries |
 //! | [`error`], [`clock`], [`ids`], [`secret`], [`json`], [`metrics`], [`telemetry`] | leaves |
 //!
-//! The test `module_graph` proves the order, and that there are no cycles.
+//! The tests in `module_graph` check the order, and that there are no cycles.
 
-// A request must meet no panic, in a release build no sum that has wrapped either.
+// No request may cause a panic or, in a release build, an arithmetic overflow.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::string_slice)]
 #![warn(clippy::get_unwrap, clippy::panic_in_result_fn, clippy::unreachable, clippy::unwrap_in_result)]
 

@@ -40,7 +40,7 @@ pub enum LogFormat {
     Auto,
     /// As text.
     Text,
-    /// As one JSON object a line.
+    /// As one JSON object per line.
     Json,
 }
 

@@ -1,6 +1,6 @@
 //! The schema of Vestibule's database, as migrations in order.
 //!
-//! Tables and columns are named by strings: a migration describes the schema of its day, and must not change with the
+//! Tables and columns are named by strings: a migration describes the schema of its time, and must not change with the
 //! entities. Each step can be repeated, because MySQL commits every DDL statement at once.
 
 pub use sea_orm_migration::MigratorTrait;

@@ -1,4 +1,4 @@
-//! What the migrations share: how tables, columns and indexes are made on every database.
+//! Helpers of the migrations: tables, columns and indexes that are the same on every database.
 
 use sea_orm_migration::{
     prelude::{ColumnDef, DbErr, Index, SchemaManager, Table, TableCreateStatement},
@@ -9,7 +9,7 @@ use sea_orm_migration::{
 pub(crate) const DIGEST: u32 = 32;
 /// The length of a pseudonym: an HMAC-SHA-256 in base64url.
 pub(crate) const PSEUDONYM: u32 = 43;
-/// The length of the longest IP address.
+/// The length of the longest textual IP address, in characters.
 pub(crate) const IP_ADDRESS: u32 = 45;
 
 /// Returns a table whose text compares byte by byte on every database.

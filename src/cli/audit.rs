@@ -41,25 +41,25 @@ pub(super) struct List {
     /// Only events of this session
     #[arg(long, value_name = "ID")]
     session: Option<SessionId>,
-    /// Only events of this request, as X-Request-Id names it
+    /// Only events of the request with this X-Request-Id
     #[arg(long, value_name = "ID")]
     request: Option<RequestId>,
     /// Only events of this kind, such as login
     #[arg(long, value_parser = parse_value::<Kind>)]
     kind: Option<Kind>,
-    /// Only events that ended like this: success or failure
+    /// Only events with this outcome: success or failure
     #[arg(long, value_parser = parse_value::<Outcome>)]
     outcome: Option<Outcome>,
     /// Only events of clients with this IP address
     #[arg(long)]
     client_ip: Option<std::net::IpAddr>,
-    /// Only events from this date on, as 2027-01-31 or 2027-01-31T12:00:00Z
+    /// Only events from this date on, such as 2027-01-31 or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "DATE", value_parser = date)]
     since: Option<Timestamp>,
     /// Only events before this date
     #[arg(long, value_name = "DATE", value_parser = date)]
     until: Option<Timestamp>,
-    /// How many events, at most; of more, the newest
+    /// Show at most this many events, the newest ones
     #[arg(long, default_value_t = 100)]
     limit: u64,
     /// Print JSON
@@ -114,7 +114,7 @@ impl List {
     }
 }
 
-/// A day, which begins at midnight UTC, or a date and time (RFC 3339).
+/// Parses a date, which means its midnight in UTC, or a date and time (RFC 3339).
 fn date(text: &str) -> Result<Timestamp, String> {
     let instant = OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| Date::parse(text, &Iso8601::DATE).map(|day| day.midnight().assume_utc()))
@@ -139,7 +139,7 @@ fn to_json(entry: &Entry) -> Value {
     })
 }
 
-/// Position, date, actor, kind, outcome, and then what there is.
+/// Returns one line: position, time, actor, kind and outcome, then the fields that are set.
 fn to_line(entry: &Entry) -> String {
     let position = entry.position.map_or_else(|| "-".to_owned(), |position| position.to_string());
     let mut text =

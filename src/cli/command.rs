@@ -44,7 +44,7 @@ Exit codes:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server (also without a command)
+    /// Run the server (the default command)
     Serve,
     /// Print the OpenAPI document; needs no configuration and no database
     Openapi {
@@ -52,12 +52,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Bring the database to the current schema, then stop
+    /// Migrate the database to the current schema
     Migrate,
     /// Manage users, also while the server runs
     #[command(subcommand)]
     User(user::Command),
-    /// Manage the master key and what it seals
+    /// Manage the master key and the keys that it seals
     #[command(subcommand)]
     Keys(keys::Command),
     /// List and verify the audit log: who did what, from where, and how it ended

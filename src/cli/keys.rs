@@ -20,9 +20,9 @@ use super::{
 pub(super) enum Command {
     /// Print a new master key, for `keys.master_key` or the file that `keys.master_key_file` names
     Generate,
-    /// Delete lost keys, with all sessions, rate limits and known networks; users stay
+    /// Delete all keys, sessions, rate limits and known networks; users stay
     Reset {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },

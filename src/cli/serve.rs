@@ -22,8 +22,8 @@ use super::{failure::Failure, start_message::start_message, terminal::print_text
 /// The most connections to the metrics listener.
 const MAX_METRICS_CONNECTIONS: usize = 16;
 
-/// Listens at once, opens the database in the meantime, and serves until a signal arrives. Until the database is open,
-/// requests that need it are answered with `unavailable`.
+/// Starts to listen, opens the database meanwhile, and serves until a signal arrives. Until the database is open,
+/// requests that need it get the problem `unavailable`.
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let document = document()?;
     let tls = http::load_tls(config).map_err(StartError::Tls)?;

@@ -1,4 +1,4 @@
-//! What the server prints when it is ready.
+//! The message that the server prints when it is ready.
 
 use std::net::SocketAddr;
 

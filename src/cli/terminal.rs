@@ -1,10 +1,10 @@
-//! What commands print and ask.
+//! The output and the prompts of commands.
 
 use std::io::{self, Write as _};
 
 use super::failure::Failure;
 
-/// Prints text to standard output. A closed pipe is no failure.
+/// Prints text to standard output. A closed pipe is not an error.
 pub(super) fn print_text(text: &str) -> Result<(), Failure> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -24,14 +24,14 @@ use super::{
     terminal::{confirm, print_json, print_text},
 };
 
-/// The exit code of a command that Ctrl-C ended, as shells have it: 128 and the signal's number.
+/// The exit code of a command that Ctrl-C ended, by the convention of shells: 128 plus the signal number.
 const INTERRUPTED: u8 = 130;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Create a user; asks for the password
+    /// Create a user; prompts for the password
     Add {
-        /// The user name, reserved ones included
+        /// The user name, which may be a reserved one
         name: String,
         #[command(flatten)]
         password: PasswordSource,
@@ -80,11 +80,11 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Delete a user and everything that belongs to the user
+    /// Delete a user with all sessions and known networks; audit events stay
     Delete {
         #[command(flatten)]
         who: Who,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -117,7 +117,7 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add { name, password, output } => {
             let name = Name::parse(&name)?;
-            // Checked before the password is asked for. Whether the name is free is decided when the user is stored.
+            // An early check, before the prompt for the password. The database decides when the user is stored.
             if find_by_name(&app.db, name.canonical()).await?.is_some() {
                 return Err(CreateUserError::UsernameTaken.into());
             }
@@ -177,7 +177,7 @@ impl PasswordSource {
     }
 }
 
-/// Sees to it that Ctrl-C at the prompt ends the command and leaves a terminal that shows what is typed.
+/// Makes Ctrl-C at the prompt restore the echo of the terminal and end the command.
 fn restore_echo_on_interrupt() {
     let Ok(terminal) = File::open("/dev/tty") else { return };
     let Ok(modes) = tcgetattr(&terminal) else { return };

@@ -19,7 +19,7 @@ settings! {
         url: DatabaseUrl = "sqlite://vestibule.db",
         /// How many connections the pool may hold.
         max_connections: Count<u32, 1, 1000> = "10",
-        /// How long a server that starts waits for a database that it cannot reach.
+        /// How long a starting server waits for a database that is unreachable or locked.
         start_timeout: BoundedDuration<0, DAY> = "1m",
     }
 }
@@ -76,7 +76,7 @@ impl SettingValue for DatabaseUrl {
         let url = Self(text.into());
         let scheme = text.split_once(':').map_or(text, |(scheme, _)| scheme);
         match scheme {
-            // The driver would read options and percent signs.
+            // The driver would interpret options and percent signs.
             "sqlite" if url.file().is_some_and(|file| !file.is_empty() && !file.contains(['?', '%', ':'])) => Ok(url),
             "sqlite" => {
                 Err("must name a file, without options and percent signs; write sqlite://vestibule.db".to_owned())

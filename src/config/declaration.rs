@@ -1,8 +1,8 @@
-//! Settings and sections as they were declared.
+//! Declarations of settings and sections.
 
 use super::error::variable;
 
-/// One setting, as it was declared.
+/// The declaration of a setting.
 #[derive(Debug)]
 pub struct Declaration {
     /// The name of the field in its section.
@@ -24,7 +24,7 @@ impl Declaration {
     }
 }
 
-/// One section, as it was declared.
+/// The declaration of a section.
 pub(super) struct SectionDeclaration {
     /// The name in brackets.
     pub(super) name: &'static str,

@@ -1,4 +1,4 @@
-//! The error of a setting that cannot be used, and the two spellings of a setting's name.
+//! The error of an unusable setting, and the environment variable of each setting.
 
 use std::fmt;
 
@@ -18,12 +18,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error of the setting with this key; the message names the key and its variable.
+    /// Creates an error about the setting with this key. The message names the key and its variable.
     pub(super) fn setting(key: &str, reason: impl fmt::Display) -> Self {
         Self::at(format_args!("{key} ({})", variable(key)), reason)
     }
 
-    /// An error of anything else: a file, a variable that is no setting.
+    /// Creates an error about anything else: a file, or a variable that is not a setting.
     pub(super) fn at(place: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self { place: place.to_string(), reason: reason.to_string() }
     }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::value::SettingValue;
 
-/// An `http` or `https` URL without user, password, query and fragment, in its one spelling.
+/// An `http` or `https` URL in canonical form, without user, password, query and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpUrl(Url);
 

@@ -13,7 +13,7 @@ settings! {
         /// The master key itself: 32 bytes in base64url, as `vestibule keys generate` prints them. It wins over the file.
         master_key: Option<SecretString> = "",
         /// The file that holds the master key; only its owner may read it. If unset, SQLite uses `vestibule.key`. With
-        /// SQLite, the server creates a missing file.
+        /// SQLite, the first start creates the file.
         master_key_file: Option<PathBuf> = "",
     }
 }

@@ -11,8 +11,8 @@ settings! {
     /// Rate limits, backoff and lockout. The limits hold across all instances. A client IP is an IPv4 address or the /64
     /// network of an IPv6 address.
     pub struct Limits as "limits" {
-        /// How many login attempts a client IP may make at once. An attempt with another user name than the one before
-        /// costs three, until a login succeeds.
+        /// How many login attempts a client IP may make at once. An attempt with another user name than the previous
+        /// one counts as three, or as one if it succeeds.
         login_burst: Count<u32, 1, 1_000_000> = "30",
         /// How many login attempts a client IP gains per minute.
         logins_per_minute: Count<u32, 1, 1_000_000> = "30",
@@ -23,12 +23,12 @@ settings! {
         rejected_refreshes_per_minute: Count<u32, 1, 1_000_000> = "30",
         /// How many refreshes a session may make, at once and per minute.
         refreshes_per_minute: Count<u32, 1, 1_000_000> = "60",
-        /// How many failed login attempts in a row, for one user or one of its known networks, cause no backoff. The next
-        /// ones cause a backoff of 1, 2, 4 … seconds.
+        /// How many login attempts in a row may fail, for one user or one of its known networks, before a backoff of 1,
+        /// 2, 4 … seconds begins.
         free_failures: Count<u32, 1, 1_000_000> = "5",
         /// The longest backoff after failed login attempts.
         max_backoff: BoundedDuration<SECOND, HOUR> = "15m",
-        /// The number of failed login attempts in a row that lock a user out from unknown networks.
+        /// How many failed login attempts in a row lock a user out from unknown networks.
         lockout_threshold: Count<u32, 1, 1_000_000> = "100",
         /// How long a lockout lasts, and how long failed login attempts are remembered; at least `limits.max_backoff`.
         lockout_duration: BoundedDuration<SECOND, { 30 * DAY }> = "1d",

@@ -22,11 +22,12 @@ settings! {
         hash_parallelism: Count<u32, 1, { MAX_COST.parallelism as u64 }> = "1",
         /// How many threads hash passwords. If unset, one per processor core.
         hash_threads: Option<Count<usize, 1, 1024>> = "",
-        /// How many passwords may wait for a thread; the server answers 503 if more do. If unset, four per thread.
+        /// How many passwords may wait for a thread; the server returns 503 if more do. If unset, four per thread.
         queue_length: Option<Count<usize, 1, 1_000_000>> = "",
-        /// How long a password may wait, including its own hash; the server answers 503 after that.
+        /// How long hashing a password may take, including the wait for a thread; after that, the server returns 503.
         queue_timeout: BoundedDuration<{ 100 * MILLISECOND }, { 30 * SECOND }> = "2s",
-        /// Allows less than the least memory and passes. Only for tests, and only if `server.listen` is loopback.
+        /// Allows less memory and fewer passes than the minimum. Only for tests, and only if `server.listen` is
+        /// loopback.
         weak_hashing_for_tests: bool = "false",
     }
 }

@@ -1,4 +1,4 @@
-//! Texts that are generated from the declarations: the reference page and the example file.
+//! Generates the reference page and the example file from the declarations.
 
 use super::{
     declaration::{Declaration, SectionDeclaration},
@@ -66,7 +66,7 @@ fn markdown_section(section: &SectionDeclaration) -> String {
 /// Writes an example of `vestibule.toml`, with every setting commented out at its default.
 ///
 /// # Errors
-/// A default that cannot be used.
+/// [`ConfigError`] if a default cannot be used.
 pub fn toml_example() -> Result<String, ConfigError> {
     let mut defaults = Config::parse("", [])?.values().into_iter();
     let mut parts = vec![EXAMPLE_HEADER.to_owned()];

@@ -6,9 +6,9 @@ use crate::domain::name::Name;
 settings! {
     /// Registration of new users.
     pub struct Registration as "registration" {
-        /// Whether anyone may register. If `false`, only an operator adds users.
+        /// Whether anyone may register. If `false`, only operators can add users.
         open: bool = "true",
-        /// User names that only an operator may give, in addition to the built-in ones such as `admin`.
+        /// User names that only operators can assign, in addition to the built-in ones such as `admin`.
         reserved_names: Vec<Name> = "",
     }
 }

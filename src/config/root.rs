@@ -73,7 +73,7 @@ impl Config {
     /// Reads and checks the file, if `file` names one or [`DEFAULT_FILE`] exists, and the environment, which wins.
     ///
     /// # Errors
-    /// The first setting that does not exist or cannot be used.
+    /// [`ConfigError`] for the first file, variable or setting that cannot be used.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         Self::from_settings(RawSettings::load(Self::SECTIONS, file)?)
     }
@@ -81,7 +81,7 @@ impl Config {
     /// Reads and checks the text of a file and environment variables, which win.
     ///
     /// # Errors
-    /// The first setting that does not exist or cannot be used.
+    /// [`ConfigError`] for the first file, variable or setting that cannot be used.
     pub fn parse(file: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         Self::from_settings(RawSettings::parse(Self::SECTIONS, DEFAULT_FILE, file, variables)?)
     }
@@ -92,7 +92,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks the rules that concern several settings.
+    /// Checks the rules that the types of the settings do not express.
     fn validate(&self) -> Result<(), ConfigError> {
         self.server.validate()?;
         self.tls.validate(&self.server)?;

@@ -35,7 +35,7 @@ settings! {
         /// How many connections are served at once. The server uses fewer, and logs a warning, if the limit of open files
         /// (`ulimit -n`) allows no more.
         max_connections: Count<usize, 1, 1_000_000> = "1000",
-        /// How long the server continues to serve after SIGTERM, while `/health/ready` answers 503.
+        /// How long the server continues to serve after SIGTERM, while `/health/ready` returns 503.
         shutdown_delay: BoundedDuration<0, { 5 * MINUTE }> = "5s",
         /// How long requests in progress may take when the server stops.
         shutdown_timeout: BoundedDuration<0, { 5 * MINUTE }> = "25s",
@@ -60,7 +60,8 @@ impl Server {
         self.public_url.as_str()
     }
 
-    /// Returns the URL at which this host reaches the server if the public URL is the default and the port is another.
+    /// Returns the URL of the server on this host, if the public URL is the default one but has another port than the
+    /// server.
     pub fn local_url(&self, bound: &[SocketAddr]) -> Option<String> {
         let port = bound.first()?.port();
         let differs = self.issuer() == DEFAULT_PUBLIC_URL && self.public_url.port() != Some(port);
@@ -94,7 +95,7 @@ impl SettingValue for ProxyNetwork {
         let network = text.parse().map_err(|_| format!("{text:?} is not a network; write one such as 10.0.0.0/8"))?;
         match network {
             _ if network.prefix_len() == 0 => Err(format!("{text} trusts every client; write the proxies' network")),
-            // Client IPs are compared in their shortest form, so an IPv4-mapped network would never match.
+            // Client IPs are compared in canonical form, so an IPv4-mapped network would never match.
             IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => {
                 Err(format!("{text} is an IPv4 network in IPv6 notation; write it as IPv4"))
             }
@@ -111,7 +112,7 @@ impl SettingValue for ProxyNetwork {
     }
 }
 
-/// The origin of a web page, in the one spelling that browsers send: it is compared byte by byte.
+/// The origin of a web page, spelled as browsers send it, because origins are compared byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::session;
 
-/// The idle lifetime of sessions that last at least as long.
+/// The default idle lifetime, unless `sessions.lifetime` is shorter.
 const DEFAULT_IDLE_LIFETIME: Duration = Duration::from_hours(14 * 24);
 
 settings! {
@@ -21,10 +21,10 @@ settings! {
         /// How long a session lasts after its last refresh; at most `sessions.lifetime`. If unset, `14d` or
         /// `sessions.lifetime`, whichever is shorter.
         idle_lifetime: Option<BoundedDuration<MINUTE, { 400 * DAY }>> = "",
-        /// How long a refresh token that was used still returns the same successor. With `0s`, a user whose response gets
-        /// lost or who refreshes in two tabs at once must sign in again.
+        /// How long a used refresh token still returns the same successor. With `0s`, a user whose response gets lost
+        /// or who refreshes in two tabs at once must sign in again.
         refresh_grace_period: BoundedDuration<0, { 300 * SECOND }> = "30s",
-        /// How many live sessions a user may have. One more login ends the oldest session.
+        /// How many live sessions a user may have. Another login revokes the oldest session.
         max_per_user: Count<u64, 1, { session::MAX_PER_USER }> = "100",
     }
 }

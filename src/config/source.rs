@@ -1,4 +1,4 @@
-//! Reading: the file and the environment as one flat map from keys to values that are not parsed yet.
+//! Reads the file and the environment into one flat map from keys to unparsed values.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ use super::{
 /// The file that is read if it exists and no other is named.
 pub const DEFAULT_FILE: &str = "vestibule.toml";
 
-/// What the file and the environment set. The values are not parsed yet.
+/// The unparsed settings of the file and the environment.
 pub(super) struct RawSettings {
     /// The sections that exist.
     sections: &'static [SectionDeclaration],
@@ -88,8 +88,8 @@ impl RawSettings {
         Ok(())
     }
 
-    /// Adds the variables. Capital and small letters are the same, so two variables can be about one setting; that is
-    /// refused, because either could win.
+    /// Adds the variables. After the prefix, their names are case-insensitive, so two variables can set the same
+    /// setting. That is an error, because either could win.
     fn add_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), ConfigError> {
         let mut seen = BTreeSet::new();
         for (name, value) in variables {
@@ -120,7 +120,7 @@ impl RawSettings {
         self.sections.iter().find(|section| section.name == name)
     }
 
-    /// Says which settings a section has, or which sections there are.
+    /// Lists the settings of a section, or all sections if it does not exist.
     fn describe_known(&self, section: &str) -> String {
         if let Some(SectionDeclaration { settings, .. }) = self.section(section) {
             let names: Vec<_> = settings.iter().map(|setting| setting.name).collect();
@@ -131,7 +131,7 @@ impl RawSettings {
         }
     }
 
-    /// Says why a variable in capital letters is not a setting.
+    /// Explains why a variable, whose name is given in capital letters, is not a setting.
     fn explain_unknown_variable(&self, name: &str) -> String {
         let rest = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
         match rest.split_once("__") {
@@ -144,7 +144,7 @@ impl RawSettings {
     }
 }
 
-/// The variables that are settings.
+/// Reads the environment variables that begin with `VESTIBULE_`.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 fn environment() -> Result<Vec<(String, String)>, ConfigError> {
     let readable = |(name, value): (OsString, OsString)| {
@@ -157,7 +157,7 @@ fn environment() -> Result<Vec<(String, String)>, ConfigError> {
     env::vars_os().filter_map(readable).collect()
 }
 
-/// Says where a file is not TOML. It never shows what stands there: that may be a secret.
+/// Returns an error that says where a file is not TOML. It never shows the text there, which may be a secret.
 fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let reason = "is not valid TOML; check quotes and brackets";
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {

@@ -29,7 +29,7 @@ const SIZES: Quantity = Quantity {
     examples: "16KiB or 1MiB",
 };
 
-/// What is measured, and its units.
+/// A kind of quantity, and its units.
 struct Quantity {
     /// Its name with an article.
     noun: &'static str,
@@ -39,7 +39,7 @@ struct Quantity {
     smallest: (&'static str, u64),
     /// How zero is written.
     zero: &'static str,
-    /// What to write, for error messages.
+    /// Examples of valid values, for error messages.
     examples: &'static str,
 }
 

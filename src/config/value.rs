@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use secrecy::SecretString;
 
-/// What stands in the place of a secret.
+/// The text that replaces a secret.
 pub(super) const REDACTED: &str = "***";
 
 /// The type of a setting. The reason of an error says what is wrong and what to write.
@@ -12,7 +12,7 @@ pub(super) trait SettingValue: Sized {
     /// Whether TOML writes the value in quotes.
     const QUOTED: bool = true;
 
-    /// Parses the text of a variable, of a default or in quotes.
+    /// Parses the text of a variable, a default or a quoted TOML value.
     fn parse(text: &str) -> Result<Self, String>;
 
     /// Parses a value of the file.
@@ -27,7 +27,7 @@ pub(super) trait SettingValue: Sized {
         }
     }
 
-    /// Returns the value as the file has it, with secrets redacted; an empty text if the setting is unset.
+    /// Returns the value as a file would contain it, with secrets redacted; an empty text if the setting is unset.
     fn to_toml(&self) -> toml::Value;
 
     /// Describes the type and its bounds, such as "a duration from 1s to 5m".

@@ -136,7 +136,7 @@ impl ConnectionHandler {
         framing: Framing,
         timed: TimedRequest,
     ) -> Result<hyper::Response<TimedBody>, Infallible> {
-        // HTTP/2 frames its requests itself, and closes a draining connection by GOAWAY.
+        // HTTP/2 frames its requests itself, and the graceful stop closes its connections by GOAWAY.
         let is_http1 = request.version() < Version::HTTP_2;
         if is_http1 {
             request.extensions_mut().insert(framing);

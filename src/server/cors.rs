@@ -10,7 +10,7 @@ use poem::{
 
 /// The request headers that a page may send.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
-/// The response headers that a page may read, beside those that every page may.
+/// The response headers that a page may read, in addition to those that CORS always allows.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after, www-authenticate, location");
 /// How long a browser may cache the response to a preflight request.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
@@ -48,7 +48,7 @@ impl Cors {
     }
 }
 
-/// Returns whether a browser asks what a page may send.
+/// Returns whether a request is a CORS preflight request.
 pub(super) fn is_preflight(request: &Request) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

@@ -1,7 +1,7 @@
 //! The client IP behind reverse proxies, from `Forwarded` (RFC 7239) and `X-Forwarded-For`.
 //!
 //! Clients can write these headers themselves, so only the parts that trusted proxies wrote count. poem's `RealIp`
-//! believes every client and is not used.
+//! trusts every client and is not used.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -102,7 +102,7 @@ fn parse_x_forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
 fn parse_forwarded(line: &str) -> Vec<Option<IpAddr>> {
     match split_outside_quotes(line, ',') {
         Some(elements) => elements.into_iter().map(parse_element).collect(),
-        // The open quote of a client may have swallowed what the proxy added behind it.
+        // A client's open quote may hide the element that the proxy appended.
         None => vec![None],
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! An attacker sends such a request through a proxy. If the proxy and this server disagree about where it ends, the
 //! attacker hides a second request in the first one, past the rules of the proxy and in the name of another client.
-//! RFC 9112 lets a server refuse ambiguous requests. hyper refuses most of them, but accepts a bare LF, several
-//! lengths, a length beside a transfer coding, several transfer codings, and several hosts or none. So the bytes of
-//! the connection are read here before hyper reads them.
+//! RFC 9112 lets a server reject ambiguous requests. hyper rejects most of them, but accepts a bare LF, several
+//! lengths, a length beside a transfer coding, several transfer codings, and several hosts or none. So this module
+//! scans the bytes of the connection before hyper parses them.
 //!
 //! The interface: a `FramingScanner` scans the bytes of one connection, and returns the `Framing` of each request in
 //! the order in which they arrive. The connection closes after every request that is not `Framing::Unambiguous`, and
-//! `middleware::head_limits` refuses those that are `Framing::Ambiguous`.
+//! `middleware::head_limits` rejects those that are `Framing::Ambiguous`.
 
 use std::{
     collections::VecDeque,
@@ -45,9 +45,9 @@ impl FramingScanner {
         self.scanner().scan(bytes);
     }
 
-    /// Returns the framing of the next request, in the order of arrival. Call it once for each request of hyper's.
+    /// Returns the framing of the next request, in the order of arrival. Call it once for each request from hyper.
     pub(super) fn next_request(&self) -> Framing {
-        // hyper has found a request where the scanner has found none, so they disagree already.
+        // hyper has found a request that the scanner has not found, so the two disagree.
         self.scanner().found.pop_front().unwrap_or(Framing::Ambiguous("the head is malformed"))
     }
 

@@ -1,4 +1,4 @@
-//! What the fuzz targets need of `forwarded`; compiled only for them (`--cfg fuzzing`).
+//! Access to `forwarded` for the fuzz targets; compiled only with `--cfg fuzzing`.
 
 use std::net::IpAddr;
 

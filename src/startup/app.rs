@@ -1,4 +1,4 @@
-//! Opening the [`App`]: the master key, the database, the keys in it, and the settings of the rules.
+//! Opens the [`App`]: the master key, the database, the keys in it, and the settings of the rules.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -30,7 +30,7 @@ const MAX_DELAY: Duration = Duration::from_secs(2);
 /// Opens the app: the master key, then the database, then the keys in it. Synchronizes the clock.
 ///
 /// # Errors
-/// [`StartError`]. Nothing is created in place of what is damaged or lost.
+/// [`StartError`]. Damaged or lost keys are never replaced.
 pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let master = master_key(config).await?;
     let db = open_database(config, metrics).await?;
@@ -59,7 +59,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Resu
     })
 }
 
-/// Opens the app, and retries while the database cannot be reached or is locked, for as long as is configured.
+/// Opens the app, and retries while the database cannot be reached or is locked, for at most `database.start_timeout`.
 pub async fn open_with_retry(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let policy = RetryPolicy {
         first_delay: FIRST_DELAY,

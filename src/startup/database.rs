@@ -1,4 +1,4 @@
-//! Opening the database.
+//! Opens the database.
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::{
 /// Why the service cannot start, with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The key is unusable.
+    /// The master key is malformed or weak.
     #[error("{place}: {error}")]
     MasterKey {
         /// The setting or file that holds it.
@@ -22,22 +22,22 @@ pub enum StartError {
         /// What is wrong with it.
         error: InvalidMasterKey,
     },
-    /// A network database needs a key that every instance is given.
+    /// A network database needs a configured master key.
     #[error(
         "keys.master_key (VESTIBULE_KEYS__MASTER_KEY) or keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE) must be \
          set with this database; `vestibule keys generate` prints a key"
     )]
     NoMasterKey,
-    /// The file that is configured does not exist.
+    /// The configured file of the master key does not exist.
     #[error("keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE): {} does not exist", .0.display())]
     NoKeyFile(PathBuf),
-    /// The database holds keys, and the key that opens them is gone.
+    /// The database holds sealed keys, but the file of their master key is missing.
     #[error(
         "the database holds keys, but {} is missing; restore it, or give up all sessions and tokens with \
          `vestibule keys reset`", .0.display()
     )]
     LostMasterKey(PathBuf),
-    /// Others can read the key.
+    /// Other users can read the file of the master key.
     #[error("{}: other users can read the master key (mode {mode:o}); `chmod 600` it", .path.display())]
     LooseKeyFile {
         /// The file.
@@ -45,20 +45,20 @@ pub enum StartError {
         /// Its permission bits.
         mode: u32,
     },
-    /// A file cannot be read or made.
+    /// A file cannot be read or created.
     #[error("{}: {error}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// The database cannot be opened or migrated.
     #[error("database.url (VESTIBULE_DATABASE__URL): {database}: {error}")]
     Database {
-        /// The database, as it may be shown.
+        /// The database, without user, password and options.
         database: String,
-        /// Why.
+        /// The cause.
         error: DatabaseError,
     },
     /// The database belongs to a newer version.
@@ -67,35 +67,36 @@ pub enum StartError {
          backup from before it", env!("CARGO_PKG_VERSION")
     )]
     NewerSchema {
-        /// The database, as it may be shown.
+        /// The database, without user, password and options.
         database: String,
-        /// What has changed it.
+        /// The error, which names the newer migration.
         error: MigrateError,
     },
-    /// The keys do not open.
+    /// The keys cannot be opened with the master key.
     #[error(
         "{0}; start with the master key that made them, or give up all sessions and tokens with `vestibule keys reset`"
     )]
     Keyring(KeyringError),
-    /// A key is gone.
+    /// A key that was used is missing.
     #[error("{0}; restore the database's backup, or give up all sessions and tokens with `vestibule keys reset`")]
     LostKey(KeyringError),
-    /// The head of the audit log is gone.
+    /// The head of the audit log is missing.
     #[error(
         "the database has lost the head of its audit log; restore the database's backup, or give up all sessions and \
          tokens with `vestibule keys reset`"
     )]
     LostAuditHead,
-    /// Certificate and key are unusable.
+    /// The TLS certificate or its private key is unusable.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Something else failed.
+    /// Any other failure.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
 impl StartError {
-    /// Returns whether a retry may succeed: the database is away or locked. An error of a file is permanent.
+    /// Returns whether a retry may succeed: the database is unreachable or locked. An SQLite file that cannot be used
+    /// is a permanent error.
     pub(super) fn is_transient(&self, config: &Config) -> bool {
         let (conflict, unavailable) = match self {
             Self::Database { error, .. } => (store::is_conflict(error), store::is_unavailable(error)),

@@ -1,4 +1,5 @@
-//! Files that only their owner may read (OWASP ASVS 13.3.2): the database and the configuration.
+//! Permissions of files that only their owner may read (OWASP ASVS 13.3.2): the master key, the database and the
+//! configuration.
 
 use std::{
     fs::{self, OpenOptions},
@@ -10,7 +11,7 @@ use std::{
 use super::error::StartError;
 use crate::config::{Config, DEFAULT_FILE};
 
-/// Returns the permission bits of a file, if other users can read or write it.
+/// Returns the permission bits of a file if its group or other users have access to it.
 pub(super) fn loose_mode(path: &Path) -> io::Result<Option<u32>> {
     let mode = fs::metadata(path)?.permissions().mode() & 0o777;
     Ok((mode & 0o077 != 0).then_some(mode))
@@ -28,7 +29,7 @@ pub fn warn_of_loose_config(file: Option<&Path>, config: &Config) {
 }
 
 /// Creates the file of an SQLite database, readable only by its owner; SQLite gives its other files the same mode. An
-/// existing file must be writable: SQLite would open it, but every change would fail.
+/// existing file must be writable: SQLite would open a read-only one, and every write would fail.
 pub(super) fn create_database_file(path: &Path) -> Result<(), StartError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),

@@ -94,7 +94,7 @@ pub fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
     Ok(tls.map(Arc::new))
 }
 
-/// Lowers the number of connections to the file descriptors that the process may open, less those it needs itself.
+/// Limits the number of connections to the file descriptors that the process may open, less those that it needs itself.
 fn affordable_connections(wanted: usize, database_connections: u32) -> usize {
     let Some(file_limit) = getrlimit(Resource::Nofile).current else { return wanted };
 

@@ -14,7 +14,7 @@ use crate::{
 
 /// Opens every key. At the first start the keys are created, and the audit log is started.
 ///
-/// Nothing is created in place of keys that do not open or are lost.
+/// Keys that are lost or cannot be opened are never replaced.
 pub(super) async fn open_keys(db: &Pool, master: &MasterKey, now: Timestamp) -> Result<Keyring, StartError> {
     let stored = StoredKeys::load(db, master).await.map_err(start_error)?;
     let stored = if stored.missing().is_empty() { stored } else { create_missing(db, master, stored, now).await? };

@@ -43,8 +43,8 @@ fn key_source(config: &Config) -> Result<KeySource, StartError> {
     }
 }
 
-/// Returns the configured master key. With SQLite and nothing configured, it is in a default file, which is created
-/// unless the database already holds keys: those were sealed by a master key that is now missing.
+/// Returns the configured master key. With SQLite, a missing key file is created, unless the database already holds
+/// keys: those were sealed by a master key that is now missing.
 pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
     let file = match key_source(config)? {
         KeySource::Text(key) => return Ok(key),

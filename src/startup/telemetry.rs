@@ -1,4 +1,4 @@
-//! What the log and the traces are given.
+//! Derives the settings of the log and the traces from the configuration.
 
 use crate::{
     config::{Config, HttpUrl},

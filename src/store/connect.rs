@@ -1,4 +1,4 @@
-//! How connections to the database are opened.
+//! Opens connections to the database.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ const SQLITE_OPEN_RETRY: RetryPolicy = RetryPolicy {
 /// missing SQLite file.
 ///
 /// # Errors
-/// The database's, if it cannot be reached.
+/// [`DbErr`] if the database cannot be reached.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = connect_options(url, max_connections);
     options.acquire_timeout(CONNECT_TIMEOUT).map_sqlx_mysql_pool_opts(limit_statements);

@@ -1,7 +1,7 @@
 //! Checks of connections that go back to the pool.
 //!
 //! A connection can come back in a state that sqlx does not know about. It would fail the next request, or on SQLite
-//! keep the write lock. Each check names the scenarios of `tests/it/chaos` and the tests that it is for.
+//! keep the write lock. Each check names the scenarios of `tests/it/chaos` and the tests that need it.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -56,11 +56,12 @@ impl ConnectionCheck {
         })
     }
 
-    /// After a failure, all connections that come back are closed: which of them failed is not known. A hung database
-    /// (R4), a database that became read-only (R8) and `pool::overdue_work_is_left_and_its_connection_closed`.
+    /// After a failure, all connections that come back are closed, because it is not known which of them failed. Needed
+    /// by: a hung database (R4), a database that became read-only (R8),
+    /// `pool::overdue_work_is_left_and_its_connection_closed`.
     ///
-    /// After a cancellation, a connection has to answer a ping, because a response may still be under way on it. Callers
-    /// that leave before the response (R16, `chaos::flood::abandoned_logins_are_not_hashed_r16`).
+    /// After a cancellation, a connection has to answer a ping, because a response may still be under way on it. Needed
+    /// by: callers that leave before the response (R16, `chaos::flood::abandoned_logins_are_not_hashed_r16`).
     async fn may_reuse<C: Connection>(&self, connection: &mut C) -> bool {
         if is_recent(&self.0.failure) {
             return false;
@@ -69,8 +70,8 @@ impl ConnectionCheck {
     }
 
     /// SQLite rolls a transaction back by itself when the disk is full, and sqlx does not notice: the next transaction
-    /// would begin inside the old one and hold the write lock. A full disk (R8, `chaos::disk::disk_is_full_r8`) and
-    /// `pool::full_database_is_not_held_by_what_failed`.
+    /// would begin inside the old one and hold the write lock. Needed by: a full disk (R8,
+    /// `chaos::disk::disk_is_full_r8`), `pool::full_database_is_not_held_by_what_failed`.
     async fn may_reuse_sqlite(&self, connection: &mut SqliteConnection) -> bool {
         // The ping waits for earlier commands, a rollback among them.
         !is_recent(&self.0.failure) && responds(connection).await && !connection.is_in_transaction()

@@ -23,7 +23,7 @@ type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
 /// Each batch is found first and then deleted by key, so that the deletion locks no other rows.
 ///
 /// # Errors
-/// The database's. Earlier batches stay deleted.
+/// [`ServiceError`] if the database fails; earlier batches stay deleted.
 pub async fn delete_in_batches<E>(db: &Pool, context: &'static str, condition: Condition) -> Result<u64, ServiceError>
 where
     E: EntityTrait,

@@ -1,4 +1,5 @@
-//! Classification of database errors: which ones a retry resolves, and which ones mean that the database is away.
+//! Classification of database errors: which ones a retry resolves, and which ones mean that the database is
+//! unavailable.
 
 use std::{error::Error, iter};
 

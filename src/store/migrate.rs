@@ -17,8 +17,8 @@ use super::{
 /// How long an instance waits while another one migrates.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A statement that alters a table waits for the transactions that use it, and blocks all that come after it. So it
-/// waits only for a moment and is retried.
+/// A statement that alters a table waits for the transactions that use the table, and blocks all later ones. So its
+/// lock timeout is short, and it is retried.
 const TABLE_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(25),
     max_delay: Duration::from_millis(50),
@@ -26,13 +26,13 @@ const TABLE_RETRY: RetryPolicy = RetryPolicy {
     give_up_after: LOCK_TIMEOUT,
 };
 
-/// Why the schema is not the one of this build.
+/// Why the migration failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// A newer version has migrated the database. This build does not know what its tables mean.
     #[error("a newer version of Vestibule has changed the schema ({0})")]
     Newer(String),
-    /// The database's error.
+    /// The database failed.
     #[error(transparent)]
     Database(#[from] DbErr),
 }

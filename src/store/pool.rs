@@ -45,7 +45,7 @@ impl Pool {
     /// Opens a pool of at most `max_connections` to the database at `url`. Creates a missing SQLite file.
     ///
     /// # Errors
-    /// The database's, if it cannot be reached.
+    /// [`DbErr`] if the database cannot be reached.
     pub async fn open(url: &SecretString, max_connections: u32, metrics: &Arc<Metrics>) -> Result<Self, DbErr> {
         let check = ConnectionCheck::default();
         let mut options = connect_options(url, max_connections);
@@ -114,7 +114,7 @@ impl Pool {
         });
     }
 
-    /// Closes the connections that come back now: the failure may be theirs.
+    /// Closes the connections that come back within the next second: the failure may be theirs.
     pub(super) fn record_failure(&self) {
         self.check.record_failure();
     }

@@ -12,7 +12,7 @@ use crate::{
 /// second: less than what counts as a step.
 ///
 /// # Errors
-/// The database's. The clock then runs on by itself.
+/// [`ServiceError`] if the database fails; the clock then keeps running by itself.
 pub async fn synchronize_clock(db: &Pool, clock: &Clock) -> Result<Option<ClockOffset>, ServiceError> {
     let before = clock.now();
     let reference = read_reference(db, clock).await?;
@@ -25,7 +25,7 @@ pub async fn synchronize_clock(db: &Pool, clock: &Clock) -> Result<Option<ClockO
 }
 
 async fn read_reference(db: &Pool, clock: &Clock) -> Result<Timestamp, ServiceError> {
-    // A frozen clock has no reference but its host's clock, which the test moves.
+    // The only reference of a frozen clock is its host's clock, which the test moves.
     if clock.is_frozen() {
         return Ok(clock.host_time());
     }

@@ -18,7 +18,7 @@ use crate::error::ServiceError;
 
 /// How often a transaction is retried after a conflict.
 const MAX_RETRIES: usize = 5;
-/// SQLite has waited for its busy timeout when it reports a conflict, so no retry begins after two seconds.
+/// SQLite reports a conflict only after its busy timeout, so no retry begins after two seconds.
 const CONFLICT_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(5),
     max_delay: Duration::from_millis(160),
@@ -48,10 +48,10 @@ where
 /// Runs `work` in a transaction and commits it. If the database rolled it back because of concurrent transactions,
 /// `work` runs again, so it must have no effect outside the transaction.
 ///
-/// `context` says what is being done, for errors and traces.
+/// `context` names the work in errors and traces.
 ///
 /// # Errors
-/// Those of `work`; then nothing has changed. [`ServiceError`] for errors of the database.
+/// The error of `work`; then nothing has changed. [`ServiceError`] for errors of the database.
 pub async fn write<T, E, W>(db: &Pool, context: &'static str, work: W) -> Result<T, E>
 where
     E: Error + From<ServiceError> + 'static,

@@ -1,5 +1,5 @@
-//! The access log: one line for each request, when its response begins. The span of the request says which request it
-//! was, and whose.
+//! The access log: one line for each request, when its response begins. The request's span adds the operation, the
+//! request id, the client IP and the user.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) fn log_completion(status: StatusCode, duration: Duration, problem: Op
     let cause = problem.and_then(Problem::cause);
     trace_context::record_response(status, error_type);
 
-    /// The level of a log line is fixed when it is compiled, so each level needs a line of its own.
+    /// `tracing` fixes the level of an event at compile time, so each level needs its own event.
     macro_rules! log {
         ($level:expr) => {
             tracing::event!(

@@ -1,4 +1,4 @@
-//! Limits on the head of a request, and the refusal of ambiguous ones.
+//! Limits on the head of a request, and the rejection of ambiguous requests.
 
 use poem::{
     Request,

@@ -1,4 +1,4 @@
-//! The way of a request through the middleware, step by step.
+//! The path of a request through the middleware, step by step.
 
 use std::{
     net::IpAddr,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// The operation of requests that match none, in metrics and logs.
+/// The operation in metrics and logs if a request matches none.
 const NO_OPERATION: &str = "none";
 
 /// The settings of the middleware.
@@ -39,7 +39,7 @@ pub struct MiddlewareSettings {
     pub request_timeout: Duration,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
-    /// The networks of the proxies whose forwarding headers are believed.
+    /// The networks of the proxies whose forwarding headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins whose web pages may call the service.
     pub cors_origins: Vec<String>,
@@ -65,7 +65,7 @@ pub fn wrap_routes(
     Arc::new(ToDynEndpoint(pipeline))
 }
 
-/// The routes with everything that happens around them.
+/// The routes, and everything that the steps around them need.
 struct Pipeline {
     routes: BoxEndpoint<'static>,
     route_table: RouteTable,
@@ -75,7 +75,7 @@ struct Pipeline {
     metrics: Arc<Metrics>,
 }
 
-/// What the pipeline knows of a request before it checks it.
+/// The facts about a request that are known before it is checked.
 struct RequestInfo<'a> {
     id: RequestId,
     started: Instant,
@@ -112,7 +112,7 @@ impl Pipeline {
         }
     }
 
-    /// Handles the request within its time, turns every error into a problem, and completes the response.
+    /// Handles the request within its timeout, turns every error into a problem, and completes the response.
     async fn respond(&self, request: Request, info: RequestInfo<'_>) -> Response {
         access_log::log_start();
 

@@ -1,4 +1,4 @@
-//! The headers of every response: the request id, and what makes browsers and caches handle it safely (OWASP Secure
+//! The headers of every response: the request id, and the security headers for browsers and caches (OWASP Secure
 //! Headers Project).
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -7,7 +7,7 @@ use crate::ids::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The security headers. A response may have its own value of each.
+/// The default security headers. A handler may set its own value of each.
 const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
@@ -19,7 +19,7 @@ const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
 /// Makes browsers use https for a year (RFC 6797).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the headers. With `https_only`, browsers are told to use https from now on.
+/// Adds the headers. `https_only` adds HSTS.
 pub(super) fn add(headers: &mut HeaderMap, id: RequestId, https_only: bool) {
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);

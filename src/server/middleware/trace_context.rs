@@ -22,7 +22,7 @@ pub(super) fn join(span: &Span, headers: &HeaderMap) {
 
     let parent_trace = trace_id(&parent);
     if parent_trace.is_some() {
-        // This fails only where no spans are exported, and then the trace id is recorded all the same.
+        // This fails only if no spans are exported; the trace id is recorded anyway.
         let _ = span.set_parent(parent);
     }
     if let Some(trace) = trace_id(&span.context()).or(parent_trace) {
