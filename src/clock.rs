@@ -184,12 +184,14 @@ impl Clock {
         matches!(self.0.source, Source::Manual { .. })
     }
 
-    /// Moves the clock by `offset`, which is how far the reference clock is ahead of it. A step is remembered.
+    /// Moves the clock by `offset`, which is how far the reference clock is ahead of it.
     pub fn adjust(&self, offset: ClockOffset) {
         self.0.offset.fetch_add(offset.0, Ordering::SeqCst);
-        if offset.is_step() {
-            self.0.last_step.store(self.monotonic(), Ordering::SeqCst);
-        }
+    }
+
+    /// Remembers that the reference clock has just been found to have stepped.
+    pub fn record_step(&self) {
+        self.0.last_step.store(self.monotonic(), Ordering::SeqCst);
     }
 
     /// Returns whether the clock stepped within the last `span`. The age of older timestamps is then unknown.

@@ -178,7 +178,7 @@ fn summary(verified: &Verification) -> String {
         ));
     }
     if verified.outside > 0 {
-        lines.push(format!("{} events are older than the chain and not covered by it.", verified.outside));
+        lines.push(format!("{} events are older than the chain, and were not verified.", verified.outside));
     }
     lines.join("\n") + "\n"
 }

@@ -33,7 +33,7 @@ pub(super) enum Command {
 pub(super) fn check(config: &Config) -> Result<(), Failure> {
     startup::check_master_key(config)?;
     http::load_tls(config).map_err(StartError::Tls)?;
-    print_text("The configuration can be used.\n")
+    print_text("The configuration is valid.\n")
 }
 
 pub(super) fn print_example() -> Result<(), Failure> {

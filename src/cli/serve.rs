@@ -1,6 +1,6 @@
 //! `vestibule serve`
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -35,13 +35,11 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), config.server.shutdown_delay.get())?;
 
-    let docs = config.docs.enabled;
-    let routes = http::routes(Arc::clone(&instance), document, docs);
-    let middleware = http::middleware_settings(&config.server);
-    let endpoint = http::endpoint(routes, document, docs, middleware, instance.metrics());
+    let routes = http::routes(Arc::clone(&instance), document, config.docs.enabled);
+    let endpoint = http::endpoint(routes, http::middleware_settings(&config.server), instance.metrics());
     let settings = http::server_settings(config, tls);
+    let metrics = MetricsServer::start(metrics_listener, &instance, &settings)?;
     let serving = tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
-    let metrics = MetricsServer::start(metrics_listener, &instance, config);
 
     let clock = Clock::system();
     let app = tokio::select! {
@@ -54,7 +52,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         jobs::run(app, shutdown.stop).await;
     }
 
-    serving.await.map_err(|error| Failure::new(Failure::FAILED, error))?;
+    serving.await.flatten().map_err(|error| Failure::new(Failure::FAILED, error))?;
     metrics.stop.cancel();
     print_text("Vestibule has stopped.\n")
 }
@@ -86,17 +84,16 @@ struct MetricsServer {
 }
 
 impl MetricsServer {
-    fn start(listener: Option<TcpListener>, instance: &Arc<Instance>, config: &Config) -> Self {
+    fn start(listener: Option<TcpListener>, instance: &Arc<Instance>, main: &ServerSettings) -> io::Result<Self> {
         let shutdown = Shutdown::default();
         let stop = shutdown.stop.clone();
-        let Some(listener) = listener else { return Self { address: None, stop } };
+        let Some(listener) = listener else { return Ok(Self { address: None, stop }) };
 
-        let address = listener.local_addr().ok();
-        let settings =
-            ServerSettings { max_connections: MAX_METRICS_CONNECTIONS, ..http::server_settings(config, None) };
+        let address = Some(listener.local_addr()?);
+        let settings = ServerSettings { max_connections: MAX_METRICS_CONNECTIONS, tls: None, ..main.clone() };
         let endpoint = http::metrics_endpoint(Arc::clone(instance));
         tokio::spawn(server::serve(vec![listener], endpoint, settings, shutdown));
-        Self { address, stop }
+        Ok(Self { address, stop })
     }
 }
 

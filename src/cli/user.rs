@@ -146,7 +146,7 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
         }
         Command::Delete { who, yes, output } => {
             let user = who.find(app).await?;
-            confirm(&format!("{} and its sessions will be gone.", user.username), yes)?;
+            confirm(&format!("This deletes {} and all sessions of this user.", user.username), yes)?;
             delete_user(app, user.id).await?;
             output.show(&user, Some("deleted"))
         }
@@ -169,7 +169,7 @@ impl PasswordSource {
             restore_echo_on_interrupt();
             let first = rpassword::prompt_password("Password: ").map_err(|error| no_terminal(&error))?;
             if rpassword::prompt_password("Again: ").map_err(|error| no_terminal(&error))? != first {
-                return Err(Failure::new(Failure::REJECTED, "the two passwords differ"));
+                return Err(Failure::new(Failure::REJECTED, "the two passwords differ; run the command again"));
             }
             first
         };
@@ -193,7 +193,10 @@ fn no_terminal(error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::Interrupted {
         return Failure::new(INTERRUPTED, "interrupted");
     }
-    Failure::new(Failure::FAILED, format_args!("cannot ask for a password: {error}; --password-stdin reads it"))
+    Failure::new(
+        Failure::FAILED,
+        format_args!("cannot ask for a password: {error}; use --password-stdin to read it from standard input"),
+    )
 }
 
 impl Output {

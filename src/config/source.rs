@@ -148,10 +148,10 @@ impl RawSettings {
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 fn environment() -> Result<Vec<(String, String)>, ConfigError> {
     let readable = |(name, value): (OsString, OsString)| {
-        let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
+        let name = name.into_string().ok().filter(|name| name.to_ascii_uppercase().starts_with(PREFIX))?;
         Some(match value.into_string() {
             Ok(value) => Ok((name, value)),
-            Err(_) => Err(ConfigError::at(name, "is not UTF-8")),
+            Err(_) => Err(ConfigError::at(name, "is not UTF-8; set it to UTF-8 text")),
         })
     };
     env::vars_os().filter_map(readable).collect()

@@ -130,7 +130,11 @@ impl SettingValue for bool {
 
 impl SettingValue for String {
     fn parse(text: &str) -> Result<Self, String> {
-        if text.trim().is_empty() { Err("must not be blank".to_owned()) } else { Ok(text.to_owned()) }
+        if text.trim().is_empty() {
+            Err("must not be blank; write a text, or remove the setting".to_owned())
+        } else {
+            Ok(text.to_owned())
+        }
     }
 
     fn to_toml(&self) -> toml::Value {

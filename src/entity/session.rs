@@ -43,11 +43,6 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// Sessions that have a refresh token.
-    pub fn refreshable() -> Select<Self> {
-        Self::find().filter(COLUMN.counter.gt(0))
-    }
-
     /// This session, if it has not expired by `now`.
     pub fn by_id_live(id: SessionId, now: Timestamp) -> Select<Self> {
         Self::find().filter(COLUMN.id.eq(id)).filter(Column::IdleExpiresAt.gt(now))

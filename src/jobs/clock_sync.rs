@@ -28,6 +28,7 @@ pub async fn start_clock(db: &Pool, clock: &Clock) -> Result<(), ServiceError> {
 pub async fn sync_clock(app: &App) -> Result<Option<ClockOffset>, ServiceError> {
     let step = synchronize_clock(&app.db, &app.clock).await?;
     if let Some(step) = step {
+        app.clock.record_step();
         app.metrics.record_clock_step();
         tracing::warn!(
             "the reference clock stepped {step}, and this instance follows; rate limits, lockouts and sessions may end \

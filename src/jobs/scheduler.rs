@@ -52,7 +52,7 @@ async fn clean_up(app: &App) {
         Ok(Deleted { sessions, rate_limits, known_networks, audit_events }) => {
             tracing::info!(sessions, rate_limits, known_networks, audit_events, "deleted expired rows");
         }
-        Err(error) => tracing::warn!(cause = error.chain(), "could not delete expired rows"),
+        Err(error) => tracing::warn!(cause = error.chain(), "could not delete expired rows; the next run tries again"),
     }
 }
 
@@ -60,7 +60,10 @@ async fn follow_clock(app: &App) {
     let outcome = sync_clock(app).await;
     app.metrics.record_job_run(Job::Clock, job_outcome(&outcome));
     if let Err(error) = outcome {
-        tracing::debug!(cause = error.chain(), "could not synchronize the clock");
+        tracing::debug!(
+            cause = error.chain(),
+            "could not synchronize the clock, which runs on by itself; trying again soon"
+        );
     }
 }
 

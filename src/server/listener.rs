@@ -7,7 +7,7 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::Semaphore,
-    task::JoinSet,
+    task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -94,12 +94,16 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// Serves until `shutdown.stop` is cancelled, then waits for the requests in progress.
+///
+/// # Errors
+/// The failure of a listener's task. The server then stops as well.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     endpoint: SharedEndpoint,
     settings: ServerSettings,
     shutdown: Shutdown,
-) {
+) -> Result<(), JoinError> {
+    let stop = shutdown.stop.clone();
     let graceful = Arc::new(GracefulShutdown::new());
     let slots = Arc::new(Semaphore::new(settings.max_connections));
     let handler = ConnectionHandler {
@@ -118,12 +122,20 @@ pub async fn serve(
     if let Some(tls) = settings.tls {
         tasks.spawn(shutdown.stop.run_until_cancelled_owned(tls.reload_periodically()));
     }
-    while tasks.join_next().await.is_some() {}
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a task of the server failed; the server stops");
+            stop.cancel();
+            outcome = Err(error);
+        }
+    }
 
     // The accept loops have ended, so no other owner is left.
     if let Some(graceful) = Arc::into_inner(graceful) {
         finish_requests(graceful, settings.shutdown_timeout).await;
     }
+    outcome
 }
 
 /// Waits for the requests in progress, up to a timeout. Connections that are still open then are dropped with the

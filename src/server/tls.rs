@@ -171,7 +171,7 @@ impl PemContents {
         }
         // The library's own error is dropped, because it repeats a line of the file.
         let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| files.key_error(&"the file holds no private key in PEM, or an encrypted one"))?;
+            .map_err(|_| files.key_error(&"the file holds no unencrypted private key in PEM"))?;
 
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()

@@ -29,7 +29,8 @@ pub enum StartError {
     )]
     NoMasterKey,
     /// The configured file of the master key does not exist.
-    #[error("keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE): {} does not exist", .0.display())]
+    #[error("keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE): {} does not exist; restore it, or create one with \
+         `vestibule keys generate`", .0.display())]
     NoKeyFile(PathBuf),
     /// The database holds sealed keys, but the file of their master key is missing.
     #[error(
@@ -46,7 +47,7 @@ pub enum StartError {
         mode: u32,
     },
     /// A file cannot be read or created.
-    #[error("{}: {error}", .path.display())]
+    #[error("{}: {error}; check the path and its permissions", .path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -77,7 +78,7 @@ pub enum StartError {
         "{0}; start with the master key that made them, or give up all sessions and tokens with `vestibule keys reset`"
     )]
     Keyring(KeyringError),
-    /// A key that was used is missing.
+    /// A key that was used is missing or damaged.
     #[error("{0}; restore the database's backup, or give up all sessions and tokens with `vestibule keys reset`")]
     LostKey(KeyringError),
     /// The head of the audit log is missing.

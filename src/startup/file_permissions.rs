@@ -35,7 +35,7 @@ pub(super) fn create_database_file(path: &Path) -> Result<(), StartError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if let Ok(Some(mode)) = loose_mode(path) {
-                tracing::warn!(file = %path.display(), mode = format!("{mode:o}"), "other users can read the database");
+                tracing::warn!(file = %path.display(), mode = format!("{mode:o}"), "other users can read the database; `chmod 600` it");
             }
             let opened = OpenOptions::new().write(true).open(path).map(drop);
             opened.map_err(|error| StartError::File { path: path.to_owned(), error })

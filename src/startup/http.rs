@@ -28,24 +28,27 @@ const FILES_PER_DATABASE_CONNECTION: u64 = 3;
 /// The operation of requests for the documentation, in metrics and logs.
 const DOCS_OPERATION: &str = "docs";
 
-/// Creates the routes of the service: the API's operations and, if `docs` is set, the documentation. The database work
-/// of a request has one time budget.
-pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) -> BoxEndpoint<'static> {
-    api::routes(instance, document, docs)
-        .around(|routes, request| with_request_budget(async move { routes.call(request).await }))
-        .map_to_response()
-        .boxed()
+/// The routes of the service.
+pub struct Routes {
+    /// Answers the requests for all paths of the table.
+    pub endpoint: BoxEndpoint<'static>,
+    /// Which paths and methods there are.
+    table: RouteTable,
 }
 
-/// Wraps routes in the server's middleware. `docs` must be the same as for [`routes`].
-pub fn endpoint(
-    routes: BoxEndpoint<'static>,
-    document: &Document,
-    docs: bool,
-    settings: MiddlewareSettings,
-    metrics: &Arc<Metrics>,
-) -> SharedEndpoint {
-    server::wrap_routes(routes, route_table(document, docs), settings, Arc::clone(metrics))
+/// Creates the routes of the service: the API's operations and, if `docs` is set, the documentation. The database work
+/// of a request has one time budget.
+pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) -> Routes {
+    let endpoint = api::routes(instance, document, docs)
+        .around(|routes, request| with_request_budget(async move { routes.call(request).await }))
+        .map_to_response()
+        .boxed();
+    Routes { endpoint, table: route_table(document, docs) }
+}
+
+/// Wraps routes in the server's middleware.
+pub fn endpoint(routes: Routes, settings: MiddlewareSettings, metrics: &Arc<Metrics>) -> SharedEndpoint {
+    server::wrap_routes(routes.endpoint, routes.table, settings, Arc::clone(metrics))
 }
 
 /// Lists the paths of the API and, if `docs` is set, of the documentation.

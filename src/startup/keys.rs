@@ -73,7 +73,7 @@ async fn store_keys(db: &Pool, stored: &StoredKeys, new_keys: &[NewKey], now: Ti
 fn start_error(error: KeyringError) -> StartError {
     match error {
         KeyringError::Service(error) => StartError::Service(error),
-        lost @ KeyringError::Lost(_) => StartError::LostKey(lost),
+        lost @ (KeyringError::Lost(_) | KeyringError::Damaged(_)) => StartError::LostKey(lost),
         other => StartError::Keyring(other),
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::error::ServiceError;
 
 /// How many rows one transaction deletes. It bounds how long other writers wait.
-const BATCH: u64 = 500;
+pub const DELETE_BATCH: u64 = 500;
 
 type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
 
@@ -34,7 +34,7 @@ where
 
     let mut deleted = 0_u64;
     loop {
-        let batch = E::find().select_only().column(key).filter(condition.clone()).limit(BATCH);
+        let batch = E::find().select_only().column(key).filter(condition.clone()).limit(DELETE_BATCH);
         let keys: Vec<KeyOf<E>> = batch.into_tuple().all(db).await.context(context)?;
         if keys.is_empty() {
             return Ok(deleted);
@@ -48,7 +48,7 @@ where
         .await?;
         deleted = deleted.saturating_add(result.rows_affected);
 
-        if (keys.len() as u64) < BATCH {
+        if (keys.len() as u64) < DELETE_BATCH {
             return Ok(deleted);
         }
     }

@@ -17,7 +17,7 @@ mod transaction;
 pub use self::{
     connect::connect,
     deadline::with_request_budget,
-    delete::delete_in_batches,
+    delete::{DELETE_BATCH, delete_in_batches},
     error::{Context, DatabaseError, is_conflict, is_unavailable, is_unique_violation},
     migrate::{MigrateError, is_current, migrate},
     pool::Pool,

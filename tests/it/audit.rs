@@ -41,6 +41,7 @@ crate::trials![
     removed_events_are_found_s114,
     moved_and_added_events_are_found_s114,
     altered_head_is_found_s114,
+    altered_head_is_not_authenticated_s114,
     state_put_back_shows_in_the_head,
     old_events_go_and_the_rest_stays_verified,
     chain_is_shortened_from_its_beginning_alone,
@@ -338,6 +339,24 @@ async fn altered_head_is_found_s114() {
     let (app, _) = trail().await;
     app.sql("DELETE FROM audit_head").await;
     assert_eq!(findings(&app).await, [Finding::HeadRemoved]);
+}
+
+/// An event that is recorded authenticates the head anew, so it must not do that for a head that was altered.
+async fn altered_head_is_not_authenticated_s114() {
+    let (app, noted) = trail().await;
+    let previous = noted.last - 1;
+    app.sql(&format!("DELETE FROM audit_event WHERE position = {}", noted.last)).await;
+    app.sql(&format!(
+        "UPDATE audit_head SET last_position = {previous}, \
+         last_mac = (SELECT mac FROM audit_event WHERE position = {previous})"
+    ))
+    .await;
+    let body = json!({ "username": "john", "password": "my_password" });
+    app.post("/login").json(&body).send().await.is_problem(500, "internal");
+    assert_eq!(findings(&app).await, [Finding::HeadAltered]);
+    app.advance(4000 * 24 * 60 * 60);
+    assert!(run_cleanup(&app.app).await.is_err());
+    assert_eq!(findings(&app).await, [Finding::HeadAltered]);
 }
 
 /// What the database alone cannot show: it was as it is now once.

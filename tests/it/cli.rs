@@ -125,7 +125,7 @@ async fn exit_codes_are_as_documented() {
         assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
     let help = out(&run(&folder, &["--help"], ""));
-    assert!((0..=6).all(|code| help.contains(&format!("\n  {code}  "))), "{help}");
+    assert!((0..=7).chain([130]).all(|code| help.contains(&format!("\n  {code}  "))), "{help}");
 }
 
 async fn first_start_tells_what_a_person_wants_to_know() {

@@ -26,6 +26,7 @@ crate::trials![
     lost_response_is_survived_over_a_step_r20,
     reuse_is_detected_again_one_grace_period_after_a_step_r20,
     clock_follows_the_reference_clock_r20,
+    first_synchronization_is_no_step_r21,
     clock_runs_by_itself_without_a_database_r20,
     instances_agree_however_they_notice_a_step_r21,
     clock_of_the_database_is_the_reference_r21;
@@ -49,6 +50,17 @@ async fn john() -> TestApp {
 async fn step(app: &TestApp, by: i64) {
     app.step(by);
     assert_eq!(app.sync_clock().await, by);
+}
+
+/// A host whose clock is wrong says nothing about the reference clock, so cleanups go on.
+async fn first_synchronization_is_no_step_r21() {
+    let app = john().await;
+    let hour = Duration::from_hours(1);
+    let clock = Clock::frozen(app.app.clock.now() - hour);
+    clock.step_host_forward(hour);
+    let other = startup::open(&app.config, clock, &app.app.metrics).await.unwrap();
+    assert_eq!(other.clock.now(), app.app.clock.now());
+    assert!(!other.clock.has_stepped_within(hour));
 }
 
 /// How long each limit makes its client wait: the backoff of a user, the login attempts of a client, rejected refresh

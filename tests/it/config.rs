@@ -217,6 +217,10 @@ async fn bad_files_are_refused() {
     refused(&check(&[], Some("[server]\nlissen = []\n")), &["server.lissen", "[server] has listen, public_url"]);
     refused(&check(&[], Some("listen = []\n")), &["listen: there is no such section"]);
     refused(&check(&[], Some("[[server]]\nlisten = []\n")), &["server: is a section; write [server] on a line"]);
+    refused(
+        &check(&[("vestibule_docs__enabled", "yes")], None),
+        &["docs.enabled (VESTIBULE_DOCS__ENABLED): \"yes\" is not valid"],
+    );
     refused(&check(&[("VESTIBULE_DOCS__ENABLED", "yes")], None), &["\"yes\" is not valid; write `true` or `false`"]);
     refused(&check(&[], Some("\"server.listen\" = []\n")), &["server.listen: there is no such section"]);
     for (section, wrong) in [

@@ -14,7 +14,7 @@ use crate::{
     api::{
         apis::{Apis, service},
         extract::AUTHENTICATION_CODES,
-        schema::{ProblemCode, json_body, problem_code_of, problem_response_meta},
+        schema::{ProblemCode, escape_pointer, json_body, problem_code_of, problem_response_meta},
     },
     json,
 };
@@ -42,8 +42,7 @@ pub(super) struct Operation {
 impl Operation {
     /// Returns the JSON pointer to the operation in the document.
     pub(super) fn pointer(&self) -> String {
-        let path = self.path.replace('~', "~0").replace('/', "~1");
-        format!("/paths/{path}/{}", self.method.as_str().to_ascii_lowercase())
+        format!("/paths/{}/{}", escape_pointer(&self.path), self.method.as_str().to_ascii_lowercase())
     }
 }
 

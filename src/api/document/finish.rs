@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::{
         apis::LINKS,
-        schema::{MEDIA_TYPE, ProblemCode, header_of},
+        schema::{MEDIA_TYPE, ProblemCode, escape_pointer, header_of},
         sessions::ENDS_SESSION,
     },
     json::read,
@@ -112,7 +112,7 @@ fn describe_problems(
 
     let example = |name: &str| Some((name.to_owned(), json!({ "value": examples?.get(name)? })));
     let examples: Object = names.into_iter().filter_map(example).collect();
-    let media_type = object_at(response, &format!("/content/{}", MEDIA_TYPE.replace('/', "~1")))?;
+    let media_type = object_at(response, &format!("/content/{}", escape_pointer(MEDIA_TYPE)))?;
     media_type.insert("examples".to_owned(), examples.into());
     Ok(())
 }

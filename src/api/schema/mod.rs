@@ -15,7 +15,7 @@ pub(crate) use self::{
         CurrentPassword, IssuedAccessToken, IssuedRefreshToken, LoginIdentifier, NewPassword, PresentedRefreshToken,
         SessionIdString, TimestampString, UserIdString, Username,
     },
-    validation::RequestValidators,
+    validation::{RequestValidators, escape_pointer},
 };
 pub use self::{
     problem::{FieldError, MEDIA_TYPE, Problem},

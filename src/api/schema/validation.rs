@@ -73,7 +73,12 @@ fn describe_unknown_members(pointer: &str, names: &[String]) -> Vec<FieldError> 
     names.iter().take(MAX_ERRORS).map(describe_one).collect()
 }
 
-/// Returns the pointer to a member of the object at `pointer`, escaped as RFC 6901 demands.
+/// Returns the pointer to a member of the object at `pointer`.
 fn member_pointer(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("{pointer}/{}", escape_pointer(name))
+}
+
+/// Escapes a member's name for a JSON pointer (RFC 6901 section 3).
+pub(crate) fn escape_pointer(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }

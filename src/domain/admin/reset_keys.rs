@@ -20,9 +20,9 @@ use crate::{
 pub async fn reset_keys(db: &Pool, now: Timestamp) -> Result<(), ServiceError> {
     let context = "resetting the keys";
     write(db, context, async |transaction: &Transaction| {
-        session::Entity::delete_many().exec(transaction).await.context(context)?;
         rate_limit::Entity::delete_many().exec(transaction).await.context(context)?;
         known_network::Entity::delete_many().exec(transaction).await.context(context)?;
+        session::Entity::delete_many().exec(transaction).await.context(context)?;
         sealed_key::Entity::delete_many().exec(transaction).await.context(context)?;
         abandon_chain(transaction, now).await
     })

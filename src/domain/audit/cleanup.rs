@@ -1,15 +1,13 @@
 //! Retention: old events are deleted from the beginning of the chain.
 
-use super::log::{AuditLog, lock_head};
+use super::log::AuditLog;
 use crate::{
     clock::Timestamp,
     entity::audit_event,
     error::ServiceError,
-    store::{Context as _, Pool, Transaction, write},
+    store::{Context as _, DELETE_BATCH, Pool, Transaction, write},
 };
 
-/// The most events of the chain, and the most outside it, that one transaction deletes.
-const BATCH: u64 = 500;
 const CONTEXT: &str = "deleting old audit events";
 
 /// Deletes the events that happened before `before`, and returns how many. Only the beginning of the chain is deleted:
@@ -34,9 +32,9 @@ pub async fn delete_old_events(db: &Pool, log: &AuditLog, before: Timestamp) -> 
 
 /// Deletes one batch of old events and moves the beginning of the chain behind them.
 async fn shorten_chain(log: &AuditLog, transaction: &Transaction, before: Timestamp) -> Result<u64, ServiceError> {
-    let Some(mut head) = lock_head(transaction).await? else { return Ok(0) };
+    let mut head = log.lock_head(transaction).await?;
 
-    let outside: Vec<_> = audit_event::Entity::outside_before(before, BATCH)
+    let outside: Vec<_> = audit_event::Entity::outside_before(before, DELETE_BATCH)
         .all(transaction)
         .await
         .context(CONTEXT)?
@@ -46,7 +44,7 @@ async fn shorten_chain(log: &AuditLog, transaction: &Transaction, before: Timest
     let outside = audit_event::Entity::delete_by_ids(outside).exec(transaction).await.context(CONTEXT)?.rows_affected;
     head.outside = head.outside.saturating_sub(i64::try_from(outside).unwrap_or(i64::MAX)).max(0);
 
-    let oldest = audit_event::Entity::chained_from(head.first_position, BATCH);
+    let oldest = audit_event::Entity::chained_from(head.first_position, DELETE_BATCH);
     let oldest = oldest.all(transaction).await.context(CONTEXT)?;
     if let Some((position, mac)) = last_before(&oldest, before) {
         head.first_position = position.saturating_add(1);

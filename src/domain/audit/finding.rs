@@ -46,7 +46,7 @@ impl fmt::Display for Finding {
             Self::Unreadable(position) => write!(f, "event {position} was altered and cannot be read"),
             Self::Added(events) => write!(f, "{events} events were added before the beginning or after the end"),
             Self::Outside(found, expected) => {
-                write!(f, "{found} events are outside the chain, but {expected} were written there")
+                write!(f, "{found} events are outside the chain, but the head records {expected}")
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use sea_orm::{ConnectionTrait, EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _, QuerySelect as _};
 
 use super::{
@@ -18,6 +18,10 @@ use crate::{
     error::ServiceError,
     store::{Context as _, Transaction},
 };
+
+const HEAD_MISSING: &str = "it is missing; restore a backup of the database, or run `vestibule keys reset`";
+const HEAD_ALTERED: &str = "it was altered; run `vestibule audit verify`, then restore a backup of the database, or run \
+                            `vestibule keys reset`";
 
 /// The previous MAC of the first event.
 const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
@@ -70,8 +74,7 @@ impl AuditLog {
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let context = "recording an audit event";
-        let head = lock_head(transaction).await?;
-        let head = head.ok_or_else(|| ServiceError::internal(context, "the head of the audit log is missing"))?;
+        let head = self.lock_head(transaction).await?;
 
         let position = head.last_position.saturating_add(1);
         let mut row = audit_event::Model { position: Some(position), ..event.into_row(now) };
@@ -81,6 +84,26 @@ impl AuditLog {
         insert.exec_without_returning(transaction).await.context(context)?;
 
         self.replace_head(transaction, audit_head::Model { last_position: position, last_mac: mac, ..head }).await
+    }
+
+    /// Reads the head of the chain and locks it until the end of the transaction.
+    ///
+    /// # Errors
+    /// The database's. [`ServiceError::Internal`] if the head is missing or altered: a new state of an altered head would
+    /// authenticate what was altered.
+    pub(super) async fn lock_head(&self, transaction: &Transaction) -> Result<audit_head::Model, ServiceError> {
+        let context = "locking the head of the audit log";
+        let head = audit_head::Entity::only().lock_exclusive().one(transaction).await.context(context)?;
+        let head = head.ok_or_else(|| ServiceError::internal(context, HEAD_MISSING))?;
+        if !self.is_authentic(&head) {
+            return Err(ServiceError::internal(context, HEAD_ALTERED));
+        }
+        Ok(head)
+    }
+
+    /// Returns whether a head is as this log has stored it.
+    pub(super) fn is_authentic(&self, head: &audit_head::Model) -> bool {
+        verify_slices_are_equal(&head_mac(&self.key, head), &head.mac).is_ok()
     }
 
     /// Returns the key of the MACs.
@@ -106,11 +129,6 @@ impl AuditLog {
 /// Reads the head of the chain, if there is one.
 pub async fn read_head(connection: &impl ConnectionTrait) -> Result<Option<audit_head::Model>, ServiceError> {
     audit_head::Entity::only().one(connection).await.context("reading the head of the audit log")
-}
-
-/// Reads the head of the chain and locks it until the end of the transaction.
-pub(super) async fn lock_head(transaction: &Transaction) -> Result<Option<audit_head::Model>, ServiceError> {
-    audit_head::Entity::only().lock_exclusive().one(transaction).await.context("locking the head of the audit log")
 }
 
 /// Removes all events from a chain whose key is lost, and records that, in the transaction that deletes the key.

@@ -146,7 +146,10 @@ async fn rehash_if_outdated(app: &App, verified: &VerifiedUser, password: &Passw
     match app.hasher.hash(NormalizedPassword::new(password)).await {
         Ok(hash) => Some(hash),
         Err(error) => {
-            tracing::debug!(cause = error.chain(), "an outdated password hash was not replaced");
+            tracing::debug!(
+                cause = error.chain(),
+                "could not replace an outdated password hash; the next login tries again"
+            );
             None
         }
     }

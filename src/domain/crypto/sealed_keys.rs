@@ -188,9 +188,9 @@ async fn has_been_used(db: &Pool, purpose: Purpose) -> Result<bool, ServiceError
         // The first refresh and pseudonym keys are created together with the signing key.
         Purpose::Signing => {
             sealed_key::Entity::created_with_signing().one(db).await.context(context)?.is_some()
-                || session::Entity::refreshable().one(db).await.context(context)?.is_some()
+                || session::Entity::find().one(db).await.context(context)?.is_some()
         }
-        Purpose::Refresh => session::Entity::refreshable().one(db).await.context(context)?.is_some(),
+        Purpose::Refresh => session::Entity::find().one(db).await.context(context)?.is_some(),
         Purpose::Pseudonym => {
             rate_limit::Entity::find().one(db).await.context(context)?.is_some()
                 || known_network::Entity::find().one(db).await.context(context)?.is_some()

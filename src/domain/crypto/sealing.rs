@@ -16,7 +16,9 @@ pub struct UnsealError;
 /// [`UnsealError`] if the cipher fails, which it does not for keys of these lengths.
 pub(super) fn seal(master: &MasterKey, purpose: &str, id: KeyId, plain: &[u8]) -> Result<Vec<u8>, UnsealError> {
     let cipher = RandomizedNonceKey::new(&AES_256_GCM, master.expose()).map_err(|_| UnsealError)?;
-    let mut text = plain.to_vec();
+    // With room for the tag: growing would leave a copy of the key behind.
+    let mut text = Vec::with_capacity(plain.len().saturating_add(AES_256_GCM.tag_len()));
+    text.extend_from_slice(plain);
     let nonce =
         cipher.seal_in_place_append_tag(Aad::from(associated_data(purpose, id)), &mut text).map_err(|_| UnsealError)?;
     Ok([nonce.as_ref().as_slice(), &text].concat())

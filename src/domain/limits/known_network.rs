@@ -8,11 +8,8 @@ use crate::{
     entity::known_network::{self, Column},
     error::ServiceError,
     ids::UserId,
-    store::{Context as _, Transaction},
+    store::{Context as _, DELETE_BATCH, Transaction},
 };
-
-/// The most networks that one statement deletes.
-const BATCH: u64 = 500;
 
 /// Forgets every known network of a user. A login with an old password does not prove that a network is the user's.
 pub async fn forget_networks(transaction: &Transaction, user: UserId) -> Result<(), ServiceError> {
@@ -48,7 +45,7 @@ pub(super) async fn remember_network(
     let insert = known_network::Entity::insert(row).on_conflict(update);
     insert.exec_without_returning(transaction).await.context(context)?;
 
-    let older = known_network::Entity::older_of(user, settings.known_networks, BATCH).all(transaction).await;
+    let older = known_network::Entity::older_of(user, settings.known_networks, DELETE_BATCH).all(transaction).await;
     let older = older.context(context)?;
     if !older.is_empty() {
         let delete = known_network::Entity::delete_all(older.into_iter().map(|row| row.network));

@@ -54,12 +54,17 @@ pub fn wrap_routes(
     settings: MiddlewareSettings,
     metrics: Arc<Metrics>,
 ) -> SharedEndpoint {
+    let MiddlewareSettings { max_body, request_timeout, body_timeout, trusted_proxies, cors_origins, https_only } =
+        settings;
     let pipeline = Pipeline {
-        trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
-        cors: Cors::new(settings.cors_origins.clone()),
         routes,
         route_table,
-        settings,
+        max_body,
+        request_timeout,
+        body_timeout,
+        trusted_proxies: TrustedProxies::new(trusted_proxies),
+        cors: Cors::new(cors_origins),
+        https_only,
         metrics,
     };
     Arc::new(ToDynEndpoint(pipeline))
@@ -69,9 +74,12 @@ pub fn wrap_routes(
 struct Pipeline {
     routes: BoxEndpoint<'static>,
     route_table: RouteTable,
-    settings: MiddlewareSettings,
+    max_body: usize,
+    request_timeout: Duration,
+    body_timeout: Duration,
     trusted_proxies: TrustedProxies,
     cors: Cors,
+    https_only: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -116,7 +124,7 @@ impl Pipeline {
     async fn respond(&self, request: Request, info: RequestInfo<'_>) -> Response {
         access_log::log_start();
 
-        let outcome = guard::with_timeout(self.settings.request_timeout, self.handle(request, &info)).await;
+        let outcome = guard::with_timeout(self.request_timeout, self.handle(request, &info)).await;
         let (mut response, problem) = match outcome {
             Ok(response) => (response, None),
             Err(problem) => (error_response::from_problem(&problem, info.id), Some(problem)),
@@ -124,7 +132,7 @@ impl Pipeline {
 
         error_response::add_allow(&mut response, info.allowed_methods);
         self.cors.add_headers(response.headers_mut(), info.cors_origin);
-        response_headers::add(response.headers_mut(), info.id, self.settings.https_only);
+        response_headers::add(response.headers_mut(), info.id, self.https_only);
 
         let duration = info.started.elapsed();
         self.metrics.record_response(info.operation, response.status().as_u16(), duration);
@@ -148,8 +156,8 @@ impl Pipeline {
             return Ok(cors::preflight_response(methods.clone()));
         }
 
-        let read_body = request_body::read(request, self.settings.max_body);
-        let mut request = guard::with_timeout(self.settings.body_timeout, read_body).await?;
+        let read_body = request_body::read(request, self.max_body);
+        let mut request = guard::with_timeout(self.body_timeout, read_body).await?;
 
         request.set_data(info.id);
         if let Some(ip) = client_ip {

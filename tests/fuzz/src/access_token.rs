@@ -10,7 +10,7 @@ use vestibule::{
     clock::Timestamp,
     domain::{
         fuzzing::{issue_access_token, sign, signing_key_id, verify_access_token},
-        token::access::Bearer,
+        token::access::TokenSubject,
     },
     ids::{SessionId, UserId},
 };
@@ -30,8 +30,8 @@ const MOST_CHANGES: usize = 6;
 /// What the service has nine of, in the order in which it writes them.
 const CLAIMS: [&str; 9] = ["iss", "sub", "aud", "client_id", "exp", "nbf", "iat", "jti", "sid"];
 
-static BEARER: LazyLock<Bearer> =
-    LazyLock::new(|| Bearer { user: UserId::from_bytes([0x3a; 16]), session: SessionId::from_bytes([0x5b; 16]) });
+static BEARER: LazyLock<TokenSubject> =
+    LazyLock::new(|| TokenSubject { user: UserId::from_bytes([0x3a; 16]), session: SessionId::from_bytes([0x5b; 16]) });
 
 static REAL: LazyLock<String> = LazyLock::new(|| {
     let token = issue_access_token(&APP, *BEARER, now(), Duration::from_mins(10)).expect("there is a key");
@@ -77,7 +77,7 @@ fn unlike_the_real_one(token: &str) {
 /// Any token that is made is accepted as long as it lasts, and by clocks that are a little behind, but no longer.
 fn issued(input: &mut Unstructured<'_>) -> Result<()> {
     let bearer =
-        Bearer { user: UserId::from_bytes(input.arbitrary()?), session: SessionId::from_bytes(input.arbitrary()?) };
+        TokenSubject { user: UserId::from_bytes(input.arbitrary()?), session: SessionId::from_bytes(input.arbitrary()?) };
     let lasts: u32 = input.int_in_range(1..=3600)?;
     let made: u64 = input.int_in_range(10_000..=1 << 45)?;
     let later: i64 = input.int_in_range(-10_000..=1000 * i64::from(lasts) + 10_000)?;

@@ -177,20 +177,17 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differenc
     let instance = Arc::new(if starting { Instance::default() } else { Instance::ready(Arc::clone(&app)) });
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
     let metrics = Arc::clone(instance.metrics());
-    let routes = http::routes(instance, document(), config.docs.enabled);
+    let mut routes = http::routes(instance, document(), config.docs.enabled);
     let mut middleware = http::middleware_settings(&config.server);
-    let routes = match fault {
-        Some(fault) => {
-            if matches!(fault, Fault::Stall) {
-                middleware.request_timeout = Duration::from_millis(200);
-            }
-            Broken { routes, fault, failed: AtomicU64::new(0) }.boxed()
+    if let Some(fault) = fault {
+        if matches!(fault, Fault::Stall) {
+            middleware.request_timeout = Duration::from_millis(200);
         }
-        None => routes,
-    };
+        routes.endpoint = Broken { routes: routes.endpoint, fault, failed: AtomicU64::new(0) }.boxed();
+    }
     let listeners = server::bind(&config.server.listen, false).unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
-    let endpoint = http::endpoint(routes, document(), config.docs.enabled, middleware, &metrics);
+    let endpoint = http::endpoint(routes, middleware, &metrics);
     let tls = http::load_tls(&config).unwrap();
     let mut connections = http::server_settings(&config, tls.clone());
     connections.deadlines = deadlines.unwrap_or(connections.deadlines);

@@ -243,7 +243,7 @@ impl Deployment {
             let command = self.command();
             std::thread::spawn(|| Server::start(command))
         });
-        starting.map(|server| server.join().unwrap())
+        starting.map(|server| server.join().unwrap_or_else(|_| panic!("a server ended: {}", self.logs())))
     }
 
     /// A look at the rows.
