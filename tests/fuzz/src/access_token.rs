@@ -76,8 +76,10 @@ fn unlike_the_real_one(token: &str) {
 
 /// Any token that is made is accepted as long as it lasts, and by clocks that are a little behind, but no longer.
 fn issued(input: &mut Unstructured<'_>) -> Result<()> {
-    let bearer =
-        TokenSubject { user: UserId::from_bytes(input.arbitrary()?), session: SessionId::from_bytes(input.arbitrary()?) };
+    let bearer = TokenSubject {
+        user: UserId::from_bytes(input.arbitrary()?),
+        session: SessionId::from_bytes(input.arbitrary()?),
+    };
     let lasts: u32 = input.int_in_range(1..=3600)?;
     let made: u64 = input.int_in_range(10_000..=1 << 45)?;
     let later: i64 = input.int_in_range(-10_000..=1000 * i64::from(lasts) + 10_000)?;
