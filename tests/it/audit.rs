@@ -30,26 +30,6 @@ use crate::{
     },
 };
 
-crate::trials![
-    everything_that_matters_leaves_one_event_s113,
-    refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113,
-    lock_is_noted_once_s113,
-    what_cannot_be_noted_is_not_done,
-    what_is_not_done_is_not_noted,
-    parallel_instances_write_one_chain_s114,
-    altered_events_are_found_s114,
-    removed_events_are_found_s114,
-    moved_and_added_events_are_found_s114,
-    altered_head_is_found_s114,
-    altered_head_is_not_authenticated_s114,
-    state_put_back_shows_in_the_head,
-    old_events_go_and_the_rest_stays_verified,
-    chain_is_shortened_from_its_beginning_alone,
-    events_older_than_the_chain_stand_outside,
-    lost_head_is_refused_at_start,
-    filters_find_what_they_name,
-];
-
 async fn john() -> TestApp {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -91,6 +71,7 @@ fn told(event: &Model) -> String {
     format!("{} {} {} {reason} {} {} {address}", event.kind, event.actor, event.outcome, who[0], who[1])
 }
 
+#[apply(trial)]
 async fn everything_that_matters_leaves_one_event_s113() {
     let app = TestApp::new().await;
     let mut seen = chain(&app).await.iter().map(told).collect::<Vec<_>>();
@@ -164,6 +145,7 @@ async fn everything_that_matters_leaves_one_event_s113() {
     assert_eq!(kinds, all.collect(), "a kind that nothing here has caused");
 }
 
+#[apply(trial)]
 async fn refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113() {
     let app = john().await;
     let john = find_user(&app.app, "john").await.unwrap();
@@ -197,6 +179,7 @@ async fn refused_passwords_leave_the_reason_and_nothing_that_was_typed_s113() {
     assert_eq!(findings(&app).await, []);
 }
 
+#[apply(trial)]
 async fn lock_is_noted_once_s113() {
     let app = TestApp::builder().usual_limits().setting("limits.lockout_threshold", "3").start().await;
     app.user("john", "my_password").await;
@@ -212,6 +195,7 @@ async fn lock_is_noted_once_s113() {
     assert_eq!(findings(&app).await, []);
 }
 
+#[apply(trial)]
 async fn what_cannot_be_noted_is_not_done() {
     let app = john().await;
     let tokens = app.sign_in("john", "my_password").await;
@@ -227,6 +211,7 @@ async fn what_cannot_be_noted_is_not_done() {
     assert_eq!((app.count("session").await, app.count("user").await), (1, 1));
 }
 
+#[apply(trial)]
 async fn what_is_not_done_is_not_noted() {
     let (app, before) = trail().await;
     let john = find_user(&app.app, "john").await.unwrap();
@@ -242,6 +227,7 @@ async fn what_is_not_done_is_not_noted() {
     assert_eq!(verified(&app).await.last, before.last + 1, "the login alone");
 }
 
+#[apply(trial)]
 async fn parallel_instances_write_one_chain_s114() {
     let room = TestApp::builder().setting("passwords.queue_length", 1000);
     let app = room.setting("passwords.queue_timeout", "30s").start().await;
@@ -267,6 +253,7 @@ async fn parallel_instances_write_one_chain_s114() {
     }
 }
 
+#[apply(trial)]
 async fn altered_events_are_found_s114() {
     let edits = [
         "occurred_at = occurred_at + 1",
@@ -293,6 +280,7 @@ async fn altered_events_are_found_s114() {
     assert_eq!(findings(&app).await, [Finding::Altered(8)], "the last one, to what nothing is called");
 }
 
+#[apply(trial)]
 async fn removed_events_are_found_s114() {
     for (removed, expected) in [
         ("position = 1", Finding::Removed(1, 1)),
@@ -309,6 +297,7 @@ async fn removed_events_are_found_s114() {
     }
 }
 
+#[apply(trial)]
 async fn moved_and_added_events_are_found_s114() {
     let (app, _) = trail().await;
     for (from, to) in [(4, 100), (5, 4), (100, 5)] {
@@ -326,6 +315,7 @@ async fn moved_and_added_events_are_found_s114() {
     assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Outside(1, 0)], "outside");
 }
 
+#[apply(trial)]
 async fn altered_head_is_found_s114() {
     for (edit, expected) in [
         ("last_position = 7", vec![Finding::Altered(7), Finding::HeadAltered, Finding::Added(1)]),
@@ -342,6 +332,7 @@ async fn altered_head_is_found_s114() {
 }
 
 /// An event that is recorded authenticates the head anew, so it must not do that for a head that was altered.
+#[apply(trial)]
 async fn altered_head_is_not_authenticated_s114() {
     let (app, noted) = trail().await;
     let previous = noted.last - 1;
@@ -360,6 +351,7 @@ async fn altered_head_is_not_authenticated_s114() {
 }
 
 /// What the database alone cannot show: it was as it is now once.
+#[apply(trial)]
 async fn state_put_back_shows_in_the_head() {
     let (app, noted) = trail().await;
     let head = vestibule::entity::audit_head::Entity::only().one(&app.app.db).await.unwrap().unwrap();
@@ -372,6 +364,7 @@ async fn state_put_back_shows_in_the_head() {
     assert_eq!((put_back.last, put_back.last_mac, put_back.findings), (noted.last, noted.last_mac, Vec::new()));
 }
 
+#[apply(trial)]
 async fn old_events_go_and_the_rest_stays_verified() {
     let (app, before) = trail().await;
     let retention = app.config.audit.retention.get().as_secs();
@@ -393,6 +386,7 @@ async fn old_events_go_and_the_rest_stays_verified() {
     assert_eq!((again.first, again.last, again.findings), (10, 10, Vec::new()));
 }
 
+#[apply(trial)]
 async fn chain_is_shortened_from_its_beginning_alone() {
     let app = TestApp::builder().setting("audit.retention", "1d").start().await;
     app.user("john", "my_password").await;
@@ -401,6 +395,7 @@ async fn chain_is_shortened_from_its_beginning_alone() {
     assert_eq!(findings(&app).await, [Finding::Altered(2)], "an old date takes no event away");
 }
 
+#[apply(trial)]
 async fn events_older_than_the_chain_stand_outside() {
     let (app, before) = trail().await;
     reset_keys(&app.app.db, app.app.clock.now()).await.unwrap();
@@ -415,6 +410,7 @@ async fn events_older_than_the_chain_stand_outside() {
     assert_eq!(findings(&next).await, [Finding::Outside(before.events, i64::try_from(before.events).unwrap() + 1)]);
 }
 
+#[apply(trial)]
 async fn lost_head_is_refused_at_start() {
     let (app, _) = trail().await;
     app.sql("DELETE FROM audit_head").await;
@@ -422,6 +418,7 @@ async fn lost_head_is_refused_at_start() {
     assert!(refused.contains("head of its audit log"), "{refused}");
 }
 
+#[apply(trial)]
 async fn filters_find_what_they_name() {
     let (app, _) = trail().await;
     let john = find_user(&app.app, "john").await.unwrap();

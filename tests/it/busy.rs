@@ -16,14 +16,7 @@ use crate::{
     support::{TestApp, app::attempt},
 };
 
-crate::trials![
-    full_queue_counts_no_failure,
-    full_queue_brings_no_wait_back,
-    full_queue_takes_no_wait_of_later_failures_away,
-    full_queue_at_the_new_password_changes_nothing,
-    withdrawn_tries_cost_the_address_nothing,
-];
-
+#[apply(trial)]
 async fn full_queue_counts_no_failure() {
     let app = TestApp::builder().usual_limits().slow_hashing().start().await;
     app.user("john", "my_password").await;
@@ -34,6 +27,7 @@ async fn full_queue_counts_no_failure() {
     }
 }
 
+#[apply(trial)]
 async fn full_queue_brings_no_wait_back() {
     let app = TestApp::builder().usual_limits().slow_hashing().setting("limits.free_failures", 2).start().await;
     app.user("john", "my_password").await;
@@ -50,6 +44,7 @@ async fn full_queue_brings_no_wait_back() {
 }
 
 /// The try that is taken back began before them, on an instance whose clock is ahead.
+#[apply(trial)]
 async fn full_queue_takes_no_wait_of_later_failures_away() {
     let app = TestApp::builder().usual_limits().setting("limits.free_failures", 3).start().await;
     app.user("john", "my_password").await;
@@ -77,6 +72,7 @@ async fn full_queue_takes_no_wait_of_later_failures_away() {
 }
 
 /// The current password is right by then.
+#[apply(trial)]
 async fn full_queue_at_the_new_password_changes_nothing() {
     let app = TestApp::builder().usual_limits().setting("limits.free_failures", 2).start().await;
     app.user("john", "my_password").await;
@@ -106,6 +102,7 @@ async fn full_queue_at_the_new_password_changes_nothing() {
     app.token("john", "my_password").await;
 }
 
+#[apply(trial)]
 async fn withdrawn_tries_cost_the_address_nothing() {
     let app = TestApp::builder().usual_limits().slow_hashing().setting("limits.login_burst", 12).start().await;
     app.fill_queue().await;

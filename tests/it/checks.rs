@@ -12,13 +12,6 @@ use vestibule::{
 
 use crate::support::Settings;
 
-crate::trials![
-    every_check_is_tested_or_says_what_it_waits_for,
-    planted_faults_of_the_table_are_found,
-    numbers_of_the_texts_are_the_defaults_s121,
-    planted_wrong_numbers_are_found,
-];
-
 /// The checks that the table has to name.
 const IDS: [RangeInclusive<u32>; 2] = [1..=94, 112..=121];
 
@@ -93,11 +86,13 @@ fn read(file: &str) -> String {
     fs::read_to_string(format!("{ROOT}/{file}")).unwrap()
 }
 
+#[apply(trial)]
 async fn every_check_is_tested_or_says_what_it_waits_for() {
     let faults = faults(&read("SECURITY.md"), TESTS.get().unwrap(), &suites(&read("tests/run")));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[apply(trial)]
 async fn planted_faults_of_the_table_are_found() {
     let (text, tests, suites) = (read("SECURITY.md"), TESTS.get().unwrap(), suites(&read("tests/run")));
     assert!(suites.contains("it") && suites.contains("contract") && !suites.contains("tests"), "{suites:?}");
@@ -210,11 +205,13 @@ fn untrue(readme: &str, security: &str) -> Vec<String> {
 }
 
 /// The numbers in texts for people.
+#[apply(trial)]
 async fn numbers_of_the_texts_are_the_defaults_s121() {
     let untrue = untrue(&read("README.md"), &read("SECURITY.md"));
     assert!(untrue.is_empty(), "{}", untrue.join("\n"));
 }
 
+#[apply(trial)]
 async fn planted_wrong_numbers_are_found() {
     let (readme, security) = (read("README.md"), read("SECURITY.md"));
     let (right, wrong) = ("(at most 20 networks", "(at most 30 networks");

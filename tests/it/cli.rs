@@ -15,20 +15,6 @@ use crate::support::{
     process::{Deployment, Server, vestibule},
 };
 
-crate::trials![
-    document_is_printed_without_configuration,
-    accounts_are_managed_beside_a_running_server,
-    server_clears_ended_sessions_away,
-    exit_codes_are_as_documented,
-    first_start_tells_what_a_person_wants_to_know,
-    open_doors_are_named_beyond_loopback,
-    taken_port_names_the_setting,
-    lost_key_can_be_given_up,
-    simultaneous_first_starts_share_one_key,
-    migrate_makes_the_database,
-    audit_trail_is_listed_and_verified_s114,
-];
-
 fn run(folder: &TempDir, arguments: &[&str], input: &str) -> Output {
     let mut child = vestibule(folder).args(arguments).stdin(Stdio::piped()).spawn().unwrap();
     // A command that does not read its input closes the pipe early.
@@ -41,6 +27,7 @@ fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+#[apply(trial)]
 async fn document_is_printed_without_configuration() {
     let folder = TempDir::new().unwrap();
     let output = vestibule(&folder).env("VESTIBULE_DATABASE__URL", "nonsense").arg("openapi").output().unwrap();
@@ -49,6 +36,7 @@ async fn document_is_printed_without_configuration() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+#[apply(trial)]
 async fn accounts_are_managed_beside_a_running_server() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(vestibule(&folder));
@@ -83,6 +71,7 @@ async fn accounts_are_managed_beside_a_running_server() {
     assert!(server.stop().contains("has stopped"));
 }
 
+#[apply(trial)]
 async fn server_clears_ended_sessions_away() {
     let deployment = Deployment::new().await;
     let [server] = deployment.servers();
@@ -105,6 +94,7 @@ async fn server_clears_ended_sessions_away() {
     assert!(server.stop().contains("has stopped"));
 }
 
+#[apply(trial)]
 async fn exit_codes_are_as_documented() {
     let folder = TempDir::new().unwrap();
     out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n"));
@@ -128,6 +118,7 @@ async fn exit_codes_are_as_documented() {
     assert!((0..=7).chain([130]).all(|code| help.contains(&format!("\n  {code}  "))), "{help}");
 }
 
+#[apply(trial)]
 async fn first_start_tells_what_a_person_wants_to_know() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(vestibule(&folder));
@@ -146,6 +137,7 @@ async fn first_start_tells_what_a_person_wants_to_know() {
     assert!(!server.stop().contains("PUBLIC_URL"));
 }
 
+#[apply(trial)]
 async fn open_doors_are_named_beyond_loopback() {
     let folder = TempDir::new().unwrap();
     let mut command = vestibule(&folder);
@@ -164,6 +156,7 @@ async fn open_doors_are_named_beyond_loopback() {
     }
 }
 
+#[apply(trial)]
 async fn taken_port_names_the_setting() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = TempDir::new().unwrap();
@@ -174,6 +167,7 @@ async fn taken_port_names_the_setting() {
     assert!(text.contains(&address) && text.contains("VESTIBULE_SERVER__LISTEN"), "{text}");
 }
 
+#[apply(trial)]
 async fn lost_key_can_be_given_up() {
     let folder = TempDir::new().unwrap();
     out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n"));
@@ -189,6 +183,7 @@ async fn lost_key_can_be_given_up() {
     assert!(one.len() == 44 && one != other);
 }
 
+#[apply(trial)]
 async fn simultaneous_first_starts_share_one_key() {
     for migrated in [false, true] {
         let folder = TempDir::new().unwrap();
@@ -203,6 +198,7 @@ async fn simultaneous_first_starts_share_one_key() {
     }
 }
 
+#[apply(trial)]
 async fn migrate_makes_the_database() {
     let folder = TempDir::new().unwrap();
     out(&run(&folder, &["migrate"], ""));
@@ -210,6 +206,7 @@ async fn migrate_makes_the_database() {
     assert!(folder.path().join("vestibule.db").exists());
 }
 
+#[apply(trial)]
 async fn audit_trail_is_listed_and_verified_s114() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());

@@ -17,22 +17,6 @@ use crate::{
     support::{TestApp, app::Tokens, client::Answer, forge},
 };
 
-crate::trials![
-    no_wait_is_longer_than_before_a_step_r20,
-    lockout_is_never_longer_than_configured_r20,
-    sessions_survive_a_step_shorter_than_their_rest_r20,
-    revoked_session_stays_revoked_r20,
-    access_tokens_expire_by_the_reference_clock_r20,
-    lost_response_is_survived_over_a_step_r20,
-    reuse_is_detected_again_one_grace_period_after_a_step_r20,
-    clock_follows_the_reference_clock_r20,
-    first_synchronization_is_no_step_r21,
-    clock_runs_by_itself_without_a_database_r20,
-    instances_agree_however_they_notice_a_step_r21,
-    clock_of_the_database_is_the_reference_r21;
-    on Servers: clock_of_the_host_makes_no_difference_r21,
-];
-
 const HOUR: i64 = 60 * 60;
 const DAY: u64 = 24 * 60 * 60;
 /// The steps of the reference clock, in seconds.
@@ -53,6 +37,7 @@ async fn step(app: &TestApp, by: i64) {
 }
 
 /// A host whose clock is wrong says nothing about the reference clock, so cleanups go on.
+#[apply(trial)]
 async fn first_synchronization_is_no_step_r21() {
     let app = john().await;
     let hour = Duration::from_hours(1);
@@ -105,6 +90,7 @@ async fn limited_clients() -> (TestApp, Tokens) {
     (app, session)
 }
 
+#[apply(trial)]
 async fn no_wait_is_longer_than_before_a_step_r20() {
     for by in STEPS {
         let (app, session) = limited_clients().await;
@@ -119,6 +105,7 @@ async fn no_wait_is_longer_than_before_a_step_r20() {
     }
 }
 
+#[apply(trial)]
 async fn lockout_is_never_longer_than_configured_r20() {
     for by in STEPS {
         let app = TestApp::builder().usual_limits().setting("limits.lockout_threshold", 1).start().await;
@@ -133,6 +120,7 @@ async fn lockout_is_never_longer_than_configured_r20() {
     }
 }
 
+#[apply(trial)]
 async fn sessions_survive_a_step_shorter_than_their_rest_r20() {
     for by in STEPS {
         let app = john().await;
@@ -147,6 +135,7 @@ async fn sessions_survive_a_step_shorter_than_their_rest_r20() {
     }
 }
 
+#[apply(trial)]
 async fn revoked_session_stays_revoked_r20() {
     for by in STEPS {
         let app = john().await;
@@ -161,6 +150,7 @@ async fn revoked_session_stays_revoked_r20() {
     }
 }
 
+#[apply(trial)]
 async fn access_tokens_expire_by_the_reference_clock_r20() {
     let app = john().await;
     let tokens = app.sign_in("john", "my_password").await;
@@ -173,6 +163,7 @@ async fn access_tokens_expire_by_the_reference_clock_r20() {
     assert!(app.knows(&Tokens::of(&app.refresh(&next.refresh).await).access).await);
 }
 
+#[apply(trial)]
 async fn lost_response_is_survived_over_a_step_r20() {
     for by in STEPS {
         let app = john().await;
@@ -192,6 +183,7 @@ async fn lost_response_is_survived_over_a_step_r20() {
 }
 
 /// A rotation in the future counts as recent until its time has come.
+#[apply(trial)]
 async fn reuse_is_detected_again_one_grace_period_after_a_step_r20() {
     for by in STEPS {
         let app = john().await;
@@ -207,6 +199,7 @@ async fn reuse_is_detected_again_one_grace_period_after_a_step_r20() {
     }
 }
 
+#[apply(trial)]
 async fn clock_follows_the_reference_clock_r20() {
     let app = john().await;
     let before = app.app.clock.now();
@@ -227,6 +220,7 @@ async fn clock_follows_the_reference_clock_r20() {
     assert_eq!(sessions.body["items"][0]["created_at"], after.to_string(), "{sessions:?}");
 }
 
+#[apply(trial)]
 async fn clock_runs_by_itself_without_a_database_r20() {
     let app = john().await;
     // A frozen clock needs no database to be synchronized.
@@ -241,6 +235,7 @@ async fn clock_runs_by_itself_without_a_database_r20() {
 }
 
 /// Two instances with clocks of their own, which step alike.
+#[apply(trial)]
 async fn instances_agree_however_they_notice_a_step_r21() {
     for (by, other_first) in STEPS.into_iter().flat_map(|by| [(by, false), (by, true)]) {
         let app = john().await;
@@ -265,6 +260,8 @@ async fn instances_agree_however_they_notice_a_step_r21() {
 }
 
 /// Two hosts whose clocks are 90 seconds apart, and the clock of their database, which they use.
+#[apply(trial)]
+#[on(Servers)]
 async fn clock_of_the_host_makes_no_difference_r21() {
     let app = TestApp::builder().usual_limits().setting("limits.lockout_threshold", 5).start().await;
     let [a, b] = [Clock::system(), Clock::system()];
@@ -291,6 +288,7 @@ async fn clock_of_the_host_makes_no_difference_r21() {
     assert_eq!(caller.user.username, "john");
 }
 
+#[apply(trial)]
 async fn clock_of_the_database_is_the_reference_r21() {
     let app = TestApp::new().await;
     let clock = Clock::system();

@@ -12,20 +12,6 @@ use vestibule::startup;
 
 use crate::support::{Settings, figures::Figures, process::vestibule};
 
-crate::trials![
-    settings_come_from_file_and_environment,
-    every_bad_setting_is_named,
-    errors_say_what_to_write,
-    bad_files_are_refused,
-    weak_hashing_is_refused_beyond_loopback,
-    unreadable_variables_are_refused,
-    two_variables_for_one_setting_are_refused,
-    short_sessions_need_no_second_setting,
-    secrets_are_not_shown,
-    file_with_secrets_that_others_can_read_is_warned_of_s117,
-    missing_and_weak_master_keys_are_named,
-];
-
 /// Runs `vestibule config check` in an empty folder with these variables and this file.
 pub(crate) fn check(variables: &[(&str, &str)], file: Option<&str>) -> Output {
     let folder = TempDir::new().unwrap();
@@ -48,6 +34,7 @@ fn refused(output: &Output, parts: &[&str]) {
     assert!(parts.iter().all(|part| text.contains(part)), "{parts:?} in {text}");
 }
 
+#[apply(trial)]
 async fn settings_come_from_file_and_environment() {
     let file = "[server]\nlisten = [\"127.0.0.1:5001\"]\npublic_url = \"https://login.example\"\n[registration]\nopen = false\n";
     assert!(check(&[], Some(file)).status.success());
@@ -158,6 +145,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("VESTIBULE_TRACES__ENDPOINT", "http://localhost:4318/v1/traces", "traces.endpoint"),
 ];
 
+#[apply(trial)]
 async fn every_bad_setting_is_named() {
     for (name, value, key) in BAD {
         refused(&check(&[(*name, *value)], None), &[*key]);
@@ -172,6 +160,7 @@ async fn every_bad_setting_is_named() {
     figures.tell();
 }
 
+#[apply(trial)]
 async fn errors_say_what_to_write() {
     for (name, value, message) in [
         (
@@ -209,6 +198,7 @@ async fn errors_say_what_to_write() {
     refused(&check(&[], Some(list)), &["is a TOML array; write a duration from 1s to 5m"]);
 }
 
+#[apply(trial)]
 async fn bad_files_are_refused() {
     refused(&check(&[], Some("[server\n")), &["vestibule.toml"]);
     refused(&check(&[], Some("[server]\nlisten = 5000\n")), &["server.listen"]);
@@ -246,6 +236,7 @@ async fn bad_files_are_refused() {
     refused(&missing.unwrap(), &["missing.toml"]);
 }
 
+#[apply(trial)]
 async fn unreadable_variables_are_refused() {
     let value = std::os::unix::ffi::OsStringExt::from_vec(b"postgres://h\xff/db".to_vec());
     let value: std::ffi::OsString = value;
@@ -254,6 +245,7 @@ async fn unreadable_variables_are_refused() {
     refused(&command.output().unwrap(), &["VESTIBULE_DATABASE__URL", "UTF-8"]);
 }
 
+#[apply(trial)]
 async fn two_variables_for_one_setting_are_refused() {
     let proxies = ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8");
     for (name, reason) in [
@@ -270,10 +262,12 @@ async fn two_variables_for_one_setting_are_refused() {
     assert!(check(&[("VESTIBULE_server__trusted_proxies", "10.0.0.0/8")], None).status.success());
 }
 
+#[apply(trial)]
 async fn short_sessions_need_no_second_setting() {
     assert!(check(&[("VESTIBULE_SESSIONS__LIFETIME", "1d")], None).status.success());
 }
 
+#[apply(trial)]
 async fn weak_hashing_is_refused_beyond_loopback() {
     let weak = [("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true"), ("VESTIBULE_PASSWORDS__HASH_MEMORY", "64KiB")];
     assert!(check(&weak, None).status.success());
@@ -281,6 +275,7 @@ async fn weak_hashing_is_refused_beyond_loopback() {
     refused(&check(&open, None), &["passwords.weak_hashing_for_tests", "loopback"]);
 }
 
+#[apply(trial)]
 async fn secrets_are_not_shown() {
     let output = check(
         &[("VESTIBULE_DATABASE__URL", "postgres://user:hunter2@"), ("VESTIBULE_KEYS__MASTER_KEY", "hunter2")],
@@ -298,6 +293,7 @@ async fn secrets_are_not_shown() {
     assert!(!format!("{config:?}").contains("hunter2") && !config.database.describe().contains("hunter2"));
 }
 
+#[apply(trial)]
 async fn file_with_secrets_that_others_can_read_is_warned_of_s117() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("vestibule.toml");
@@ -320,6 +316,7 @@ async fn file_with_secrets_that_others_can_read_is_warned_of_s117() {
     assert!(!warned("[log]\nformat = \"text\"\n", 0o644), "there is no secret in it");
 }
 
+#[apply(trial)]
 async fn missing_and_weak_master_keys_are_named() {
     let postgres = ("VESTIBULE_DATABASE__URL", "postgres://localhost/vestibule");
     refused(&check(&[postgres], None), &["VESTIBULE_KEYS__MASTER_KEY", "vestibule keys generate"]);

@@ -11,16 +11,6 @@ use vestibule::{
 
 use crate::{config::check, support::Settings};
 
-crate::trials![
-    empty_text_means_unset_for_every_setting,
-    defaults_are_shown_as_declared,
-    descriptions_state_the_defaults_of_unset_settings,
-    effective_settings_name_their_source,
-    effective_settings_hide_secrets,
-    reference_and_example_are_generated,
-    example_with_every_setting_is_accepted,
-];
-
 /// Returns the values that a file and variables give, with secrets redacted.
 fn shown(file: &str, variables: &[(&str, &str)]) -> Vec<toml::Value> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -37,6 +27,7 @@ fn as_text(value: &toml::Value) -> String {
     }
 }
 
+#[apply(trial)]
 async fn empty_text_means_unset_for_every_setting() {
     let defaults = shown("", &[]);
     for declaration in Config::declarations() {
@@ -51,12 +42,14 @@ async fn empty_text_means_unset_for_every_setting() {
 }
 
 /// Each default is parsed as every other value is, so it lies within the bounds.
+#[apply(trial)]
 async fn defaults_are_shown_as_declared() {
     let declared: Vec<_> = Config::declarations().map(|declaration| declaration.default).collect();
     assert_eq!(shown("", &[]).iter().map(as_text).collect::<Vec<_>>(), declared);
 }
 
 /// What a description says with a number in it is what the code does.
+#[apply(trial)]
 async fn descriptions_state_the_defaults_of_unset_settings() {
     let config = Settings::default().config();
     let days = config.sessions.idle_lifetime().as_secs() / (24 * 60 * 60);
@@ -82,6 +75,7 @@ fn print(arguments: &[&str], variables: &[(&str, &str)], file: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+#[apply(trial)]
 async fn effective_settings_name_their_source() {
     let file = "[limits]\nlogin_burst = 7\n[sessions]\nlifetime = \"48h\"\n";
     let variables = [("VESTIBULE_SESSIONS__LIFETIME", "72h"), ("VESTIBULE_SERVER__CORS_ORIGINS", "https://a.example")];
@@ -110,6 +104,7 @@ async fn effective_settings_name_their_source() {
     }
 }
 
+#[apply(trial)]
 async fn effective_settings_hide_secrets() {
     let url = "postgres://user:hunter2@db/vestibule?sslmode=require&password=hunter2";
     let variables = [("VESTIBULE_DATABASE__URL", url), ("VESTIBULE_KEYS__MASTER_KEY", "hunter2")];
@@ -120,6 +115,7 @@ async fn effective_settings_hide_secrets() {
     }
 }
 
+#[apply(trial)]
 async fn reference_and_example_are_generated() {
     for (command, file) in [("reference", "docs/configuration.md"), ("example", "docs/vestibule.example.toml")] {
         let committed = fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
@@ -132,6 +128,7 @@ async fn reference_and_example_are_generated() {
     }
 }
 
+#[apply(trial)]
 async fn example_with_every_setting_is_accepted() {
     let example = toml_example().unwrap();
     let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ");

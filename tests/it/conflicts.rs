@@ -8,13 +8,6 @@ use vestibule::store;
 
 use crate::support::{TestApp, app::Tokens, client::Answer};
 
-crate::trials![
-    conflicts_are_met_by_trying_again,
-    tries_are_bounded,
-    other_errors_are_not_tried_again,
-    another_writer_is_waited_for,
-];
-
 /// How often the service tries.
 const TRIES: i64 = 6;
 
@@ -93,6 +86,7 @@ async fn tries(app: &TestApp) -> i64 {
     if backend == DatabaseBackend::Postgres { value } else { value - 1 }
 }
 
+#[apply(trial)]
 async fn conflicts_are_met_by_trying_again() {
     for (what, event, table) in WRITES {
         let (app, tokens) = service().await;
@@ -114,6 +108,7 @@ async fn conflicts_are_met_by_trying_again() {
     }
 }
 
+#[apply(trial)]
 async fn tries_are_bounded() {
     for (what, event, table) in WRITES {
         let (app, tokens) = service().await;
@@ -139,6 +134,7 @@ async fn tries_are_bounded() {
     }
 }
 
+#[apply(trial)]
 async fn other_errors_are_not_tried_again() {
     let (app, tokens) = service().await;
     let error = match app.app.db.get_database_backend() {
@@ -164,6 +160,7 @@ async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
 }
 
 /// With its usual settings SQLite waits by itself; the others hold a lock on the account.
+#[apply(trial)]
 async fn another_writer_is_waited_for() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;

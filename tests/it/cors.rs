@@ -4,13 +4,6 @@ use serde_json::json;
 
 use crate::support::{TestApp, client::Answer};
 
-crate::trials![
-    no_page_may_call_by_default_s84,
-    listed_pages_may_ask_and_read_s84,
-    preflight_of_disabled_documentation_is_404,
-    other_pages_may_neither_ask_nor_read_s84,
-];
-
 const LISTED: &str = "https://app.example";
 
 async fn listing() -> TestApp {
@@ -30,6 +23,7 @@ fn names_cors(answer: &Answer) -> bool {
     answer.headers.keys().any(|name| name.as_str().starts_with("access-control-"))
 }
 
+#[apply(trial)]
 async fn no_page_may_call_by_default_s84() {
     let app = TestApp::new().await;
     let answer = ask(&app, LISTED, "/login").await;
@@ -39,6 +33,7 @@ async fn no_page_may_call_by_default_s84() {
     assert!(!names_cors(&answer) && answer.header("vary").is_empty());
 }
 
+#[apply(trial)]
 async fn listed_pages_may_ask_and_read_s84() {
     let app = listing().await;
     for origin in [LISTED, "http://localhost:3000"] {
@@ -64,6 +59,7 @@ async fn listed_pages_may_ask_and_read_s84() {
     assert_eq!((plain.status, plain.header("allow")), (405, "POST"));
 }
 
+#[apply(trial)]
 async fn preflight_of_disabled_documentation_is_404() {
     let app = TestApp::builder().setting("server.cors_origins", LISTED).setting("docs.enabled", "false").start().await;
     for path in ["/docs", "/openapi.json"] {
@@ -71,6 +67,7 @@ async fn preflight_of_disabled_documentation_is_404() {
     }
 }
 
+#[apply(trial)]
 async fn other_pages_may_neither_ask_nor_read_s84() {
     let app = listing().await;
     for origin in [

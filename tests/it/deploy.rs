@@ -16,14 +16,6 @@ use crate::{
     telemetry::{measured, scraped},
 };
 
-crate::trials![
-    alerts_and_dashboard_ask_for_what_is_exported,
-    planted_faults_of_expressions_are_found,
-    alerts_say_what_they_mean_and_what_to_do,
-    dashboard_is_the_same_wherever_it_is_loaded,
-    commands_settings_and_defaults_of_the_files_exist,
-];
-
 /// The labels that Prometheus gives each series, by its target; a series that has one of its own keeps it as `exported_`.
 const TARGET: [&str; 2] = ["job", "instance"];
 
@@ -287,6 +279,7 @@ async fn used() -> String {
     scraped(&url).await
 }
 
+#[apply(trial)]
 async fn alerts_and_dashboard_ask_for_what_is_exported() {
     let files = Files::read();
     let exported = Exported::of(&used().await, &files);
@@ -294,6 +287,7 @@ async fn alerts_and_dashboard_ask_for_what_is_exported() {
     assert_eq!(faults(&files, &exported), Vec::<String>::new());
 }
 
+#[apply(trial)]
 async fn planted_faults_of_expressions_are_found() {
     let (files, scrape) = (Files::read(), used().await);
     for (from, to, fault) in [
@@ -338,6 +332,7 @@ async fn planted_faults_of_expressions_are_found() {
     assert_eq!(faults(&files, &Exported::of(&empty, &files)), ["the dashboard does not show vestibule_mails"]);
 }
 
+#[apply(trial)]
 async fn alerts_say_what_they_mean_and_what_to_do() {
     let files = Files::read();
     let loaded = files.prometheus["rule_files"].as_array().unwrap();
@@ -356,6 +351,7 @@ async fn alerts_say_what_they_mean_and_what_to_do() {
     assert!(names.len() >= 12, "{names:?}");
 }
 
+#[apply(trial)]
 async fn dashboard_is_the_same_wherever_it_is_loaded() {
     let files = Files::read();
     assert_eq!((&files.dashboard["id"], &files.dashboard["uid"]), (&Value::Null, &json!("vestibule")));
@@ -373,6 +369,7 @@ async fn dashboard_is_the_same_wherever_it_is_loaded() {
     assert!(own.is_empty(), "{own:#?}");
 }
 
+#[apply(trial)]
 async fn commands_settings_and_defaults_of_the_files_exist() {
     let texts = ["alerts.yaml", "grafana.json", "prometheus.yml", "README.md"];
     let texts = texts.map(|file| read(&format!("deploy/{file}"))).concat();

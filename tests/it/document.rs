@@ -7,20 +7,6 @@ use vestibule::api::schema::{CODE_PATTERN, ProblemCode};
 
 use crate::support::{TestApp, contract, document};
 
-crate::trials![
-    committed_document_is_the_derived_one,
-    served_documents_are_the_derived_one,
-    no_member_stands_twice,
-    operations_are_complete,
-    requests_are_closed_and_answers_open,
-    examples_satisfy_their_schemas,
-    codes_are_listed_and_well_formed,
-    nothing_is_nullable,
-    links_lead_to_operations_and_fill_their_requests,
-    operations_that_end_the_session_are_marked,
-    page_loads_its_own_files_only,
-];
-
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml");
 
 fn operations() -> Vec<Value> {
@@ -28,11 +14,13 @@ fn operations() -> Vec<Value> {
     paths.values().flat_map(|path| path.as_object().unwrap().values().cloned()).collect()
 }
 
+#[apply(trial)]
 async fn committed_document_is_the_derived_one() {
     let committed = fs::read_to_string(COMMITTED).unwrap();
     assert!(committed == document().yaml, "`vestibule openapi > openapi.yaml` writes it anew");
 }
 
+#[apply(trial)]
 async fn served_documents_are_the_derived_one() {
     let app = TestApp::new().await;
     let json = app.get("/openapi.json").send().await;
@@ -43,12 +31,14 @@ async fn served_documents_are_the_derived_one() {
     assert_eq!(read, json.body);
 }
 
+#[apply(trial)]
 async fn no_member_stands_twice() {
     // serde_yaml refuses a mapping with a repeated key.
     serde_yaml::from_str::<serde_yaml::Value>(&document().yaml).unwrap();
     assert!(serde_yaml::from_str::<serde_yaml::Value>("a: 1\na: 2").is_err());
 }
 
+#[apply(trial)]
 async fn operations_are_complete() {
     assert_eq!(document().value["openapi"], "3.0.3");
     let tags: BTreeSet<_> =
@@ -75,6 +65,7 @@ async fn operations_are_complete() {
     }
 }
 
+#[apply(trial)]
 async fn requests_are_closed_and_answers_open() {
     let schemas = &document().value["components"]["schemas"];
     for (name, schema) in schemas.as_object().unwrap() {
@@ -83,6 +74,7 @@ async fn requests_are_closed_and_answers_open() {
     }
 }
 
+#[apply(trial)]
 async fn examples_satisfy_their_schemas() {
     let mut number = 0;
     for operation in operations() {
@@ -105,6 +97,7 @@ async fn examples_satisfy_their_schemas() {
     assert!(number > 40, "{number}");
 }
 
+#[apply(trial)]
 async fn codes_are_listed_and_well_formed() {
     let code = &document().value["components"]["schemas"]["Problem"]["properties"]["code"];
     let listed: Vec<_> =
@@ -117,11 +110,13 @@ async fn codes_are_listed_and_well_formed() {
     assert!(known.iter().all(|code| form.is_match(code)));
 }
 
+#[apply(trial)]
 async fn nothing_is_nullable() {
     assert!(!document().json.contains("nullable"));
     assert!(!document().json.contains("null"), "and nothing is null by mistake");
 }
 
+#[apply(trial)]
 async fn page_loads_its_own_files_only() {
     let app = TestApp::new().await;
     let page = app.get("/docs").send().await;
@@ -141,12 +136,14 @@ async fn page_loads_its_own_files_only() {
 
 /// The derivation fails on an `operationId` that a link or an `ENDS_SESSION` names and that does not exist. So each name
 /// leads to an operation, and none is dropped.
+#[apply(trial)]
 async fn operations_that_end_the_session_are_marked() {
     let marked = operations().into_iter().filter(|operation| operation["x-ends-session"] == true);
     let ids: BTreeSet<_> = marked.map(|operation| operation["operationId"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids, ["endSession", "logout"].map(ToOwned::to_owned).into());
 }
 
+#[apply(trial)]
 async fn links_lead_to_operations_and_fill_their_requests() {
     let schema = |operation: &Value| {
         let name = operation.pointer("/requestBody/content/application~1json/schema/$ref").unwrap().as_str().unwrap();

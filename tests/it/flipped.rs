@@ -26,13 +26,6 @@ use crate::support::{
     property, rounds,
 };
 
-crate::trials![
-    no_bit_of_an_access_token_can_be_flipped_s64,
-    no_bit_of_a_refresh_token_can_be_flipped_s64,
-    no_access_token_is_made_of_others_s64,
-    no_refresh_token_is_made_of_others_s64,
-];
-
 /// How many requests are on their way at once. Refused refresh tokens are counted in one row.
 const AT_ONCE: usize = 4;
 /// What tokens consist of.
@@ -65,6 +58,7 @@ async fn opens_nothing(app: &TestApp, token: Vec<u8>) {
     }
 }
 
+#[apply(trial)]
 async fn no_bit_of_an_access_token_can_be_flipped_s64() {
     let (app, tokens) = signed_in().await;
     let parts: Vec<_> = tokens.access.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).collect();
@@ -86,6 +80,7 @@ async fn no_bit_of_an_access_token_can_be_flipped_s64() {
     assert!(app.knows(&tokens.access).await);
 }
 
+#[apply(trial)]
 async fn no_bit_of_a_refresh_token_can_be_flipped_s64() {
     let (app, tokens) = signed_in().await;
     let row = entity::session::Entity::find().one(&app.app.db).await.unwrap();
@@ -184,6 +179,7 @@ async fn three_sessions() -> (Arc<TestApp>, [Tokens; 3]) {
     (Arc::new(app), [first, second, jane])
 }
 
+#[apply(trial)]
 async fn no_access_token_is_made_of_others_s64() {
     let (app, tokens) = three_sessions().await;
     let real = Arc::new(tokens.map(|tokens| tokens.access));
@@ -198,6 +194,7 @@ async fn no_access_token_is_made_of_others_s64() {
     .await;
 }
 
+#[apply(trial)]
 async fn no_refresh_token_is_made_of_others_s64() {
     let (app, tokens) = three_sessions().await;
     let real = Arc::new(tokens.map(|tokens| tokens.refresh));

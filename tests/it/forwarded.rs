@@ -4,15 +4,6 @@ use serde_json::json;
 
 use crate::support::{TestApp, process::Deployment, process::Server};
 
-crate::trials![
-    forwarding_headers_of_strangers_are_ignored_s27_t4,
-    nearest_untrusted_hop_counts_s27_t4,
-    odd_spellings_are_one_address_s26,
-    mapped_peers_are_known_by_their_network_s26,
-    disagreeing_headers_are_not_believed_s27,
-    ignored_headers_are_logged_once_a_minute_s27,
-];
-
 /// Headers of a request, and the address that counts.
 type Case<'a> = (&'a [(&'a str, &'a str)], &'a str);
 
@@ -39,6 +30,7 @@ async fn behind(networks: &'static [&'static str]) -> TestApp {
     TestApp::builder().setting("server.trusted_proxies", networks.join(",")).start().await
 }
 
+#[apply(trial)]
 async fn forwarding_headers_of_strangers_are_ignored_s27_t4() {
     let cases: [Case<'_>; 4] = [
         (&[("x-forwarded-for", "203.0.113.7")], "127.0.0.1"),
@@ -51,6 +43,7 @@ async fn forwarding_headers_of_strangers_are_ignored_s27_t4() {
     compare(&elsewhere, &cases).await;
 }
 
+#[apply(trial)]
 async fn nearest_untrusted_hop_counts_s27_t4() {
     let app = behind(&["127.0.0.0/8", "10.0.0.0/8", "2001:db8:aa::/48"]).await;
     compare(
@@ -105,6 +98,7 @@ async fn nearest_untrusted_hop_counts_s27_t4() {
     .await;
 }
 
+#[apply(trial)]
 async fn odd_spellings_are_one_address_s26() {
     let app = behind(&["127.0.0.0/8", "10.0.0.0/8"]).await;
     compare(
@@ -130,6 +124,7 @@ async fn odd_spellings_are_one_address_s26() {
 }
 
 /// On a socket for both families, IPv4 peers have IPv6 addresses.
+#[apply(trial)]
 async fn mapped_peers_are_known_by_their_network_s26() {
     let address = "[::ffff:127.0.0.1]:0";
     if std::net::TcpListener::bind(address).is_err() {
@@ -147,6 +142,7 @@ async fn mapped_peers_are_known_by_their_network_s26() {
     compare(&app, &[(&[], "127.0.0.1"), (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7")]).await;
 }
 
+#[apply(trial)]
 async fn disagreeing_headers_are_not_believed_s27() {
     let app = behind(&["127.0.0.0/8"]).await;
     compare(
@@ -160,6 +156,7 @@ async fn disagreeing_headers_are_not_believed_s27() {
     .await;
 }
 
+#[apply(trial)]
 async fn ignored_headers_are_logged_once_a_minute_s27() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());

@@ -6,14 +6,6 @@ use vestibule::startup;
 
 use crate::support::{TestApp, app::write_key, canary, client::Answer, contract, database, document};
 
-crate::trials![
-    undeclared_answers_are_caught,
-    refusing_a_valid_request_is_caught,
-    declared_answers_that_nobody_saw_are_found,
-    open_request_schemas_are_caught,
-    secrets_are_found_wherever_they_are_written,
-];
-
 /// A real answer of `GET /me`, as every other one here is made from it.
 async fn real(app: &TestApp) -> Answer {
     app.user("john", "my_password").await;
@@ -30,6 +22,7 @@ fn with_body(answer: &Answer, body: Value) -> Answer {
     Answer { status: answer.status, headers: answer.headers.clone(), text: body.to_string(), body }
 }
 
+#[apply(trial)]
 async fn undeclared_answers_are_caught() {
     let app = TestApp::new().await;
     let answer = real(&app).await;
@@ -69,6 +62,7 @@ async fn undeclared_answers_are_caught() {
     assert!(!passes(&app, "GET", "/nothing", &answer), "an undocumented path");
 }
 
+#[apply(trial)]
 async fn refusing_a_valid_request_is_caught() {
     let app = TestApp::new().await;
     let refused = app.post("/login").json(&json!({})).send().await;
@@ -80,6 +74,7 @@ async fn refusing_a_valid_request_is_caught() {
     assert!(contract::judge(&call, &with_body(&refused, other)).is_err());
 }
 
+#[apply(trial)]
 async fn declared_answers_that_nobody_saw_are_found() {
     let declared = contract::declared();
     assert!(declared.len() > 40, "{}", declared.len());
@@ -87,6 +82,7 @@ async fn declared_answers_that_nobody_saw_are_found() {
     assert!(answer.is_some_and(|seen| seen.media_type == "application/json" && seen.code.is_empty()));
 }
 
+#[apply(trial)]
 async fn open_request_schemas_are_caught() {
     let document = &document().value;
     let mut open = document.clone();
@@ -97,6 +93,7 @@ async fn open_request_schemas_are_caught() {
     assert!(!contract::compile(&schema, document).is_valid(&body));
 }
 
+#[apply(trial)]
 async fn secrets_are_found_wherever_they_are_written() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;

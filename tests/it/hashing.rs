@@ -20,26 +20,12 @@ use vestibule::{
 
 use crate::support::{Settings, TestApp, app::attempt};
 
-crate::trials![
-    default_cost_is_the_floor,
-    hash_is_an_argon2id_phc_string_with_its_own_salt,
-    hash_with_more_parameters_is_not_read,
-    raised_cost_renews_the_hash_at_the_next_good_login,
-    raised_cost_refuses_no_parallel_login,
-    lowered_cost_leaves_the_hash,
-    cheaper_hash_answers_no_sooner_than_a_current_one,
-    held_answers_occupy_no_hashing_thread,
-    held_answers_keep_the_bound_of_the_queue,
-    blocklist_is_long_enough_and_in_lower_case,
-    threads_end_with_the_last_user,
-    abandoned_requests_are_not_hashed,
-];
-
 async fn phc(app: &TestApp) -> Vec<String> {
     let rows = user::Entity::find().all(&app.app.db).await.unwrap();
     rows.into_iter().map(|row| row.password_hash.expose().to_owned()).collect()
 }
 
+#[apply(trial)]
 async fn default_cost_is_the_floor() {
     assert_eq!(Settings::default().config().passwords.cost(), MIN_COST);
     assert_eq!((MIN_COST.memory_kib, MIN_COST.iterations, MIN_COST.parallelism), (19_456, 2, 1));
@@ -50,6 +36,7 @@ async fn default_cost_is_the_floor() {
     app.token("john", "my_password").await;
 }
 
+#[apply(trial)]
 async fn hash_is_an_argon2id_phc_string_with_its_own_salt() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -60,6 +47,7 @@ async fn hash_is_an_argon2id_phc_string_with_its_own_salt() {
     assert_ne!(hashes[0], hashes[1]);
 }
 
+#[apply(trial)]
 async fn hash_with_more_parameters_is_not_read() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -83,6 +71,7 @@ async fn sign_in(app: &App, password: &str) -> bool {
     login(app, attempt("john", password)).await.is_ok()
 }
 
+#[apply(trial)]
 async fn raised_cost_renews_the_hash_at_the_next_good_login() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -95,6 +84,7 @@ async fn raised_cost_renews_the_hash_at_the_next_good_login() {
     assert!(sign_in(&raised, "my_password").await);
 }
 
+#[apply(trial)]
 async fn raised_cost_refuses_no_parallel_login() {
     let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     app.user("john", "my_password").await;
@@ -104,6 +94,7 @@ async fn raised_cost_refuses_no_parallel_login() {
     assert!(phc(&app).await[0].contains("m=4096,"));
 }
 
+#[apply(trial)]
 async fn lowered_cost_leaves_the_hash() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -126,6 +117,7 @@ async fn fastest(app: &App, name: &str, password: &str) -> Duration {
     fastest
 }
 
+#[apply(trial)]
 async fn cheaper_hash_answers_no_sooner_than_a_current_one() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -151,6 +143,7 @@ async fn slowed(queue_timeout: &str) -> (TestApp, App) {
     (app, slow)
 }
 
+#[apply(trial)]
 async fn held_answers_occupy_no_hashing_thread() {
     let (_app, slow) = slowed("30s").await;
     let slow = Arc::new(slow);
@@ -168,6 +161,7 @@ async fn held_answers_occupy_no_hashing_thread() {
     }
 }
 
+#[apply(trial)]
 async fn held_answers_keep_the_bound_of_the_queue() {
     let (_app, slow) = slowed("100ms").await;
     for name in ["john", "nobody"] {
@@ -176,6 +170,7 @@ async fn held_answers_keep_the_bound_of_the_queue() {
     }
 }
 
+#[apply(trial)]
 async fn blocklist_is_long_enough_and_in_lower_case() {
     let list = include_str!("../../src/domain/password/common.txt");
     assert!(list.lines().count() >= 8000);
@@ -183,6 +178,7 @@ async fn blocklist_is_long_enough_and_in_lower_case() {
     assert!(!list.lines().any(|line| line == "my_password"));
 }
 
+#[apply(trial)]
 async fn threads_end_with_the_last_user() {
     let named = |prefix: &str| {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
@@ -208,6 +204,7 @@ async fn threads_end_with_the_last_user() {
     ended.await.expect("the threads end");
 }
 
+#[apply(trial)]
 async fn abandoned_requests_are_not_hashed() {
     let app = TestApp::builder().slow_hashing().setting("passwords.queue_length", "100").start().await;
     let spawn = || {

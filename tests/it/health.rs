@@ -11,15 +11,7 @@ use crate::support::{
     process::{Remote, unused_port, vestibule},
 };
 
-crate::trials![
-    service_is_live_and_ready,
-    starting_service_is_live_and_refuses_the_rest,
-    lost_database_is_told,
-    database_that_was_put_back_is_told,
-    leaving_service_serves_and_sends_clients_elsewhere,
-    server_waits_for_its_database_and_tells_which,
-];
-
+#[apply(trial)]
 async fn service_is_live_and_ready() {
     let app = TestApp::new().await;
     for (path, status) in [("/health/live", "live"), ("/health/ready", "ready")] {
@@ -28,6 +20,7 @@ async fn service_is_live_and_ready() {
     }
 }
 
+#[apply(trial)]
 async fn starting_service_is_live_and_refuses_the_rest() {
     let app = TestApp::builder().starting().start().await;
     assert_eq!(app.get("/health/live").send().await.status, 200);
@@ -52,6 +45,7 @@ async fn starting_service_is_live_and_refuses_the_rest() {
     }
 }
 
+#[apply(trial)]
 async fn lost_database_is_told() {
     let app = TestApp::new().await;
     app.app.db.close().await.unwrap();
@@ -64,6 +58,7 @@ async fn lost_database_is_told() {
 }
 
 /// As a backup may leave it beneath a running instance.
+#[apply(trial)]
 async fn database_that_was_put_back_is_told() {
     let app = TestApp::new().await;
     let told = async |app: &TestApp, part: &str| {
@@ -82,6 +77,7 @@ async fn database_that_was_put_back_is_told() {
     }
 }
 
+#[apply(trial)]
 async fn leaving_service_serves_and_sends_clients_elsewhere() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -96,6 +92,7 @@ async fn leaving_service_serves_and_sends_clients_elsewhere() {
     assert_eq!(app.get("/.well-known/jwks.json").send().await.header("connection"), "close");
 }
 
+#[apply(trial)]
 async fn server_waits_for_its_database_and_tells_which() {
     let folder = TempDir::new().unwrap();
     write_key(&folder);

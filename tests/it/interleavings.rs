@@ -26,20 +26,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![
-    login_loses_against_what_happens_while_it_hashes,
-    ended_session_sets_no_password_s13,
-    renewed_session_is_not_cleared_away,
-    device_that_is_used_again_is_not_cleared_away,
-    rate_limit_in_use_is_not_deleted,
-    device_that_is_cleared_away_meanwhile_is_remembered,
-    token_that_was_current_when_it_came_ends_nothing,
-    held_row_hurts_its_account_only,
-    password_changes_stand_in_nobodys_way,
-    lost_connection_is_503;
-    on PostgreSQL: session_of_a_login_before_is_ended_in_every_isolation_level,
-];
-
 /// Another connection, which holds locks until it commits.
 struct Holder {
     db: DatabaseConnection,
@@ -101,6 +87,7 @@ async fn deliberate() -> TestApp {
     slow.setting("passwords.queue_timeout", "30s").start().await
 }
 
+#[apply(trial)]
 async fn login_loses_against_what_happens_while_it_hashes() {
     for change in [
         "UPDATE \"user\" SET state = 'disabled'",
@@ -125,6 +112,7 @@ async fn caller(app: &TestApp, tokens: &Tokens) -> Caller {
     authenticate(&app.app, &tokens.access.clone().into()).await.unwrap()
 }
 
+#[apply(trial)]
 async fn ended_session_sets_no_password_s13() {
     let app = deliberate().await;
     app.user("john", "my_password").await;
@@ -145,6 +133,7 @@ async fn ended_session_sets_no_password_s13() {
     app.token("john", "my_password").await;
 }
 
+#[apply(trial)]
 async fn renewed_session_is_not_cleared_away() {
     let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     app.user("john", "my_password").await;
@@ -162,6 +151,7 @@ async fn renewed_session_is_not_cleared_away() {
     assert!(app.knows(&tokens.access).await);
 }
 
+#[apply(trial)]
 async fn device_that_is_used_again_is_not_cleared_away() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -173,6 +163,7 @@ async fn device_that_is_used_again_is_not_cleared_away() {
     assert_eq!(app.count("known_network").await, 1);
 }
 
+#[apply(trial)]
 async fn rate_limit_in_use_is_not_deleted() {
     let app = TestApp::new().await;
     assert!(login(&app.app, attempt("john", "my_password")).await.is_err());
@@ -182,6 +173,7 @@ async fn rate_limit_in_use_is_not_deleted() {
     assert_eq!(removed.unwrap().rate_limits, 0);
 }
 
+#[apply(trial)]
 async fn device_that_is_cleared_away_meanwhile_is_remembered() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -193,6 +185,7 @@ async fn device_that_is_cleared_away_meanwhile_is_remembered() {
     assert_eq!(app.count("known_network").await, 1);
 }
 
+#[apply(trial)]
 async fn token_that_was_current_when_it_came_ends_nothing() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -226,6 +219,8 @@ async fn waiting(db: &impl ConnectionTrait) -> i64 {
     row.unwrap().unwrap().try_get("", "n").unwrap()
 }
 
+#[apply(trial)]
+#[on(PostgreSQL)]
 async fn session_of_a_login_before_is_ended_in_every_isolation_level() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;
@@ -257,6 +252,7 @@ async fn session_of_a_login_before_is_ended_in_every_isolation_level() {
     }
 }
 
+#[apply(trial)]
 async fn held_row_hurts_its_account_only() {
     let app = TestApp::builder().setting("database.max_connections", "4").start().await;
     app.user("jane", "my_password").await;
@@ -287,6 +283,7 @@ async fn held_row_hurts_its_account_only() {
     app.token("john", "my_password").await;
 }
 
+#[apply(trial)]
 async fn lost_connection_is_503() {
     let app = TestApp::builder().setting("database.max_connections", "1").start().await;
     let kill = match app.app.db.get_database_backend() {
@@ -320,6 +317,7 @@ async fn lost_connection_is_503() {
 
 /// Of clients behind one address, whose limits they share: each transaction takes its locks in one order, so that none
 /// has to be tried again because another one waits for it.
+#[apply(trial)]
 async fn password_changes_stand_in_nobodys_way() {
     let app = TestApp::builder().setting("passwords.queue_length", "1000").start().await;
     let names = ["john", "jane", "jack", "jill"];

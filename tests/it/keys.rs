@@ -18,23 +18,6 @@ use vestibule::{
 
 use crate::support::{Settings, TestApp, app::write_key, forge};
 
-crate::trials![
-    first_start_makes_private_files,
-    simultaneous_first_starts_share_one_key,
-    keys_survive_a_restart,
-    keyring_is_replaced_while_the_service_runs,
-    lost_master_key_is_refused,
-    other_master_key_is_refused,
-    damaged_seal_is_refused,
-    lost_key_is_refused_and_not_replaced,
-    signing_key_is_not_replaced_even_where_nobody_is_signed_in,
-    loose_key_file_is_refused,
-    weak_and_malformed_keys_are_refused,
-    network_databases_need_a_key,
-    reset_gives_up_keys_and_sessions_and_keeps_accounts,
-    private_key_is_not_stored_in_the_clear,
-];
-
 async fn start(config: &Config) -> Result<vestibule::domain::app::App, StartError> {
     startup::open(config, Clock::system(), &Arc::default()).await
 }
@@ -43,6 +26,7 @@ fn mode(folder: &TempDir, file: &str) -> u32 {
     fs::metadata(folder.path().join(file)).unwrap().permissions().mode() & 0o777
 }
 
+#[apply(trial)]
 async fn first_start_makes_private_files() {
     let folder = TempDir::new().unwrap();
     let app = start(&Settings::in_folder(&folder).config()).await.unwrap();
@@ -64,6 +48,7 @@ async fn pragma_value(app: &vestibule::domain::app::App, pragma: &str) -> String
     row.try_get::<String>("", column).or_else(|_| row.try_get::<i64>("", column).map(|n| n.to_string())).unwrap()
 }
 
+#[apply(trial)]
 async fn simultaneous_first_starts_share_one_key() {
     let folder = TempDir::new().unwrap();
     let config = Settings::in_folder(&folder).config();
@@ -73,6 +58,7 @@ async fn simultaneous_first_starts_share_one_key() {
     assert!(keys.iter().all(|key| key.len() == 1 && *key == keys[0]), "{keys:?}");
 }
 
+#[apply(trial)]
 async fn keys_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let config = Settings::in_folder(&folder).config();
@@ -81,6 +67,7 @@ async fn keys_survive_a_restart() {
     assert_eq!(first, second);
 }
 
+#[apply(trial)]
 async fn keyring_is_replaced_while_the_service_runs() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -98,6 +85,7 @@ async fn keyring_is_replaced_while_the_service_runs() {
     app.refresh(&before.refresh).await.is_problem(401, "invalid_token");
 }
 
+#[apply(trial)]
 async fn lost_master_key_is_refused() {
     let folder = TempDir::new().unwrap();
     let config = Settings::in_folder(&folder).config();
@@ -108,6 +96,7 @@ async fn lost_master_key_is_refused() {
     assert!(!folder.path().join("vestibule.key").exists(), "no new key in its place");
 }
 
+#[apply(trial)]
 async fn other_master_key_is_refused() {
     let folder = TempDir::new().unwrap();
     let settings = Settings::in_folder(&folder);
@@ -117,6 +106,7 @@ async fn other_master_key_is_refused() {
     assert!(matches!(refusal, StartError::Keyring(_)), "{refusal}");
 }
 
+#[apply(trial)]
 async fn damaged_seal_is_refused() {
     let app = TestApp::new().await;
     for purpose in [Purpose::Signing, Purpose::Refresh] {
@@ -135,6 +125,7 @@ async fn damaged_seal_is_refused() {
     start(&app.config).await.unwrap();
 }
 
+#[apply(trial)]
 async fn lost_key_is_refused_and_not_replaced() {
     for (purpose, name) in [
         (Purpose::Signing, "signing"),
@@ -159,6 +150,7 @@ async fn lost_key_is_refused_and_not_replaced() {
     }
 }
 
+#[apply(trial)]
 async fn signing_key_is_not_replaced_even_where_nobody_is_signed_in() {
     let app = TestApp::new().await;
     let key = stored(&app, Purpose::Signing).await;
@@ -173,6 +165,7 @@ async fn store(app: &TestApp, key: &sealed_key::Model, sealed: Vec<u8>) {
     row.update(&app.app.db).await.unwrap();
 }
 
+#[apply(trial)]
 async fn loose_key_file_is_refused() {
     let folder = TempDir::new().unwrap();
     let config = Settings::in_folder(&folder).config();
@@ -185,6 +178,7 @@ async fn loose_key_file_is_refused() {
     }
 }
 
+#[apply(trial)]
 async fn weak_and_malformed_keys_are_refused() {
     let good = startup::new_master_key().unwrap().to_text().to_string();
     assert!(MasterKey::parse(&good).is_ok() && MasterKey::parse(&format!("{good}\n")).is_ok());
@@ -200,6 +194,7 @@ async fn weak_and_malformed_keys_are_refused() {
     }
 }
 
+#[apply(trial)]
 async fn network_databases_need_a_key() {
     let folder = TempDir::new().unwrap();
     let network = Settings::in_folder(&folder).with("database.url", "postgres://user:hunter2@127.0.0.1:1/vestibule");
@@ -211,6 +206,7 @@ async fn network_databases_need_a_key() {
     assert!(refusal.contains("127.0.0.1") && !refusal.contains("hunter2"), "{refusal}");
 }
 
+#[apply(trial)]
 async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -223,6 +219,7 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
     assert_ne!(again.keyring.current().published, app.app.keyring.current().published);
 }
 
+#[apply(trial)]
 async fn private_key_is_not_stored_in_the_clear() {
     let app = TestApp::new().await;
     let bytes = stored(&app, Purpose::Signing).await.sealed;

@@ -12,18 +12,7 @@ use crate::{
     support::TestApp,
 };
 
-crate::trials![
-    known_device_is_limited_by_itself,
-    known_device_is_never_closed,
-    device_stays_known_while_it_is_used,
-    devices_are_bounded_and_forgotten_in_time,
-    devices_are_forgotten_with_the_password,
-    own_new_password_keeps_the_own_device_only,
-    each_failure_is_remembered_for_a_day,
-    disabled_account_forgets_no_failures,
-    change_of_password_counts_under_the_canonical_name,
-];
-
+#[apply(trial)]
 async fn known_device_is_limited_by_itself() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -38,6 +27,7 @@ async fn known_device_is_limited_by_itself() {
     assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
 }
 
+#[apply(trial)]
 async fn known_device_is_never_closed() {
     let app = TestApp::builder().usual_limits().setting("limits.lockout_threshold", "5").start().await;
     app.user("john", "my_password").await;
@@ -50,6 +40,7 @@ async fn known_device_is_never_closed() {
     assert_eq!(sign_in(&app, "john", "my_password", home).await, Err(1));
 }
 
+#[apply(trial)]
 async fn device_stays_known_while_it_is_used() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -61,6 +52,7 @@ async fn device_stays_known_while_it_is_used() {
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
 }
 
+#[apply(trial)]
 async fn devices_are_bounded_and_forgotten_in_time() {
     let app = limited().await;
     let john = app.user("john", "my_password").await;
@@ -80,6 +72,7 @@ async fn devices_are_bounded_and_forgotten_in_time() {
     assert_eq!(app.count("known_network").await, 0);
 }
 
+#[apply(trial)]
 async fn devices_are_forgotten_with_the_password() {
     let app = limited().await;
     let john = app.user("john", "my_password").await;
@@ -93,6 +86,7 @@ async fn devices_are_forgotten_with_the_password() {
     delete_user(&app.app, john.id).await.unwrap();
 }
 
+#[apply(trial)]
 async fn own_new_password_keeps_the_own_device_only() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -106,6 +100,7 @@ async fn own_new_password_keeps_the_own_device_only() {
     app.token("john", "a better password").await;
 }
 
+#[apply(trial)]
 async fn each_failure_is_remembered_for_a_day() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -117,6 +112,7 @@ async fn each_failure_is_remembered_for_a_day() {
     }
 }
 
+#[apply(trial)]
 async fn disabled_account_forgets_no_failures() {
     let app = limited().await;
     let john = app.user("john", "my_password").await;
@@ -127,6 +123,7 @@ async fn disabled_account_forgets_no_failures() {
     assert_eq!(sign_in(&app, "john", "my_password", address(5)).await, Err(1));
 }
 
+#[apply(trial)]
 async fn change_of_password_counts_under_the_canonical_name() {
     let app = limited().await;
     app.user("John", "my_password").await;

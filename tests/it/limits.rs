@@ -4,8 +4,6 @@ use std::{collections::BTreeSet, fs};
 
 use regex::Regex;
 
-crate::trials![limits_of_the_text_are_those_of_the_code_s121, planted_wrong_limits_are_found];
-
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The value of a constant as the table has it: a product of numbers as it is, a span in the unit that its name says
@@ -60,11 +58,13 @@ fn security() -> String {
     fs::read_to_string(format!("{ROOT}/SECURITY.md")).unwrap()
 }
 
+#[apply(trial)]
 async fn limits_of_the_text_are_those_of_the_code_s121() {
     assert_eq!(faults(&security()), Vec::<String>::new());
     assert!(security().matches("` `").count() > 20, "the table is there");
 }
 
+#[apply(trial)]
 async fn planted_wrong_limits_are_found() {
     let text = security();
     for (from, to) in [

@@ -6,24 +6,7 @@ use serde_json::json;
 
 use crate::support::{TestApp, forge};
 
-crate::trials![
-    right_password_answers_a_bearer_token,
-    tutorials_request_works_as_it_stands,
-    every_spelling_of_the_name_signs_in,
-    unknown_name_wrong_password_and_disabled_account_are_one_answer,
-    names_without_canonical_form_are_unknown_names,
-    registration_rules_do_not_apply,
-    password_is_compared_whole_and_in_normal_form,
-    nul_is_part_of_a_password,
-    token_says_what_rfc_9068_asks_for,
-    each_login_opens_a_session,
-    damaged_hash_fails_one_account_only_s4,
-    passwords_that_are_too_long_are_never_hashed_s7,
-    full_queue_is_503_for_known_and_unknown_names,
-    lost_table_is_a_problem_without_details,
-    closed_database_is_503,
-];
-
+#[apply(trial)]
 async fn right_password_answers_a_bearer_token() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -36,6 +19,7 @@ async fn right_password_answers_a_bearer_token() {
     assert_eq!(me.body["username"], "john");
 }
 
+#[apply(trial)]
 async fn tutorials_request_works_as_it_stands() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -46,6 +30,7 @@ async fn tutorials_request_works_as_it_stands() {
     assert_eq!((answer.status, &answer.body["message"]), (401, &json!("Invalid username or password")));
 }
 
+#[apply(trial)]
 async fn every_spelling_of_the_name_signs_in() {
     let app = TestApp::new().await;
     app.user("Élodie", "my_password").await;
@@ -54,6 +39,7 @@ async fn every_spelling_of_the_name_signs_in() {
     }
 }
 
+#[apply(trial)]
 async fn unknown_name_wrong_password_and_disabled_account_are_one_answer() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -74,6 +60,7 @@ async fn unknown_name_wrong_password_and_disabled_account_are_one_answer() {
     app.post("/login").json(&body).record().send().await.is_problem(401, "invalid_credentials");
 }
 
+#[apply(trial)]
 async fn names_without_canonical_form_are_unknown_names() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -94,6 +81,7 @@ async fn names_without_canonical_form_are_unknown_names() {
     }
 }
 
+#[apply(trial)]
 async fn registration_rules_do_not_apply() {
     let app = TestApp::new().await;
     for (name, password) in [("!", "x"), ("-", "12345678"), ("a..b", &"p".repeat(256))] {
@@ -102,6 +90,7 @@ async fn registration_rules_do_not_apply() {
     }
 }
 
+#[apply(trial)]
 async fn password_is_compared_whole_and_in_normal_form() {
     let app = TestApp::new().await;
     let long = "a".repeat(200);
@@ -122,6 +111,7 @@ async fn password_is_compared_whole_and_in_normal_form() {
     }
 }
 
+#[apply(trial)]
 async fn nul_is_part_of_a_password() {
     let app = TestApp::new().await;
     let body = json!({ "username": "nul", "password": "before\u{0}after" });
@@ -133,6 +123,7 @@ async fn nul_is_part_of_a_password() {
     }
 }
 
+#[apply(trial)]
 async fn token_says_what_rfc_9068_asks_for() {
     let app = TestApp::builder().setting("tokens.audience", "https://shop.example").start().await;
     let user = app.user("john", "my_password").await;
@@ -157,6 +148,7 @@ async fn token_says_what_rfc_9068_asks_for() {
     assert_eq!(claims.as_object().unwrap().len(), 9, "{claims}");
 }
 
+#[apply(trial)]
 async fn each_login_opens_a_session() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -166,6 +158,7 @@ async fn each_login_opens_a_session() {
     assert_eq!(app.count("session").await, 2);
 }
 
+#[apply(trial)]
 async fn damaged_hash_fails_one_account_only_s4() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -189,6 +182,7 @@ async fn damaged_hash_fails_one_account_only_s4() {
     app.token("jane", "my_password").await;
 }
 
+#[apply(trial)]
 async fn passwords_that_are_too_long_are_never_hashed_s7() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -205,6 +199,7 @@ async fn passwords_that_are_too_long_are_never_hashed_s7() {
     assert!(app.app.hasher.computed() > before, "one that fits is hashed");
 }
 
+#[apply(trial)]
 async fn full_queue_is_503_for_known_and_unknown_names() {
     let app = TestApp::builder().slow_hashing().start().await;
     app.user("known", "my_password").await;
@@ -216,6 +211,7 @@ async fn full_queue_is_503_for_known_and_unknown_names() {
     }
 }
 
+#[apply(trial)]
 async fn lost_table_is_a_problem_without_details() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -225,6 +221,7 @@ async fn lost_table_is_a_problem_without_details() {
     assert!(!answer.text.contains("session") && !answer.text.to_lowercase().contains("sql"), "{answer:?}");
 }
 
+#[apply(trial)]
 async fn closed_database_is_503() {
     let app = TestApp::new().await;
     app.app.db.close().await.unwrap();

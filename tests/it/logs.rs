@@ -12,12 +12,6 @@ use crate::support::{
     process::{Deployment, Server},
 };
 
-crate::trials![
-    no_secret_is_logged_at_any_level_s69_s112,
-    records_stay_one_line_each_s115,
-    log_that_cannot_be_written_costs_no_request,
-];
-
 /// A password that stands nowhere else.
 const PASSWORD: &str = "canary-5f0b2c of a password";
 const NEW_PASSWORD: &str = "canary-93d1aa of another one";
@@ -76,6 +70,7 @@ fn traces(secret: &str) -> [&str; 2] {
     [secret, &secret[secret.len() - 40..]]
 }
 
+#[apply(trial)]
 async fn no_secret_is_logged_at_any_level_s69_s112() {
     for format in ["text", "json"] {
         let deployment = Deployment::new().await;
@@ -119,6 +114,7 @@ fn odd_requests(server: &Server) -> Vec<Call> {
     ]
 }
 
+#[apply(trial)]
 async fn records_stay_one_line_each_s115() {
     let begins = regex::Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z +(TRACE|DEBUG|INFO|WARN|ERROR) ").unwrap();
     for format in ["text", "json"] {
@@ -143,6 +139,7 @@ async fn records_stay_one_line_each_s115() {
     }
 }
 
+#[apply(trial)]
 async fn log_that_cannot_be_written_costs_no_request() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();

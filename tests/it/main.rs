@@ -6,6 +6,12 @@
 #![recursion_limit = "256"]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[macro_use]
+extern crate macro_rules_attribute;
+
+#[macro_use]
+mod support;
+
 mod audit;
 mod busy;
 mod chaos;
@@ -47,7 +53,6 @@ mod rows;
 mod sessions;
 mod slow;
 mod smuggling;
-mod support;
 mod surface;
 mod telemetry;
 mod tidy;
@@ -65,58 +70,7 @@ fn main() -> ExitCode {
     let canary = support::canary::Listener::start();
     let arguments = Arguments::from_args();
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
-    let trials = [
-        users::trials(),
-        audit::trials(),
-        busy::trials(),
-        chaos::trials(),
-        checks::trials(),
-        cli::trials(),
-        clocks::trials(),
-        config::trials(),
-        config_output::trials(),
-        conflicts::trials(),
-        cors::trials(),
-        deploy::trials(),
-        known_networks::trials(),
-        document::trials(),
-        flipped::trials(),
-        forwarded::trials(),
-        harness::trials(),
-        hashing::trials(),
-        health::trials(),
-        interleavings::trials(),
-        keys::trials(),
-        limits::trials(),
-        login::trials(),
-        logs::trials(),
-        malformed::trials(),
-        me::trials(),
-        middleware::trials(),
-        model::trials(),
-        module_graph::trials(),
-        module_graph::planted::trials(),
-        names::trials(),
-        password::trials(),
-        payloads::trials(),
-        pool::trials(),
-        races::trials(),
-        refresh::trials(),
-        register::trials(),
-        rows::trials(),
-        sessions::trials(),
-        surface::trials(),
-        telemetry::trials(),
-        rate_limits::trials(),
-        rate_limit_rows::trials(),
-        slow::trials(),
-        smuggling::trials(),
-        tidy::trials(),
-        tls::trials(),
-        tokens::trials(),
-        well_known::trials(),
-    ];
-    let trials = trials.into_iter().flatten().collect::<Vec<_>>();
+    let trials = support::trial::all();
     checks::note(&trials, &arguments, partial);
     let conclusion = libtest_mimic::run(&arguments, trials);
     support::database::clean_up();

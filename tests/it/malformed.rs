@@ -11,20 +11,9 @@ use tokio::{
 
 use crate::support::TestApp;
 
-crate::trials![
-    unreadable_bodies_are_malformed_t7,
-    members_are_held_to_the_schema_t7,
-    other_media_types_are_415,
-    json_with_its_charset_is_read,
-    large_bodies_are_413_with_and_without_a_length_t6,
-    endless_body_is_cut_off_s75_t6,
-    what_was_sent_is_never_repeated,
-    a_hundred_thousand_brackets_do_no_harm,
-    answers_stay_small,
-];
-
 const PATHS: [&str; 2] = ["/login", "/register"];
 
+#[apply(trial)]
 async fn unreadable_bodies_are_malformed_t7() {
     let app = TestApp::new().await;
     let nested = format!("{}{}", "[".repeat(8000), "]".repeat(8000));
@@ -55,6 +44,7 @@ async fn unreadable_bodies_are_malformed_t7() {
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
 
+#[apply(trial)]
 async fn members_are_held_to_the_schema_t7() {
     let app = TestApp::new().await;
     let long = "x".repeat(321);
@@ -92,6 +82,7 @@ async fn members_are_held_to_the_schema_t7() {
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
 
+#[apply(trial)]
 async fn other_media_types_are_415() {
     let app = TestApp::new().await;
     let body = r#"{"username": "john", "password": "my_password"}"#;
@@ -113,6 +104,7 @@ async fn other_media_types_are_415() {
     assert_eq!(app.count("user").await, 0);
 }
 
+#[apply(trial)]
 async fn json_with_its_charset_is_read() {
     let app = TestApp::new().await;
     for (number, media_type) in [
@@ -129,6 +121,7 @@ async fn json_with_its_charset_is_read() {
     }
 }
 
+#[apply(trial)]
 async fn large_bodies_are_413_with_and_without_a_length_t6() {
     let app = TestApp::new().await;
     let body = json!({ "username": "john", "password": "x".repeat(1_000_000) });
@@ -141,6 +134,7 @@ async fn large_bodies_are_413_with_and_without_a_length_t6() {
 }
 
 /// A client that never stops sending is answered, and then not read any further.
+#[apply(trial)]
 async fn endless_body_is_cut_off_s75_t6() {
     const PIECE: usize = 64 * 1024;
     let app = TestApp::new().await;
@@ -162,6 +156,7 @@ async fn endless_body_is_cut_off_s75_t6() {
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
 }
 
+#[apply(trial)]
 async fn what_was_sent_is_never_repeated() {
     let app = TestApp::new().await;
     let canary = "canary-7c1f";
@@ -178,6 +173,7 @@ async fn what_was_sent_is_never_repeated() {
     }
 }
 
+#[apply(trial)]
 async fn a_hundred_thousand_brackets_do_no_harm() {
     let usual = TestApp::new().await;
     let roomy = TestApp::builder().setting("server.max_body_size", "1MiB").start().await;
@@ -190,6 +186,7 @@ async fn a_hundred_thousand_brackets_do_no_harm() {
     }
 }
 
+#[apply(trial)]
 async fn answers_stay_small() {
     let app = TestApp::new().await;
     let members: Vec<_> = (0..1500).map(|number| format!("\"m{number}\":0")).collect();

@@ -4,18 +4,7 @@ use serde_json::json;
 
 use crate::support::TestApp;
 
-crate::trials![
-    token_shows_its_own_account,
-    missing_and_odd_credentials_are_401,
-    token_in_the_url_is_ignored,
-    expired_token_is_refused,
-    token_of_an_ended_session_is_refused,
-    session_ends_with_its_lifetimes,
-    disabled_account_is_refused_at_once,
-    token_is_checked_before_the_body,
-    closed_database_is_503,
-];
-
+#[apply(trial)]
 async fn token_shows_its_own_account() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -29,6 +18,7 @@ async fn token_shows_its_own_account() {
     assert_eq!(app.call("HEAD", "/me").bearer(&john).send().await.status, 200);
 }
 
+#[apply(trial)]
 async fn missing_and_odd_credentials_are_401() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -50,6 +40,7 @@ async fn missing_and_odd_credentials_are_401() {
     app.get("/me").bearer(&token).bearer(&token).send().await.is_problem(401, "invalid_token");
 }
 
+#[apply(trial)]
 async fn token_in_the_url_is_ignored() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -57,6 +48,7 @@ async fn token_in_the_url_is_ignored() {
     app.get(&format!("/me?access_token={token}")).send().await.is_problem(401, "missing_token");
 }
 
+#[apply(trial)]
 async fn expired_token_is_refused() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -67,6 +59,7 @@ async fn expired_token_is_refused() {
     app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
 }
 
+#[apply(trial)]
 async fn token_of_an_ended_session_is_refused() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -75,6 +68,7 @@ async fn token_of_an_ended_session_is_refused() {
     app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
 }
 
+#[apply(trial)]
 async fn session_ends_with_its_lifetimes() {
     for (lifetime, idle) in [("120s", "60s"), ("60s", "60s")] {
         let builder = TestApp::builder().setting("sessions.lifetime", lifetime);
@@ -88,6 +82,7 @@ async fn session_ends_with_its_lifetimes() {
     }
 }
 
+#[apply(trial)]
 async fn disabled_account_is_refused_at_once() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;
@@ -98,11 +93,13 @@ async fn disabled_account_is_refused_at_once() {
     assert_eq!(app.get("/me").bearer(&token).send().await.status, 200);
 }
 
+#[apply(trial)]
 async fn token_is_checked_before_the_body() {
     let app = TestApp::new().await;
     app.get("/me").text("text/plain", "{").send().await.is_problem(401, "missing_token");
 }
 
+#[apply(trial)]
 async fn closed_database_is_503() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;

@@ -13,26 +13,6 @@ use crate::support::{
     contract::{Walked, operations},
 };
 
-crate::trials![
-    every_operation_refuses_what_is_too_large,
-    every_operation_refuses_two_hosts_s79,
-    every_operation_survives_a_panic,
-    every_operation_ends_in_time,
-    every_token_is_asked_for_by_name,
-    every_operation_with_a_body_reads_it_strictly,
-    every_operation_without_its_database_is_503,
-    full_queue_is_an_example,
-    every_limit_is_an_example,
-    unknown_paths_are_404,
-    other_methods_are_405_with_allow,
-    head_answers_wherever_get_does,
-    every_answer_is_hardened,
-    https_is_asked_for_where_it_is_spoken_s83,
-    http_2_is_served_in_the_clear,
-    connections_beyond_the_cap_wait,
-    stop_lets_requests_finish,
-];
-
 /// A call of an operation that reaches its handler, as far as its body is concerned.
 fn call(app: &TestApp, operation: &Walked) -> Call {
     let call = app.call(&operation.method, &operation.url);
@@ -57,6 +37,7 @@ fn with_token(call: Call, operation: &Walked, tokens: &Tokens) -> Call {
     if operation.wants_token { call.bearer(&tokens.access) } else { call }
 }
 
+#[apply(trial)]
 async fn every_operation_refuses_what_is_too_large() {
     let app = TestApp::new().await;
     for Walked { method, url: path, .. } in operations() {
@@ -75,6 +56,7 @@ async fn every_operation_refuses_what_is_too_large() {
     }
 }
 
+#[apply(trial)]
 async fn every_operation_refuses_two_hosts_s79() {
     let app = TestApp::new().await;
     for Walked { method, url, .. } in operations() {
@@ -85,6 +67,7 @@ async fn every_operation_refuses_two_hosts_s79() {
     }
 }
 
+#[apply(trial)]
 async fn every_operation_survives_a_panic() {
     let app = TestApp::builder().fault(Fault::Panic).start().await;
     for operation in operations() {
@@ -92,6 +75,7 @@ async fn every_operation_survives_a_panic() {
     }
 }
 
+#[apply(trial)]
 async fn every_operation_ends_in_time() {
     let app = TestApp::builder().fault(Fault::Stall).start().await;
     for operation in operations() {
@@ -101,6 +85,7 @@ async fn every_operation_ends_in_time() {
     }
 }
 
+#[apply(trial)]
 async fn every_token_is_asked_for_by_name() {
     let app = TestApp::new().await;
     for operation in operations().iter().filter(|operation| operation.wants_token) {
@@ -111,6 +96,7 @@ async fn every_token_is_asked_for_by_name() {
     }
 }
 
+#[apply(trial)]
 async fn every_operation_with_a_body_reads_it_strictly() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -137,6 +123,7 @@ async fn every_operation_with_a_body_reads_it_strictly() {
     assert!(app.knows(&tokens.access).await, "nothing has changed");
 }
 
+#[apply(trial)]
 async fn every_operation_without_its_database_is_503() {
     let in_memory = |operation: &&Walked| operation.id == "getJwks";
     let unavailable = |operation: &&Walked| operation.codes.contains("unavailable");
@@ -149,6 +136,7 @@ async fn every_operation_without_its_database_is_503() {
     }
 }
 
+#[apply(trial)]
 async fn full_queue_is_an_example() {
     for operation in operations().iter().filter(|operation| operation.codes.contains("busy")) {
         let app = TestApp::builder().slow_hashing().start().await;
@@ -161,6 +149,7 @@ async fn full_queue_is_an_example() {
     }
 }
 
+#[apply(trial)]
 async fn every_limit_is_an_example() {
     for operation in operations().iter().filter(|operation| operation.codes.contains("too_many_requests")) {
         let app = TestApp::builder()
@@ -183,6 +172,7 @@ async fn every_limit_is_an_example() {
     }
 }
 
+#[apply(trial)]
 async fn unknown_paths_are_404() {
     let app = TestApp::new().await;
     for path in [
@@ -208,6 +198,7 @@ async fn unknown_paths_are_404() {
     }
 }
 
+#[apply(trial)]
 async fn other_methods_are_405_with_allow() {
     let app = TestApp::new().await;
     for (path, method, allow) in [
@@ -227,6 +218,7 @@ async fn other_methods_are_405_with_allow() {
     }
 }
 
+#[apply(trial)]
 async fn head_answers_wherever_get_does() {
     let app = TestApp::new().await;
     for path in ["/.well-known/jwks.json", "/docs", "/openapi.json"] {
@@ -235,6 +227,7 @@ async fn head_answers_wherever_get_does() {
     assert_eq!(app.call("HEAD", "/me").send().await.status, 401);
 }
 
+#[apply(trial)]
 async fn every_answer_is_hardened() {
     let app = TestApp::new().await;
     for path in ["/me", "/nothing", "/docs", "/openapi.json", "/.well-known/jwks.json", "/login"] {
@@ -247,6 +240,7 @@ async fn every_answer_is_hardened() {
     }
 }
 
+#[apply(trial)]
 async fn https_is_asked_for_where_it_is_spoken_s83() {
     for (url, expected) in [("https://login.example", "max-age=31536000"), ("http://login.example", "")] {
         let app = TestApp::builder().setting("server.public_url", url).start().await;
@@ -258,6 +252,7 @@ async fn https_is_asked_for_where_it_is_spoken_s83() {
     }
 }
 
+#[apply(trial)]
 async fn http_2_is_served_in_the_clear() {
     let app = TestApp::new().await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
@@ -265,6 +260,7 @@ async fn http_2_is_served_in_the_clear() {
     assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
 }
 
+#[apply(trial)]
 async fn connections_beyond_the_cap_wait() {
     let app = TestApp::builder().setting("server.max_connections", "1").start().await;
     let first = TcpStream::connect(app.address).await.unwrap();
@@ -276,6 +272,7 @@ async fn connections_beyond_the_cap_wait() {
     assert_eq!(waiting.await.status, 200);
 }
 
+#[apply(trial)]
 async fn stop_lets_requests_finish() {
     let app = TestApp::new().await;
     let body = r#"{"username": "john", "password": "my_password"}"#;

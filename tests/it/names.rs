@@ -4,15 +4,7 @@ use crate::support;
 use regex::Regex;
 use vestibule::domain::name::{self, Name, PATTERN};
 
-crate::trials![
-    every_registrable_letter_has_one_canonical_form_of_its_length,
-    canonical_form_is_idempotent_for_long_names,
-    spellings_of_one_name_are_equal,
-    different_names_stay_different,
-    what_the_profile_refuses_has_no_form,
-    canonical_form_of_any_letter_is_its_own,
-];
-
+#[apply(trial)]
 async fn every_registrable_letter_has_one_canonical_form_of_its_length() {
     let pattern = Regex::new(PATTERN).unwrap();
     let mut letters = 0;
@@ -32,6 +24,7 @@ async fn every_registrable_letter_has_one_canonical_form_of_its_length() {
     assert_eq!(letters, 3 * 32_980);
 }
 
+#[apply(trial)]
 async fn canonical_form_is_idempotent_for_long_names() {
     let pattern = Regex::new(PATTERN).unwrap();
     let single = |letter: &char| pattern.is_match(&letter.to_string());
@@ -56,6 +49,7 @@ async fn canonical_form_is_idempotent_for_long_names() {
     }
 }
 
+#[apply(trial)]
 async fn spellings_of_one_name_are_equal() {
     for (one, other) in
         [("Bob", "bob"), ("ＢＯＢ", "bob"), ("É", "e\u{301}"), ("ΟΔΟΣ", "οδος"), ("οδοσ", "οδος"), ("ДОМ", "дом")]
@@ -65,12 +59,14 @@ async fn spellings_of_one_name_are_equal() {
     }
 }
 
+#[apply(trial)]
 async fn different_names_stay_different() {
     for (one, other) in [("é", "e"), ("ß", "ss"), ("a.b", "ab"), ("аdmin", "admin"), ("o", "0")] {
         assert_ne!(name::canonicalize(one), name::canonicalize(other), "{one} {other}");
     }
 }
 
+#[apply(trial)]
 async fn what_the_profile_refuses_has_no_form() {
     for text in ["", "two words", "a\u{0}", "ᴮᴼᴮ", "a\u{200b}b", "½", "\u{202e}abc", "a\u{5d0}", &"x".repeat(81), "🦀"]
     {
@@ -78,6 +74,7 @@ async fn what_the_profile_refuses_has_no_form() {
     }
 }
 
+#[apply(trial)]
 async fn canonical_form_of_any_letter_is_its_own() {
     for letter in (0..=0x0001_ffff).filter_map(char::from_u32) {
         for text in [letter.to_string(), format!("a{letter}")] {

@@ -4,15 +4,6 @@ use serde_json::json;
 
 use crate::support::{TestApp, app::Tokens, client::Call};
 
-crate::trials![
-    new_password_takes_the_place_of_the_old_one,
-    other_sessions_end_s42,
-    current_password_is_needed_s13,
-    new_password_is_held_to_the_policy,
-    of_parallel_changes_one_wins,
-    token_is_asked_for_before_the_password,
-];
-
 fn change(app: &TestApp, tokens: &Tokens, current: &str, new: &str) -> Call {
     let body = json!({ "current_password": current, "new_password": new });
     app.post("/me/password").bearer(&tokens.access).json(&body)
@@ -22,6 +13,7 @@ async fn sign_in_status(app: &TestApp, password: &str) -> u16 {
     app.post("/login").json(&json!({ "username": "john", "password": password })).send().await.status
 }
 
+#[apply(trial)]
 async fn new_password_takes_the_place_of_the_old_one() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -35,6 +27,7 @@ async fn new_password_takes_the_place_of_the_old_one() {
     assert_eq!(sign_in_status(&app, "\u{e9}tude in C").await, 200);
 }
 
+#[apply(trial)]
 async fn other_sessions_end_s42() {
     let app = TestApp::new().await;
     let other = app.another().await;
@@ -50,6 +43,7 @@ async fn other_sessions_end_s42() {
     Tokens::of(&other.refresh(&mine.refresh).await);
 }
 
+#[apply(trial)]
 async fn current_password_is_needed_s13() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -65,6 +59,7 @@ async fn current_password_is_needed_s13() {
     assert!(app.knows(&elsewhere.access).await);
 }
 
+#[apply(trial)]
 async fn new_password_is_held_to_the_policy() {
     let app = TestApp::new().await;
     app.user("JohnJohn", "my_password").await;
@@ -81,6 +76,7 @@ async fn new_password_is_held_to_the_policy() {
     app.token("johnjohn", "my_password").await;
 }
 
+#[apply(trial)]
 async fn of_parallel_changes_one_wins() {
     let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     let other = app.another().await;
@@ -101,6 +97,7 @@ async fn of_parallel_changes_one_wins() {
     assert!(app.knows(&sessions[winners[0]].access).await);
 }
 
+#[apply(trial)]
 async fn token_is_asked_for_before_the_password() {
     let app = TestApp::new().await;
     let before = app.app.hasher.computed();

@@ -14,13 +14,6 @@ use crate::support::{
     document,
 };
 
-crate::trials![
-    payloads_do_no_harm_s77_s87_s111,
-    databases_are_not_put_to_sleep_s111,
-    every_string_of_the_document_is_tried,
-    planted_faults_are_found,
-];
-
 const PASSWORD: &str = "my_password";
 /// What the templates among the payloads would come to; a product that no identifier holds by chance.
 const PRODUCT: &str = "1000393365";
@@ -170,6 +163,7 @@ fn fault(answer: &Answer, payload: &Payload) -> Option<&'static str> {
     .find_map(|(found, fault)| found.then_some(fault))
 }
 
+#[apply(trial)]
 async fn payloads_do_no_harm_s77_s87_s111() {
     let app = TestApp::new().await;
     let (witness, tokens) = fresh_user(&app).await;
@@ -191,6 +185,7 @@ async fn how_long(app: &TestApp, operation: &Walked, place: Place<'_>, payload: 
     begun.elapsed()
 }
 
+#[apply(trial)]
 async fn databases_are_not_put_to_sleep_s111() {
     const ROUNDS: usize = 3;
     let app = TestApp::new().await;
@@ -216,6 +211,7 @@ async fn databases_are_not_put_to_sleep_s111() {
     }
 }
 
+#[apply(trial)]
 async fn every_string_of_the_document_is_tried() {
     let known = operations();
     let places = places(&known);
@@ -231,6 +227,7 @@ async fn every_string_of_the_document_is_tried() {
     assert!(places.iter().any(|(operation, place)| operation.id == "endSession" && matches!(place, Place::Path)));
 }
 
+#[apply(trial)]
 async fn planted_faults_are_found() {
     let app = TestApp::new().await;
     let payload = Payload::text("a\r\nb");

@@ -13,17 +13,14 @@ use crate::support::{
     process::{Deployment, Server},
 };
 
-crate::trials![;
-    on Servers: overdue_work_is_left_and_its_connection_closed,;
-    on SQLite: full_database_is_not_held_by_what_failed, waiting_writers_hold_no_reader_up,
-];
-
 /// The only connection's identifier, as the database knows it.
 async fn connection(app: &TestApp, statement: &str) -> i64 {
     let statement = Statement::from_string(app.app.db.get_database_backend(), statement);
     app.app.db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "id").unwrap()
 }
 
+#[apply(trial)]
+#[on(Servers)]
 async fn overdue_work_is_left_and_its_connection_closed() {
     let app = TestApp::builder().setting("database.max_connections", "1").start().await;
     let (id, sleep) = match app.app.db.get_database_backend() {
@@ -39,6 +36,8 @@ async fn overdue_work_is_left_and_its_connection_closed() {
     assert_ne!(connection(&app, id).await, before, "not even one that answers a moment later");
 }
 
+#[apply(trial)]
+#[on(SQLite)]
 async fn full_database_is_not_held_by_what_failed() {
     let deployment = Deployment::new().await;
     let running = Server::start(deployment.command_by(&["sh", "-c", "trap '' XFSZ; exec \"$0\""]));
@@ -64,6 +63,8 @@ async fn full_database_is_not_held_by_what_failed() {
     assert_eq!(register("jane").await.status, 201);
 }
 
+#[apply(trial)]
+#[on(SQLite)]
 async fn waiting_writers_hold_no_reader_up() {
     let app =
         TestApp::builder().setting("database.max_connections", 2).setting("passwords.queue_length", 100).start().await;

@@ -16,15 +16,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![
-    one_token_has_one_successor_s36,
-    replay_ends_the_session_after_a_crash_s34_s38,
-    sessions_end_while_they_are_renewed_s40,
-    one_name_has_one_owner,
-    five_instances_start_at_once_on_an_empty_database,
-    five_instances_start_at_once_on_the_schema_before,
-];
-
 const CALLERS: usize = 50;
 
 /// Adds the figures of a race to the table.
@@ -37,6 +28,7 @@ async fn refresh_by_many(servers: &[Server; 2], token: &str) -> Vec<Answer> {
     join_all((0..CALLERS).map(|number| servers[number % 2].refresh(token))).await
 }
 
+#[apply(trial)]
 async fn one_token_has_one_successor_s36() {
     let deployment = Deployment::new().await;
     let servers = deployment.servers::<2>();
@@ -65,6 +57,7 @@ async fn one_token_has_one_successor_s36() {
     assert_eq!(misuses(&rows).await.len(), 0);
 }
 
+#[apply(trial)]
 async fn replay_ends_the_session_after_a_crash_s34_s38() {
     let deployment = Deployment::new().await;
     let mut servers = deployment.servers::<2>();
@@ -93,6 +86,7 @@ async fn replay_ends_the_session_after_a_crash_s34_s38() {
     assert_eq!((accepted, survivors), (0, 0));
 }
 
+#[apply(trial)]
 async fn sessions_end_while_they_are_renewed_s40() {
     let deployment = Deployment::new().await;
     let servers = deployment.servers::<2>();
@@ -123,6 +117,7 @@ async fn sessions_end_while_they_are_renewed_s40() {
     assert_eq!(survivors, 0);
 }
 
+#[apply(trial)]
 async fn one_name_has_one_owner() {
     let deployment = Deployment::new().await;
     let servers = deployment.servers::<2>();
@@ -157,6 +152,7 @@ async fn start_five(deployment: &Deployment, name: &str) -> usize {
     logs.matches("Migration 'm20261127_000004_audit_log' has been applied").count()
 }
 
+#[apply(trial)]
 async fn five_instances_start_at_once_on_an_empty_database() {
     let number = rounds(1, 20);
     for _ in 0..number {
@@ -167,6 +163,7 @@ async fn five_instances_start_at_once_on_an_empty_database() {
     tell("R9", "five instances start at once on an empty database", number, None, more);
 }
 
+#[apply(trial)]
 async fn five_instances_start_at_once_on_the_schema_before() {
     let number = rounds(1, 20);
     for _ in 0..number {

@@ -16,14 +16,6 @@ use crate::{
     support::{app::client_at, rounds},
 };
 
-crate::trials![
-    storage_is_bounded_s31,
-    no_name_or_address_is_stored,
-    clocks_that_differ_a_little_make_no_wait,
-    clock_that_was_ahead_holds_nobody_up;
-    on Servers: deleted_rate_limit_is_created_again,
-];
-
 /// The memory of this process, as the system tells it.
 fn resident() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -31,6 +23,7 @@ fn resident() -> String {
     line.map_or("untold", str::trim).to_owned()
 }
 
+#[apply(trial)]
 async fn storage_is_bounded_s31() {
     let app = limited().await;
     let number = rounds(2_000, 500_000);
@@ -53,6 +46,7 @@ async fn storage_is_bounded_s31() {
     assert_eq!(app.count("rate_limit").await, 0);
 }
 
+#[apply(trial)]
 async fn no_name_or_address_is_stored() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -72,6 +66,8 @@ async fn no_name_or_address_is_stored() {
 }
 
 /// Somebody else signs in, or clears expired rows away, while a try waits for the row of its rate limit.
+#[apply(trial)]
+#[on(Servers)]
 async fn deleted_rate_limit_is_created_again() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -92,6 +88,7 @@ async fn deleted_rate_limit_is_created_again() {
     assert_eq!(app.count("rate_limit").await, 2);
 }
 
+#[apply(trial)]
 async fn clocks_that_differ_a_little_make_no_wait() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -102,6 +99,7 @@ async fn clocks_that_differ_a_little_make_no_wait() {
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
 }
 
+#[apply(trial)]
 async fn clock_that_was_ahead_holds_nobody_up() {
     let app = limited().await;
     app.user("john", "my_password").await;

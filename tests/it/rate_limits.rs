@@ -17,26 +17,6 @@ use crate::support::{
     app::{Tokens, attempt, client_at},
 };
 
-crate::trials![
-    addresses_are_limited_and_told_when_to_return_s21,
-    registrations_are_limited_s21,
-    refused_refreshes_are_limited_and_good_ones_go_on_s21,
-    refreshes_of_one_session_are_limited,
-    failures_of_an_account_count_whatever_the_address_s22,
-    account_is_closed_to_unknown_devices_at_a_hundred_failures_s22,
-    success_forgets_failures,
-    attacker_cannot_hold_a_victim_out_s23,
-    parallel_tries_are_all_counted_s24,
-    limits_hold_across_instances_s25,
-    one_network_is_one_address_s26,
-    spellings_of_a_name_are_one_account_s28,
-    unknown_names_are_limited_like_known_ones_s19,
-    every_way_to_check_a_password_is_limited_s29,
-    spraying_is_stopped_earlier_s30,
-    longest_wait_is_told_s21,
-    refused_new_password_is_no_failure,
-];
-
 pub(crate) async fn limited() -> TestApp {
     TestApp::builder().usual_limits().setting("passwords.queue_length", "1000").start().await
 }
@@ -63,6 +43,7 @@ pub(crate) async fn sign_in(app: &TestApp, name: &str, password: &str, from: IpA
     }
 }
 
+#[apply(trial)]
 async fn addresses_are_limited_and_told_when_to_return_s21() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -93,6 +74,7 @@ async fn addresses_are_limited_and_told_when_to_return_s21() {
     login().await.is_problem(429, "too_many_requests");
 }
 
+#[apply(trial)]
 async fn registrations_are_limited_s21() {
     let app = limited().await;
     let register = |number: usize| {
@@ -111,6 +93,7 @@ async fn registrations_are_limited_s21() {
     assert_eq!(app.count("user").await, 21);
 }
 
+#[apply(trial)]
 async fn refused_refreshes_are_limited_and_good_ones_go_on_s21() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -128,6 +111,7 @@ async fn refused_refreshes_are_limited_and_good_ones_go_on_s21() {
     app.refresh("vst_r_nonsense").await.is_problem(429, "too_many_requests");
 }
 
+#[apply(trial)]
 async fn refreshes_of_one_session_are_limited() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -160,6 +144,7 @@ pub(crate) async fn free_failures(app: &TestApp, name: &str, first: usize) -> (u
     panic!("200 failures were let through");
 }
 
+#[apply(trial)]
 async fn failures_of_an_account_count_whatever_the_address_s22() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -183,6 +168,7 @@ async fn failures_of_an_account_count_whatever_the_address_s22() {
     assert_eq!(free_failures(&app, "john", 4000).await, (5, 1), "a day forgets");
 }
 
+#[apply(trial)]
 async fn account_is_closed_to_unknown_devices_at_a_hundred_failures_s22() {
     let app = limited().await;
     let john = app.user("john", "my_password").await;
@@ -213,6 +199,7 @@ async fn account_is_closed_to_unknown_devices_at_a_hundred_failures_s22() {
     assert_eq!(sign_in(&app, "john", "my_password", address(500)).await, Ok(true), "a day later");
 }
 
+#[apply(trial)]
 async fn success_forgets_failures() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -226,6 +213,7 @@ async fn success_forgets_failures() {
 }
 
 /// Ten minutes of attack on an account from ever new addresses, while its owner signs in at home every ten seconds.
+#[apply(trial)]
 async fn attacker_cannot_hold_a_victim_out_s23() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -252,6 +240,7 @@ async fn attacker_cannot_hold_a_victim_out_s23() {
     assert!(refused > 1750, "{refused}");
 }
 
+#[apply(trial)]
 async fn parallel_tries_are_all_counted_s24() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -270,6 +259,7 @@ async fn parallel_tries_are_all_counted_s24() {
     assert_eq!((passed, app.app.hasher.computed() - before), (10, 10), "from one address");
 }
 
+#[apply(trial)]
 async fn limits_hold_across_instances_s25() {
     let app = limited().await;
     let other = app.another().await;
@@ -284,6 +274,7 @@ async fn limits_hold_across_instances_s25() {
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 20);
 }
 
+#[apply(trial)]
 async fn one_network_is_one_address_s26() {
     let app = limited().await;
     let mut passed = 0;
@@ -301,6 +292,7 @@ async fn one_network_is_one_address_s26() {
     assert!(sign_in(&app, "more", "wrong", mapped).await.is_err(), "an IPv4 address however it is written");
 }
 
+#[apply(trial)]
 async fn spellings_of_a_name_are_one_account_s28() {
     let app = limited().await;
     app.user("Bob", "my_password").await;
@@ -313,6 +305,7 @@ async fn spellings_of_a_name_are_one_account_s28() {
     }
 }
 
+#[apply(trial)]
 async fn unknown_names_are_limited_like_known_ones_s19() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -345,6 +338,7 @@ async fn unknown_names_are_limited_like_known_ones_s19() {
     assert_eq!(answers[0], answers[1]);
 }
 
+#[apply(trial)]
 async fn every_way_to_check_a_password_is_limited_s29() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -363,6 +357,7 @@ async fn every_way_to_check_a_password_is_limited_s29() {
     assert_eq!(change("my_password").await.status, 204);
 }
 
+#[apply(trial)]
 async fn spraying_is_stopped_earlier_s30() {
     let app = limited().await;
     app.user("name7", "my_password").await;
@@ -391,6 +386,7 @@ async fn account_is_free(app: &TestApp) {
     app.sql("UPDATE rate_limit SET failures = 0, until = 0, expires_at = 0 WHERE failures > 0").await;
 }
 
+#[apply(trial)]
 async fn longest_wait_is_told_s21() {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -409,6 +405,7 @@ async fn longest_wait_is_told_s21() {
     assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
 }
 
+#[apply(trial)]
 async fn refused_new_password_is_no_failure() {
     let app = limited().await;
     app.user("john", "my_password").await;

@@ -17,31 +17,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![
-    refresh_answers_new_tokens,
-    tokens_are_unique_and_stored_nowhere_s32,
-    login_ignores_what_the_client_brings_s33,
-    reuse_ends_the_session_s34,
-    lost_answer_is_survived_s35,
-    grace_ends_s35,
-    grace_of_zero_is_none,
-    parallel_refreshes_have_one_successor_s36,
-    parallel_refreshes_of_two_instances_have_one_successor_s36,
-    rotation_is_one_conditional_update_s37,
-    reuse_is_seen_by_the_next_start_s38,
-    session_ends_at_its_lifetimes_s39,
-    access_token_never_outlives_its_session,
-    refresh_is_seen_in_the_session,
-    token_ahead_of_its_row_ends_the_session,
-    database_and_key_make_no_token_s32,
-    one_token_has_one_spelling,
-    refused_tokens_hurt_nobody,
-    one_token_is_not_the_other_s46,
-    tokens_in_the_url_are_ignored_s46,
-    revoked_token_ends_its_session,
-    revoking_anything_else_is_no_error,
-];
-
 async fn signed_in() -> (TestApp, Tokens) {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -53,6 +28,7 @@ async fn session_row(app: &TestApp) -> session::Model {
     session::Entity::find().one(&app.app.db).await.unwrap().unwrap()
 }
 
+#[apply(trial)]
 async fn refresh_answers_new_tokens() {
     let (app, first) = signed_in().await;
     app.advance(60);
@@ -71,6 +47,7 @@ async fn refresh_answers_new_tokens() {
     assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"vestibule\", error=\"invalid_token\"");
 }
 
+#[apply(trial)]
 async fn tokens_are_unique_and_stored_nowhere_s32() {
     let app = TestApp::builder().setting("sessions.max_per_user", "2").start().await;
     app.user("john", "my_password").await;
@@ -98,6 +75,7 @@ async fn tokens_are_unique_and_stored_nowhere_s32() {
     }
 }
 
+#[apply(trial)]
 async fn login_ignores_what_the_client_brings_s33() {
     let (app, tokens) = signed_in().await;
     let body = json!({ "username": "john", "password": "my_password" });
@@ -111,6 +89,7 @@ async fn login_ignores_what_the_client_brings_s33() {
     app.post("/login").json(&more).send().await.is_problem(400, "invalid_request");
 }
 
+#[apply(trial)]
 async fn reuse_ends_the_session_s34() {
     let (app, a) = signed_in().await;
     let bystander = app.sign_in("john", "my_password").await;
@@ -131,6 +110,7 @@ async fn reuse_ends_the_session_s34() {
     assert_eq!(events[0].user_id.unwrap().to_string(), forge::part(&a.access, 1)["sub"]);
 }
 
+#[apply(trial)]
 async fn lost_answer_is_survived_s35() {
     let (app, a) = signed_in().await;
     let b = Tokens::of(&app.refresh(&a.refresh).await);
@@ -144,6 +124,7 @@ async fn lost_answer_is_survived_s35() {
     assert!(app.misuses().await.is_empty());
 }
 
+#[apply(trial)]
 async fn grace_ends_s35() {
     let (app, a) = signed_in().await;
     let b = Tokens::of(&app.refresh(&a.refresh).await);
@@ -153,6 +134,7 @@ async fn grace_ends_s35() {
     assert_eq!(app.misuses().await.len(), 1);
 }
 
+#[apply(trial)]
 async fn grace_of_zero_is_none() {
     let app = TestApp::builder().setting("sessions.refresh_grace_period", "0s").start().await;
     app.user("john", "my_password").await;
@@ -181,6 +163,7 @@ async fn one_successor(apps: &[&TestApp]) {
     assert!(apps[0].knows(&next.access).await, "nobody was signed out");
 }
 
+#[apply(trial)]
 async fn parallel_refreshes_have_one_successor_s36() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -188,6 +171,7 @@ async fn parallel_refreshes_have_one_successor_s36() {
     assert_eq!(session_row(&app).await.counter, 3);
 }
 
+#[apply(trial)]
 async fn parallel_refreshes_of_two_instances_have_one_successor_s36() {
     let app = TestApp::new().await;
     let other = app.another().await;
@@ -215,6 +199,7 @@ async fn note_updates(app: &TestApp) {
     }
 }
 
+#[apply(trial)]
 async fn rotation_is_one_conditional_update_s37() {
     let app = TestApp::new().await;
     let other = app.another().await;
@@ -226,6 +211,7 @@ async fn rotation_is_one_conditional_update_s37() {
     }
 }
 
+#[apply(trial)]
 async fn reuse_is_seen_by_the_next_start_s38() {
     let (app, a) = signed_in().await;
     let b = Tokens::of(&app.refresh(&a.refresh).await);
@@ -237,6 +223,7 @@ async fn reuse_is_seen_by_the_next_start_s38() {
     assert_eq!(next.misuses().await.len(), 1);
 }
 
+#[apply(trial)]
 async fn session_ends_at_its_lifetimes_s39() {
     const DAY: u64 = 24 * 60 * 60;
     let (app, tokens) = signed_in().await;
@@ -263,6 +250,7 @@ async fn session_ends_at_its_lifetimes_s39() {
     assert!(!app.knows(&last.access).await);
 }
 
+#[apply(trial)]
 async fn access_token_never_outlives_its_session() {
     let app = TestApp::builder().setting("sessions.lifetime", "120s").start().await;
     app.user("john", "my_password").await;
@@ -273,6 +261,7 @@ async fn access_token_never_outlives_its_session() {
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 120);
 }
 
+#[apply(trial)]
 async fn refresh_is_seen_in_the_session() {
     let (app, tokens) = signed_in().await;
     let before = session_row(&app).await;
@@ -289,6 +278,7 @@ async fn refresh_is_seen_in_the_session() {
     assert_eq!(session_row(&app).await, after, "the second time writes nothing");
 }
 
+#[apply(trial)]
 async fn token_ahead_of_its_row_ends_the_session() {
     let (app, a) = signed_in().await;
     let b = Tokens::of(&app.refresh(&a.refresh).await);
@@ -300,6 +290,7 @@ async fn token_ahead_of_its_row_ends_the_session() {
     assert_eq!((events.len(), events[0].kind.as_str()), (1, "refresh_token_out_of_sequence"));
 }
 
+#[apply(trial)]
 async fn database_and_key_make_no_token_s32() {
     let (app, tokens) = signed_in().await;
     let real = refresh_message(&tokens.refresh);
@@ -321,6 +312,7 @@ async fn database_and_key_make_no_token_s32() {
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
+#[apply(trial)]
 async fn one_token_has_one_spelling() {
     let (app, tokens) = signed_in().await;
     let token = tokens.refresh;
@@ -344,6 +336,7 @@ async fn one_token_has_one_spelling() {
     Tokens::of(&app.refresh(&token).await);
 }
 
+#[apply(trial)]
 async fn refused_tokens_hurt_nobody() {
     let (app, tokens) = signed_in().await;
     let foreign = TestApp::new().await;
@@ -388,6 +381,7 @@ async fn refused_tokens_hurt_nobody() {
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
+#[apply(trial)]
 async fn one_token_is_not_the_other_s46() {
     let (app, tokens) = signed_in().await;
     app.refresh(&tokens.access).await.is_problem(401, "invalid_token");
@@ -398,6 +392,7 @@ async fn one_token_is_not_the_other_s46() {
     assert!(app.knows(&tokens.access).await);
 }
 
+#[apply(trial)]
 async fn tokens_in_the_url_are_ignored_s46() {
     let (app, tokens) = signed_in().await;
     let Tokens { access, refresh } = &tokens;
@@ -411,6 +406,7 @@ async fn tokens_in_the_url_are_ignored_s46() {
     assert!(app.knows(access).await);
 }
 
+#[apply(trial)]
 async fn revoked_token_ends_its_session() {
     let (app, first) = signed_in().await;
     let bystander = app.sign_in("john", "my_password").await;
@@ -429,6 +425,7 @@ async fn revoked_token_ends_its_session() {
     assert!(!app.knows(&last.access).await);
 }
 
+#[apply(trial)]
 async fn revoking_anything_else_is_no_error() {
     let (app, tokens) = signed_in().await;
     for token in ["x", "vst_r_", &"A".repeat(2048), &tokens.access] {

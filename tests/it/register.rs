@@ -4,22 +4,7 @@ use serde_json::json;
 
 use crate::support::TestApp;
 
-crate::trials![
-    registered_account_can_sign_in,
-    taken_name_is_409_in_every_spelling,
-    reserved_names_are_taken,
-    closed_registration_is_403,
-    passwords_that_break_the_policy_are_422,
-    bounds_of_passwords_count_code_points,
-    any_composition_will_do_and_lasts_s10,
-    names_of_many_scripts_are_accepted,
-    names_out_of_form_are_refused_with_a_pointer,
-    names_that_collations_confuse_are_different_accounts,
-    parallel_registrations_of_one_name_have_one_winner,
-    full_queue_is_503,
-    closed_database_is_503,
-];
-
+#[apply(trial)]
 async fn registered_account_can_sign_in() {
     let app = TestApp::new().await;
     let body = json!({ "username": "john", "password": "my_password" });
@@ -33,6 +18,7 @@ async fn registered_account_can_sign_in() {
     assert_eq!(app.get("/me").bearer(&token).send().await.body, answer.body);
 }
 
+#[apply(trial)]
 async fn taken_name_is_409_in_every_spelling() {
     let app = TestApp::new().await;
     let register = |name: &str| app.post("/register").json(&json!({ "username": name, "password": "my_password" }));
@@ -46,6 +32,7 @@ async fn taken_name_is_409_in_every_spelling() {
     assert_eq!(app.count("user").await, 3);
 }
 
+#[apply(trial)]
 async fn reserved_names_are_taken() {
     let app = TestApp::builder().setting("registration.reserved_names", "Boss").start().await;
     for name in ["admin", "ROOT", "Vestibule", "boss"] {
@@ -55,6 +42,7 @@ async fn reserved_names_are_taken() {
     app.user("boss", "my_password").await;
 }
 
+#[apply(trial)]
 async fn closed_registration_is_403() {
     let app = TestApp::builder().setting("registration.open", "false").start().await;
     let body = json!({ "username": "john", "password": "my_password" });
@@ -62,6 +50,7 @@ async fn closed_registration_is_403() {
     assert_eq!(app.count("user").await, 0);
 }
 
+#[apply(trial)]
 async fn passwords_that_break_the_policy_are_422() {
     let app = TestApp::new().await;
     let refused = [
@@ -82,6 +71,7 @@ async fn passwords_that_break_the_policy_are_422() {
     assert_eq!(app.count("user").await, 0);
 }
 
+#[apply(trial)]
 async fn bounds_of_passwords_count_code_points() {
     let app = TestApp::new().await;
     let lengths = [(7, 400), (8, 201), (64, 201), (256, 201), (257, 400)];
@@ -97,6 +87,7 @@ async fn bounds_of_passwords_count_code_points() {
     assert_eq!(strict.post("/register").json(&body).send().await.status, 201);
 }
 
+#[apply(trial)]
 async fn any_composition_will_do_and_lasts_s10() {
     let app = TestApp::new().await;
     let passwords = [
@@ -116,6 +107,7 @@ async fn any_composition_will_do_and_lasts_s10() {
     }
 }
 
+#[apply(trial)]
 async fn names_of_many_scripts_are_accepted() {
     let app = TestApp::new().await;
     for name in [
@@ -138,6 +130,7 @@ async fn names_of_many_scripts_are_accepted() {
     }
 }
 
+#[apply(trial)]
 async fn names_out_of_form_are_refused_with_a_pointer() {
     let app = TestApp::new().await;
     let refused = [
@@ -160,6 +153,7 @@ async fn names_out_of_form_are_refused_with_a_pointer() {
     assert_eq!(app.count("user").await, 0);
 }
 
+#[apply(trial)]
 async fn names_that_collations_confuse_are_different_accounts() {
     let app = TestApp::new().await;
     let names = [
@@ -179,6 +173,7 @@ async fn names_that_collations_confuse_are_different_accounts() {
     }
 }
 
+#[apply(trial)]
 async fn parallel_registrations_of_one_name_have_one_winner() {
     let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     let calls = (0..32).map(|number| {
@@ -190,6 +185,7 @@ async fn parallel_registrations_of_one_name_have_one_winner() {
     assert_eq!((of(201), of(409)), (1, 31), "{answers:?}");
 }
 
+#[apply(trial)]
 async fn full_queue_is_503() {
     let app = TestApp::builder().slow_hashing().start().await;
     app.fill_queue().await;
@@ -198,6 +194,7 @@ async fn full_queue_is_503() {
     assert_eq!(app.count("user").await, 0);
 }
 
+#[apply(trial)]
 async fn closed_database_is_503() {
     let app = TestApp::new().await;
     app.app.db.close().await.unwrap();

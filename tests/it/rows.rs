@@ -11,14 +11,7 @@ use vestibule::{
 
 use crate::support::{self, TestApp};
 
-crate::trials![
-    migrations_go_up_down_and_up,
-    simultaneous_migrations_all_succeed,
-    interrupted_migration_is_finished,
-    every_entity_reads_its_row,
-    unreadable_row_hurts_its_account_only,
-];
-
+#[apply(trial)]
 async fn migrations_go_up_down_and_up() {
     let folder = TempDir::new().unwrap();
     let url = support::database::create(&folder).await.into();
@@ -30,6 +23,7 @@ async fn migrations_go_up_down_and_up() {
     assert!(user::Entity::find().all(&db).await.unwrap().is_empty());
 }
 
+#[apply(trial)]
 async fn simultaneous_migrations_all_succeed() {
     let folder = TempDir::new().unwrap();
     let url = support::database::create(&folder).await.into();
@@ -44,6 +38,7 @@ async fn simultaneous_migrations_all_succeed() {
 }
 
 /// MySQL commits each DDL statement at once, so a migration that broke off leaves a part of its work.
+#[apply(trial)]
 async fn interrupted_migration_is_finished() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -59,6 +54,7 @@ async fn interrupted_migration_is_finished() {
     run_cleanup(&next.app).await.unwrap();
 }
 
+#[apply(trial)]
 async fn every_entity_reads_its_row() {
     let app = TestApp::new().await;
     let john = app.user("John", "my_password").await;
@@ -78,6 +74,7 @@ async fn every_entity_reads_its_row() {
     assert_eq!(job.due_at, app.app.clock.now() + std::time::Duration::from_mins(5));
 }
 
+#[apply(trial)]
 async fn unreadable_row_hurts_its_account_only() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;

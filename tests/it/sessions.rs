@@ -15,23 +15,6 @@ use vestibule::{
 
 use crate::support::{TestApp, app::Tokens, client::Answer, contract::NOTHING, forge};
 
-crate::trials![
-    logout_ends_the_session_everywhere_at_once_s40,
-    list_shows_where_the_account_is_signed_in_s45,
-    others_can_be_ended_s45,
-    one_session_can_be_ended_s45,
-    sessions_of_others_look_like_unknown_ones,
-    oldest_session_goes_when_there_are_too_many_s45,
-    ended_sessions_do_not_count,
-    parallel_logins_keep_to_the_bound,
-    disabling_ends_and_enabling_does_not_revive_s43,
-    deleting_leaves_no_rows_s43,
-    clean_up_removes_what_is_over_in_batches,
-    clean_up_is_done_by_one_instance,
-    wrong_clock_does_not_stop_the_clean_up,
-    list_is_bounded,
-];
-
 fn sid(tokens: &Tokens) -> String {
     forge::part(&tokens.access, 1)["sid"].as_str().unwrap().to_owned()
 }
@@ -48,6 +31,7 @@ async fn is_over(app: &TestApp, tokens: &Tokens) -> bool {
     refused
 }
 
+#[apply(trial)]
 async fn logout_ends_the_session_everywhere_at_once_s40() {
     let app = TestApp::new().await;
     let other = app.another().await;
@@ -64,6 +48,7 @@ async fn logout_ends_the_session_everywhere_at_once_s40() {
     assert!(other.knows(&bystander.access).await);
 }
 
+#[apply(trial)]
 async fn list_shows_where_the_account_is_signed_in_s45() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -90,6 +75,7 @@ async fn list_shows_where_the_account_is_signed_in_s45() {
     assert_eq!(items[0]["created_at"], "2030-03-17T17:46:40Z");
 }
 
+#[apply(trial)]
 async fn others_can_be_ended_s45() {
     let app = TestApp::new().await;
     let other = app.another().await;
@@ -111,6 +97,7 @@ fn end(app: &TestApp, tokens: &Tokens, id: &str) -> crate::support::client::Call
     app.call("DELETE", &format!("/me/sessions/{id}")).bearer(&tokens.access)
 }
 
+#[apply(trial)]
 async fn one_session_can_be_ended_s45() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -123,6 +110,7 @@ async fn one_session_can_be_ended_s45() {
     assert!(is_over(&app, &mine).await);
 }
 
+#[apply(trial)]
 async fn sessions_of_others_look_like_unknown_ones() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -140,6 +128,7 @@ async fn sessions_of_others_look_like_unknown_ones() {
     assert!(!is_over(&app, &jane).await && !is_over(&app, &john).await);
 }
 
+#[apply(trial)]
 async fn oldest_session_goes_when_there_are_too_many_s45() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -159,6 +148,7 @@ async fn oldest_session_goes_when_there_are_too_many_s45() {
     assert_eq!(listed(&app, &newest).await.len(), 100);
 }
 
+#[apply(trial)]
 async fn ended_sessions_do_not_count() {
     let few = TestApp::builder().setting("sessions.max_per_user", 2);
     let app = few.setting("sessions.idle_lifetime", "60s").start().await;
@@ -172,6 +162,7 @@ async fn ended_sessions_do_not_count() {
     assert!(!is_over(&app, &late).await && app.knows(&renewed.access).await);
 }
 
+#[apply(trial)]
 async fn parallel_logins_keep_to_the_bound() {
     let few = TestApp::builder().setting("sessions.max_per_user", 3);
     let app = few.setting("passwords.queue_length", 100).start().await;
@@ -184,6 +175,7 @@ async fn parallel_logins_keep_to_the_bound() {
     assert_eq!(ids.len(), 24);
 }
 
+#[apply(trial)]
 async fn disabling_ends_and_enabling_does_not_revive_s43() {
     let app = TestApp::new().await;
     let other = app.another().await;
@@ -196,6 +188,7 @@ async fn disabling_ends_and_enabling_does_not_revive_s43() {
     assert!(!is_over(&other, &app.sign_in("john", "my_password").await).await);
 }
 
+#[apply(trial)]
 async fn deleting_leaves_no_rows_s43() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;
@@ -205,6 +198,7 @@ async fn deleting_leaves_no_rows_s43() {
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
 
+#[apply(trial)]
 async fn clean_up_removes_what_is_over_in_batches() {
     let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     app.user("john", "my_password").await;
@@ -223,6 +217,7 @@ async fn clean_up_removes_what_is_over_in_batches() {
     assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 1);
 }
 
+#[apply(trial)]
 async fn clean_up_is_done_by_one_instance() {
     let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     let other = app.another().await;
@@ -246,6 +241,7 @@ async fn more_sessions(app: &TestApp, number: usize) {
     entity::session::Entity::insert_many(more).exec_without_returning(&app.app.db).await.unwrap();
 }
 
+#[apply(trial)]
 async fn wrong_clock_does_not_stop_the_clean_up() {
     let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
     app.user("john", "my_password").await;
@@ -259,6 +255,7 @@ async fn wrong_clock_does_not_stop_the_clean_up() {
     assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 0, "from then on it is due as usual");
 }
 
+#[apply(trial)]
 async fn list_is_bounded() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;

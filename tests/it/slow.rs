@@ -25,20 +25,6 @@ use crate::support::{
     usage::Usage,
 };
 
-crate::trials![
-    slow_clients_are_dropped_while_others_are_served_s75_t5,
-    every_deadline_counts_by_itself_s75_t5,
-    answers_that_nobody_takes_are_dropped_s88,
-    answers_that_nobody_takes_are_dropped_beside_others_s88,
-    floods_of_frames_end_their_connection_s88_t8,
-    idle_http_2_connection_is_kept_and_then_closed_s88,
-    connections_stay_below_the_file_limit_t9,
-    failing_accepts_are_paused_t9,
-    idle_listener_takes_no_place,
-    stop_waits_only_so_long_t10,
-    http_2_announces_its_bounds_s88_t8,
-];
-
 /// Every deadline of a client in these tests.
 const DEADLINE: Duration = Duration::from_secs(1);
 /// By how much a busy machine may be late: thousands of connections end at the same moment.
@@ -126,6 +112,7 @@ async fn p99(app: &TestApp, least: usize, mut busy: impl FnMut() -> bool) -> Dur
 }
 
 /// Also S78 and R22.
+#[apply(trial)]
 async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
     let app = impatient().await;
     let quiet = p99(&app, 300, || false).await;
@@ -189,6 +176,7 @@ async fn read_all(input: &mut OwnedReadHalf) {
 }
 
 /// The others are so long that they would not end a connection within the test.
+#[apply(trial)]
 async fn every_deadline_counts_by_itself_s75_t5() {
     const FIRST: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
     const BEGUN: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n";
@@ -234,6 +222,7 @@ async fn every_deadline_counts_by_itself_s75_t5() {
     }
 }
 
+#[apply(trial)]
 async fn answers_that_nobody_takes_are_dropped_s88() {
     let app = impatient().await;
     let client = reqwest::Client::builder().http2_prior_knowledge().http2_initial_stream_window_size(16 * 1024);
@@ -291,6 +280,7 @@ async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>)
 }
 
 /// Rapid reset (CVE-2023-44487), endless heads (CVE-2024-27316), empty frames (RUSTSEC-2026-0258).
+#[apply(trial)]
 async fn floods_of_frames_end_their_connection_s88_t8() {
     let app = TestApp::new().await;
     let stream = |number: u32| 2 * number + 1;
@@ -310,6 +300,7 @@ async fn floods_of_frames_end_their_connection_s88_t8() {
 }
 
 /// The client takes the first bytes of one answer, and goes on to ask for others.
+#[apply(trial)]
 async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
     let app = impatient().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
@@ -328,6 +319,7 @@ async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
     assert!(ends(writing, read_all(&mut input)).await, "the connection is kept");
 }
 
+#[apply(trial)]
 async fn idle_http_2_connection_is_kept_and_then_closed_s88() {
     let app = impatient().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
@@ -343,6 +335,7 @@ async fn idle_http_2_connection_is_kept_and_then_closed_s88() {
 }
 
 /// Also R23: with more clients than files the service goes on, and serves again when they leave.
+#[apply(trial)]
 async fn connections_stay_below_the_file_limit_t9() {
     let deployment = Deployment::new().await;
     let usual = deployment.command();
@@ -368,6 +361,7 @@ async fn connections_stay_below_the_file_limit_t9() {
     assert!(!log.contains("cannot accept"), "{log}");
 }
 
+#[apply(trial)]
 async fn idle_listener_takes_no_place() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
@@ -384,6 +378,7 @@ async fn idle_listener_takes_no_place() {
 }
 
 /// Where no file is free, the loop tries again ten times a second and no more, and serves when one is.
+#[apply(trial)]
 async fn failing_accepts_are_paused_t9() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());
@@ -405,6 +400,7 @@ async fn failing_accepts_are_paused_t9() {
     assert_eq!(deployment.logs().matches("cannot accept a connection").count(), 1, "{}", deployment.logs());
 }
 
+#[apply(trial)]
 async fn stop_waits_only_so_long_t10() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
@@ -418,6 +414,7 @@ async fn stop_waits_only_so_long_t10() {
     assert!(deployment.logs().contains("they took longer than server.shutdown_timeout"));
 }
 
+#[apply(trial)]
 async fn http_2_announces_its_bounds_s88_t8() {
     let app = TestApp::new().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();

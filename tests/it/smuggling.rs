@@ -11,15 +11,6 @@ use tokio::{
 
 use crate::support::TestApp;
 
-crate::trials![
-    ambiguous_requests_are_refused_and_nothing_behind_them_s79,
-    broken_bodies_are_refused_and_nothing_behind_them_s79,
-    requests_behind_a_plain_one_are_answered,
-    requests_are_known_however_they_are_cut,
-    chunked_request_is_the_last_of_its_connection_s79,
-    half_a_head_behind_a_body_is_no_request_s79,
-];
-
 /// What an attacker wants to have answered.
 const SMUGGLED: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\r\n\r\n";
 /// Part of the answer to it.
@@ -62,6 +53,7 @@ async fn refuse(app: &TestApp, form: &str, request: &[u8]) {
     assert!(answer.is_empty() || answer.contains("connection: close\r\n"), "{form}: {answer}");
 }
 
+#[apply(trial)]
 async fn ambiguous_requests_are_refused_and_nothing_behind_them_s79() {
     let app = TestApp::new().await;
     let get = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\r\n";
@@ -119,6 +111,7 @@ async fn ambiguous_requests_are_refused_and_nothing_behind_them_s79() {
     }
 }
 
+#[apply(trial)]
 async fn broken_bodies_are_refused_and_nothing_behind_them_s79() {
     let app = TestApp::new().await;
     let post = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -139,6 +132,7 @@ async fn broken_bodies_are_refused_and_nothing_behind_them_s79() {
 /// A connection that goes on is closed here by the last request.
 const LAST: &str = "GET /nothing HTTP/1.1\r\nHost: vestibule\r\nConnection: close\r\n\r\n";
 
+#[apply(trial)]
 async fn requests_behind_a_plain_one_are_answered() {
     let app = TestApp::new().await;
     let body = r#"{"refresh_token":"vst_r_unknown"}"#;
@@ -152,6 +146,7 @@ async fn requests_behind_a_plain_one_are_answered() {
     assert_eq!(statuses.collect::<Vec<_>>(), ["200", "204", "200", "404"], "{answer}");
 }
 
+#[apply(trial)]
 async fn requests_are_known_however_they_are_cut() {
     let app = TestApp::new().await;
     let whole = [SMUGGLED, LAST].concat();
@@ -162,6 +157,7 @@ async fn requests_are_known_however_they_are_cut() {
     }
 }
 
+#[apply(trial)]
 async fn chunked_request_is_the_last_of_its_connection_s79() {
     let app = TestApp::new().await;
     for coding in ["chunked", "Chunked", "CHUNKED"] {
@@ -173,6 +169,7 @@ async fn chunked_request_is_the_last_of_its_connection_s79() {
     }
 }
 
+#[apply(trial)]
 async fn half_a_head_behind_a_body_is_no_request_s79() {
     let app = TestApp::new().await;
     let post = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nContent-Length: 2\r\n\r\n{}";

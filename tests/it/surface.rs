@@ -13,16 +13,6 @@ use crate::support::{
     document, forge,
 };
 
-crate::trials![
-    every_operation_answers_every_caller_as_the_table_says_s105_s106,
-    operations_and_rows_that_have_no_counterpart_are_found,
-    identity_comes_only_from_the_credential_s107,
-    members_that_nobody_may_set_are_refused_s104,
-    odd_authorization_is_401_everywhere_s86,
-    identifiers_are_random_s20,
-    nothing_redirects_s85,
-];
-
 const PASSWORD: &str = "my_password";
 
 /// Who calls. Each has an account of its own.
@@ -197,6 +187,7 @@ fn verdict(answer: &Answer) -> String {
     format!("{} {}", answer.status, answer.code()).trim_end().to_owned()
 }
 
+#[apply(trial)]
 async fn every_operation_answers_every_caller_as_the_table_says_s105_s106() {
     let app = TestApp::new().await;
     for (operation, expected) in rows() {
@@ -212,6 +203,7 @@ async fn every_operation_answers_every_caller_as_the_table_says_s105_s106() {
     }
 }
 
+#[apply(trial)]
 async fn operations_and_rows_that_have_no_counterpart_are_found() {
     let rows = TABLE.map(|(id, _)| id);
     let known = operations();
@@ -226,6 +218,7 @@ async fn operations_and_rows_that_have_no_counterpart_are_found() {
 /// Names under which a request might say who asks, or as what.
 const CLAIMS: [&str; 8] = ["user_id", "userId", "sub", "username", "account", "role", "is_admin", "sid"];
 
+#[apply(trial)]
 async fn identity_comes_only_from_the_credential_s107() {
     let app = TestApp::new().await;
     for (operation, expected) in rows() {
@@ -261,6 +254,7 @@ async fn identity_comes_only_from_the_credential_s107() {
     }
 }
 
+#[apply(trial)]
 async fn members_that_nobody_may_set_are_refused_s104() {
     let app = TestApp::new().await;
     for operation in operations() {
@@ -317,6 +311,7 @@ fn odd_headers(token: &str) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).chain(with_token.map(String::into_bytes)).chain(bytes).collect()
 }
 
+#[apply(trial)]
 async fn odd_authorization_is_401_everywhere_s86() {
     let app = TestApp::new().await;
     let caller = Caller::new(&app, Kind::User).await;
@@ -334,6 +329,7 @@ async fn odd_authorization_is_401_everywhere_s86() {
     assert!(caller.is_untouched(&app).await);
 }
 
+#[apply(trial)]
 async fn identifiers_are_random_s20() {
     let app = TestApp::new().await;
     let mut ids = BTreeSet::new();
@@ -345,6 +341,7 @@ async fn identifiers_are_random_s20() {
     assert!(ids.len() == 20 && ids.iter().all(|id| random.is_match(id)), "{ids:?}");
 }
 
+#[apply(trial)]
 async fn nothing_redirects_s85() {
     for operation in document().value["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap())
     {

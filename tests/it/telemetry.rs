@@ -25,20 +25,6 @@ use crate::support::{
     process::{Deployment, PASSWORD, Server, vestibule},
 };
 
-crate::trials![
-    metrics_count_what_happens,
-    labels_are_bounded,
-    metrics_are_off_unless_configured_and_alone_on_their_listener,
-    metrics_of_a_starting_service_are_answered,
-    requests_leave_one_line_each,
-    spans_follow_the_semantic_conventions,
-    broken_requests_leave_one_line_with_the_cause,
-    log_is_json_unless_a_person_reads_it,
-    trace_context_of_the_caller_is_taken_over,
-    spans_are_sent_to_the_collector,
-    collector_that_is_away_holds_nobody_up,
-];
-
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
@@ -73,6 +59,7 @@ fn series(text: &str) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+#[apply(trial)]
 async fn metrics_count_what_happens() {
     let deployment = Deployment::new().await;
     let (server, url) = measured(&deployment);
@@ -118,6 +105,7 @@ async fn metrics_count_what_happens() {
 }
 
 /// What cannot be counted in a process that goes well: rate limits, a full queue, a database that fails.
+#[apply(trial)]
 async fn labels_are_bounded() {
     let app = TestApp::builder().usual_limits().setting("limits.refreshes_per_minute", "1").start().await;
     app.user("john", "my_password").await;
@@ -170,6 +158,7 @@ async fn labels_are_bounded() {
     assert_eq!(series["vestibule_database_errors_total{kind=\"other\"}"], "1");
 }
 
+#[apply(trial)]
 async fn metrics_are_off_unless_configured_and_alone_on_their_listener() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());
@@ -185,6 +174,7 @@ async fn metrics_are_off_unless_configured_and_alone_on_their_listener() {
     assert_eq!(posted.status(), 405);
 }
 
+#[apply(trial)]
 async fn metrics_of_a_starting_service_are_answered() {
     let app = TestApp::builder().starting().start().await;
     assert_eq!(app.get("/health/ready").send().await.status, 503);
@@ -205,6 +195,7 @@ fn usual(deployment: &Deployment) -> Server {
     Server::start(command)
 }
 
+#[apply(trial)]
 async fn requests_leave_one_line_each() {
     let deployment = Deployment::new().await;
     let server = usual(&deployment);
@@ -247,6 +238,7 @@ async fn requests_leave_one_line_each() {
 const CONVENTIONS: [&str; 6] =
     ["otel.name", "http.request.method", "http.request.method_original", "http.route", "url.path", "client.address"];
 
+#[apply(trial)]
 async fn spans_follow_the_semantic_conventions() {
     let deployment = Deployment::new().await;
     let server = usual(&deployment);
@@ -275,6 +267,7 @@ async fn spans_follow_the_semantic_conventions() {
     }
 }
 
+#[apply(trial)]
 async fn broken_requests_leave_one_line_with_the_cause() {
     let deployment = Deployment::new().await;
     let server = usual(&deployment);
@@ -306,6 +299,7 @@ async fn on_a_terminal(folder: &tempfile::TempDir) -> String {
     String::from_utf8(seen[..length].to_vec()).unwrap()
 }
 
+#[apply(trial)]
 async fn log_is_json_unless_a_person_reads_it() {
     let folder = tempfile::TempDir::new().unwrap();
     let seen = on_a_terminal(&folder).await;
@@ -325,6 +319,7 @@ async fn log_is_json_unless_a_person_reads_it() {
     }
 }
 
+#[apply(trial)]
 async fn trace_context_of_the_caller_is_taken_over() {
     let deployment = Deployment::new().await;
     let server = usual(&deployment);
@@ -361,6 +356,7 @@ fn attributes(span: &Span) -> BTreeMap<String, String> {
     pairs.map(|pair| (pair.key.clone(), pair.value.iter().flat_map(|value| &value.value).map(text).collect())).collect()
 }
 
+#[apply(trial)]
 async fn spans_are_sent_to_the_collector() {
     let (sender, sent) = mpsc::channel();
     let url = collector::start(move |spans| sender.send(spans.to_vec()).unwrap());
@@ -407,6 +403,7 @@ async fn spans_are_sent_to_the_collector() {
     assert!(deployment.logs().contains(&hex(&registered.unwrap().trace_id)));
 }
 
+#[apply(trial)]
 async fn collector_that_is_away_holds_nobody_up() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();

@@ -12,14 +12,6 @@ use crate::{
     support::contract::{Walked, operations},
 };
 
-crate::trials![
-    every_file_says_what_it_is,
-    files_stay_short,
-    readme_names_every_operation,
-    sql_is_written_in_one_file_s111,
-    secrets_are_compared_in_constant_time_s14,
-];
-
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Files longer than this are split by topic.
 const MAX_LINES: usize = 450;
@@ -55,6 +47,7 @@ fn imports(text: &str) -> String {
     Source::parse(text).unwrap().imports().collect::<Vec<_>>().join("\n")
 }
 
+#[apply(trial)]
 async fn sql_is_written_in_one_file_s111() {
     for file in ["src", "migration/src"].iter().flat_map(|folder| sources(&Path::new(ROOT).join(folder))) {
         let text = fs::read_to_string(&file).unwrap();
@@ -80,6 +73,7 @@ async fn sql_is_written_in_one_file_s111() {
 const EARLY_END: &str =
     r"(\.expose\(\)|\b(mac|tag|digest|secret|token)(\(\))?) *[=!]= |[=!]= *[&*]?\w+(\.\w+)*\.expose\(\)";
 
+#[apply(trial)]
 async fn secrets_are_compared_in_constant_time_s14() {
     for file in sources(&Path::new(ROOT).join("src")) {
         let found = breaches(&fs::read_to_string(&file).unwrap(), EARLY_END);
@@ -97,6 +91,7 @@ async fn secrets_are_compared_in_constant_time_s14() {
     assert_eq!(comparable, ["PasswordHash", "SecretDigest"]);
 }
 
+#[apply(trial)]
 async fn every_file_says_what_it_is() {
     for file in all_sources() {
         let text = fs::read_to_string(&file).unwrap();
@@ -104,6 +99,7 @@ async fn every_file_says_what_it_is() {
     }
 }
 
+#[apply(trial)]
 async fn files_stay_short() {
     for file in all_sources() {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
@@ -111,6 +107,7 @@ async fn files_stay_short() {
     }
 }
 
+#[apply(trial)]
 async fn readme_names_every_operation() {
     let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
     for Walked { method, path, .. } in operations() {

@@ -26,13 +26,6 @@ use vestibule::server::DeadlineSettings;
 
 use crate::support::{TestApp, app};
 
-crate::trials![
-    both_protocols_are_spoken_over_tls_s83,
-    clear_text_and_silence_end_before_the_first_request_s78,
-    changed_certificate_is_read_and_a_broken_one_is_not,
-    unusable_pairs_stop_the_start,
-];
-
 /// A self-signed certificate.
 struct Made {
     certificate: CertificateDer<'static>,
@@ -80,6 +73,7 @@ async fn get(stream: &mut TlsStream<TcpStream>) -> String {
     answer
 }
 
+#[apply(trial)]
 async fn both_protocols_are_spoken_over_tls_s83() {
     let (folder, made) = (TempDir::new().unwrap(), make());
     write(&folder, &made.pem, &made.key);
@@ -98,6 +92,7 @@ async fn both_protocols_are_spoken_over_tls_s83() {
     assert!(connect(&app, &made, "http/1.0").await.is_err(), "no protocol in common");
 }
 
+#[apply(trial)]
 async fn clear_text_and_silence_end_before_the_first_request_s78() {
     let (folder, made) = (TempDir::new().unwrap(), make());
     write(&folder, &made.pem, &made.key);
@@ -113,6 +108,7 @@ async fn clear_text_and_silence_end_before_the_first_request_s78() {
     }
 }
 
+#[apply(trial)]
 async fn changed_certificate_is_read_and_a_broken_one_is_not() {
     let (folder, old, new) = (TempDir::new().unwrap(), make(), make());
     write(&folder, &old.pem, &old.key);
@@ -141,6 +137,7 @@ fn run(folder: &TempDir, url: &str, command: &[&str]) -> Output {
     binary.output().unwrap()
 }
 
+#[apply(trial)]
 async fn unusable_pairs_stop_the_start() {
     let (folder, made, other) = (TempDir::new().unwrap(), make(), make());
     app::write_key(&folder);

@@ -16,23 +16,6 @@ use vestibule::{domain::auth::authenticate::authenticate, secret::AccessToken};
 
 use crate::support::{TestApp, forge, forge::Forger, rounds};
 
-crate::trials![
-    forged_header_is_refused,
-    claims_are_checked_for_type_and_value,
-    other_claims_are_read_as_strictly,
-    lists_are_no_objects,
-    foreign_and_altered_signatures_are_refused,
-    times_are_held_against_the_services_clock,
-    one_token_has_one_spelling,
-    key_identifiers_are_only_looked_up_s53,
-    unsigned_tokens_are_refused_s50,
-    published_key_is_no_secret_s51,
-    keys_in_the_header_are_refused_s54,
-    degenerate_signatures_are_refused_s63,
-    every_changed_bit_is_seen_s64,
-    huge_tokens_cost_nothing_s61,
-];
-
 struct Bench {
     app: TestApp,
     forger: Forger,
@@ -69,6 +52,7 @@ impl Bench {
     }
 }
 
+#[apply(trial)]
 async fn forged_header_is_refused() {
     let bench = Bench::new().await;
     let (kid, claims) = (&bench.forger.kid, bench.claims.to_string());
@@ -105,6 +89,7 @@ async fn forged_header_is_refused() {
     }
 }
 
+#[apply(trial)]
 async fn claims_are_checked_for_type_and_value() {
     let bench = Bench::new().await;
     let now = bench.app.app.clock.now().seconds();
@@ -135,6 +120,7 @@ async fn claims_are_checked_for_type_and_value() {
     assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &twice)).await, "two sub");
 }
 
+#[apply(trial)]
 async fn other_claims_are_read_as_strictly() {
     let bench = Bench::new().await;
     let more = |value: &[u8]| [br#"{"scope":"#, value, b",", &bench.claims.to_string().into_bytes()[1..]].concat();
@@ -157,6 +143,7 @@ async fn other_claims_are_read_as_strictly() {
     }
 }
 
+#[apply(trial)]
 async fn lists_are_no_objects() {
     let bench = Bench::new().await;
     let names = ["iss", "sub", "aud", "client_id", "exp", "nbf", "iat", "jti", "sid"];
@@ -167,6 +154,7 @@ async fn lists_are_no_objects() {
     assert!(bench.accepts(&bench.forger.sign(&bench.forger.header(), &bench.claims.to_string())).await);
 }
 
+#[apply(trial)]
 async fn foreign_and_altered_signatures_are_refused() {
     let bench = Bench::new().await;
     let foreign = Forger::foreign(&bench.forger.kid).with_claims(&bench.claims);
@@ -196,6 +184,7 @@ async fn foreign_and_altered_signatures_are_refused() {
     assert!(!bench.accepts(&jane).await, "the session of another account");
 }
 
+#[apply(trial)]
 async fn times_are_held_against_the_services_clock() {
     let bench = Bench::new().await;
     let now = bench.app.app.clock.now().seconds();
@@ -212,6 +201,7 @@ async fn times_are_held_against_the_services_clock() {
     }
 }
 
+#[apply(trial)]
 async fn one_token_has_one_spelling() {
     let bench = Bench::new().await;
     let parts: Vec<&str> = bench.token.split('.').collect();
@@ -236,6 +226,7 @@ async fn one_token_has_one_spelling() {
     }
 }
 
+#[apply(trial)]
 async fn key_identifiers_are_only_looked_up_s53() {
     let bench = Bench::new().await;
     // Nothing but memory is asked: a database that is gone would make another answer.
@@ -250,6 +241,7 @@ async fn key_identifiers_are_only_looked_up_s53() {
     }
 }
 
+#[apply(trial)]
 async fn unsigned_tokens_are_refused_s50() {
     let bench = Bench::new().await;
     let claims = URL_SAFE_NO_PAD.encode(bench.claims.to_string());
@@ -278,6 +270,7 @@ fn forms_of(key: &Value) -> Vec<Vec<u8>> {
     texts.map(String::into_bytes).into_iter().chain(bytes).collect()
 }
 
+#[apply(trial)]
 async fn published_key_is_no_secret_s51() {
     let bench = Bench::new().await;
     let keys = bench.app.get("/.well-known/jwks.json").send().await;
@@ -292,6 +285,7 @@ async fn published_key_is_no_secret_s51() {
     }
 }
 
+#[apply(trial)]
 async fn keys_in_the_header_are_refused_s54() {
     let bench = Bench::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -313,6 +307,7 @@ async fn keys_in_the_header_are_refused_s54() {
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody asked for a key");
 }
 
+#[apply(trial)]
 async fn degenerate_signatures_are_refused_s63() {
     const ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
     const PRIME: &str = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
@@ -339,6 +334,7 @@ async fn degenerate_signatures_are_refused_s63() {
     }
 }
 
+#[apply(trial)]
 async fn every_changed_bit_is_seen_s64() {
     let app = TestApp::builder().setting("sessions.max_per_user", "2").start().await;
     app.user("john", "my_password").await;
@@ -360,6 +356,7 @@ async fn every_changed_bit_is_seen_s64() {
     }
 }
 
+#[apply(trial)]
 async fn huge_tokens_cost_nothing_s61() {
     let bench = Bench::new().await;
     let long = bench.altered("jti", &json!("x".repeat(9000)));

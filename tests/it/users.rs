@@ -14,17 +14,7 @@ use vestibule::{
 
 use crate::support::TestApp;
 
-crate::trials![
-    disabling_ends_sessions_and_enabling_does_not_revive_them,
-    new_password_ends_sessions,
-    deleting_leaves_no_rows,
-    deleting_beside_logins_ends_well,
-    accounts_are_found_by_id_and_by_any_spelling,
-    unknown_accounts_are_not_found,
-    operators_may_give_reserved_names,
-    operators_are_held_to_the_password_policy,
-];
-
+#[apply(trial)]
 async fn disabling_ends_sessions_and_enabling_does_not_revive_them() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;
@@ -37,6 +27,7 @@ async fn disabling_ends_sessions_and_enabling_does_not_revive_them() {
     app.token("john", "my_password").await;
 }
 
+#[apply(trial)]
 async fn new_password_ends_sessions() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;
@@ -51,6 +42,7 @@ async fn new_password_ends_sessions() {
     app.token("john", "another_password").await;
 }
 
+#[apply(trial)]
 async fn deleting_leaves_no_rows() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;
@@ -60,6 +52,7 @@ async fn deleting_leaves_no_rows() {
     app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
 }
 
+#[apply(trial)]
 async fn deleting_beside_logins_ends_well() {
     let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     let john = app.user("john", "my_password").await;
@@ -71,6 +64,7 @@ async fn deleting_beside_logins_ends_well() {
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
 
+#[apply(trial)]
 async fn accounts_are_found_by_id_and_by_any_spelling() {
     let app = TestApp::new().await;
     let john = app.user("Jöhn", "my_password").await;
@@ -82,6 +76,7 @@ async fn accounts_are_found_by_id_and_by_any_spelling() {
     assert_eq!(list_users(&app.app.db).await.unwrap().len(), 2);
 }
 
+#[apply(trial)]
 async fn unknown_accounts_are_not_found() {
     let app = TestApp::new().await;
     for who in ["nobody", "two words", "\u{0}", &UserId::random().to_string()] {
@@ -92,12 +87,14 @@ async fn unknown_accounts_are_not_found() {
     assert!(matches!(delete_user(&app.app, unknown).await, Err(ChangeUserError::NotFound)));
 }
 
+#[apply(trial)]
 async fn operators_may_give_reserved_names() {
     let closed = TestApp::builder().setting("registration.open", "false").start().await;
     closed.user("admin", "my_password").await;
     closed.token("admin", "my_password").await;
 }
 
+#[apply(trial)]
 async fn operators_are_held_to_the_password_policy() {
     let app = TestApp::new().await;
     let john = app.user("john", "my_password").await;

@@ -5,8 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::support::TestApp;
 
-crate::trials![published_key_verifies_a_token, keys_are_public_parts_only_and_may_be_kept, keys_outlive_the_database];
-
+#[apply(trial)]
 async fn published_key_verifies_a_token() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -19,6 +18,7 @@ async fn published_key_verifies_a_token() {
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message.as_bytes(), &signature).unwrap();
 }
 
+#[apply(trial)]
 async fn keys_are_public_parts_only_and_may_be_kept() {
     let app = TestApp::new().await;
     let keys = app.get("/.well-known/jwks.json").send().await;
@@ -34,6 +34,7 @@ async fn keys_are_public_parts_only_and_may_be_kept() {
     assert!(kid.is_ok_and(|kid| kid == app.app.keyring.current().published[0].id));
 }
 
+#[apply(trial)]
 async fn keys_outlive_the_database() {
     let app = TestApp::new().await;
     app.app.db.close().await.unwrap();

@@ -27,8 +27,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![clock_that_jumps_by_an_hour_signs_nobody_out_r20, hosts_90_seconds_apart_make_no_difference_r21];
-
 const HOUR: i64 = 60 * 60;
 const CALLERS: usize = 50;
 /// How often a test signs in, for each jump.
@@ -186,6 +184,7 @@ async fn followed(deployment: &Deployment, number: usize) {
     }
 }
 
+#[apply(trial)]
 async fn clock_that_jumps_by_an_hour_signs_nobody_out_r20() {
     let deployment = Deployment::new().await;
     let spent = Box::pin(signed_in_long_ago(&deployment)).await;
@@ -284,6 +283,7 @@ impl Exchange {
 }
 
 /// On SQLite, whose instances are on one host in earnest, only that nothing is accepted that is over.
+#[apply(trial)]
 async fn hosts_90_seconds_apart_make_no_difference_r21() {
     let deployment = Deployment::new().await;
     let spent = Box::pin(signed_in_long_ago(&deployment)).await;

@@ -13,14 +13,13 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![damaged_key_stops_the_start_r27, damaged_row_hurts_its_account_only_r28];
-
 /// A refusal at start that no wait would mend.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
 /// How long an answer about a damaged row may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// One letter of the master key, or one bit of a key that it seals, at another place each time.
+#[apply(trial)]
 async fn damaged_key_stops_the_start_r27() {
     let number = rounds(10, 100);
     let deployment = Deployment::new().await;
@@ -116,6 +115,7 @@ const DAMAGES: [(&str, &str); 20] = [
     ("session", "idle_expires_at = 9223372036854775807, expires_at = -9223372036854775808"),
 ];
 
+#[apply(trial)]
 async fn damaged_row_hurts_its_account_only_r28() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());

@@ -24,12 +24,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![
-    disk_is_full_r8;
-    on Servers: database_can_only_be_read_r8,;
-    on SQLite: file_can_only_be_read_r8,
-];
-
 const OWNERS: usize = 16;
 const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
 
@@ -87,6 +81,7 @@ fn tell(scenario: &'static str, tally: &Tally, recovery: Duration, more: String)
     assert!(recovery < RECOVERY_LIMIT, "{recovery:?}");
 }
 
+#[apply(trial)]
 async fn disk_is_full_r8() {
     let volume = volume();
     let deployment = Deployment::new_in(&volume).await.on_one_port();
@@ -122,6 +117,8 @@ async fn disk_is_full_r8() {
 }
 
 /// A server that takes no writes, as one does that has become a replica.
+#[apply(trial)]
+#[on(Servers)]
 async fn database_can_only_be_read_r8() {
     let deployment = Deployment::new().await.on_one_port();
     let server = Server::start(deployment.command());
@@ -160,6 +157,8 @@ async fn database_can_only_be_read_r8() {
 }
 
 /// Its own process may not write to the file any more: connections from now on only read.
+#[apply(trial)]
+#[on(SQLite)]
 async fn file_can_only_be_read_r8() {
     let deployment = Deployment::new().await.on_one_port();
     // Root may write to any file, unless it gives that up.

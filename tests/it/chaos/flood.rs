@@ -26,12 +26,6 @@ use crate::support::{
     usage::Usage,
 };
 
-crate::trials![
-    login_flood_is_shed_r16,
-    flood_of_made_up_tokens_holds_nobody_up_r16;
-    on SQLite: abandoned_logins_are_not_hashed_r16,
-];
-
 const CLIENTS: usize = 1000;
 /// Every so many clients one has an account and its password; the names of the others are nobody's.
 const OWNERS: usize = 4;
@@ -137,6 +131,7 @@ fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Durat
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(clients)
 }
 
+#[apply(trial)]
 async fn login_flood_is_shed_r16() {
     let shed = flooded(logins).await;
     shed.tell("login flood");
@@ -144,6 +139,7 @@ async fn login_flood_is_shed_r16() {
     assert!(!shed.times(&[503]).is_empty(), "there are more than it can hash");
 }
 
+#[apply(trial)]
 async fn flood_of_made_up_tokens_holds_nobody_up_r16() {
     let shed = flooded(made_up_tokens).await;
     shed.tell("flood of made-up refresh tokens");
@@ -221,6 +217,8 @@ impl Shed {
 
 /// Clients fill the queue and leave: then hardly more is computed than for the next one who signs in. How much is, shows
 /// by what the processor has worked.
+#[apply(trial)]
+#[on(SQLite)]
 async fn abandoned_logins_are_not_hashed_r16() {
     let (clients, queue) = (200, 150);
     let deployment = Deployment::new().await;

@@ -22,12 +22,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![
-    service_is_killed_r1,
-    service_is_killed_while_it_migrates_r10;
-    on Servers: database_is_killed_r1,
-];
-
 const OWNERS: usize = 16;
 /// When a process is killed after the load has begun: at the earliest, and how much later at most.
 const EARLIEST: Duration = Duration::from_millis(200);
@@ -51,6 +45,7 @@ pub(super) async fn damage(rows: &DatabaseConnection) -> Option<String> {
     texts.into_iter().find(|text| text != good)
 }
 
+#[apply(trial)]
 async fn service_is_killed_r1() {
     let deployment = Deployment::new().await.on_one_port();
     let (number, mut tally, mut recovery) = (rounds(5, 100), Tally::default(), Duration::ZERO);
@@ -72,6 +67,8 @@ async fn service_is_killed_r1() {
     assert_eq!(damage, None);
 }
 
+#[apply(trial)]
+#[on(Servers)]
 async fn database_is_killed_r1() {
     let engine = Engine::get();
     let deployment = Deployment::new().await.on_one_port();
@@ -111,6 +108,7 @@ fn tell(scenario: &'static str, rounds: usize, tally: &Tally, recovery: Duration
 }
 
 /// Starts on an empty database that are killed at some moment; each next one must finish what was begun.
+#[apply(trial)]
 async fn service_is_killed_while_it_migrates_r10() {
     let whole = {
         let deployment = Deployment::new().await;

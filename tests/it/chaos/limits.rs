@@ -29,14 +29,12 @@ use crate::support::{
     usage::Usage,
 };
 
-crate::trials![;
-    on SQLite: panics_cost_one_request_each_r19, full_table_of_files_starves_nobody_r23,
-];
-
 /// How many requests panic at once.
 const PARALLEL: usize = 10;
 
 /// Logins panic, each at another moment, before, in and after what they ask of the database; everybody else is served.
+#[apply(trial)]
+#[on(SQLite)]
 async fn panics_cost_one_request_each_r19() {
     let app = TestApp::builder().fault(Fault::PanicIn("/login")).start().await;
     let john = json!({ "username": "john", "password": "my_password" });
@@ -118,6 +116,8 @@ async fn newcomer(address: SocketAddr, patience: Duration) -> Option<Duration> {
     Some(begun.elapsed())
 }
 
+#[apply(trial)]
+#[on(SQLite)]
 async fn full_table_of_files_starves_nobody_r23() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command_by(&["sh", "-c", &format!("ulimit -n {FILES} && exec \"$0\"")]));

@@ -14,14 +14,14 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![parallel_writers_are_all_served_r7, parallel_writers_of_two_instances_are_all_served_r7];
-
 const WRITERS: usize = 64;
 
+#[apply(trial)]
 async fn parallel_writers_are_all_served_r7() {
     writers_are_served::<1>("64 parallel writers", rounds(5, 60)).await;
 }
 
+#[apply(trial)]
 async fn parallel_writers_of_two_instances_are_all_served_r7() {
     writers_are_served::<2>("64 parallel writers, two instances", rounds(2, 60)).await;
 }

@@ -26,33 +26,16 @@ use std::{
     time::Duration,
 };
 
-use libtest_mimic::Trial;
-
-/// The scenarios, where the suite that gives them a machine has asked for them.
+/// Returns whether a test runs. Scenarios run only in the suite that gives them a machine, and those behind a proxy only
+/// where there is one; the suite says so if there is none.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
-pub(crate) fn trials() -> Vec<Trial> {
-    if env::var_os("TEST_CHAOS").is_none() {
-        return Vec::new();
+pub(crate) fn runs(test: &str) -> bool {
+    match test.strip_prefix("chaos::") {
+        Some(scenario) => {
+            env::var_os("TEST_CHAOS").is_some() && (!scenario.starts_with("rolling::") || proxy::program().is_some())
+        }
+        None => true,
     }
-    // Where there is no proxy, the suite says so.
-    let rolling = proxy::program().map_or_else(Vec::new, |_| rolling::trials());
-    [
-        clocks::trials(),
-        damage::trials(),
-        disk::trials(),
-        flood::trials(),
-        kill::trials(),
-        limits::trials(),
-        load::trials(),
-        outage::trials(),
-        rolling,
-        soak::trials(),
-        stop::trials(),
-        upgrade::trials(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// A number below `limit`, another one each time.

@@ -19,13 +19,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![
-    failing_look_ups_let_nobody_in_r5,
-    database_is_held_for_a_moment_r6,
-    database_is_held_for_long_r6;
-    on Servers: database_is_down_at_start_r2, database_vanishes_and_returns_r3, database_hangs_r4,
-];
-
 const OWNERS: usize = 16;
 /// How long a refusal may take: on a network, and on SQLite, which waits for other processes longer.
 const NETWORK_LIMIT: Duration = Duration::from_secs(3);
@@ -38,6 +31,8 @@ fn outage() -> Duration {
     Duration::from_secs(rounds(4, 30) as u64)
 }
 
+#[apply(trial)]
+#[on(Servers)]
 async fn database_is_down_at_start_r2() {
     let engine = Engine::get();
     let number = rounds(2, 5);
@@ -83,11 +78,15 @@ struct Outage {
     end: fn(&Engine),
 }
 
+#[apply(trial)]
+#[on(Servers)]
 async fn database_vanishes_and_returns_r3() {
     let outage = Outage { id: "R3", scenario: "database vanishes", begin: Engine::kill, end: Engine::start };
     goes_on_without_a_database(outage).await;
 }
 
+#[apply(trial)]
+#[on(Servers)]
 async fn database_hangs_r4() {
     let outage = Outage { id: "R4", scenario: "database hangs (SIGSTOP)", begin: Engine::pause, end: Engine::resume };
     goes_on_without_a_database(outage).await;
@@ -134,6 +133,7 @@ async fn goes_on_without_a_database(Outage { id, scenario, begin, end }: Outage)
 }
 
 /// Each table that is asked before somebody is let in goes missing while the right and the wrong ones knock.
+#[apply(trial)]
 async fn failing_look_ups_let_nobody_in_r5() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());
@@ -181,6 +181,7 @@ async fn failing_look_ups_let_nobody_in_r5() {
     server.stop();
 }
 
+#[apply(trial)]
 async fn database_is_held_for_a_moment_r6() {
     // On a network a row that is locked is waited for no longer than a second.
     let held = if Engine::find().is_none() { Duration::from_secs(3) } else { Duration::from_millis(500) };
@@ -189,6 +190,7 @@ async fn database_is_held_for_a_moment_r6() {
     assert_eq!(failed, 0, "refused");
 }
 
+#[apply(trial)]
 async fn database_is_held_for_long_r6() {
     let held = Duration::from_secs(rounds(8, 30) as u64);
     let (figures, failed) = held_by_another("R6", "held by another writer for long", held).await;

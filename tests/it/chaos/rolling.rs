@@ -29,8 +29,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![instances_are_replaced_behind_a_proxy_r18];
-
 const OWNERS: usize = 8;
 const READERS: usize = 4;
 /// The pause of a reader between two requests.
@@ -111,6 +109,7 @@ async fn stop(server: Server) -> Leaving {
     leaving
 }
 
+#[apply(trial)]
 async fn instances_are_replaced_behind_a_proxy_r18() {
     let deployment = Deployment::new().await;
     let addresses = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], unused_port())));

@@ -16,8 +16,6 @@ use crate::support::{
     usage::Usage,
 };
 
-crate::trials![nothing_grows_under_a_mixed_load_r17];
-
 const OWNERS: usize = 8;
 const SAMPLES: u32 = 200;
 /// By how much files may differ: connections to the database come and go.
@@ -45,6 +43,7 @@ fn slope(samples: &[Sample], value: impl Fn(&Sample) -> u32) -> f64 {
     rise / mean(&|sample| (sample.minutes - time).powi(2))
 }
 
+#[apply(trial)]
 async fn nothing_grows_under_a_mixed_load_r17() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());

@@ -22,10 +22,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![;
-    on SQLite: stuck_clients_do_not_hold_the_stop_up_r18,
-];
-
 const DELAY: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(4);
 const SLACK: Duration = Duration::from_secs(2);
@@ -105,6 +101,8 @@ async fn read_slowly(address: SocketAddr) -> u16 {
 }
 
 /// Those who are stuck cannot hold it up for longer than is configured, and those who are not can finish.
+#[apply(trial)]
+#[on(SQLite)]
 async fn stuck_clients_do_not_hold_the_stop_up_r18() {
     let (number, mut longest, mut finished) = (rounds(1, 10), Duration::ZERO, 0);
     for _ in 0..number {

@@ -16,8 +16,6 @@ use crate::support::{
     rounds,
 };
 
-crate::trials![schema_of_the_next_version_hurts_nobody_r11, older_version_refuses_a_newer_schema_r12];
-
 const OWNERS: usize = 16;
 const NEXT: &str = "m20990101_000001_next";
 /// How long the older instances serve on before and after.
@@ -47,6 +45,7 @@ async fn migrate_to_the_next(rows: &DatabaseConnection) {
     }
 }
 
+#[apply(trial)]
 async fn schema_of_the_next_version_hurts_nobody_r11() {
     let (number, mut whole) = (rounds(2, 20), Tally::default());
     for _ in 0..number {
@@ -78,6 +77,7 @@ async fn schema_of_the_next_version_hurts_nobody_r11() {
     whole.is_answered(&GOOD);
 }
 
+#[apply(trial)]
 async fn older_version_refuses_a_newer_schema_r12() {
     let deployment = Deployment::new().await;
     Server::start(deployment.command()).stop();

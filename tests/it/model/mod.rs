@@ -12,8 +12,6 @@ use std::sync::{Arc, Mutex};
 use self::driver::Tally;
 use crate::support::{database, property, rounds};
 
-crate::trials![sessions_do_as_the_model_says];
-
 /// What the services of this test are configured to, in seconds.
 const ACCESS: u64 = 120;
 const GRACE: u64 = 30;
@@ -47,6 +45,7 @@ const SEEN: [&str; 21] = [
     "created again",
 ];
 
+#[apply(trial)]
 async fn sessions_do_as_the_model_says() {
     // A database of its own for each sequence takes longer on a server.
     let sequences = rounds(40, if database::server().is_some() { 150 } else { 1000 });

@@ -20,13 +20,6 @@ use self::{
     rules::{NAMES, ORDERS, circles, forbidden, upward},
 };
 
-crate::trials![
-    modules_do_not_depend_on_each_other_in_a_circle,
-    modules_use_only_modules_below_them,
-    names_stand_only_where_they_may,
-    every_source_file_belongs_to_a_crate,
-];
-
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The sources of the library, the binary and the migrations.
@@ -55,18 +48,22 @@ fn assert_none(found: &[String]) {
     assert!(found.is_empty(), "{} found:\n{}", found.len(), found.join("\n"));
 }
 
+#[apply(trial)]
 async fn modules_do_not_depend_on_each_other_in_a_circle() {
     assert_none(&circles(&sources()));
 }
 
+#[apply(trial)]
 async fn modules_use_only_modules_below_them() {
     assert_none(&upward(&sources(), &ORDERS));
 }
 
+#[apply(trial)]
 async fn names_stand_only_where_they_may() {
     assert_none(&forbidden(&sources(), &NAMES));
 }
 
+#[apply(trial)]
 async fn every_source_file_belongs_to_a_crate() {
     assert_none(&sources().problems);
 }

@@ -5,22 +5,6 @@ use super::{
     rules::{self, NAMES, ORDERS},
 };
 
-crate::trials![
-    finds_a_circle_of_two_files,
-    finds_a_circle_through_a_reexport,
-    finds_a_circle_that_only_folders_make,
-    finds_a_child_that_names_its_ancestor,
-    counts_separate_circles_once_each,
-    finds_an_upward_edge_in_every_form,
-    finds_an_upward_edge_inside_a_folder,
-    finds_an_upward_edge_between_neighbours,
-    finds_a_module_without_a_place_in_the_order,
-    finds_a_forbidden_name_in_every_form,
-    finds_the_library_named_by_the_migrations,
-    finds_a_file_that_no_module_declares,
-    accepts_a_clean_tree,
-];
-
 /// A tree of planted files below `src`, which must be whole.
 #[track_caller]
 fn planted<const N: usize>(files: [(&str, &str); N]) -> Tree {
@@ -35,6 +19,7 @@ fn circles(tree: &Tree) -> Vec<String> {
     found.iter().map(|circle| circle.lines().next().unwrap().to_owned()).collect()
 }
 
+#[apply(trial)]
 async fn finds_a_circle_of_two_files() {
     let tree = planted([
         ("lib.rs", "mod a; mod b;"),
@@ -48,6 +33,7 @@ async fn finds_a_circle_of_two_files() {
     );
 }
 
+#[apply(trial)]
 async fn finds_a_circle_through_a_reexport() {
     let tree = planted([
         ("lib.rs", "mod a; mod b; mod c;"),
@@ -58,6 +44,7 @@ async fn finds_a_circle_through_a_reexport() {
     assert_eq!(circles(&tree), ["src/a.rs → src/b.rs → src/c.rs → src/a.rs"]);
 }
 
+#[apply(trial)]
 async fn finds_a_circle_that_only_folders_make() {
     let tree = planted([
         ("lib.rs", "mod a; mod b;"),
@@ -80,6 +67,7 @@ async fn finds_a_circle_that_only_folders_make() {
     assert_eq!(circles(&tree), ["src/deep/a/ → src/deep/b.rs → src/deep/a/"]);
 }
 
+#[apply(trial)]
 async fn finds_a_child_that_names_its_ancestor() {
     for (import, text) in [
         ("a reexport", "pub mod one; pub mod two; pub use self::one::One;"),
@@ -97,6 +85,7 @@ async fn finds_a_child_that_names_its_ancestor() {
     assert_eq!(circles(&tree), ["src/a.rs → src/main.rs → src/a.rs"]);
 }
 
+#[apply(trial)]
 async fn counts_separate_circles_once_each() {
     let tree = planted([
         ("lib.rs", "mod a; mod b; mod c; mod d; mod e;"),
@@ -110,6 +99,7 @@ async fn counts_separate_circles_once_each() {
     assert!(rules::circles(&tree)[0].ends_with("(1 more depend on these and are depended on by them)"));
 }
 
+#[apply(trial)]
 async fn finds_an_upward_edge_in_every_form() {
     for text in [
         "use crate::domain::user::User;",
@@ -145,6 +135,7 @@ async fn finds_an_upward_edge_in_every_form() {
     }
 }
 
+#[apply(trial)]
 async fn finds_an_upward_edge_inside_a_folder() {
     let tree = planted([
         ("lib.rs", "pub mod domain;"),
@@ -161,12 +152,14 @@ async fn finds_an_upward_edge_inside_a_folder() {
     );
 }
 
+#[apply(trial)]
 async fn finds_an_upward_edge_between_neighbours() {
     let tree = planted([("lib.rs", "mod api; mod server;"), ("api.rs", "use crate::server;"), ("server.rs", "")]);
     let found = rules::upward(&tree, &ORDERS);
     assert_eq!(found, ["api is not above server: src/api.rs:1 names crate::server (src/server.rs)"]);
 }
 
+#[apply(trial)]
 async fn finds_a_module_without_a_place_in_the_order() {
     let tree = planted([
         ("lib.rs", "mod domain; mod clock; mod helpers;"),
@@ -184,6 +177,7 @@ async fn finds_a_module_without_a_place_in_the_order() {
     );
 }
 
+#[apply(trial)]
 async fn finds_a_forbidden_name_in_every_form() {
     for (file, text) in [
         ("domain.rs", "use poem::Response;"),
@@ -225,6 +219,7 @@ async fn finds_a_forbidden_name_in_every_form() {
     assert_eq!(found, ["src/cli.rs:2: only jobs, domain, store, entity may name vestibule::entity"]);
 }
 
+#[apply(trial)]
 async fn finds_the_library_named_by_the_migrations() {
     let tree = Tree::from([
         ("migration/src/lib.rs", "mod first;"),
@@ -233,6 +228,7 @@ async fn finds_the_library_named_by_the_migrations() {
     assert_eq!(rules::forbidden(&tree, &NAMES), ["migration/src/first.rs:1: migration may not name vestibule"]);
 }
 
+#[apply(trial)]
 async fn finds_a_file_that_no_module_declares() {
     let tree = Tree::from([("src/lib.rs", "mod a;"), ("src/b.rs", ""), ("src/main.rs", "fn main() {")]);
     let [missing, unparsed, unused] = &tree.problems[..] else { panic!("{:?}", tree.problems) };
@@ -241,6 +237,7 @@ async fn finds_a_file_that_no_module_declares() {
     assert_eq!(unused, "no module declares src/b.rs");
 }
 
+#[apply(trial)]
 async fn accepts_a_clean_tree() {
     let tree = planted([
         (
