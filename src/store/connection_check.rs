@@ -1,91 +1,45 @@
-//! Checks of connections that go back to the pool.
-//!
-//! A connection can come back in a state that sqlx does not know about. It would fail the next request, or on SQLite
-//! keep the write lock. Each check names the scenarios of `tests/it/chaos` and the tests that need it.
+//! Closes connections that may be broken instead of returning them to the pool.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, Sqlite, SqliteConnection, pool::PoolOptions};
+use sqlx::{Database, pool::PoolOptions};
 
-/// How long after a failure or a cancellation the returned connections are checked.
+/// How long after a failure the connections that come back are closed.
 const SUSPICION: Duration = Duration::from_secs(1);
-/// How long a connection may take to answer a ping.
-const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Decides whether a returned connection may be used again.
+///
+/// After a failure, all connections that come back within a second are closed, because it is not known which of them
+/// failed. sqlx checks only that a connection responds. Needed by:
+///
+/// - A full disk (R8, `chaos::disk::disk_is_full_r8`, `pool::full_database_is_not_held_by_what_failed`). SQLite rolls the
+///   transaction back by itself, and sqlx does not notice. The next transaction would begin inside the old one and keep
+///   the write lock.
+/// - A late response (`pool::overdue_work_is_left_and_its_connection_closed`). The connection would be reused while the
+///   database still works on the abandoned statement.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ConnectionCheck(Arc<Suspicions>);
-
-#[derive(Debug, Default)]
-struct Suspicions {
-    /// When work last missed its deadline, or found the database unavailable.
-    failure: Mutex<Option<Instant>>,
-    /// When a caller last abandoned its work.
-    cancellation: Mutex<Option<Instant>>,
-}
+pub(super) struct ConnectionCheck(Arc<Mutex<Option<Instant>>>);
 
 impl ConnectionCheck {
-    /// Closes the connections that come back within the next second.
+    /// Records that work missed its deadline, or found the database unavailable.
     pub(super) fn record_failure(&self) {
-        record(&self.0.failure);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Pings the connections that come back within the next second.
-    pub(super) fn record_cancellation(&self) {
-        record(&self.0.cancellation);
-    }
-
-    /// Checks each connection that goes back to a pool of a network database.
-    pub(super) fn install<D: sqlx::Database>(&self, pool: PoolOptions<D>) -> PoolOptions<D> {
+    /// Checks each connection that goes back to the pool.
+    pub(super) fn install<D: Database>(&self, pool: PoolOptions<D>) -> PoolOptions<D> {
         let check = self.clone();
-        pool.after_release(move |connection, _| {
-            let check = check.clone();
-            Box::pin(async move { Ok(check.may_reuse(connection).await) })
+        pool.after_release(move |_, _| {
+            let reuse = !check.has_failed_recently();
+            Box::pin(async move { Ok(reuse) })
         })
     }
 
-    /// Checks each connection that goes back to a pool of an SQLite file.
-    pub(super) fn install_on_sqlite(&self, pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
-        let check = self.clone();
-        pool.after_release(move |connection, _| {
-            let check = check.clone();
-            Box::pin(async move { Ok(check.may_reuse_sqlite(connection).await) })
-        })
+    fn has_failed_recently(&self) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() < SUSPICION)
     }
-
-    /// After a failure, all connections that come back are closed, because it is not known which of them failed. Needed
-    /// by: a hung database (R4), a database that became read-only (R8),
-    /// `pool::overdue_work_is_left_and_its_connection_closed`.
-    ///
-    /// After a cancellation, a connection has to answer a ping, because a response may still be under way on it. Needed
-    /// by: callers that leave before the response (R16, `chaos::flood::abandoned_logins_are_not_hashed_r16`).
-    async fn may_reuse<C: Connection>(&self, connection: &mut C) -> bool {
-        if is_recent(&self.0.failure) {
-            return false;
-        }
-        !is_recent(&self.0.cancellation) || responds(connection).await
-    }
-
-    /// SQLite rolls a transaction back by itself when the disk is full, and sqlx does not notice: the next transaction
-    /// would begin inside the old one and hold the write lock. Needed by: a full disk (R8,
-    /// `chaos::disk::disk_is_full_r8`), `pool::full_database_is_not_held_by_what_failed`.
-    async fn may_reuse_sqlite(&self, connection: &mut SqliteConnection) -> bool {
-        // The ping waits for earlier commands, a rollback among them.
-        !is_recent(&self.0.failure) && responds(connection).await && !connection.is_in_transaction()
-    }
-}
-
-async fn responds<C: Connection>(connection: &mut C) -> bool {
-    tokio::time::timeout(PING_TIMEOUT, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
-}
-
-fn record(time: &Mutex<Option<Instant>>) {
-    *time.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-}
-
-fn is_recent(time: &Mutex<Option<Instant>>) -> bool {
-    time.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last.elapsed() < SUSPICION)
 }

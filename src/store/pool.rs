@@ -52,7 +52,7 @@ impl Pool {
         let (postgres, mysql, sqlite) = (check.clone(), check.clone(), check.clone());
         options.map_sqlx_postgres_pool_opts(move |pool| postgres.install(pool));
         options.map_sqlx_mysql_pool_opts(move |pool| mysql.install(limit_statements(pool)));
-        options.map_sqlx_sqlite_pool_opts(move |pool| sqlite.install_on_sqlite(pool));
+        options.map_sqlx_sqlite_pool_opts(move |pool| sqlite.install(pool));
 
         let sqlite = is_sqlite(url.expose_secret());
         let counting = if sqlite { 1 } else { (max_connections as usize / 2).max(1) };
@@ -122,11 +122,7 @@ impl Pool {
     /// Runs a unit of work until its deadline. A write that misses the deadline may have been done or not.
     pub(super) async fn with_deadline<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
         let work = std::pin::pin!(work);
-        // Declared after the work: on cancellation the guard is dropped first, before the work returns its connection.
-        let mut guard = CancellationGuard { check: &self.check, completed: false };
-
         let outcome = within_budget(self.budget, Duration::ZERO, work).await;
-        guard.completed = true;
         if outcome.is_err() {
             self.record_failure();
         }
@@ -138,20 +134,6 @@ impl Pool {
         let span = tracing::debug_span!("query");
         let outcome = self.with_deadline(statement).instrument(span).await.flatten();
         outcome.inspect_err(|error| self.record_error(error))
-    }
-}
-
-/// Records a cancellation if it is dropped before the work has completed.
-struct CancellationGuard<'a> {
-    check: &'a ConnectionCheck,
-    completed: bool,
-}
-
-impl Drop for CancellationGuard<'_> {
-    fn drop(&mut self) {
-        if !self.completed {
-            self.check.record_cancellation();
-        }
     }
 }
 
