@@ -19,6 +19,9 @@ use tracing_subscriber::{
 
 /// The name of the service in traces.
 const SERVICE_NAME: &str = "vestibule";
+/// Directives before those of the settings, which can override them: sea-orm logs two lines for each migration, and
+/// `store::migrate` one for all.
+const QUIET_TARGETS: &str = "sea_orm_migration=warn";
 /// How long the export of the last spans may take when the process ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -86,7 +89,8 @@ fn logs_secrets(target: &str) -> bool {
 }
 
 fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &TelemetrySettings) -> Box<dyn Layer<S> + Send + Sync> {
-    let filter = EnvFilter::try_new(&settings.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(format!("{QUIET_TARGETS},{}", settings.log_filter));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     // With internal errors logged, a full disk would make the error message fail too, and panic inside a request.
     let layer = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
 

@@ -116,7 +116,7 @@ start_server() {
   shift
   mkdir -p "$folder"
   rm -f "$folder/server.out"
-  (cd "$folder" && exec env VESTIBULE_SERVER__LISTEN=127.0.0.1:0 VESTIBULE_SERVER__SHUTDOWN_DELAY=0s "$@" \
+  (cd "$folder" && exec env VESTIBULE_SERVER__LISTEN=127.0.0.1:0 "$@" \
     "$vestibule" >server.out 2>server.err) &
   server_pid=$!
   started+=("$server_pid")

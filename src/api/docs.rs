@@ -1,11 +1,13 @@
-//! The documentation: the OpenAPI document, and Swagger UI to read it.
+//! The documentation: the OpenAPI document, and Swagger UI to read it; and the front page, which leads there.
 
 use poem::{
-    Response, Route,
+    IntoResponse as _, Response, Route,
     endpoint::make_sync,
     get,
     http::{HeaderValue, header},
+    web::Redirect,
 };
+use serde_json::json;
 
 use super::document::Document;
 
@@ -35,12 +37,33 @@ const PAGE: [File; 6] = [
     ),
 ];
 
+/// The path of the front page.
+pub(super) const ROOT_PATH: &str = "/";
+
+/// The page with a trailing slash, which redirects to the page.
+const SLASH_PATH: &str = "/docs/";
+
+/// Returns the front page: a redirect to the documentation page, or the name and version of the service without it.
+pub(super) fn front_page(with_docs: bool) -> Response {
+    if with_docs {
+        return redirect("docs");
+    }
+    let body = json!({ "name": "Vestibule", "version": env!("CARGO_PKG_VERSION") });
+    Response::builder().content_type("application/json").body(body.to_string())
+}
+
+/// Redirects to a relative URL, which also works behind a proxy that adds a path prefix.
+fn redirect(target: &str) -> Response {
+    Redirect::temporary(target).into_response()
+}
+
 /// Adds the documentation page and the document to `routes`.
 pub(super) fn add_routes(routes: Route, document: &'static Document) -> Route {
     let documents = [
         (JSON_PATH, "application/json", document.json.as_bytes()),
         (YAML_PATH, "application/yaml; charset=utf-8", document.yaml.as_bytes()),
     ];
+    let routes = routes.at(SLASH_PATH, get(make_sync(|_| redirect("../docs"))));
     PAGE.into_iter().chain(documents).fold(routes, add_file)
 }
 
@@ -55,7 +78,11 @@ fn add_file(routes: Route, (path, media_type, content): File) -> Route {
     routes.at(path, get(make_sync(respond)))
 }
 
-/// Returns every path of the documentation. Each has the method GET only.
-pub fn paths() -> impl Iterator<Item = &'static str> {
-    PAGE.into_iter().map(|(path, ..)| path).chain([JSON_PATH, YAML_PATH])
+/// Returns the paths that are not operations: those of the documentation if `with_docs` is set, otherwise the front page.
+/// Each has the method GET only.
+pub fn paths(with_docs: bool) -> Vec<&'static str> {
+    if !with_docs {
+        return vec![ROOT_PATH];
+    }
+    PAGE.into_iter().map(|(path, ..)| path).chain([JSON_PATH, YAML_PATH, SLASH_PATH, ROOT_PATH]).collect()
 }

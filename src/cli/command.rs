@@ -19,7 +19,7 @@ use super::{
 
 /// The login service that a team puts in front of its own applications.
 #[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version = VERSION, after_help = EXIT_CODES)]
 struct Arguments {
     /// Read this file instead of vestibule.toml
     #[arg(long, global = true, value_name = "FILE")]
@@ -27,6 +27,8 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ", ", env!("BUILD_TARGET"), ")");
 
 const EXIT_CODES: &str = "\
 Settings come from vestibule.toml and from variables VESTIBULE_<SECTION>__<SETTING>, which win.
@@ -90,7 +92,7 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Migrate => with_config(file, Traces::Off, async |config| {
             startup::open_database(config, &Arc::default()).await?;
-            Ok(())
+            print_text("The database has the current schema.\n")
         }),
         Command::User(command) => with_app(file, async |app| user::run(app, command).await),
         Command::Keys(keys::Command::Generate) => keys::generate(),

@@ -1,6 +1,11 @@
 //! `vestibule serve`
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::{self, IsTerminal as _},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
@@ -33,7 +38,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
 
     let instance = Arc::new(Instance::default());
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
-    stop_on_signal(shutdown.clone(), config.server.shutdown_delay.get())?;
+    stop_on_signal(shutdown.clone(), config.server.shutdown_delay())?;
 
     let routes = http::routes(Arc::clone(&instance), document, config.docs.enabled);
     let endpoint = http::endpoint(routes, http::middleware_settings(&config.server), instance.metrics());
@@ -48,7 +53,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     };
     if let Some(app) = app {
         instance.set_app(Arc::clone(&app));
-        print_text(&start_message(config, &bound, metrics.address))?;
+        print_text(&start_message(config, &bound, metrics.address, io::stdout().is_terminal()))?;
         jobs::run(app, shutdown.stop).await;
     }
 

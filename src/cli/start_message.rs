@@ -4,8 +4,17 @@ use std::net::SocketAddr;
 
 use vestibule::config::Config;
 
-/// Returns the message: where the server is, how to create the first user, and what is open to the public.
-pub(super) fn start_message(config: &Config, bound: &[SocketAddr], metrics: Option<SocketAddr>) -> String {
+/// The example of the OpenAPI document.
+const EXAMPLE_CREDENTIALS: &str = r#"{"username": "john", "password": "my_password"}"#;
+
+/// Returns the message: where the server is, how to create the first user, and what is open to the public. A person at a
+/// terminal gets commands to copy.
+pub(super) fn start_message(
+    config: &Config,
+    bound: &[SocketAddr],
+    metrics: Option<SocketAddr>,
+    is_terminal: bool,
+) -> String {
     let issuer = config.server.issuer();
     let url = config.server.local_url(bound).unwrap_or_else(|| issuer.to_owned());
     let addresses = bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -19,7 +28,14 @@ pub(super) fn start_message(config: &Config, bound: &[SocketAddr], metrics: Opti
         add("metrics", &format!("http://{address}/metrics"));
     }
     add("database", &config.database.describe());
-    add("first user", first_user(config));
+    if is_terminal {
+        let curl = |path| format!("curl {url}{path} --json '{EXAMPLE_CREDENTIALS}'");
+        let add_user = if config.registration.open { curl("/register") } else { "vestibule user add john".to_owned() };
+        add("first user", &add_user);
+        add("log in", &curl("/login"));
+    } else {
+        add("first user", first_user(config));
+    }
     if url != issuer {
         add("issuer", &format!("{issuer}; set VESTIBULE_SERVER__PUBLIC_URL to the URL that clients use"));
     }

@@ -1,6 +1,6 @@
 //! `[server]`
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use ipnet::IpNet;
 use url::Url;
@@ -15,6 +15,8 @@ use super::{
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5000, [::1]:5000";
 const DEFAULT_PUBLIC_URL: &str = "http://localhost:5000";
+/// How long the server continues to serve after SIGTERM, unless it listens on loopback only.
+const DEFAULT_SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
 settings! {
     /// The HTTP server.
@@ -35,8 +37,9 @@ settings! {
         /// How many connections are served at once. The server uses fewer, and logs a warning, if the limit of open files
         /// (`ulimit -n`) allows no more.
         max_connections: Count<usize, 1, 1_000_000> = "1000",
-        /// How long the server continues to serve after SIGTERM, while `/health/ready` returns 503.
-        shutdown_delay: BoundedDuration<0, { 5 * MINUTE }> = "5s",
+        /// How long the server continues to serve after SIGTERM, while `/health/ready` returns 503. If unset, `5s`, or
+        /// `0s` if every address is loopback.
+        shutdown_delay: Option<BoundedDuration<0, { 5 * MINUTE }>> = "",
         /// How long requests in progress may take when the server stops.
         shutdown_timeout: BoundedDuration<0, { 5 * MINUTE }> = "25s",
         /// The networks of reverse proxies, such as `10.0.0.0/8`. The server takes the client IP from `Forwarded` and
@@ -66,6 +69,13 @@ impl Server {
         let port = bound.first()?.port();
         let differs = self.issuer() == DEFAULT_PUBLIC_URL && self.public_url.port() != Some(port);
         differs.then(|| format!("http://localhost:{port}"))
+    }
+
+    /// Returns how long the server continues to serve after SIGTERM. On loopback there is no proxy that needs time to
+    /// send requests elsewhere, and a script that restarts the server would find the port in use.
+    pub fn shutdown_delay(&self) -> Duration {
+        let default = if self.is_loopback() { Duration::ZERO } else { DEFAULT_SHUTDOWN_DELAY };
+        self.shutdown_delay.map_or(default, BoundedDuration::get)
     }
 
     /// Returns whether the addresses are the default ones.

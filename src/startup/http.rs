@@ -25,7 +25,7 @@ const OWN_FILES: u64 = 64;
 /// Files that SQLite has open for each connection: the database, its log and its index.
 const FILES_PER_DATABASE_CONNECTION: u64 = 3;
 
-/// The operation of requests for the documentation, in metrics and logs.
+/// The operation of requests for the documentation and the front page, in metrics and logs.
 const DOCS_OPERATION: &str = "docs";
 
 /// The routes of the service.
@@ -51,13 +51,11 @@ pub fn endpoint(routes: Routes, settings: MiddlewareSettings, metrics: &Arc<Metr
     server::wrap_routes(routes.endpoint, routes.table, settings, Arc::clone(metrics))
 }
 
-/// Lists the paths of the API and, if `docs` is set, of the documentation.
+/// Lists the paths of the API and of the documentation, or of the front page if `docs` is not set.
 fn route_table(document: &Document, docs: bool) -> RouteTable {
+    let get = (Method::GET, DOCS_OPERATION.to_owned());
     let mut paths = document.paths();
-    if docs {
-        let get = (Method::GET, DOCS_OPERATION.to_owned());
-        paths.extend(api::docs::paths().map(|path| (path.to_owned(), vec![get.clone()])));
-    }
+    paths.extend(api::docs::paths(docs).into_iter().map(|path| (path.to_owned(), vec![get.clone()])));
     let routes = paths.into_iter().map(|(template, operations)| server::Route { template, operations });
     RouteTable::new(routes.collect())
 }

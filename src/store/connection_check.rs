@@ -1,4 +1,4 @@
-//! Closes connections that may be broken instead of returning them to the pool.
+//! Closes connections that may be broken, and old ones, instead of returning them to the pool.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,6 +9,12 @@ use sqlx::{Database, pool::PoolOptions};
 
 /// How long after a failure the connections that come back are closed.
 const SUSPICION: Duration = Duration::from_secs(1);
+
+/// How old a connection becomes. New connections find a database that has moved, and give back memory.
+const MAX_AGE: Duration = Duration::from_mins(30);
+/// How long a connection may be idle before it is replaced. A firewall may have forgotten it, and a ping would wait for
+/// a response in vain.
+const MAX_IDLE: Duration = Duration::from_mins(10);
 
 /// Decides whether a returned connection may be used again.
 ///
@@ -29,13 +35,14 @@ impl ConnectionCheck {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Checks each connection that goes back to the pool.
+    /// Checks each connection that goes back to the pool or comes from it.
     pub(super) fn install<D: Database>(&self, pool: PoolOptions<D>) -> PoolOptions<D> {
         let check = self.clone();
-        pool.after_release(move |_, _| {
-            let reuse = !check.has_failed_recently();
+        pool.after_release(move |_, connection| {
+            let reuse = connection.age < MAX_AGE && !check.has_failed_recently();
             Box::pin(async move { Ok(reuse) })
         })
+        .before_acquire(|_, connection| Box::pin(async move { Ok(connection.idle_for < MAX_IDLE) }))
     }
 
     fn has_failed_recently(&self) -> bool {

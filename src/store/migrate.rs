@@ -76,7 +76,7 @@ async fn migrate_with_retry(db: &DatabaseConnection) -> Result<(), MigrateError>
     retry(TABLE_RETRY, || run_pending(db), is_table_in_use, |_, _| {}).await
 }
 
-/// Runs the pending migrations. Without any, it does not call the migrator, which would log each time.
+/// Runs the pending migrations, and logs how many they were.
 async fn run_pending<'c, C>(connection: &'c C) -> Result<(), MigrateError>
 where
     C: ConnectionTrait,
@@ -87,8 +87,10 @@ where
     if let Some(newer) = done.into_iter().find(|done| known.iter().all(|known| known.name() != done.version)) {
         return Err(MigrateError::Newer(newer.version));
     }
-    if Migrator::get_pending_migrations(connection).await?.is_empty() {
-        return Ok(());
+    let pending = Migrator::get_pending_migrations(connection).await?.len();
+    if pending > 0 {
+        Migrator::up(connection, None).await?;
+        tracing::info!(migrations = pending, "migrated the database to the current schema");
     }
-    Ok(Migrator::up(connection, None).await?)
+    Ok(())
 }

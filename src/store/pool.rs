@@ -121,6 +121,7 @@ impl Pool {
 
     /// Runs a unit of work until its deadline. A write that misses the deadline may have been done or not.
     pub(super) async fn with_deadline<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
+        // Pinned here, because the future is large and would be moved by value.
         let work = std::pin::pin!(work);
         let outcome = within_budget(self.budget, Duration::ZERO, work).await;
         if outcome.is_err() {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { argv } from "node:process";
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { FAULTS, plant } from "./faults.mjs";
 
@@ -269,11 +270,44 @@ await claim("password", async () => {
   assert.equal((await login.execute()).status, 200);
 });
 
+// What has too little contrast (WCAG 2, AA), on the page with an operation open, its response and its problem.
+async function poorContrast() {
+  const { violations } = await page.evaluate(`${axe.source}; axe.run({ runOnly: ["color-contrast"] })`);
+  return violations.flatMap(({ nodes }) => nodes.map((node) => `${node.target}: ${node.any[0].message}`));
+}
+
+for (const scheme of ["light", "dark"]) {
+  await claim(scheme, async () => {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.goto(`${service}/docs`);
+    await login.open();
+    await login.body.fill(JSON.stringify({ ...USER, password: NEW_PASSWORD }, null, 2));
+    if (!fault) assert.equal((await login.execute()).status, 200);
+    await listSessions.open();
+    await page.evaluate(() => scrollTo(0, 0));
+    await picture(page, `${scheme === "light" ? 15 : 16}-${scheme}`);
+    const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const [brightness] = background.match(/\d+/).map(Number);
+    assert.equal(brightness > 127, scheme === "light", `the background is ${background}`);
+    assert.deepEqual(await poorContrast(), []);
+  });
+}
+
+await claim("follows", async () => {
+  const shows = (dark) => document.documentElement.classList.contains("dark-mode") === dark;
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.goto(`${service}/docs`);
+  for (const scheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.waitForFunction(shows, scheme === "dark", { timeout: 5_000 });
+  }
+});
+
 await claim("narrow", async () => {
   await page.setViewportSize({ width: 400, height: 1400 });
   await page.goto(`${service}/docs`);
   await login.open();
-  await picture(page, "15-narrow");
+  await picture(page, "17-narrow");
   for (const operation of Object.values(operations)) {
     await operation.open();
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 400);

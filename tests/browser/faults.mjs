@@ -73,6 +73,26 @@ export const FAULTS = {
     change: (text) =>
       edited(text, ({ paths }) => (bodyOf(paths["/me/password"].post).example.current_password += "?")),
   },
+  "pale text": {
+    claims: ["light"],
+    path: "/docs/page.css",
+    change: (text) => `${text} .swagger-ui .opblock-summary-description { color: #bbb !important; }`,
+  },
+  "dark text on a dark page": {
+    claims: ["dark"],
+    path: "/docs/page.css",
+    change: (text) => text.replace("--bad: #ff9d94;", ""),
+  },
+  "a page that stays light": {
+    claims: ["dark"],
+    path: "/docs/init.js",
+    change: (text) => text.replace("dark.matches", "false"),
+  },
+  "a page that does not follow a change": {
+    claims: ["follows"],
+    path: "/docs/init.js",
+    change: (text) => text.replace("dark.addEventListener", "void "),
+  },
   "content wider than the window": {
     claims: ["narrow"],
     path: "/docs/page.css",

@@ -24,6 +24,7 @@ mod conflicts;
 mod cors;
 mod deploy;
 mod document;
+mod first_start;
 mod flipped;
 mod forwarded;
 mod harness;

@@ -176,7 +176,6 @@ async fn every_limit_is_an_example() {
 async fn unknown_paths_are_404() {
     let app = TestApp::new().await;
     for path in [
-        "/",
         "/nothing",
         "/login/",
         "/LOGIN",

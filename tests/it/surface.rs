@@ -342,7 +342,7 @@ async fn identifiers_are_random_s20() {
 }
 
 #[apply(trial)]
-async fn nothing_redirects_s85() {
+async fn no_operation_redirects_s85() {
     for operation in document().value["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap())
     {
         let statuses = operation.1["responses"].as_object().unwrap();

@@ -17,6 +17,12 @@ function followSession(response) {
   return response;
 }
 
+// Follows the colour scheme of the browser, also when it changes.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const followColours = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", followColours);
+followColours();
+
 const ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",

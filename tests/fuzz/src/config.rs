@@ -39,7 +39,7 @@ const SPANS: [Span; 14] = [
     ("server.request_timeout", |config| config.server.request_timeout.get(), SECOND, LONG),
     ("server.body_timeout", |config| config.server.body_timeout.get(), SECOND, LONG),
     ("server.idle_timeout", |config| config.server.idle_timeout.get(), SECOND, HOUR),
-    ("server.shutdown_delay", |config| config.server.shutdown_delay.get(), Duration::ZERO, LONG),
+    ("server.shutdown_delay", |config| config.server.shutdown_delay(), Duration::ZERO, LONG),
     ("server.shutdown_timeout", |config| config.server.shutdown_timeout.get(), Duration::ZERO, LONG),
     ("database.start_timeout", |config| config.database.start_timeout.get(), Duration::ZERO, DAY),
     ("tokens.access_lifetime", |config| config.tokens.access_lifetime.get(), Duration::from_secs(30), HOUR),

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use reqwest::{
     Client, Method,
     header::{HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
 };
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What sends requests.
 pub(super) fn patient() -> Client {
-    Client::builder().timeout(PATIENCE).build().unwrap()
+    Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap()
 }
 
 /// Asserts that a request did not fail because there was no answer for [`PATIENCE`]: an end is an answer, silence is none.

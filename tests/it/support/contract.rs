@@ -321,9 +321,9 @@ fn check_problem(answer: &Answer, place: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The documentation page and its files, and the document itself.
+/// The front page, the documentation page and its files, and the document itself.
 fn is_documentation(path: &str) -> bool {
-    path == "/docs" || path.starts_with("/docs/") || path.starts_with("/openapi.")
+    path == "/" || path == "/docs" || path.starts_with("/docs/") || path.starts_with("/openapi.")
 }
 
 /// What is outside the document: the documentation, unknown paths, other methods, questions of browsers.
@@ -331,6 +331,7 @@ fn outside(call: &Call, path: &str, answer: &Answer) -> Result<(), String> {
     let place = format!("{} {path} -> {} {}", call.method, answer.status, answer.text);
     match answer.status {
         200 => require!(is_documentation(path), "undocumented: {place}"),
+        307 => require!(matches!(path, "/" | "/docs/"), "undocumented: {place}"),
         204 => {
             let asks = call.method == "OPTIONS" && answer.headers.contains_key("access-control-allow-methods");
             require!(asks && answer.text.is_empty(), "undocumented: {place}");

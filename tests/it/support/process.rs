@@ -39,7 +39,7 @@ pub(crate) fn vestibule(folder: &TempDir) -> Command {
 
 fn settled(mut command: Command, folder: &TempDir) -> Command {
     command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(Settings::usual().with("server.shutdown_delay", "0s").variables());
+    command.envs(Settings::usual().variables());
     command
 }
 
