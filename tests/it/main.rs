@@ -26,6 +26,7 @@ mod deploy;
 mod document;
 mod flipped;
 mod forwarded;
+mod guides;
 mod harness;
 mod hashing;
 mod health;
