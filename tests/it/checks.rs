@@ -1,5 +1,5 @@
-//! The table of security checks in SECURITY.md: none is left out, and what it says to be tested is tested by tests that
-//! run. And the figures of the texts: each is the default of the code.
+//! The tables of checks: none is missing, and every test that they name runs. And the numbers in the guides: each is the
+//! default of the code.
 
 use std::{collections::BTreeSet, fs, ops::RangeInclusive, sync::OnceLock, time::Duration};
 
@@ -10,10 +10,22 @@ use vestibule::{
     startup::http,
 };
 
-use crate::support::Settings;
+use crate::support::{Settings, trial::Registered};
 
-/// The checks that the table has to name.
-const IDS: [RangeInclusive<u32>; 2] = [1..=94, 112..=121];
+/// A table of checks.
+struct Table {
+    file: &'static str,
+    /// The letter that ids begin with.
+    letter: char,
+    /// The numbers that the table has to name.
+    numbers: &'static [RangeInclusive<u32>],
+}
+
+const SECURITY: Table = Table { file: "tests/it/security-checks.md", letter: 'S', numbers: &[1..=94, 112..=121] };
+const RESILIENCE: Table =
+    Table { file: "tests/chaos/resilience-checks.md", letter: 'R', numbers: &[1..=13, 15..=23, 26..=28] };
+/// The figures of the resilience checks.
+const FIGURES: &str = "tests/chaos/RESULTS.md";
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -33,41 +45,49 @@ pub(crate) fn note(trials: &[Trial], arguments: &Arguments, partial: bool) {
     assert!(TESTS.set(names).is_ok(), "noted once");
 }
 
-/// The suites that `tests/run` knows.
-fn suites(script: &str) -> BTreeSet<String> {
+/// Returns the suites that `tests/run` knows.
+pub(crate) fn suites(script: &str) -> BTreeSet<String> {
     let lists = Regex::new(r"(?m)^(?:suites|by_name)=\(([^)]*)\)").unwrap();
     let names = lists.captures_iter(script).flat_map(|list| list.extract::<1>().1[0].split_whitespace());
     names.map(ToOwned::to_owned).collect()
 }
 
-/// What is wrong with the table of checks in a text.
-fn faults(text: &str, tests: &BTreeSet<String>, suites: &BTreeSet<String>) -> Vec<String> {
-    let row = Regex::new(r"(?m)^\| (S\d+) \| (.+?) \| (.*) \|$").unwrap();
-    let rows: Vec<_> = row.captures_iter(text).map(|row| [1, 2, 3].map(|cell| row[cell].to_owned())).collect();
-    let ids: Vec<_> = rows.iter().map(|[id, ..]| id.clone()).collect();
-    let expected: Vec<_> = IDS.into_iter().flatten().map(|number| format!("S{number}")).collect();
-    let mut faults = Vec::new();
-    for id in &expected {
-        match ids.iter().filter(|other| *other == id).count() {
-            0 => faults.push(format!("{id} is missing from the table of checks in SECURITY.md")),
-            1 => {}
-            times => faults.push(format!("{id} stands {times} times in the table of checks in SECURITY.md")),
+impl Table {
+    fn ids(&self) -> Vec<String> {
+        self.numbers.iter().cloned().flatten().map(|number| format!("{}{number}", self.letter)).collect()
+    }
+
+    /// Returns the faults of the table in a text.
+    fn faults(&self, text: &str, tests: &BTreeSet<String>, suites: &BTreeSet<String>) -> Vec<String> {
+        let Self { file, letter, .. } = self;
+        let row = Regex::new(&format!(r"(?m)^\| ({letter}\d+) \| (.+?) \| (.*) \|$")).unwrap();
+        let rows: Vec<_> = row.captures_iter(text).map(|row| [1, 2, 3].map(|cell| row[cell].to_owned())).collect();
+        let ids: Vec<_> = rows.iter().map(|[id, ..]| id.clone()).collect();
+        let expected = self.ids();
+        let mut faults = Vec::new();
+        for id in &expected {
+            match ids.iter().filter(|other| *other == id).count() {
+                0 => faults.push(format!("{id} is missing from {file}")),
+                1 => {}
+                times => faults.push(format!("{id} occurs {times} times in {file}")),
+            }
         }
+        let unknown = ids.iter().filter(|id| !expected.contains(id));
+        faults.extend(unknown.map(|id| format!("{id} is not a known check of {file}")));
+        let lines = text.lines().filter(|line| line.starts_with(&format!("| {letter}"))).count();
+        if lines != rows.len() {
+            faults.push(format!("{} rows do not have the form `| id | requirement | state |`", lines - rows.len()));
+        }
+        for [id, _, state] in &rows {
+            faults.extend(
+                state.split("; ").filter_map(|part| fault(part, tests, suites)).map(|fault| format!("{id}: {fault}")),
+            );
+        }
+        faults
     }
-    faults.extend(ids.iter().filter(|id| !expected.contains(id)).map(|id| format!("{id} is no check of the table's")));
-    let lines = text.lines().filter(|line| line.starts_with("| S")).count();
-    if lines != rows.len() {
-        faults.push(format!("{} rows are not of the form `| id | what it asks | state |`", lines - rows.len()));
-    }
-    for [id, _, state] in &rows {
-        faults.extend(
-            state.split("; ").filter_map(|part| fault(part, tests, suites)).map(|fault| format!("{id}: {fault}")),
-        );
-    }
-    faults
 }
 
-/// What is wrong with a state, or with a part of one that is both.
+/// Returns the fault of a state, or of a part of one that has two.
 fn fault(state: &str, tests: &BTreeSet<String>, suites: &BTreeSet<String>) -> Option<String> {
     if let Some(reason) = state.strip_prefix("not built yet:") {
         let named = reason.strip_prefix(" waits for ").is_some_and(|what| !what.trim().is_empty());
@@ -88,19 +108,19 @@ fn read(file: &str) -> String {
 
 #[apply(trial)]
 async fn every_check_is_tested_or_says_what_it_waits_for() {
-    let faults = faults(&read("SECURITY.md"), TESTS.get().unwrap(), &suites(&read("tests/run")));
+    let faults = SECURITY.faults(&read(SECURITY.file), TESTS.get().unwrap(), &suites(&read("tests/run")));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[apply(trial)]
 async fn planted_faults_of_the_table_are_found() {
-    let (text, tests, suites) = (read("SECURITY.md"), TESTS.get().unwrap(), suites(&read("tests/run")));
+    let (text, tests, suites) = (read(SECURITY.file), TESTS.get().unwrap(), suites(&read("tests/run")));
     assert!(suites.contains("it") && suites.contains("contract") && !suites.contains("tests"), "{suites:?}");
     let row = text.lines().find(|line| line.starts_with("| S1 |")).unwrap();
-    let with = |changed: &str| faults(&text.replace(row, changed), tests, &suites).join("\n");
+    let with = |changed: &str| SECURITY.faults(&text.replace(row, changed), tests, &suites).join("\n");
     assert!(with("").contains("S1 is missing"));
-    assert!(with(&format!("{row}\n{row}")).contains("S1 stands 2 times"));
-    assert!(with(&format!("{row}\n| S95 | anything | tested: `it` |")).contains("S95 is no check"));
+    assert!(with(&format!("{row}\n{row}")).contains("S1 occurs 2 times"));
+    assert!(with(&format!("{row}\n| S95 | anything | tested: `it` |")).contains("S95 is not a known check"));
     assert!(with("| S1 | anything | tested: `hashing::made_up`, `it` |").ends_with("is called hashing::made_up"));
     assert!(with("| S1 | anything | tested: `surfaces` |").ends_with("is called surfaces"));
     assert!(with("| S1 | anything | tested: `it` and more |").contains("no test and no suite"));
@@ -108,10 +128,44 @@ async fn planted_faults_of_the_table_are_found() {
     assert!(with("| S1 | anything | not built yet: |").contains("does not name what it waits for"));
     assert!(with("| S1 | anything | not built yet: waits for  |").contains("does not name what it waits for"));
     assert!(with("| S1 | anything | fine |").contains("is neither"));
-    assert!(with("| S1 | tested: `it` |").contains("1 rows are not of the form"));
+    assert!(with("| S1 | tested: `it` |").contains("1 rows do not have the form"));
     assert_eq!(with("| S1 | anything | tested: `it`; not built yet: waits for mail |"), "");
     let other = tests.iter().filter(|name| !row.contains(name.as_str())).cloned().collect();
-    assert!(faults(&text, &other, &suites).join("\n").contains("S1: no test"), "a test that does not run");
+    assert!(SECURITY.faults(&text, &other, &suites).join("\n").contains("S1: no test"), "a test that does not run");
+}
+
+/// Returns the names of all tests, also of those that only the suite `chaos` runs.
+fn registered() -> BTreeSet<String> {
+    let paths = inventory::iter::<Registered>.into_iter().map(|test| test.path);
+    paths.map(|path| path.split_once("::").map_or(path, |(_, name)| name).to_owned()).collect()
+}
+
+/// Returns the faults of the table of resilience checks, and the checks without figures and figures without a check.
+fn resilience_faults(table: &str, figures: &str) -> Vec<String> {
+    let mut faults = RESILIENCE.faults(table, &registered(), &BTreeSet::new());
+    let row = Regex::new(r"(?m)^\| (R\d+) \|").unwrap();
+    let measured: BTreeSet<_> = row.captures_iter(figures).map(|row| row[1].to_owned()).collect();
+    let expected: BTreeSet<_> = RESILIENCE.ids().into_iter().collect();
+    faults.extend(expected.difference(&measured).map(|id| format!("{id} has no figures in {FIGURES}")));
+    faults.extend(measured.difference(&expected).map(|id| format!("{id} of {FIGURES} is not in {}", RESILIENCE.file)));
+    faults
+}
+
+#[apply(trial)]
+async fn every_resilience_check_is_tested_and_measured() {
+    let (table, figures) = (read(RESILIENCE.file), read(FIGURES));
+    assert_eq!(resilience_faults(&table, &figures), Vec::<String>::new());
+    for (from, to, found) in [
+        ("| R9 |", "| R14 |", "R9 is missing"),
+        ("`chaos::load::parallel_writers_are_all_served_r7`", "`chaos::load::gone`", "is called chaos::load::gone"),
+        ("| R22 | slow", "| R22 slow", "do not have the form"),
+    ] {
+        assert!(table.contains(from), "{from}");
+        let faults = resilience_faults(&table.replace(from, to), &figures).join("\n");
+        assert!(faults.contains(found), "{faults}");
+    }
+    let unmeasured = resilience_faults(&table, &figures.replace("| R19 |", "| R24 |")).join("\n");
+    assert!(unmeasured.contains("R19 has no figures") && unmeasured.contains("R24 of"), "{unmeasured}");
 }
 
 const DAY: u64 = 24 * 60 * 60;
@@ -124,11 +178,15 @@ fn whole(duration: Duration, unit: u64) -> u64 {
     seconds / unit
 }
 
-/// What the README and SECURITY.md say with figures in it, where a default stands behind them.
-fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
+/// The guides that state defaults in words.
+const GUIDES: [&str; 3] = ["docs/api.md", "docs/operations.md", "docs/security-design.md"];
+
+/// Returns the sentences with numbers that each guide must contain, in the order of [`GUIDES`].
+fn sentences(config: &Config) -> [Vec<String>; GUIDES.len()] {
     let Config { server, sessions, passwords, limits, .. } = config;
     let grace = sessions.refresh_grace_period.get().as_secs();
     let [idle, lifetime] = [sessions.idle_lifetime(), sessions.lifetime.get()].map(|time| whole(time, DAY));
+    let sessions_per_user = sessions.max_per_user.get();
     let words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
     let access = words[usize::try_from(whole(config.tokens.access_lifetime.get(), 60)).unwrap()];
     let deadlines = http::server_settings(config, None).deadlines;
@@ -136,35 +194,42 @@ fn sentences(config: &Config) -> (Vec<String>, Vec<String>) {
     let (body, request) = (server.body_timeout.get().as_secs(), server.request_timeout.get().as_secs());
     let audit = whole(config.audit.retention.get(), DAY);
     let (known, networks) = (whole(limits.known_network_lifetime.get(), DAY), limits.known_networks.get());
-    let readme = vec![
-        format!(
-            "A client has {head} seconds to send the head of a request, including the TLS handshake, {body} seconds to \
-             send its body and {taken} seconds to read the response; an idle connection stays open for {kept} seconds"
-        ),
+    let hash = format!("argon2id ({} MiB, {} passes)", passwords.cost().memory_kib / 1024, passwords.cost().iterations);
+    let api = vec![
         format!("valid for {access} minutes"),
         format!("expires {idle} days after its last refresh, and {lifetime} days after its login"),
+        format!("A user has at most {sessions_per_user} live sessions"),
         format!("for {grace} seconds, as long as the successor has not been used"),
-        format!("argon2id ({} MiB, {} passes)", passwords.cost().memory_kib / 1024, passwords.cost().iterations),
+        format!("for up to {access} minutes by default"),
+        format!("server.max_body_size` ({} KiB by default)", server.max_body_size.bytes() / 1024),
+        hash.clone(),
+    ];
+    let operations = vec![
+        format!(
+            "| sends the head of a request, including the TLS handshake and everything before the protocol is known | \
+             {head} seconds | |"
+        ),
+        format!("| sends the body | {body} seconds | `server.body_timeout` |"),
+        format!("| waits for the response, counted from the head | {request} seconds | `server.request_timeout` |"),
+        format!("| reads the response | {taken} seconds | |"),
+        format!("| keeps a connection open without a request | {kept} seconds | `server.idle_timeout` |"),
         format!("in the last {known} days (at most {networks} networks)"),
         format!("Events are kept for {audit} days"),
+        format!("`database.max_connections` ({} by default)", config.database.max_connections.get()),
     ];
     let mut security = vec![
-        format!(
-            "{head} seconds for the head of a request (including the TLS handshake and everything before the protocol is \
-             known), {body} for its body, {request} for the whole request, {taken} for reading the response, {kept} \
-             without a request"
-        ),
         format!("ends {idle} days after its last refresh and {lifetime} days after its login"),
         format!("accept one until it expires, {access} minutes after it was issued"),
         format!("within the grace period ({grace} seconds)"),
         format!("in the last {known} days. A user has at most {networks};"),
         format!("are kept for {audit} days"),
+        hash,
     ];
     security.extend(rate_limits(limits));
-    (readme, security)
+    [api, operations, security]
 }
 
-/// The rows of the table of rate limits in SECURITY.md, which says "a day" for the duration of a lockout.
+/// The rows of the table of rate limits in the security design, which says "a day" for the duration of a lockout.
 fn rate_limits(limits: &Limits) -> Vec<String> {
     let [login_burst, logins_per_minute, registrations_per_hour, refused, refreshes, free_failures, threshold] = [
         limits.login_burst,
@@ -192,12 +257,11 @@ fn rate_limits(limits: &Limits) -> Vec<String> {
     ]
 }
 
-/// Which figures of the texts are not the defaults.
-fn untrue(readme: &str, security: &str) -> Vec<String> {
+/// Returns the sentences that the texts of the guides lack.
+fn untrue(texts: &[String; GUIDES.len()]) -> Vec<String> {
     let config = Settings::default().config();
     let mut untrue = Vec::new();
-    let (of_readme, of_security) = sentences(&config);
-    for (file, text, sentences) in [("README.md", readme, of_readme), ("SECURITY.md", security, of_security)] {
+    for ((file, text), sentences) in GUIDES.iter().zip(texts).zip(sentences(&config)) {
         let missing = sentences.into_iter().filter(|sentence| !text.contains(sentence));
         untrue.extend(missing.map(|sentence| format!("{file} does not say: {sentence}")));
     }
@@ -207,24 +271,27 @@ fn untrue(readme: &str, security: &str) -> Vec<String> {
 /// The numbers in texts for people.
 #[apply(trial)]
 async fn numbers_of_the_texts_are_the_defaults_s121() {
-    let untrue = untrue(&read("README.md"), &read("SECURITY.md"));
+    let untrue = untrue(&GUIDES.map(read));
     assert!(untrue.is_empty(), "{}", untrue.join("\n"));
 }
 
 #[apply(trial)]
 async fn planted_wrong_numbers_are_found() {
-    let (readme, security) = (read("README.md"), read("SECURITY.md"));
-    let (right, wrong) = ("(at most 20 networks", "(at most 30 networks");
-    assert!(readme.contains(right), "{right}");
-    assert_eq!(untrue(&readme.replace(right, wrong), &security).len(), 1, "{wrong}");
-    for (right, wrong) in [
-        ("| 30 at once, 30 a minute; an attempt", "| 30 at once, 31 a minute; an attempt"),
-        ("at most 15 minutes", "at most 16 minutes"),
-        ("the 100th locks", "the 10th locks"),
-        ("| 20 at once, 20 an hour", "| 21 at once, 20 an hour"),
-        ("A user has at most 20;", "A user has at most 21;"),
+    for (file, right, wrong) in [
+        ("docs/api.md", "for 30 seconds, as long", "for 31 seconds, as long"),
+        ("docs/api.md", "valid for ten minutes", "valid for nine minutes"),
+        ("docs/operations.md", "(at most 20 networks", "(at most 30 networks"),
+        ("docs/operations.md", "| sends the body | 15 seconds", "| sends the body | 16 seconds"),
+        ("docs/security-design.md", "| 30 at once, 30 a minute; an attempt", "| 30 at once, 31 a minute; an attempt"),
+        ("docs/security-design.md", "at most 15 minutes", "at most 16 minutes"),
+        ("docs/security-design.md", "the 100th locks", "the 10th locks"),
+        ("docs/security-design.md", "| 20 at once, 20 an hour", "| 21 at once, 20 an hour"),
+        ("docs/security-design.md", "A user has at most 20;", "A user has at most 21;"),
     ] {
-        assert!(security.contains(right), "{right}");
-        assert_eq!(untrue(&readme, &security.replace(right, wrong)).len(), 1, "{wrong}");
+        let mut texts = GUIDES.map(read);
+        let text = &mut texts[GUIDES.iter().position(|guide| *guide == file).unwrap()];
+        assert!(text.contains(right), "{right}");
+        *text = text.replace(right, wrong);
+        assert_eq!(untrue(&texts).len(), 1, "{wrong}");
     }
 }

@@ -374,7 +374,7 @@ async fn commands_settings_and_defaults_of_the_files_exist() {
     let texts = ["alerts.yaml", "grafana.json", "prometheus.yml", "README.md"];
     let texts = texts.map(|file| read(&format!("deploy/{file}"))).concat();
     let settings = read("docs/configuration.md");
-    let known = [read("README.md"), read("SECURITY.md"), settings.clone()].concat();
+    let known = [read("docs/operations.md"), read("docs/security-design.md"), settings.clone()].concat();
     let named = Regex::new(r"\bVESTIBULE_[A-Z_]+\b|\bvestibule (?:user|keys|audit) [a-z]+").unwrap();
     let [named, known_names] =
         [&texts, &known].map(|text| named.find_iter(text).map(|found| found.as_str()).collect::<BTreeSet<_>>());

@@ -27,6 +27,7 @@ mod document;
 mod first_start;
 mod flipped;
 mod forwarded;
+mod guides;
 mod harness;
 mod hashing;
 mod health;

@@ -7,10 +7,7 @@ use std::{
 
 use regex::Regex;
 
-use crate::{
-    module_graph::Source,
-    support::contract::{Walked, operations},
-};
+use crate::module_graph::Source;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Files longer than this are split by topic.
@@ -104,13 +101,5 @@ async fn files_stay_short() {
     for file in all_sources() {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
         assert!(lines <= MAX_LINES, "{} has {lines} lines", file.display());
-    }
-}
-
-#[apply(trial)]
-async fn readme_names_every_operation() {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    for Walked { method, path, .. } in operations() {
-        assert!(readme.contains(&format!("| `{method} {path}` |")), "{method} {path} is not in the README");
     }
 }
