@@ -91,7 +91,9 @@ packages() {
     echo "missing packages: ${missing[*]}" >&2
     return 1
   fi
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  # Two suites may run at the same time, and apt-get does not wait.
+  DEBIAN_FRONTEND=noninteractive flock "${TMPDIR:-/tmp}" sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"' sh \
+    "${missing[@]}"
 }
 
 # installed STAMP COMMAND...: runs the command unless it has succeeded for this stamp; `$home` remembers that.
@@ -103,10 +105,20 @@ installed() {
   "$@" >&2 && echo "$stamp" >"$file"
 }
 
-# release_binary: builds the binary that is published and sets `$vestibule` to its path.
-release_binary() {
+# published_binary: builds the binary that is published and sets `$vestibule` to its path.
+published_binary() {
   .ci/release || return
   vestibule=$root/target/published/release/vestibule
+}
+
+# service_binary: builds the binary that the suites run and sets `$vestibule` to its path: the published one with --full.
+service_binary() {
+  if [ -n "${FULL:-}" ]; then
+    published_binary
+    return
+  fi
+  cargo build --profile ci --locked || return
+  vestibule=$root/target/ci/vestibule
 }
 
 # start_server FOLDER [VARIABLE=VALUE...]: starts `$vestibule` in the folder, on a port that the system chooses unless

@@ -47,9 +47,9 @@ pub(crate) fn note(trials: &[Trial], arguments: &Arguments, partial: bool) {
 
 /// Returns the suites that `tests/run` knows.
 pub(crate) fn suites(script: &str) -> BTreeSet<String> {
-    let lists = Regex::new(r"(?m)^(?:suites|by_name)=\(([^)]*)\)").unwrap();
-    let names = lists.captures_iter(script).flat_map(|list| list.extract::<1>().1[0].split_whitespace());
-    names.map(ToOwned::to_owned).collect()
+    let lists = Regex::new(r"(?m)^(?:alone|lanes|by_name)=\(([^)]*)\)").unwrap();
+    let names = lists.captures_iter(script).flat_map(|list| list.extract::<1>().1[0].split([' ', '"']));
+    names.filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
 }
 
 impl Table {
