@@ -1,4 +1,4 @@
-//! The audit trail: what leaves an event, and what becomes of events that somebody tampers with.
+//! The audit log: which actions record an event, and how tampering is detected.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ async fn john() -> TestApp {
     app
 }
 
-/// All events of the chain in their order.
+/// Returns all events of the chain, in order.
 async fn chain(app: &TestApp) -> Vec<Model> {
     audit_event::Entity::find().order_by_asc(Column::Position).all(&app.app.db).await.unwrap()
 }
@@ -49,7 +49,7 @@ async fn findings(app: &TestApp) -> Vec<Finding> {
     verified(app).await.findings
 }
 
-/// A trail of some length.
+/// Returns a service whose audit log has eight events, and its verification.
 async fn trail() -> (TestApp, Verification) {
     let app = john().await;
     for _ in 0..5 {
@@ -62,7 +62,7 @@ async fn trail() -> (TestApp, Verification) {
     (app, verified)
 }
 
-/// What an event tells, beside when and by which request.
+/// Formats an event without its time and request.
 fn told(event: &Model) -> String {
     let who = [event.user_id.map(|id| id.to_string()), event.session_id.map(|id| id.to_string())];
     let who = who.map(|id| id.unwrap_or_else(|| "-".to_owned()));
@@ -139,10 +139,10 @@ async fn everything_that_matters_leaves_one_event_s113() {
     expect(None, &format!("user_deleted operator success - {john} - -")).await;
     assert_eq!(findings(&app).await, []);
     let kinds = seen.iter().map(|told| told.split(' ').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
-    // These two have tests of their own.
+    // These two have their own tests.
     let elsewhere = [Kind::UserLocked, Kind::KeysReset];
     let all = Kind::iter().filter(|kind| !elsewhere.contains(kind)).map(|kind| kind.to_value());
-    assert_eq!(kinds, all.collect(), "a kind that nothing here has caused");
+    assert_eq!(kinds, all.collect(), "not every kind was recorded");
 }
 
 #[apply(trial)]
@@ -224,7 +224,7 @@ async fn what_is_not_done_is_not_noted() {
     app.sql("DROP TABLE known_network").await;
     app.post("/login").json(&taken).send().await.is_problem(500, "internal");
     assert!(disable_user(&app.app, john.id).await.is_err());
-    assert_eq!(verified(&app).await.last, before.last + 1, "the login alone");
+    assert_eq!(verified(&app).await.last, before.last + 1, "only the login was recorded");
 }
 
 #[apply(trial)]
@@ -240,8 +240,8 @@ async fn parallel_instances_write_one_chain_s114() {
         login(&app.app, attempt("john", password))
     }));
     let outcomes = outcomes.await;
-    let refused = |outcome: &Result<_, LoginError>| matches!(outcome, Err(LoginError::InvalidCredentials));
-    let failed = outcomes.iter().filter(|outcome| outcome.is_err() && !refused(outcome)).collect::<Vec<_>>();
+    let is_rejected = |outcome: &Result<_, LoginError>| matches!(outcome, Err(LoginError::InvalidCredentials));
+    let failed = outcomes.iter().filter(|outcome| outcome.is_err() && !is_rejected(outcome)).collect::<Vec<_>>();
     assert_eq!(
         outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
         instances.len() * number.div_ceil(2),
@@ -277,7 +277,7 @@ async fn altered_events_are_found_s114() {
     }
     let (app, _) = trail().await;
     app.sql("UPDATE audit_event SET kind = 'no such kind', outcome = '' WHERE position = 8").await;
-    assert_eq!(findings(&app).await, [Finding::Altered(8)], "the last one, to what nothing is called");
+    assert_eq!(findings(&app).await, [Finding::Altered(8)], "the last event, changed to an unknown kind");
 }
 
 #[apply(trial)]
@@ -291,7 +291,7 @@ async fn removed_events_are_found_s114() {
         let (app, _) = trail().await;
         app.sql(&format!("DELETE FROM audit_event WHERE {removed}")).await;
         assert_eq!(findings(&app).await, [expected], "{removed}");
-        // Whoever writes on does not hide it.
+        // New events do not hide the gap.
         app.token("john", "my_password").await;
         assert_eq!(findings(&app).await, [expected], "{removed}");
     }
@@ -303,16 +303,16 @@ async fn moved_and_added_events_are_found_s114() {
     for (from, to) in [(4, 100), (5, 4), (100, 5)] {
         app.sql(&format!("UPDATE audit_event SET position = {to} WHERE position = {from}")).await;
     }
-    assert_eq!(findings(&app).await, [4, 5, 6].map(Finding::Altered), "two that changed places");
+    assert_eq!(findings(&app).await, [4, 5, 6].map(Finding::Altered), "two swapped events");
     let (app, _) = trail().await;
     app.sql("UPDATE audit_event SET position = 0 WHERE position = 3").await;
-    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Added(1)], "before the beginning");
+    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Added(1)], "moved before the first event");
     let (app, _) = trail().await;
     app.sql("UPDATE audit_event SET position = 77 WHERE position = 3").await;
-    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Added(1)], "after the end");
+    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Added(1)], "moved after the last event");
     let (app, _) = trail().await;
     app.sql("UPDATE audit_event SET position = NULL WHERE position = 3").await;
-    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Outside(1, 0)], "outside");
+    assert_eq!(findings(&app).await, [Finding::Removed(3, 3), Finding::Outside(1, 0)], "moved outside the chain");
 }
 
 #[apply(trial)]
@@ -331,7 +331,7 @@ async fn altered_head_is_found_s114() {
     assert_eq!(findings(&app).await, [Finding::HeadRemoved]);
 }
 
-/// An event that is recorded authenticates the head anew, so it must not do that for a head that was altered.
+/// Recording an event authenticates the new head, so it must fail if the head was altered.
 #[apply(trial)]
 async fn altered_head_is_not_authenticated_s114() {
     let (app, noted) = trail().await;
@@ -350,7 +350,7 @@ async fn altered_head_is_not_authenticated_s114() {
     assert_eq!(findings(&app).await, [Finding::HeadAltered]);
 }
 
-/// What the database alone cannot show: it was as it is now once.
+/// A rollback to an earlier state of the database is consistent in itself. Only a copy of the head reveals it.
 #[apply(trial)]
 async fn state_put_back_shows_in_the_head() {
     let (app, noted) = trail().await;
@@ -370,7 +370,7 @@ async fn old_events_go_and_the_rest_stays_verified() {
     let retention = app.config.audit.retention.get().as_secs();
     app.advance(retention - 5 * 60 + 1);
     let removed = run_cleanup(&app.app).await.unwrap();
-    // Three of the first minute, and one of a later one.
+    // Three events of the first minute, and one of a later minute.
     assert_eq!(removed.audit_events, 4);
     let after = verified(&app).await;
     assert_eq!((after.first, after.last, after.events), (5, before.last, 4));
@@ -379,7 +379,7 @@ async fn old_events_go_and_the_rest_stays_verified() {
     app.advance(retention);
     assert_eq!(run_cleanup(&app.app).await.unwrap().audit_events, 4);
     app.advance(301);
-    assert_eq!(run_cleanup(&app.app).await.unwrap().audit_events, 1, "the last one leaves an empty chain");
+    assert_eq!(run_cleanup(&app.app).await.unwrap().audit_events, 1, "removing the last event leaves an empty chain");
     assert_eq!(verified(&app).await.events, 0);
     app.token("john", "my_password").await;
     let again = verified(&app).await;
@@ -392,7 +392,7 @@ async fn chain_is_shortened_from_its_beginning_alone() {
     app.user("john", "my_password").await;
     app.sql("UPDATE audit_event SET occurred_at = occurred_at - 999999999999 WHERE position = 2").await;
     assert_eq!(run_cleanup(&app.app).await.unwrap().audit_events, 0);
-    assert_eq!(findings(&app).await, [Finding::Altered(2)], "an old date takes no event away");
+    assert_eq!(findings(&app).await, [Finding::Altered(2)], "cleanup must not remove an event with a forged date");
 }
 
 #[apply(trial)]
@@ -401,7 +401,7 @@ async fn events_older_than_the_chain_stand_outside() {
     reset_keys(&app.app.db, app.app.clock.now()).await.unwrap();
     let next = app.another().await;
     let after = verified(&next).await;
-    assert_eq!((after.first, after.last, after.outside), (1, 2, before.events + 1), "the reset is noted too");
+    assert_eq!((after.first, after.last, after.outside), (1, 2, before.events + 1), "the reset is recorded too");
     assert_eq!(after.findings, []);
     let reset =
         audit::list(&next.app.db, &Filter { kind: Some(Kind::KeysReset), ..Filter::default() }, 10).await.unwrap();
@@ -437,5 +437,5 @@ async fn filters_find_what_they_name() {
     assert_eq!(all(Filter { since: Some(last.occurred_at), ..none() }).await, only);
     assert_eq!(all(Filter { until: Some(last.occurred_at), ..none() }).await.len(), 7);
     let newest = audit::list(&app.app.db, &none(), 2).await.unwrap();
-    assert_eq!(newest, chain(&app).await[6..], "the newest, the last of them last");
+    assert_eq!(newest, chain(&app).await[6..], "the two newest, in order");
 }

@@ -1,4 +1,4 @@
-//! Tries that end because too many passwords are waiting to be hashed: they are counted for nothing.
+//! Login attempts that fail because the hashing queue is full do not count for any rate limit.
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,7 +43,7 @@ async fn full_queue_brings_no_wait_back() {
     }
 }
 
-/// The try that is taken back began before them, on an instance whose clock is ahead.
+/// The login attempt that is withdrawn began before these failures, on an instance whose clock is ahead.
 #[apply(trial)]
 async fn full_queue_takes_no_wait_of_later_failures_away() {
     let app = TestApp::builder().usual_limits().setting("limits.free_failures", 3).start().await;
@@ -54,7 +54,7 @@ async fn full_queue_takes_no_wait_of_later_failures_away() {
     let busy = startup::open(&config, ahead, &Arc::default()).await.unwrap();
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
     let meanwhile = async {
-        // Until the try has its address's row beside those of the first failure.
+        // Wait until the login attempt has its client's row, beside the two rows of the first failure.
         while app.count("rate_limit").await < 3 {
             tokio::task::yield_now().await;
         }
@@ -67,19 +67,19 @@ async fn full_queue_takes_no_wait_of_later_failures_away() {
     assert!(matches!(outcome, Err(LoginError::Service(ServiceError::Busy { .. }))), "{outcome:?}");
     assert!(
         sign_in(&app, "john", "my_password", address(2)).await.is_err(),
-        "three have failed, the last one just now"
+        "three attempts failed, the last one just now"
     );
 }
 
-/// The current password is right by then.
+/// By then the service has verified the current password.
 #[apply(trial)]
 async fn full_queue_at_the_new_password_changes_nothing() {
     let app = TestApp::builder().usual_limits().setting("limits.free_failures", 2).start().await;
     app.user("john", "my_password").await;
     app.user("jane", "my_password").await;
-    // So that hers occupies the thread for longer than his answer is held back.
-    let dear = format!("$argon2id$v=19$m=262144,t=12,p=1${}${}", "A".repeat(22), "A".repeat(43));
-    app.sql(&format!("UPDATE \"user\" SET password_hash = '{dear}' WHERE username = 'jane'")).await;
+    // Makes Jane's hash so expensive that it occupies the thread for longer than John's response is held back.
+    let expensive = format!("$argon2id$v=19$m=262144,t=12,p=1${}${}", "A".repeat(22), "A".repeat(43));
+    app.sql(&format!("UPDATE \"user\" SET password_hash = '{expensive}' WHERE username = 'jane'")).await;
     let slow = app.settings.clone().slow_hashing().with("passwords.hash_iterations", 4);
     let slow = app.another_with(slow).await;
     let tokens = app.sign_in("john", "my_password").await;
@@ -87,7 +87,7 @@ async fn full_queue_at_the_new_password_changes_nothing() {
     let body = json!({ "current_password": "my_password", "new_password": "a better password" });
     let change = slow.post("/me/password").bearer(&tokens.access).json(&body).send();
     let meanwhile = async {
-        // His hash costs less than a new one would, so the answer is held back for as long as that would take.
+        // John's hash costs less than a new one would, so the service holds the response back for the difference.
         while slow.app.hasher.computed() == 0 {
             tokio::task::yield_now().await;
         }
@@ -95,7 +95,7 @@ async fn full_queue_at_the_new_password_changes_nothing() {
     };
     let (answer, ()) = join(change, meanwhile).await;
     answer.is_problem(503, "busy");
-    assert_eq!(slow.app.hasher.computed(), 2, "his current password and hers");
+    assert_eq!(slow.app.hasher.computed(), 2, "John's current password and Jane's");
     assert!(app.knows(&elsewhere.access).await);
     let wrong = json!({ "username": "john", "password": "a better password" });
     app.post("/login").json(&wrong).send().await.is_problem(401, "invalid_credentials");

@@ -83,7 +83,7 @@ async fn server_clears_ended_sessions_away() {
     server.kill();
     let rows = deployment.rows().await;
     rows.execute_unprepared("UPDATE session SET idle_expires_at = 1").await.unwrap();
-    // The start above has done the job; the next one is to find it due.
+    // The first start has run this job. Make it due again.
     rows.execute_unprepared("UPDATE job SET due_at = 1").await.unwrap();
     let [server] = deployment.servers();
     let begun = std::time::Instant::now();
@@ -128,7 +128,7 @@ async fn first_start_tells_what_a_person_wants_to_know() {
         assert!(server.welcome.contains(part), "{part} in {}", server.welcome);
     }
     let rest = server.stop();
-    assert!(rest.contains("http://localhost:5000; set VESTIBULE_SERVER__PUBLIC_URL"), "what the tokens say: {rest}");
+    assert!(rest.contains("http://localhost:5000; set VESTIBULE_SERVER__PUBLIC_URL"), "the issuer of the tokens: {rest}");
     assert!(!rest.contains("anyone can register"), "{rest}");
     let mut command = vestibule(&folder);
     command.env("VESTIBULE_SERVER__PUBLIC_URL", "https://login.example");

@@ -1,5 +1,5 @@
-//! What happens when the reference clock steps, and when the clocks of hosts differ. The numbers are those of the checks
-//! that a test covers.
+//! What happens when the reference clock steps, and when the clocks of hosts differ. The suffix of a test name is the
+//! ID of the robustness check that it covers.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const HOUR: i64 = 60 * 60;
 const DAY: u64 = 24 * 60 * 60;
 /// The steps of the reference clock, in seconds.
 const STEPS: [i64; 4] = [HOUR, -HOUR, 120, -120];
-/// The lockout and the token buckets of the default limits, in seconds.
+/// The waits under the default limits, in seconds: the lockout and three token buckets.
 const LONGEST: [u64; 4] = [64, 2, 2, 1];
 
 async fn john() -> TestApp {
@@ -36,7 +36,7 @@ async fn step(app: &TestApp, by: i64) {
     assert_eq!(app.sync_clock().await, by);
 }
 
-/// A host whose clock is wrong says nothing about the reference clock, so cleanups go on.
+/// A wrong host clock says nothing about the reference clock, so cleanup continues.
 #[apply(trial)]
 async fn first_synchronization_is_no_step_r21() {
     let app = john().await;
@@ -48,8 +48,8 @@ async fn first_synchronization_is_no_step_r21() {
     assert!(!other.clock.has_stepped_within(hour));
 }
 
-/// How long each limit makes its client wait: the backoff of a user, the login attempts of a client, rejected refresh
-/// tokens, refreshes of a session. Zero if the request is let through.
+/// Returns how long each limit makes its client wait, in seconds: the backoff of a user, the login attempts of a
+/// client, rejected refresh tokens, and refreshes of a session. Zero means that the request is allowed.
 async fn waits(app: &TestApp, session: &Tokens) -> [u64; 4] {
     let wait = |answer: Answer| -> u64 {
         if answer.status != 429 {
@@ -66,7 +66,7 @@ async fn waits(app: &TestApp, session: &Tokens) -> [u64; 4] {
     ]
 }
 
-/// A service with limits, each of which rejects somebody.
+/// Returns a service on which every limit rejects someone.
 async fn limited_clients() -> (TestApp, Tokens) {
     let app = limited().await;
     app.user("john", "my_password").await;
@@ -95,7 +95,7 @@ async fn no_wait_is_longer_than_before_a_step_r20() {
     for by in STEPS {
         let (app, session) = limited_clients().await;
         app.step(by);
-        assert_eq!(waits(&app, &session).await, LONGEST, "nobody has noticed, {by}");
+        assert_eq!(waits(&app, &session).await, LONGEST, "the step is not noticed yet, {by}");
         app.sync_clock().await;
         let after = waits(&app, &session).await;
         assert!(after.iter().zip(LONGEST).all(|(after, before)| *after <= before), "{by}: {after:?}");
@@ -114,7 +114,7 @@ async fn lockout_is_never_longer_than_configured_r20() {
         step(&app, by).await;
         let wait = sign_in(&app, "john", "my_password", address(1)).await.unwrap_err();
         let forward = u64::try_from(by).unwrap_or(0);
-        assert_eq!(wait, DAY - forward, "a step forward ends it early, a step back does not prolong it, {by}");
+        assert_eq!(wait, DAY - forward, "a step forward shortens it, a step back does not extend it, {by}");
         app.advance(DAY + by.unsigned_abs());
         assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true), "{by}");
     }
@@ -155,11 +155,11 @@ async fn access_tokens_expire_by_the_reference_clock_r20() {
     let app = john().await;
     let tokens = app.sign_in("john", "my_password").await;
     step(&app, HOUR).await;
-    assert!(!app.knows(&tokens.access).await, "expired, as any other service finds");
+    assert!(!app.knows(&tokens.access).await, "expired for other services too");
     let next = Tokens::of(&app.refresh(&tokens.refresh).await);
     assert!(app.knows(&next.access).await);
     step(&app, -HOUR).await;
-    assert!(!app.knows(&next.access).await, "not valid yet, as any other service finds");
+    assert!(!app.knows(&next.access).await, "not valid yet for other services either");
     assert!(app.knows(&Tokens::of(&app.refresh(&next.refresh).await).access).await);
 }
 
@@ -171,7 +171,7 @@ async fn lost_response_is_survived_over_a_step_r20() {
         let b = Tokens::of(&app.refresh(&a.refresh).await);
         app.step(by);
         app.advance(14);
-        assert_eq!(Tokens::of(&app.refresh(&a.refresh).await).refresh, b.refresh, "nobody has noticed, {by}");
+        assert_eq!(Tokens::of(&app.refresh(&a.refresh).await).refresh, b.refresh, "the step is not noticed yet, {by}");
         app.sync_clock().await;
         app.advance(15);
         let again = Tokens::of(&app.refresh(&a.refresh).await);
@@ -182,7 +182,7 @@ async fn lost_response_is_survived_over_a_step_r20() {
     }
 }
 
-/// A rotation in the future counts as recent until its time has come.
+/// A rotation in the future counts as recent until that time.
 #[apply(trial)]
 async fn reuse_is_detected_again_one_grace_period_after_a_step_r20() {
     for by in STEPS {
@@ -223,7 +223,7 @@ async fn clock_follows_the_reference_clock_r20() {
 #[apply(trial)]
 async fn clock_runs_by_itself_without_a_database_r20() {
     let app = john().await;
-    // A frozen clock needs no database to be synchronized.
+    // A frozen clock synchronizes without a database, so this uses the system clock.
     let clock = Clock::system();
     let instance = startup::open(&app.config, clock.clone(), &app.app.metrics).await.unwrap();
     instance.db.close().await.unwrap();
@@ -234,7 +234,7 @@ async fn clock_runs_by_itself_without_a_database_r20() {
     assert!(clock.now() >= before && clock.now().since(before) < Duration::from_secs(10));
 }
 
-/// Two instances with clocks of their own, which step alike.
+/// Uses two instances with their own clocks, which step by the same amount.
 #[apply(trial)]
 async fn instances_agree_however_they_notice_a_step_r21() {
     for (by, other_first) in STEPS.into_iter().flat_map(|by| [(by, false), (by, true)]) {
@@ -259,7 +259,7 @@ async fn instances_agree_however_they_notice_a_step_r21() {
     }
 }
 
-/// Two hosts whose clocks are 90 seconds apart, and the clock of their database, which they use.
+/// Two hosts with clocks 90 seconds apart use the clock of their database.
 #[apply(trial)]
 #[on(Servers)]
 async fn clock_of_the_host_makes_no_difference_r21() {
@@ -281,7 +281,7 @@ async fn clock_of_the_host_makes_no_difference_r21() {
     }
     for either in [&a, &b] {
         let wait = sign_in(either, "john", "my_password", address(9)).await.unwrap_err();
-        // A day, less what has passed, and more by what clocks that agree may differ by.
+        // One day, minus the time that has passed, plus the difference that synchronized clocks may have.
         assert!((86_340..=86_405).contains(&wait), "{wait}");
     }
     let caller = authenticate(&b.app, &tokens.access.into()).await.unwrap();
@@ -310,7 +310,7 @@ async fn clock_of_the_database_is_the_reference_r21() {
     app.post("/login").json(&body).send().await.is_problem(401, "invalid_credentials");
 }
 
-/// An offset in seconds.
+/// Returns an offset in seconds.
 fn offset(seconds: i64) -> ClockOffset {
     ClockOffset::between(Timestamp::from_micros(seconds * 1_000_000), Timestamp::from_micros(0))
 }

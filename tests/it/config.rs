@@ -1,4 +1,5 @@
-//! Settings: read from file and environment, refused by name. `config_output` tests what the commands print.
+//! Settings are read from the file and the environment, and errors name the invalid setting. `config_output` tests what
+//! the commands print.
 
 use std::{
     fs,
@@ -12,7 +13,7 @@ use vestibule::startup;
 
 use crate::support::{Settings, figures::Figures, process::vestibule};
 
-/// Runs `vestibule config check` in an empty folder with these variables and this file.
+/// Runs `vestibule config check` in an empty folder with these variables and this configuration file.
 pub(crate) fn check(variables: &[(&str, &str)], file: Option<&str>) -> Output {
     let folder = TempDir::new().unwrap();
     if let Some(text) = file {
@@ -23,7 +24,7 @@ pub(crate) fn check(variables: &[(&str, &str)], file: Option<&str>) -> Output {
     let begun = Instant::now();
     let output = command.output().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(1), "{variables:?} took {:?}", begun.elapsed());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), usize::from(file.is_some()), "a check makes no file");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), usize::from(file.is_some()), "the check must not create files");
     output
 }
 
@@ -50,7 +51,7 @@ async fn settings_come_from_file_and_environment() {
     refused(&both, &["server.public_url", "VESTIBULE_SERVER__PUBLIC_URL"]);
 }
 
-/// Variables with a value that cannot be used, and what the error names.
+/// Variables with an invalid value, and the setting that the error must name.
 const BAD: &[(&str, &str, &str)] = &[
     ("VESTIBULE_SERVER__LISTEN", "5000", "server.listen"),
     ("VESTIBULE_SERVER__LISTEN", ",", "server.listen"),
@@ -152,9 +153,9 @@ async fn every_bad_setting_is_named() {
     }
     let figures = Figures {
         id: "R26",
-        scenario: "a bad setting",
+        scenario: "an invalid setting",
         rounds: BAD.len(),
-        more: "each refused with exit code 6 within a second, the setting named".to_owned(),
+        more: "each rejected with exit code 6 within a second, with an error that names the setting".to_owned(),
         ..Figures::default()
     };
     figures.tell();
@@ -254,7 +255,7 @@ async fn two_variables_for_one_setting_are_refused() {
         ("VESTIBULE_SERVER.TRUSTED_PROXIES", "VESTIBULE_SERVER.TRUSTED_PROXIES: there is no such setting"),
         ("VESTIBULE_SERVER__TRUSTED_PROXIES[0]", "VESTIBULE_SERVER__TRUSTED_PROXIES[0]: there is no such setting"),
     ] {
-        // In which order variables are read is another one each time.
+        // Environment variables are read in a different order each time.
         for _ in 0..8 {
             refused(&check(&[proxies, (name, "192.168.0.0/16")], None), &[reason]);
         }
@@ -313,7 +314,7 @@ async fn file_with_secrets_that_others_can_read_is_warned_of_s117() {
         }
         assert!(!warned(text, 0o600));
     }
-    assert!(!warned("[log]\nformat = \"text\"\n", 0o644), "there is no secret in it");
+    assert!(!warned("[log]\nformat = \"text\"\n", 0o644), "the file contains no secret");
 }
 
 #[apply(trial)]

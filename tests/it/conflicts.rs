@@ -1,4 +1,5 @@
-//! Writes that meet another writer: repeated while that makes sense, then refused with a word of when to try again.
+//! Writes that conflict with another writer are retried. If the conflict lasts, the service responds 503 with
+//! `Retry-After`.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use vestibule::store;
 
 use crate::support::{TestApp, app::Tokens, client::Answer};
 
-/// How often the service tries.
+/// How often the service attempts a write.
 const TRIES: i64 = 6;
 
-/// What a client does, and the row that it writes.
+/// The operations of a client, with the kind of write and the table.
 const WRITES: [(&str, &str, &str); 5] = [
     ("login", "INSERT", "session"),
     ("refresh", "UPDATE", "session"),
@@ -20,7 +21,7 @@ const WRITES: [(&str, &str, &str); 5] = [
     ("password", "UPDATE", "user"),
 ];
 
-/// A service with one connection, on which SQLite does not wait by itself.
+/// Returns a service with one connection, on which SQLite does not wait for locks.
 async fn service() -> (TestApp, Tokens) {
     let app = TestApp::builder().setting("database.max_connections", "1").start().await;
     if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
@@ -46,7 +47,7 @@ async fn write(app: &TestApp, tokens: &Tokens, what: &str) -> Answer {
     call.send().await
 }
 
-/// The database's words for a transaction that another one was in the way of; none where a statement cannot say them.
+/// Returns the error codes for a conflicting transaction. SQLite has none that a statement can raise.
 fn conflicts(backend: DatabaseBackend) -> &'static [&'static str] {
     match backend {
         DatabaseBackend::Postgres => &["40001", "40P01"],
@@ -55,7 +56,7 @@ fn conflicts(backend: DatabaseBackend) -> &'static [&'static str] {
     }
 }
 
-/// Makes the first `times` writes fail with this error; the count outlives the transactions that are undone.
+/// Makes the first `times` writes fail with this error. A sequence counts them, because it survives rollbacks.
 async fn plant(app: &TestApp, event: &str, table: &str, error: &str, times: i64) {
     let row = if event == "DELETE" { "OLD" } else { "NEW" };
     if app.app.db.get_database_backend() == DatabaseBackend::Postgres {
@@ -77,7 +78,7 @@ async fn plant(app: &TestApp, event: &str, table: &str, error: &str, times: i64)
     }
 }
 
-/// How often the planted place was reached.
+/// Returns how often the failing write was reached.
 async fn tries(app: &TestApp) -> i64 {
     let backend = app.app.db.get_database_backend();
     let column = if backend == DatabaseBackend::Postgres { "last_value" } else { "next_not_cached_value" };
@@ -98,11 +99,11 @@ async fn conflicts_are_met_by_trying_again() {
             assert_eq!(tries(&app).await, TRIES, "{what}, {error}");
         }
         if let Some(other) = other_writer(&app).await {
-            let held = async {
+            let release = async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 other.execute_unprepared("ROLLBACK").await.unwrap();
             };
-            let (answer, ()) = futures_util::future::join(write(&app, &tokens, what), held).await;
+            let (answer, ()) = futures_util::future::join(write(&app, &tokens, what), release).await;
             assert!((200..300).contains(&answer.status), "{what}: {answer:?}");
         }
     }
@@ -129,7 +130,7 @@ async fn tries_are_bounded() {
             .await;
         }
         drop(other);
-        assert_eq!((app.count("user").await, app.count("session").await), (1, 1), "{what}: nothing has changed");
+        assert_eq!((app.count("user").await, app.count("session").await), (1, 1), "{what}: nothing must change");
         assert!(app.knows(&tokens.access).await);
     }
 }
@@ -151,7 +152,7 @@ async fn other_errors_are_not_tried_again() {
     assert_eq!(tries(&app).await, 1);
 }
 
-/// On SQLite, a connection that holds the database's one write lock until it is dropped or rolls back.
+/// On SQLite, returns a connection that holds the write lock until it is dropped or rolls back.
 async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
     let file = app.config.database.file()?;
     let other = store::connect(&format!("sqlite://{}", file.display()).into(), 1).await.unwrap();
@@ -159,7 +160,8 @@ async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
     Some(other)
 }
 
-/// With its usual settings SQLite waits by itself; the others hold a lock on the account.
+/// With the default settings SQLite waits for the lock itself. On the other databases the connection locks the user
+/// row.
 #[apply(trial)]
 async fn another_writer_is_waited_for() {
     let app = TestApp::new().await;
@@ -173,10 +175,10 @@ async fn another_writer_is_waited_for() {
         other.execute_unprepared(&format!("UPDATE {quote}user{quote} SET state = 'active'")).await.unwrap();
         other.execute_unprepared(&format!("SELECT * FROM {quote}user{quote} FOR UPDATE")).await.unwrap();
     }
-    let held = async {
+    let release = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         other.execute_unprepared("COMMIT").await.unwrap();
     };
-    let ((), tokens) = futures_util::future::join(held, app.sign_in("john", "my_password")).await;
+    let ((), tokens) = futures_util::future::join(release, app.sign_in("john", "my_password")).await;
     assert!(app.knows(&tokens.access).await);
 }

@@ -1,4 +1,4 @@
-//! Pages of other origins (S84): off by default, and for those that are listed exactly.
+//! CORS (S84): disabled by default, and allowed only for listed origins, which must match exactly.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ async fn listing() -> TestApp {
     TestApp::builder().setting("server.cors_origins", format!("http://localhost:3000,{LISTED}")).start().await
 }
 
-/// What a browser asks before it lets a page send such a request.
+/// Sends the preflight request of a browser.
 async fn ask(app: &TestApp, origin: &str, path: &str) -> Answer {
     let call = app.call("OPTIONS", path).header("origin", origin);
     call.header("access-control-request-method", "POST")

@@ -1,4 +1,4 @@
-//! The document: served as committed, well-formed, complete.
+//! The OpenAPI document: the committed and the served copies are current, well-formed and complete.
 
 use std::{collections::BTreeSet, fs};
 
@@ -17,7 +17,7 @@ fn operations() -> Vec<Value> {
 #[apply(trial)]
 async fn committed_document_is_the_derived_one() {
     let committed = fs::read_to_string(COMMITTED).unwrap();
-    assert!(committed == document().yaml, "`vestibule openapi > openapi.yaml` writes it anew");
+    assert!(committed == document().yaml, "run `vestibule openapi > openapi.yaml` to update it");
 }
 
 #[apply(trial)]
@@ -33,7 +33,7 @@ async fn served_documents_are_the_derived_one() {
 
 #[apply(trial)]
 async fn no_member_stands_twice() {
-    // serde_yaml refuses a mapping with a repeated key.
+    // serde_yaml rejects a mapping with a duplicate key.
     serde_yaml::from_str::<serde_yaml::Value>(&document().yaml).unwrap();
     assert!(serde_yaml::from_str::<serde_yaml::Value>("a: 1\na: 2").is_err());
 }
@@ -50,7 +50,7 @@ async fn operations_are_complete() {
             id.chars().all(|c| c.is_ascii_alphanumeric()) && id.starts_with(|c: char| c.is_ascii_lowercase()),
             "{id}"
         );
-        assert!(ids.insert(id.clone()), "{id} stands twice");
+        assert!(ids.insert(id.clone()), "{id} is used twice");
         assert!(operation["summary"].is_string() && operation["description"].is_string(), "{id}");
         assert!(operation["security"].is_array(), "{id}");
         let own = operation["tags"].as_array().unwrap();
@@ -113,7 +113,7 @@ async fn codes_are_listed_and_well_formed() {
 #[apply(trial)]
 async fn nothing_is_nullable() {
     assert!(!document().json.contains("nullable"));
-    assert!(!document().json.contains("null"), "and nothing is null by mistake");
+    assert!(!document().json.contains("null"), "no value may be null");
 }
 
 #[apply(trial)]
@@ -134,8 +134,8 @@ async fn page_loads_its_own_files_only() {
     }
 }
 
-/// The derivation fails on an `operationId` that a link or an `ENDS_SESSION` names and that does not exist. So each name
-/// leads to an operation, and none is dropped.
+/// Generating the document fails if a link or `ENDS_SESSION` names an `operationId` that does not exist. So every name
+/// refers to an operation, and none is dropped.
 #[apply(trial)]
 async fn operations_that_end_the_session_are_marked() {
     let marked = operations().into_iter().filter(|operation| operation["x-ends-session"] == true);

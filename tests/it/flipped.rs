@@ -1,5 +1,5 @@
-//! Tokens that differ from real ones: by a bit, or by pieces that were changed, left out, added or put together. The
-//! numbers are those of the security checks that a test covers.
+//! Forged tokens: real ones with a flipped bit, or built from changed, removed, inserted and recombined parts. The
+//! suffix of a test name is the ID of the security check that it covers.
 
 use std::sync::Arc;
 
@@ -26,12 +26,13 @@ use crate::support::{
     property, rounds,
 };
 
-/// How many requests are on their way at once. Refused refresh tokens are counted in one row.
+/// How many requests are in flight at once. Rejected refresh tokens are counted in one row, which the requests contend
+/// for.
 const AT_ONCE: usize = 4;
-/// What tokens consist of.
+/// The characters that tokens consist of.
 const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 
-/// Every way to flip one bit.
+/// Returns every way to flip one bit.
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {
         let mut flipped = bytes.to_vec();
@@ -47,7 +48,7 @@ async fn signed_in() -> (TestApp, Tokens) {
     (app, tokens)
 }
 
-/// Whether no operation takes this for an access token. What no header can hold is shown to the rule alone.
+/// Asserts that the service rejects an access token. Bytes that cannot be in a header go to `authenticate` directly.
 async fn opens_nothing(app: &TestApp, token: Vec<u8>) {
     let header = [b"Bearer ".as_slice(), &token].concat();
     if HeaderValue::from_bytes(&header).is_ok() {
@@ -73,7 +74,7 @@ async fn no_bit_of_an_access_token_can_be_flipped_s64() {
             joined(&parts).into_bytes()
         }));
     }
-    println!("flipped: {} access tokens with one other bit", forged.len());
+    println!("forged_tokens: {} access tokens with one flipped bit", forged.len());
     for some in forged.chunks(AT_ONCE) {
         join_all(some.iter().map(|token| opens_nothing(&app, token.clone()))).await;
     }
@@ -87,13 +88,13 @@ async fn no_bit_of_a_refresh_token_can_be_flipped_s64() {
     let bytes = URL_SAFE_NO_PAD.decode(tokens.refresh.strip_prefix(REFRESH_PREFIX).unwrap()).unwrap();
     let inside = flips(&bytes).map(|flipped| [REFRESH_PREFIX, &URL_SAFE_NO_PAD.encode(flipped)].concat().into_bytes());
     let forged: Vec<_> = flips(tokens.refresh.as_bytes()).chain(inside).collect();
-    println!("flipped: {} refresh tokens with one other bit", forged.len());
+    println!("forged_tokens: {} refresh tokens with one flipped bit", forged.len());
     for some in forged.chunks(AT_ONCE) {
         join_all(some.iter().map(|token| async {
             if let Ok(token) = str::from_utf8(token) {
                 return app.refresh(token).await.is_problem(401, "invalid_token");
             }
-            // No text, so no JSON.
+            // The bytes are not UTF-8, so the body is not JSON.
             let body = [br#"{"refresh_token": ""#.as_slice(), token, br#""}"#].concat();
             app.post("/token/refresh").text("application/json", body).send().await.is_problem(400, "malformed_request");
         }))
@@ -105,10 +106,10 @@ async fn no_bit_of_a_refresh_token_can_be_flipped_s64() {
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
-/// One change of a token.
+/// One change to a token.
 #[derive(Clone, Copy, Debug)]
 enum Change {
-    /// Goes on as another real token does, from the same or another place on.
+    /// Continues with another real token, from the same or another position.
     GoOn {
         token: Index,
         at: Index,
@@ -168,7 +169,7 @@ fn changed(real: &[String], changes: &[Change]) -> String {
     text.into_iter().collect()
 }
 
-/// A service, and the tokens of three sessions of two accounts.
+/// Returns a service and the tokens of three sessions of two users.
 async fn three_sessions() -> (Arc<TestApp>, [Tokens; 3]) {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -188,7 +189,7 @@ async fn no_access_token_is_made_of_others_s64() {
         async move {
             let text = changed(&*real, &changes);
             let known = authenticate(&app.app, &AccessToken::from(text.clone())).await.is_ok();
-            if known == real.contains(&text) { Ok(()) } else { Err(format!("{text} is taken for a token: {known}")) }
+            if known == real.contains(&text) { Ok(()) } else { Err(format!("{text} is accepted: {known}")) }
         }
     })
     .await;
@@ -208,7 +209,7 @@ async fn no_refresh_token_is_made_of_others_s64() {
             }
             let client = client_at([127, 0, 0, 1]);
             let refused = refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
-            if refused { Ok(()) } else { Err(format!("{text} is taken for a token")) }
+            if refused { Ok(()) } else { Err(format!("{text} is accepted")) }
         }
     })
     .await;

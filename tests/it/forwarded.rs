@@ -1,13 +1,13 @@
-//! From which address a request comes: the peer's own, or what trusted proxies say.
+//! The client IP: the address of the TCP peer, or the one that trusted proxies report.
 
 use serde_json::json;
 
 use crate::support::{TestApp, process::Deployment, process::Server};
 
-/// Headers of a request, and the address that counts.
+/// Headers of a request, and the expected client IP.
 type Case<'a> = (&'a [(&'a str, &'a str)], &'a str);
 
-/// Where a login with these headers came from.
+/// Returns the client IP of a login with these headers.
 async fn seen(app: &TestApp, headers: &[(&str, &str)]) -> String {
     let body = json!({ "username": "john", "password": "my_password" });
     let login = headers.iter().fold(app.post("/login"), |call, (name, value)| call.header(name, value));
@@ -51,16 +51,16 @@ async fn nearest_untrusted_hop_counts_s27_t4() {
         &[
             (&[], "127.0.0.1"),
             (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
-            // What the client wrote itself stands on the left.
+            // What the client itself wrote is leftmost.
             (&[("x-forwarded-for", "8.8.8.8, 203.0.113.7")], "203.0.113.7"),
             (&[("x-forwarded-for", "127.0.0.1, 203.0.113.7")], "203.0.113.7"),
             (&[("x-forwarded-for", "8.8.8.8,203.0.113.7 ,10.1.2.3")], "203.0.113.7"),
             (&[("x-forwarded-for", "203.0.113.7, 10.1.2.3, 2001:db8:aa::1")], "203.0.113.7"),
             (&[("x-forwarded-for", "8.8.8.8"), ("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
             (&[("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "10.1.2.3")], "203.0.113.7"),
-            // All are proxies: the request began at the farthest.
+            // All hops are proxies: the farthest one is the client.
             (&[("x-forwarded-for", "10.9.9.9, 10.1.2.3")], "10.9.9.9"),
-            // Unreadable hops end the walk.
+            // An invalid hop ends the search.
             (&[("x-forwarded-for", "")], "127.0.0.1"),
             (&[("x-forwarded-for", "unknown")], "127.0.0.1"),
             (&[("x-forwarded-for", "203.0.113.7, unknown, 10.1.2.3")], "10.1.2.3"),
@@ -89,7 +89,7 @@ async fn nearest_untrusted_hop_counts_s27_t4() {
             (&[("forwarded", "203.0.113.7")], "127.0.0.1"),
             (&[("forwarded", "proto=https")], "127.0.0.1"),
             (&[("forwarded", "for=\"203.0.113.7")], "127.0.0.1"),
-            // An open quote of the client does not swallow what the proxy adds.
+            // An open quote from the client must not swallow what the proxy appends.
             (&[("forwarded", "for=8.8.8.8;by=\", for=203.0.113.7")], "127.0.0.1"),
             (&[("forwarded", "for=8.8.8.8;by=\", for=\"[2001:db8::7]\"")], "127.0.0.1"),
             (&[("forwarded", "for=8.8.8.8;by=\""), ("forwarded", "for=203.0.113.7")], "203.0.113.7"),
@@ -123,17 +123,17 @@ async fn odd_spellings_are_one_address_s26() {
     .await;
 }
 
-/// On a socket for both families, IPv4 peers have IPv6 addresses.
+/// On a dual-stack socket, IPv4 peers have mapped IPv6 addresses.
 #[apply(trial)]
 async fn mapped_peers_are_known_by_their_network_s26() {
     let address = "[::ffff:127.0.0.1]:0";
     if std::net::TcpListener::bind(address).is_err() {
-        return println!("forwarded: this host has no IPv6");
+        return println!("forwarded: skipped: this host has no IPv6");
     }
     let app = TestApp::builder()
         .setting("server.listen", address)
         .setting("server.trusted_proxies", "127.0.0.0/8")
-        // Weak hashing is for loopback alone, and this does not look like it.
+        // Weak hashing is allowed only on loopback addresses, and this address does not count as one.
         .setting("passwords.weak_hashing_for_tests", false)
         .setting("passwords.hash_memory", "")
         .setting("passwords.hash_iterations", "")

@@ -1,4 +1,4 @@
-//! The harness itself: an answer that the document does not declare must fail the test that meets it.
+//! Tests of the harness: a response that the document does not declare must fail the test that receives it.
 
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use vestibule::startup;
 
 use crate::support::{TestApp, app::write_key, canary, client::Answer, contract, database, document};
 
-/// A real answer of `GET /me`, as every other one here is made from it.
+/// Returns a real response of `GET /me`. The tests derive faulty responses from it.
 async fn real(app: &TestApp) -> Answer {
     app.user("john", "my_password").await;
     let token = app.token("john", "my_password").await;
@@ -26,7 +26,7 @@ fn with_body(answer: &Answer, body: Value) -> Answer {
 async fn undeclared_answers_are_caught() {
     let app = TestApp::new().await;
     let answer = real(&app).await;
-    assert!(passes(&app, "GET", "/me", &answer), "the real answer");
+    assert!(passes(&app, "GET", "/me", &answer), "the real response");
     let mut extra = answer.body.clone();
     extra["role"] = "admin".into();
     let mut null = answer.body.clone();
@@ -89,7 +89,7 @@ async fn open_request_schemas_are_caught() {
     open["components"]["schemas"]["LoginRequest"].as_object_mut().unwrap().remove("additionalProperties");
     let body = json!({ "username": "john", "password": "my_password", "role": "admin" });
     let schema = json!({ "$ref": "#/components/schemas/LoginRequest" });
-    assert!(contract::compile(&schema, &open).is_valid(&body), "the planted fault");
+    assert!(contract::compile(&schema, &open).is_valid(&body), "the injected fault");
     assert!(!contract::compile(&schema, document).is_valid(&body));
 }
 
@@ -104,7 +104,7 @@ async fn secrets_are_found_wherever_they_are_written() {
     let key = std::fs::read_to_string(folder.path().join("vestibule.key")).unwrap();
     let server = database::server().map(|url| url::Url::parse(&url).unwrap());
     let mut secrets = vec![&*tokens.access, &tokens.refresh, row.password_hash.expose(), "my_password", key.trim()];
-    // A file has no password.
+    // An SQLite file has no password.
     secrets.extend(server.as_ref().and_then(url::Url::password));
     for secret in secrets {
         for line in [secret.to_owned(), format!("{{\"message\":\"{secret}\"}}"), format!("x={secret};")] {
@@ -112,7 +112,7 @@ async fn secrets_are_found_wherever_they_are_written() {
         }
     }
     let harmless = startup::new_master_key().unwrap().to_text();
-    for line in ["", "another answer", "vst_r_", "\"kid\":\"834baf7a-9154-43d6-839e-fa2d6a4c54a1\"", &**harmless] {
+    for line in ["", "another response", "vst_r_", "\"kid\":\"834baf7a-9154-43d6-839e-fa2d6a4c54a1\"", &**harmless] {
         assert!(!canary::finds(line), "{line}");
     }
 }

@@ -1,4 +1,4 @@
-//! How passwords are kept.
+//! Password hashing and storage.
 
 use std::{
     sync::Arc,
@@ -61,7 +61,7 @@ async fn hash_with_more_parameters_is_not_read() {
     assert!(sign_in(&app.app, "my_password").await);
 }
 
-/// The same database behind a service with another cost.
+/// Opens the same database with another hashing cost.
 async fn reopened(app: &TestApp, memory_kib: u32) -> App {
     let config = app.settings.clone().with("passwords.hash_memory", format!("{memory_kib}KiB")).config();
     startup::open(&config, app.app.clock.clone(), &Arc::default()).await.unwrap()
@@ -106,7 +106,7 @@ async fn lowered_cost_leaves_the_hash() {
     assert_eq!(phc(&app).await, before);
 }
 
-/// The shortest of a few tries to sign in, none of which may succeed.
+/// Returns the shortest time of a few failing login attempts.
 async fn fastest(app: &App, name: &str, password: &str) -> Duration {
     let mut fastest = Duration::MAX;
     for _ in 0..5 {
@@ -125,7 +125,7 @@ async fn cheaper_hash_answers_no_sooner_than_a_current_one() {
     disable_user(&app.app, disabled.id).await.unwrap();
     let raised = reopened(&app, 65_536).await;
     let unknown = fastest(&raised, "nobody", "my_password").await;
-    // Unheld, they would take a thousandth.
+    // Without timing equalization they would take a thousandth of the time.
     for (name, password) in [("john", "wrong"), ("jane", "my_password"), ("jane", "wrong")] {
         let held = fastest(&raised, name, password).await;
         assert!(held > unknown / 5, "{name} {password}: {held:?}, an unknown name {unknown:?}");
@@ -133,7 +133,7 @@ async fn cheaper_hash_answers_no_sooner_than_a_current_one() {
     assert!(sign_in(&raised, "my_password").await);
 }
 
-/// A service at the usual cost, and one over the same database with a single thread and hashes that take long.
+/// Returns a service with cheap hashing, and one on the same database with a single thread and slow hashing.
 async fn slowed(queue_timeout: &str) -> (TestApp, App) {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
@@ -201,7 +201,7 @@ async fn threads_end_with_the_last_user() {
             tokio::task::yield_now().await;
         }
     });
-    ended.await.expect("the threads end");
+    ended.await.expect("the threads exit");
 }
 
 #[apply(trial)]

@@ -1,4 +1,4 @@
-//! `/health`, and the service before it serves and while it leaves.
+//! `/health`, and the service while it starts and while it drains.
 
 use std::{io::Read as _, time::Duration};
 
@@ -57,7 +57,7 @@ async fn lost_database_is_told() {
     }
 }
 
-/// As a backup may leave it beneath a running instance.
+/// A restored backup may leave the database like this under a running instance.
 #[apply(trial)]
 async fn database_that_was_put_back_is_told() {
     let app = TestApp::new().await;

@@ -1,4 +1,5 @@
-//! Two things at once, where one is held at its worst moment: another connection has the lock that it needs next.
+//! Two operations at once, where one is stopped at its most delicate moment: another connection holds the lock that it
+//! needs next.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +27,7 @@ use crate::support::{
     rounds,
 };
 
-/// Another connection, which holds locks until it commits.
+/// Another connection that holds locks until it commits.
 struct Holder {
     db: DatabaseConnection,
 }
@@ -36,7 +37,7 @@ impl Holder {
         Self { db: store::connect(app.config.database.url.secret(), 1).await.unwrap() }
     }
 
-    /// One that holds all locks of an account.
+    /// Locks all rows of users and sessions.
     async fn new(app: &TestApp) -> Self {
         let holder = Self::idle(app).await;
         if holder.db.get_database_backend() == DatabaseBackend::Sqlite {
@@ -49,7 +50,7 @@ impl Holder {
         holder
     }
 
-    /// One that holds what a statement locks.
+    /// Holds the locks that a statement takes.
     async fn of(app: &TestApp, statement: &str) -> Self {
         let holder = Self::idle(app).await;
         holder.sql("BEGIN").await;
@@ -67,21 +68,21 @@ impl Holder {
         self.sql("COMMIT").await;
     }
 
-    /// Commits once those that need a row have found it and wait for it.
+    /// Commits after the operations that need a row have found it and wait for its lock.
     async fn commit_later(self) {
         tokio::time::sleep(Duration::from_millis(300)).await;
         self.commit().await;
     }
 }
 
-/// Waits until the service has begun `number` hashes more than `before`.
+/// Waits until the service has started `number` more hashes than `before`.
 async fn hashing(app: &TestApp, before: u64, number: u64) {
     while app.app.hasher.computed() < before + number {
         tokio::task::yield_now().await;
     }
 }
 
-/// A service whose hashes take long enough for something else to happen meanwhile.
+/// Returns a service whose hashes take long enough for something else to happen in the meantime.
 async fn deliberate() -> TestApp {
     let slow = TestApp::builder().setting("passwords.hash_memory", "64MiB").setting("passwords.hash_iterations", 4);
     slow.setting("passwords.queue_timeout", "30s").start().await
@@ -107,7 +108,7 @@ async fn login_loses_against_what_happens_while_it_hashes() {
     }
 }
 
-/// Whoever presents these tokens.
+/// Returns the caller that these tokens authenticate.
 async fn caller(app: &TestApp, tokens: &Tokens) -> Caller {
     authenticate(&app.app, &tokens.access.clone().into()).await.unwrap()
 }
@@ -140,13 +141,13 @@ async fn renewed_session_is_not_cleared_away() {
     let tokens = app.sign_in("john", "my_password").await;
     app.advance(60);
     let holder = Holder::new(&app).await;
-    let held = async {
-        // The clean-up has found the session by now, and waits for its row.
+    let release = async {
+        // By now the cleanup has found the session and waits for its row.
         tokio::time::sleep(Duration::from_millis(100)).await;
         holder.sql("UPDATE session SET idle_expires_at = idle_expires_at + 60000000").await;
         holder.commit().await;
     };
-    let (removed, ()) = join(run_cleanup(&app.app), held).await;
+    let (removed, ()) = join(run_cleanup(&app.app), release).await;
     assert_eq!(removed.unwrap().sessions, 0);
     assert!(app.knows(&tokens.access).await);
 }
@@ -196,22 +197,22 @@ async fn token_that_was_current_when_it_came_ends_nothing() {
         let tokens = app.sign_in("john", "my_password").await;
         let presented = tokens.refresh.clone().into();
         let holder = Holder::new(&app).await;
-        let held = async {
+        let release = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             holder.sql("UPDATE session SET counter = counter + 2").await;
             holder.commit().await;
         };
-        let (outcome, ()) = join(refresh(&app.app, &presented, &client), held).await;
+        let (outcome, ()) = join(refresh(&app.app, &presented, &client), release).await;
         assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "{outcome:?}");
-        assert!(app.knows(&tokens.access).await, "the session goes on");
+        assert!(app.knows(&tokens.access).await, "the session must continue");
     }
     assert_eq!(app.misuses().await.len(), 0);
     let outcome = refresh(&app.app, &presented, &client).await;
-    assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "a token that is old when it comes: {outcome:?}");
+    assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "a token that is already old when it arrives: {outcome:?}");
     assert_eq!(app.misuses().await.len(), 1);
 }
 
-/// How many statements wait for a lock on PostgreSQL.
+/// Returns how many statements wait for a lock on PostgreSQL.
 async fn waiting(db: &impl ConnectionTrait) -> i64 {
     let statement = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND \
                      datname = current_database()";
@@ -259,7 +260,7 @@ async fn held_row_hurts_its_account_only() {
     let jane = app.sign_in("jane", "my_password").await;
     app.user("john", "my_password").await;
     if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
-        // It has no locks of rows: its one writer is waited for, and those who only read do not wait.
+        // SQLite has no row locks. Writers wait for the one writer, and readers do not wait.
         let holder = Holder::new(&app).await;
         assert!(app.knows(&jane.access).await);
         holder.commit().await;
@@ -304,19 +305,19 @@ async fn lost_connection_is_503() {
     let holder = Holder::new(&app).await;
     let before = app.app.hasher.computed();
     let body = json!({ "username": "john", "password": "my_password" });
-    let held = async {
+    let release = async {
         hashing(&app, before, 1).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         holder.sql(&kill).await;
     };
-    let (answer, ()) = join(app.post("/login").json(&body).send(), held).await;
+    let (answer, ()) = join(app.post("/login").json(&body).send(), release).await;
     answer.is_problem(503, "unavailable");
     holder.commit().await;
     app.token("john", "my_password").await;
 }
 
-/// Of clients behind one address, whose limits they share: each transaction takes its locks in one order, so that none
-/// has to be tried again because another one waits for it.
+/// Password changes from clients behind one IP share a rate limit. Every transaction takes its locks in the same order,
+/// so none has to be retried because of another.
 #[apply(trial)]
 async fn password_changes_stand_in_nobodys_way() {
     let app = TestApp::builder().setting("passwords.queue_length", "1000").start().await;

@@ -1,4 +1,4 @@
-//! The master key and what it seals.
+//! The master key and the keys that it seals.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc};
 
@@ -33,7 +33,7 @@ async fn first_start_makes_private_files() {
     for file in ["vestibule.key", "vestibule.db", "vestibule.db-wal", "vestibule.db-shm"] {
         assert_eq!(mode(&folder, file), 0o600, "{file}");
     }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left behind");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "no other file is left behind");
     let settings = [("journal_mode", "wal"), ("synchronous", "2"), ("busy_timeout", "5000"), ("foreign_keys", "1")];
     for (pragma, expected) in settings {
         assert_eq!(pragma_value(&app, pragma).await, expected, "{pragma}");
@@ -91,9 +91,9 @@ async fn lost_master_key_is_refused() {
     let config = Settings::in_folder(&folder).config();
     drop(start(&config).await.unwrap());
     fs::remove_file(folder.path().join("vestibule.key")).unwrap();
-    let refusal = start(&config).await.unwrap_err();
-    assert!(matches!(refusal, StartError::LostMasterKey(_)), "{refusal}");
-    assert!(!folder.path().join("vestibule.key").exists(), "no new key in its place");
+    let error = start(&config).await.unwrap_err();
+    assert!(matches!(error, StartError::LostMasterKey(_)), "{error}");
+    assert!(!folder.path().join("vestibule.key").exists(), "no new key must replace it");
 }
 
 #[apply(trial)]
@@ -102,8 +102,8 @@ async fn other_master_key_is_refused() {
     let settings = Settings::in_folder(&folder);
     drop(start(&settings.config()).await.unwrap());
     let config = settings.with("keys.master_key", &**startup::new_master_key().unwrap().to_text()).config();
-    let refusal = start(&config).await.unwrap_err();
-    assert!(matches!(refusal, StartError::Keyring(_)), "{refusal}");
+    let error = start(&config).await.unwrap_err();
+    assert!(matches!(error, StartError::Keyring(_)), "{error}");
 }
 
 #[apply(trial)]
@@ -113,14 +113,14 @@ async fn damaged_seal_is_refused() {
         let whole = stored(&app, purpose).await;
         for damage in [whole.sealed[..40].to_vec(), Vec::new(), vec![0; whole.sealed.len()]] {
             store(&app, &whole, damage).await;
-            let refusal = start(&app.config).await.unwrap_err();
-            assert!(matches!(refusal, StartError::Keyring(_)), "{refusal}");
+            let error = start(&app.config).await.unwrap_err();
+            assert!(matches!(error, StartError::Keyring(_)), "{error}");
         }
         store(&app, &whole, whole.sealed.clone()).await;
     }
     let (signing, refresh) = (stored(&app, Purpose::Signing).await, stored(&app, Purpose::Refresh).await);
     store(&app, &refresh, signing.sealed).await;
-    assert!(matches!(start(&app.config).await, Err(StartError::Keyring(_))), "a key in the place of another");
+    assert!(matches!(start(&app.config).await, Err(StartError::Keyring(_))), "a key stored under another purpose");
     store(&app, &refresh, refresh.sealed.clone()).await;
     start(&app.config).await.unwrap();
 }
@@ -138,15 +138,15 @@ async fn lost_key_is_refused_and_not_replaced() {
         let tokens = app.sign_in("john", "my_password").await;
         let key = stored(&app, purpose).await;
         sealed_key::Entity::delete_by_id(key.id).exec(&app.app.db).await.unwrap();
-        // A quiet service has no rate limits left, but it still knows networks.
+        // An idle service has no rate limits left, but it still has known networks.
         rate_limit::Entity::delete_many().exec(&app.app.db).await.unwrap();
-        let refusal = start(&app.config).await.unwrap_err();
-        assert!(matches!(refusal, StartError::LostKey(_)), "{refusal}");
-        let text = refusal.to_string();
+        let error = start(&app.config).await.unwrap_err();
+        assert!(matches!(error, StartError::LostKey(_)), "{error}");
+        let text = error.to_string();
         assert!([name, "backup", "vestibule keys reset"].iter().all(|part| text.contains(part)), "{text}");
-        assert!(sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().is_none(), "none in its place");
+        assert!(sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().is_none(), "no new key must replace it");
         key.into_active_model().insert(&app.app.db).await.unwrap();
-        assert!(app.another().await.knows(&tokens.access).await, "all is well with the old one");
+        assert!(app.another().await.knows(&tokens.access).await, "the service must work with the restored key");
     }
 }
 
@@ -173,8 +173,8 @@ async fn loose_key_file_is_refused() {
     for loose in [0o640, 0o604, 0o644] {
         let file = folder.path().join("vestibule.key");
         fs::set_permissions(file, fs::Permissions::from_mode(loose)).unwrap();
-        let refusal = start(&config).await.unwrap_err();
-        assert!(matches!(refusal, StartError::LooseKeyFile { mode, .. } if mode == loose), "{refusal}");
+        let error = start(&config).await.unwrap_err();
+        assert!(matches!(error, StartError::LooseKeyFile { mode, .. } if mode == loose), "{error}");
     }
 }
 
@@ -187,9 +187,9 @@ async fn weak_and_malformed_keys_are_refused() {
         ["secret", &good[1..], &format!("{good}A"), &format!("{good}="), &"A".repeat(43), &"QUFB".repeat(11)[..43]]
     {
         let config = Settings::in_folder(&folder).with("keys.master_key", text).config();
-        let refusal = start(&config).await.unwrap_err();
-        assert!(matches!(refusal, StartError::MasterKey { .. }), "{text}: {refusal}");
-        let shown = refusal.to_string();
+        let error = start(&config).await.unwrap_err();
+        assert!(matches!(error, StartError::MasterKey { .. }), "{text}: {error}");
+        let shown = error.to_string();
         assert!(shown.contains("VESTIBULE_KEYS__MASTER_KEY") && !shown.contains(text), "{shown}");
     }
 }
@@ -199,11 +199,11 @@ async fn network_databases_need_a_key() {
     let folder = TempDir::new().unwrap();
     let network = Settings::in_folder(&folder).with("database.url", "postgres://user:hunter2@127.0.0.1:1/vestibule");
     let settings = network.with("keys.master_key_file", "");
-    let refusal = start(&settings.config()).await.unwrap_err().to_string();
-    assert!(refusal.contains("vestibule keys generate"), "{refusal}");
+    let error = start(&settings.config()).await.unwrap_err().to_string();
+    assert!(error.contains("vestibule keys generate"), "{error}");
     let config = settings.with("keys.master_key", &**startup::new_master_key().unwrap().to_text()).config();
-    let refusal = start(&config).await.unwrap_err().to_string();
-    assert!(refusal.contains("127.0.0.1") && !refusal.contains("hunter2"), "{refusal}");
+    let error = start(&config).await.unwrap_err().to_string();
+    assert!(error.contains("127.0.0.1") && !error.contains("hunter2"), "{error}");
 }
 
 #[apply(trial)]
@@ -223,7 +223,7 @@ async fn reset_gives_up_keys_and_sessions_and_keeps_accounts() {
 async fn private_key_is_not_stored_in_the_clear() {
     let app = TestApp::new().await;
     let bytes = stored(&app, Purpose::Signing).await.sealed;
-    // The object identifier of the curve stands in every PKCS#8 key of ours.
+    // Every PKCS#8 key of the service contains the object identifier of the curve.
     let curve = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
     assert!(bytes.len() > 100 && !bytes.windows(curve.len()).any(|window| window == curve));
     let sealed = stored(&app, Purpose::Refresh).await.sealed;

@@ -1,4 +1,4 @@
-//! Known devices: what becomes known, for how long, and what a failure there leads to.
+//! Known networks: when a network becomes known, for how long, and how failed logins from it are limited.
 
 use serde_json::json;
 use vestibule::{
@@ -21,8 +21,8 @@ async fn known_device_is_limited_by_itself() {
     for _ in 0..5 {
         assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false));
     }
-    assert_eq!(sign_in(&app, "john", "my_password", home).await, Err(1), "it is never unlimited");
-    assert_eq!(sign_in(&app, "john", "my_password", address(2)).await, Ok(true), "elsewhere nothing is counted");
+    assert_eq!(sign_in(&app, "john", "my_password", home).await, Err(1), "a known network is limited too");
+    assert_eq!(sign_in(&app, "john", "my_password", address(2)).await, Ok(true), "other networks are not affected");
     app.advance(1);
     assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
 }
@@ -62,7 +62,7 @@ async fn devices_are_bounded_and_forgotten_in_time() {
     }
     assert_eq!(app.count("known_network").await, 20);
     free_failures(&app, "john", 100).await;
-    assert!(sign_in(&app, "john", "my_password", address(4)).await.is_err(), "the one used least lately");
+    assert!(sign_in(&app, "john", "my_password", address(4)).await.is_err(), "the least recently used network");
     assert_eq!(sign_in(&app, "john", "my_password", address(5)).await, Ok(true));
     app.advance(30 * 24 * 60 * 60);
     free_failures(&app, "john", 200).await;
@@ -79,9 +79,9 @@ async fn devices_are_forgotten_with_the_password() {
     let home = address(1);
     assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
     free_failures(&app, "john", 10).await;
-    assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false), "known");
+    assert_eq!(sign_in(&app, "john", "wrong", home).await, Ok(false), "the network is known");
     set_password(&app.app, &john, &Password::from("another_password".to_owned())).await.unwrap();
-    assert_eq!(sign_in(&app, "john", "another_password", home).await, Err(1), "known no more");
+    assert_eq!(sign_in(&app, "john", "another_password", home).await, Err(1), "the network is no longer known");
     assert_eq!(app.count("known_network").await, 0);
     delete_user(&app.app, john.id).await.unwrap();
 }

@@ -177,7 +177,7 @@ async fn damaged_hash_fails_one_account_only_s4() {
         let answer = app.post("/login").json(&json!({ "username": "john", "password": "my_password" })).send().await;
         answer.is_problem(401, "invalid_credentials");
         assert!(begun.elapsed() < Duration::from_secs(1), "{phc} took {:?}", begun.elapsed());
-        assert_eq!(app.app.hasher.computed(), computed + 1, "{phc} costs a hash all the same");
+        assert_eq!(app.app.hasher.computed(), computed + 1, "{phc} must cost one hash too");
     }
     app.token("jane", "my_password").await;
 }
@@ -196,7 +196,7 @@ async fn passwords_that_are_too_long_are_never_hashed_s7() {
     assert_eq!(app.app.hasher.computed(), before);
     let longest = json!({ "username": "john", "password": "\u{1f511}".repeat(256) });
     app.post("/login").json(&longest).send().await.is_problem(401, "invalid_credentials");
-    assert!(app.app.hasher.computed() > before, "one that fits is hashed");
+    assert!(app.app.hasher.computed() > before, "a password within the limit is hashed");
 }
 
 #[apply(trial)]

@@ -1,5 +1,5 @@
-//! What a running server logs when it is told to log everything: no secret, and one record for each event, whatever
-//! clients send. The numbers are those of the security checks that a test covers.
+//! The log of a server at its most verbose level: it contains no secrets, and each event is one record, whatever
+//! clients send. The suffix of a test name is the ID of the security check that it covers.
 
 use std::fs::File;
 
@@ -12,11 +12,11 @@ use crate::support::{
     process::{Deployment, Server},
 };
 
-/// A password that stands nowhere else.
+/// A password that occurs nowhere else.
 const PASSWORD: &str = "canary-5f0b2c of a password";
 const NEW_PASSWORD: &str = "canary-93d1aa of another one";
 const WRONG: &str = "canary-77e640 of a wrong one";
-/// Signs that a stored hash or a key was written out, as text or as the bytes that a debugger shows.
+/// Texts that occur in the log only if a request body, a stored hash, a token or a key was logged.
 const SIGNS: [&str; 7] = ["canary-", "odd-member", "$argon2id$", "vst_r_", "eyJ", "PRIVATE KEY", "canary%2D"];
 
 fn server(deployment: &Deployment, format: &str) -> Server {
@@ -25,7 +25,7 @@ fn server(deployment: &Deployment, format: &str) -> Server {
     Server::start(command)
 }
 
-/// Everything that a client does, well and badly.
+/// Sends valid and invalid requests of every kind.
 async fn use_it(server: &Server) -> Vec<Tokens> {
     let post = |path: &str, body: &Value| server.call("POST", path).json(body);
     let user = json!({ "username": "john", "password": PASSWORD });
@@ -44,13 +44,13 @@ async fn use_it(server: &Server) -> Vec<Tokens> {
     let change = json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD });
     assert_eq!(post("/me/password", &change).bearer(&third.access).send().await.status, 204);
     post("/me/password", &change).bearer(&third.access).send().await.is_problem(401, "invalid_credentials");
-    // An old token: reuse, which is logged.
+    // Reuses an old refresh token, which is logged.
     assert_eq!(post("/token/refresh", &json!({ "refresh_token": first.refresh })).send().await.status, 401);
     assert_eq!(post("/token/revoke", &json!({ "refresh_token": third.refresh })).send().await.status, 204);
     vec![first, second, third]
 }
 
-/// The same over HTTP/2, whose library logs more.
+/// Signs in and sends a request over HTTP/2, whose library logs more.
 async fn use_http_2(server: &Server) -> Tokens {
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let url = format!("http://{}", server.address());
@@ -65,7 +65,7 @@ async fn use_http_2(server: &Server) -> Tokens {
     Tokens { access, refresh }
 }
 
-/// The parts of a secret that may not occur: itself, and a stretch of it.
+/// Returns the texts that must not occur in the log: the secret itself and its last 40 characters.
 fn traces(secret: &str) -> [&str; 2] {
     [secret, &secret[secret.len() - 40..]]
 }
@@ -80,7 +80,7 @@ async fn no_secret_is_logged_at_any_level_s69_s112() {
         let mut output = server.welcome.clone();
         output += &server.stop();
         output += &deployment.logs();
-        assert!(output.contains("TRACE") && output.contains("refresh_token_reused"), "everything is logged: {output}");
+        assert!(output.contains("TRACE") && output.contains("refresh_token_reused"), "not everything was logged: {output}");
         let master = deployment.master_key();
         let secrets = tokens.iter().flat_map(|tokens| [&tokens.access, &tokens.refresh]).chain([&master]);
         let bytes = URL_SAFE_NO_PAD.decode(&master).unwrap();
@@ -92,12 +92,12 @@ async fn no_secret_is_logged_at_any_level_s69_s112() {
         // SQLite has no password.
         if let Some(password) = url::Url::parse(&deployment.url).unwrap().password() {
             let line = output.lines().find(|line| line.contains(password));
-            assert_eq!(line, None, "the password in the database's URL");
+            assert_eq!(line, None, "the password of the database URL");
         }
     }
 }
 
-/// Requests whose parts break lines, colour terminals and end strings, as far as HTTP lets them through.
+/// Returns requests with line breaks, terminal escapes and quotes, as far as HTTP lets them through.
 fn odd_requests(server: &Server) -> Vec<Call> {
     let odd = "x\r\n2030-01-01T00:00:00Z ERROR forged\u{1b}[31m\",\"level\":\"ERROR\",\"x\":\"\u{2028}\u{85}";
     let escaped = percent_encoded(odd);
@@ -131,7 +131,7 @@ async fn records_stay_one_line_each_s115() {
                 let record: Value = serde_json::from_str(line).unwrap();
                 assert_ne!(record["level"], "ERROR", "{line}");
             } else {
-                let found = begins.captures(line).unwrap_or_else(|| panic!("no record begins here: {line:?}"));
+                let found = begins.captures(line).unwrap_or_else(|| panic!("no record starts here: {line:?}"));
                 assert_ne!(&found[1], "ERROR", "{line}");
             }
         }

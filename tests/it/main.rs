@@ -1,8 +1,8 @@
-//! The integration tests: every behaviour from outside, on a real database, with every answer held against the
-//! document. After the last test `support::ledger::close`
-//! proves the contract in both directions: every response that was seen is declared, and every declared one was seen.
+//! Integration tests: they test the service from outside, on a real database, and check every response against the
+//! OpenAPI document. After the last test, `support::coverage::finish` checks the contract in both directions: every
+//! received response is declared, and every declared response was received.
 
-// Futures of a whole service are deep types.
+// The futures of a whole service are deeply nested types.
 #![recursion_limit = "256"]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Bodies that are not what the document says: each is refused, and nothing changes.
+//! Malformed request bodies: each is rejected, and nothing changes.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ async fn large_bodies_are_413_with_and_without_a_length_t6() {
     assert_eq!(app.post("/register").json(&small).chunked().send().await.status, 201);
 }
 
-/// A client that never stops sending is answered, and then not read any further.
+/// The service responds to a client that never stops sending, and then stops reading.
 #[apply(trial)]
 async fn endless_body_is_cut_off_s75_t6() {
     const PIECE: usize = 64 * 1024;
@@ -151,7 +151,7 @@ async fn endless_body_is_cut_off_s75_t6() {
     while let Ok(Ok(length @ 1..)) = timeout(Duration::from_secs(2), stream.read(&mut buffer)).await {
         answer.extend_from_slice(&buffer[..length]);
     }
-    // Where the service closed first, the answer may be lost with the connection.
+    // The response may be lost if the service closes the connection first.
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
 }

@@ -54,7 +54,7 @@ async fn expired_token_is_refused() {
     app.user("john", "my_password").await;
     let token = app.token("john", "my_password").await;
     app.advance(600);
-    assert_eq!(app.get("/me").bearer(&token).send().await.status, 200, "within the leeway");
+    assert_eq!(app.get("/me").bearer(&token).send().await.status, 200, "within the clock leeway");
     app.advance(5);
     app.get("/me").bearer(&token).send().await.is_problem(401, "invalid_token");
 }

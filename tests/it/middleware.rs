@@ -1,4 +1,4 @@
-//! What happens before and around every operation, walked from the document.
+//! What happens before and around every operation of the document.
 
 use serde_json::{Value, json};
 use tokio::{
@@ -13,7 +13,7 @@ use crate::support::{
     contract::{Walked, operations},
 };
 
-/// A call of an operation that reaches its handler, as far as its body is concerned.
+/// Builds a request that reaches the operation's handler unless a token is required.
 fn call(app: &TestApp, operation: &Walked) -> Call {
     let call = app.call(&operation.method, &operation.url);
     match &operation.example {
@@ -22,7 +22,7 @@ fn call(app: &TestApp, operation: &Walked) -> Call {
     }
 }
 
-/// The same by somebody who is signed in.
+/// Builds the same request with the tokens of a signed-in user.
 fn call_by(app: &TestApp, operation: &Walked, tokens: &Tokens) -> Call {
     let mut operation = operation.clone();
     if let Some(body) = operation.example.as_mut().and_then(Value::as_object_mut)
@@ -120,7 +120,7 @@ async fn every_operation_with_a_body_reads_it_strictly() {
             }
         }
     }
-    assert!(app.knows(&tokens.access).await, "nothing has changed");
+    assert!(app.knows(&tokens.access).await, "nothing must change");
 }
 
 #[apply(trial)]
@@ -267,7 +267,7 @@ async fn connections_beyond_the_cap_wait() {
     let waiting = app.get("/.well-known/jwks.json").send();
     tokio::pin!(waiting);
     let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut waiting).await;
-    assert!(early.is_err(), "served beyond the cap");
+    assert!(early.is_err(), "served beyond the connection limit");
     drop(first);
     assert_eq!(waiting.await.status, 200);
 }

@@ -1,6 +1,6 @@
-//! Texts that mean something to a database, a template, a terminal or a file system, in every string that the document
-//! lets clients send: none is executed, none is repeated, none makes the service fail. The numbers are those of the
-//! security checks that a test covers.
+//! Injection payloads for databases, templates, terminals and file systems, in every string of every request. None is
+//! executed, echoed, or makes the service fail. The suffix of a test name is the ID of the security check that it
+//! covers.
 
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,16 @@ use crate::support::{
 };
 
 const PASSWORD: &str = "my_password";
-/// What the templates among the payloads would come to; a product that no identifier holds by chance.
+/// The product that the template payloads would evaluate to. No identifier contains it by chance.
 const PRODUCT: &str = "1000393365";
 
-/// A text for one place of a request.
+/// A payload for one place of a request.
 struct Payload {
-    /// As it stands in a body, quotes included.
+    /// Its form in a JSON body, including quotes.
     json: String,
-    /// As it stands in a path.
+    /// Its form in a path.
     path: String,
-    /// What no answer may hold.
+    /// Texts that must not be in the response.
     traces: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ impl Payload {
         Self { json, path, traces: vec![text.to_owned(), escaped] }
     }
 
-    /// One that only one of the two notations can say.
+    /// A payload that only JSON or only the path can express.
     fn raw(json: &str, path: &str) -> Self {
         Self { json: json.to_owned(), path: path.to_owned(), traces: Vec::new() }
     }
@@ -88,14 +88,14 @@ fn payloads() -> Vec<Payload> {
     texts.map(Payload::text).into_iter().chain([long]).chain(raw).collect()
 }
 
-/// A place for a payload: a string of the body, by its pointer, or the path's parameters.
+/// The place for a payload: a string of the body, by JSON pointer, or the path's parameters.
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Body(&'a str),
     Path,
 }
 
-/// Every place that the document has.
+/// Returns every place in the document.
 fn places(operations: &[Walked]) -> Vec<(&Walked, Place<'_>)> {
     let mut places = Vec::new();
     for operation in operations {
@@ -107,7 +107,7 @@ fn places(operations: &[Walked]) -> Vec<(&Walked, Place<'_>)> {
     places
 }
 
-/// Somebody who is signed in, for one request.
+/// Creates a user for one request and signs them in.
 async fn fresh_user(app: &TestApp) -> (String, Tokens) {
     let name = format!("user{}", app.count("user").await);
     app.user(&name, PASSWORD).await;
@@ -115,7 +115,7 @@ async fn fresh_user(app: &TestApp) -> (String, Tokens) {
     (name, tokens)
 }
 
-/// The example of an operation by a fresh user, with the payload in one place.
+/// Builds the example request of an operation as a new user, with the payload in one place.
 async fn call(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Payload) -> Call {
     let (name, tokens) = fresh_user(app).await;
     let url = match place {
@@ -139,7 +139,7 @@ async fn call(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Pay
     call.text("application/json", body.to_string().replace(&format!("\"{NOTHING}\""), &payload.json))
 }
 
-/// Puts a value where a pointer leads, whether the example has that member or not.
+/// Sets the value at a JSON pointer, whether or not the example has that member.
 fn put(body: &mut Value, pointer: &str, value: Value) {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match body.pointer_mut(parent).unwrap() {
@@ -148,14 +148,14 @@ fn put(body: &mut Value, pointer: &str, value: Value) {
     }
 }
 
-/// What is wrong with an answer: whatever was sent, it is no failure and says nothing of it.
+/// Returns the fault of a response: it must not be a server error or reflect the payload.
 fn fault(answer: &Answer, payload: &Payload) -> Option<&'static str> {
     let head =
         answer.headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
     let said = head.chain([answer.text.clone()]).collect::<String>();
     [
         (answer.status >= 500, "the service failed"),
-        (payload.traces.iter().any(|trace| said.contains(trace.as_str())), "the payload is repeated"),
+        (payload.traces.iter().any(|trace| said.contains(trace.as_str())), "the payload is echoed"),
         (said.contains(PRODUCT), "the template was executed"),
         (said.contains("root:x:"), "the file was read"),
     ]
@@ -174,7 +174,7 @@ async fn payloads_do_no_harm_s77_s87_s111() {
             assert_eq!(fault, None, "{} with {}: {answer:?}", operation.id, payload.json);
         }
     }
-    assert!(app.knows(&tokens.access).await, "the tables and their rows are as before");
+    assert!(app.knows(&tokens.access).await, "tables and rows must be unchanged");
     app.token(&witness, PASSWORD).await;
 }
 
@@ -240,11 +240,11 @@ async fn planted_faults_are_found() {
     let real = app.post("/login").json(&serde_json::json!({})).send().await;
     assert_eq!(fault(&real, &payload), None);
     assert_eq!(fault(&planted(500, ""), &payload), Some("the service failed"));
-    assert_eq!(fault(&planted(400, "no a\r\nb"), &payload), Some("the payload is repeated"));
-    assert_eq!(fault(&planted(400, r#"{"detail":"no a\r\nb"}"#), &payload), Some("the payload is repeated"));
+    assert_eq!(fault(&planted(400, "no a\r\nb"), &payload), Some("the payload is echoed"));
+    assert_eq!(fault(&planted(400, r#"{"detail":"no a\r\nb"}"#), &payload), Some("the payload is echoed"));
     assert_eq!(fault(&planted(400, &format!("no {PRODUCT}")), &payload), Some("the template was executed"));
     assert_eq!(fault(&planted(200, "root:x:0:0"), &payload), Some("the file was read"));
     let mut header = planted(200, "");
     header.headers.insert("x-said", "%00".parse().unwrap());
-    assert_eq!(fault(&header, &Payload::text("%00")), Some("the payload is repeated"));
+    assert_eq!(fault(&header, &Payload::text("%00")), Some("the payload is echoed"));
 }

@@ -1,4 +1,4 @@
-//! The bounds on what is done with the database.
+//! The limits on database connections and statements.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::support::{
     process::{Deployment, Server},
 };
 
-/// The only connection's identifier, as the database knows it.
+/// Returns the database's ID of the only connection.
 async fn connection(app: &TestApp, statement: &str) -> i64 {
     let statement = Statement::from_string(app.app.db.get_database_backend(), statement);
     app.app.db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "id").unwrap()
@@ -28,12 +28,12 @@ async fn overdue_work_is_left_and_its_connection_closed() {
         _ => ("SELECT CAST(CONNECTION_ID() AS SIGNED) AS id", "SELECT SLEEP(2.7)"),
     };
     let before = connection(&app, id).await;
-    assert_eq!(connection(&app, id).await, before, "a connection is kept");
+    assert_eq!(connection(&app, id).await, before, "the connection is reused");
     let begun = Instant::now();
     let error = app.app.db.execute_unprepared(sleep).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert!(error.to_string().contains("did not respond within 2500 ms"), "{error}");
-    assert_ne!(connection(&app, id).await, before, "not even one that answers a moment later");
+    assert_ne!(connection(&app, id).await, before, "the connection must not be reused, although the database responds a moment later");
 }
 
 #[apply(trial)]
@@ -48,14 +48,14 @@ async fn full_database_is_not_held_by_what_failed() {
     assert_eq!(register("john").await.status, 201);
     let limited = |size| Rlimit { current: size, maximum: None };
     prlimit(Some(running.id()), Resource::Fsize, limited(Some(200_000))).unwrap();
-    let (mut refused, mut number) = (0, 0);
-    while refused < 8 {
-        assert!(number < 1000, "no file could grow");
+    let (mut failures, mut number) = (0, 0);
+    while failures < 8 {
+        assert!(number < 1000, "the file size limit has no effect");
         let begun = Instant::now();
         let answer = register(&format!("john{number}")).await;
-        refused += usize::from(answer.status == 503);
+        failures += usize::from(answer.status == 503);
         number += 1;
-        assert!(begun.elapsed() < Duration::from_secs(4), "nobody holds it");
+        assert!(begun.elapsed() < Duration::from_secs(4), "no one must hold the write lock");
     }
     let other = deployment.rows().await;
     other.execute_unprepared("BEGIN IMMEDIATE; COMMIT").await.unwrap();

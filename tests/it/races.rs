@@ -1,5 +1,5 @@
-//! Races between two running instances over one database. Each adds a row to the table of figures; the numbers are those
-//! of the security checks that a test covers.
+//! Races between two running instances on one database. Each test adds a row to the results table. The suffix of a test
+//! name is the ID of the security check that it covers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ use crate::support::{
 
 const CALLERS: usize = 50;
 
-/// Adds the figures of a race to the table.
+/// Adds the result of a race to the table.
 fn tell(id: &'static str, scenario: &'static str, rounds: usize, wrongful: Option<usize>, more: String) {
     Figures { id, scenario, rounds, wrongful, more, ..Figures::default() }.tell();
 }
 
-/// Presents a token many times at once, to the instances in turn.
+/// Sends a refresh token many times at once, to the instances in turn.
 async fn refresh_by_many(servers: &[Server; 2], token: &str) -> Vec<Answer> {
     join_all((0..CALLERS).map(|number| servers[number % 2].refresh(token))).await
 }
@@ -42,7 +42,7 @@ async fn one_token_has_one_successor_s36() {
         let successors: BTreeSet<_> = answers.iter().map(|answer| Tokens::of(answer).refresh).collect();
         winners += successors.len();
         let row = session::Entity::find().one(&rows).await.unwrap().unwrap();
-        assert_eq!((row.counter, session::Entity::find().count(&rows).await.unwrap()), (2, 1), "one live successor");
+        assert_eq!((row.counter, session::Entity::find().count(&rows).await.unwrap()), (2, 1), "the session must have one successor");
         for answer in &answers {
             forced_logouts += usize::from(!servers[1].knows(&Tokens::of(answer)).await);
         }
@@ -75,9 +75,9 @@ async fn replay_ends_the_session_after_a_crash_s34_s38() {
         accepted += replays.iter().filter(|answer| answer.status != 401).count();
         survivors += usize::from(servers[0].refresh(&c.refresh).await.status != 401);
         survivors += usize::from(servers[1].knows(&c).await);
-        assert!(servers[0].knows(&bystander).await, "another session of the account");
+        assert!(servers[0].knows(&bystander).await, "another session of the user must continue");
         let events = misuses(&rows).await;
-        assert_eq!(events.len(), round, "one event for all replays");
+        assert_eq!(events.len(), round, "all replays must record one event");
         assert!(events.iter().all(|event| event.kind == "refresh_token_reused"));
     }
     let replays = number * CALLERS;
@@ -112,7 +112,7 @@ async fn sessions_end_while_they_are_renewed_s40() {
         }
         assert!(servers[1].knows(&kept).await);
     }
-    tell("R15", "sessions revoked while they are refreshed", number, Some(survivors), format!("answers {statuses:?}"));
+    tell("R15", "sessions revoked while they are refreshed", number, Some(survivors), format!("responses {statuses:?}"));
     assert!(statuses.keys().all(|status| matches!(status, 200 | 204 | 401)), "{statuses:?}");
     assert_eq!(survivors, 0);
 }
@@ -131,14 +131,14 @@ async fn one_name_has_one_owner() {
             *statuses.entry(answer.status).or_default() += 1;
         }
     }
-    let more = format!("64 callers, four spellings; {winners} winners, answers {statuses:?}");
+    let more = format!("64 callers, four spellings; {winners} winners, responses {statuses:?}");
     tell("R13", "parallel registrations of one name", number, None, more);
     assert!(statuses.keys().all(|status| matches!(status, 201 | 409)), "{statuses:?}");
     assert_eq!(winners, number);
     assert_eq!(user::Entity::find().count(&rows).await.unwrap(), number as u64);
 }
 
-/// Starts five instances at once and counts those that migrated; all must serve.
+/// Starts five instances at once and asserts that all of them serve. Returns how many migrated.
 async fn start_five(deployment: &Deployment, name: &str) -> usize {
     let servers = deployment.servers::<5>();
     servers[0].register(name).await;
@@ -157,7 +157,7 @@ async fn five_instances_start_at_once_on_an_empty_database() {
     let number = rounds(1, 20);
     for _ in 0..number {
         let deployment = Deployment::new().await;
-        assert_eq!(start_five(&deployment, "john").await, 1, "one of them migrates");
+        assert_eq!(start_five(&deployment, "john").await, 1, "exactly one must migrate");
     }
     let more = format!("migrations: {number}, failures: 0");
     tell("R9", "five instances start at once on an empty database", number, None, more);
@@ -180,10 +180,10 @@ async fn five_instances_start_at_once_on_the_schema_before() {
         let jane =
             format!("INSERT INTO {quote}user{quote} VALUES ({id}, 'jane', 'jane', '$argon2id$', 'active', 1, 1)");
         rows.execute_unprepared(&jane).await.unwrap();
-        assert_eq!(start_five(&deployment, "john").await, 1, "one of them migrates");
+        assert_eq!(start_five(&deployment, "john").await, 1, "exactly one must migrate");
         let names: Vec<_> =
             user::Entity::find().all(&rows).await.unwrap().into_iter().map(|user| user.username).collect();
-        assert!(names.iter().any(|name| name == "jane"), "the old user is still there");
+        assert!(names.iter().any(|name| name == "jane"), "the existing user must remain");
     }
     let more = format!("migrations: {number}, failures: 0");
     tell("R9", "five instances start at once on an older schema", number, None, more);

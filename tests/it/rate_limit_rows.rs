@@ -1,4 +1,4 @@
-//! The rows of rate limits: what is in them, how many there are, and what other writers and other clocks do to them.
+//! Rows of rate limits: their content and number, and the effects of concurrent writers and wrong clocks.
 
 use std::{fs, time::Duration};
 
@@ -16,11 +16,11 @@ use crate::{
     support::{app::client_at, rounds},
 };
 
-/// The memory of this process, as the system tells it.
+/// Returns the resident memory of this process.
 fn resident() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.map_or("untold", str::trim).to_owned()
+    line.map_or("unknown", str::trim).to_owned()
 }
 
 #[apply(trial)]
@@ -39,7 +39,7 @@ async fn storage_is_bounded_s31() {
         assert!(join_all(tries).await.iter().all(Result::is_ok));
     }
     let rows = 2 * number as u64;
-    println!("rate limits: {number} names and as many addresses, memory {early} early on, {} at the end", resident());
+    println!("rate limits: {number} names and as many clients, memory {early} after the first tenth, {} at the end", resident());
     assert_eq!(app.count("rate_limit").await.unsigned_abs(), rows);
     app.advance(24 * 60 * 60);
     assert_eq!(run_cleanup(&app.app).await.unwrap().rate_limits, rows);
@@ -53,19 +53,19 @@ async fn no_name_or_address_is_stored() {
     let client = client_at(address(77));
     assert_eq!(sign_in(&app, "john", "my_password", client.ip).await, Ok(true));
     assert_eq!(sign_in(&app, "john", "wrong", address(78)).await, Ok(false));
-    let refused = refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
-    assert!(matches!(refused, Err(RefreshError::InvalidToken)));
+    let rejected = refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
+    assert!(matches!(rejected, Err(RefreshError::InvalidToken)));
     let rows = rate_limit::Entity::find().all(&app.app.db).await.unwrap();
-    let devices = known_network::Entity::find().all(&app.app.db).await.unwrap();
-    assert!(rows.len() > 2 && devices.len() == 1);
+    let networks = known_network::Entity::find().all(&app.app.db).await.unwrap();
+    assert!(rows.len() > 2 && networks.len() == 1);
     let hash = regex::Regex::new("^[A-Za-z0-9_-]{43}$").unwrap();
     for row in rows {
         assert!(hash.is_match(&row.subject) && row.last_name.is_none_or(|name| hash.is_match(&name)));
     }
-    assert!(hash.is_match(&devices[0].network));
+    assert!(hash.is_match(&networks[0].network));
 }
 
-/// Somebody else signs in, or clears expired rows away, while a try waits for the row of its rate limit.
+/// Another login or the cleanup deletes the row while a login attempt waits for it.
 #[apply(trial)]
 #[on(Servers)]
 async fn deleted_rate_limit_is_created_again() {
@@ -73,7 +73,7 @@ async fn deleted_rate_limit_is_created_again() {
     app.user("john", "my_password").await;
     assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
     let other = store::connect(app.config.database.url.secret(), 1).await.unwrap();
-    let held = async {
+    let delete = async {
         other.execute_unprepared("BEGIN").await.unwrap();
         other.execute_unprepared("SELECT subject FROM rate_limit FOR UPDATE").await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -84,7 +84,7 @@ async fn deleted_rate_limit_is_created_again() {
         tokio::time::sleep(Duration::from_millis(150)).await;
         sign_in(&app, "john", "wrong", address(1)).await
     };
-    assert_eq!(join(held, meanwhile).await.1, Ok(false));
+    assert_eq!(join(delete, meanwhile).await.1, Ok(false));
     assert_eq!(app.count("rate_limit").await, 2);
 }
 

@@ -1,5 +1,5 @@
-//! `POST /token/refresh` and `POST /token/revoke`: rotation, grace, reuse, and tokens that are none. The numbers are those
-//! of the security checks that a test covers.
+//! `POST /token/refresh` and `POST /token/revoke`: rotation, grace period, reuse detection and invalid tokens. The
+//! suffix of a test name is the ID of the security check that it covers.
 
 use std::collections::BTreeSet;
 
@@ -56,14 +56,14 @@ async fn tokens_are_unique_and_stored_nowhere_s32() {
     for _ in 0..number {
         let tokens = app.sign_in("john", "my_password").await;
         secret = refresh_message(&tokens.refresh)[REFRESH_FIELDS[4].clone()].to_vec();
-        assert!(seen.insert(secret.clone()), "two sessions have one secret");
+        assert!(seen.insert(secret.clone()), "two sessions share a secret");
     }
     let digest = SecretDigest::of(&SessionSecret::from_bytes(secret.clone().try_into().unwrap()));
     let rows = session::Entity::find().all(&app.app.db).await.unwrap();
     assert_eq!(
         rows.iter().filter(|row| row.secret_digest == digest).count(),
         1,
-        "the digest of 32 bytes is all there is"
+        "only the digest must be stored"
     );
     assert!(rows.iter().all(|row| format!("{row:?}").contains("SecretDigest([REDACTED])")));
     if let Some(file) = app.config.database.file() {
@@ -100,7 +100,7 @@ async fn reuse_ends_the_session_s34() {
     for access in [&a.access, &b.access, &c.access] {
         assert!(!app.knows(access).await);
     }
-    assert!(app.knows(&bystander.access).await, "the other session goes on");
+    assert!(app.knows(&bystander.access).await, "the other session must continue");
     Tokens::of(&app.refresh(&bystander.refresh).await);
     let events = app.misuses().await;
     assert_eq!(events.len(), 1);
@@ -117,8 +117,8 @@ async fn lost_answer_is_survived_s35() {
     app.advance(29);
     let answer = app.refresh(&a.refresh).await;
     let again = Tokens::of(&answer);
-    assert_eq!(again.refresh, b.refresh, "the same successor");
-    assert_eq!(answer.body["refresh_expires_in"], 14 * 24 * 60 * 60 - 29, "with what is left of its time");
+    assert_eq!(again.refresh, b.refresh, "must be the same successor");
+    assert_eq!(answer.body["refresh_expires_in"], 14 * 24 * 60 * 60 - 29, "must be the remaining lifetime");
     assert_eq!(session_row(&app).await.counter, 2);
     Tokens::of(&app.refresh(&b.refresh).await);
     assert!(app.misuses().await.is_empty());
@@ -145,14 +145,15 @@ async fn grace_of_zero_is_none() {
     Tokens::of(&app.refresh(&a.refresh).await);
     app.refresh(&a.refresh).await.is_problem(401, "invalid_token");
 
-    // Another instance, whose clock is ahead, has made the rotation.
+    // Simulate a rotation by another instance whose clock is ahead.
     let a = app.sign_in("john", "my_password").await;
     Tokens::of(&app.refresh(&a.refresh).await);
     app.sql("UPDATE session SET rotated_at = rotated_at + 60000000").await;
     app.refresh(&a.refresh).await.is_problem(401, "invalid_token");
 }
 
-/// Presents one token many times at once, to these instances in turn; every caller gets one and the same successor.
+/// Sends one token many times at once, to these instances in turn, and asserts that every caller gets the same
+/// successor.
 async fn one_successor(apps: &[&TestApp]) {
     let first = apps[0].sign_in("john", "my_password").await;
     let calls = (0..50).map(|number| apps[number % apps.len()].refresh(&first.refresh));
@@ -160,7 +161,7 @@ async fn one_successor(apps: &[&TestApp]) {
     let successors: BTreeSet<_> = answers.iter().map(|answer| Tokens::of(answer).refresh).collect();
     assert_eq!(successors.len(), 1);
     let next = Tokens::of(&apps[0].refresh(successors.first().unwrap()).await);
-    assert!(apps[0].knows(&next.access).await, "nobody was signed out");
+    assert!(apps[0].knows(&next.access).await, "no one must be signed out");
 }
 
 #[apply(trial)]
@@ -180,7 +181,7 @@ async fn parallel_refreshes_of_two_instances_have_one_successor_s36() {
     assert!(app.misuses().await.is_empty());
 }
 
-/// Notes every update of a session in a table called `note`.
+/// Records every update of a session in a table named `note`.
 async fn note_updates(app: &TestApp) {
     app.sql("CREATE TABLE note (n INT)").await;
     let statements: &[&str] = match app.app.db.get_database_backend() {
@@ -207,7 +208,7 @@ async fn rotation_is_one_conditional_update_s37() {
     note_updates(&app).await;
     for round in 1..=rounds(3, 1000) {
         one_successor(&[&app, &other]).await;
-        assert_eq!(app.count("note").await, 2 * i64::try_from(round).unwrap(), "one for the 50 and one for the next");
+        assert_eq!(app.count("note").await, 2 * i64::try_from(round).unwrap(), "one update for the 50 callers and one for the next refresh");
     }
 }
 
@@ -231,7 +232,7 @@ async fn session_ends_at_its_lifetimes_s39() {
     let mut last = Tokens::of(&app.refresh(&tokens.refresh).await);
     app.advance(14 * DAY);
     app.refresh(&last.refresh).await.is_problem(401, "invalid_token");
-    assert!(app.misuses().await.is_empty(), "time ends sessions without an event");
+    assert!(app.misuses().await.is_empty(), "an expired session must not record an event");
 
     last = app.sign_in("john", "my_password").await;
     for day in 1..30 {
@@ -275,7 +276,7 @@ async fn refresh_is_seen_in_the_session() {
     assert_eq!(after.user_agent.as_deref().map(str::len), Some(256));
     app.advance(10);
     Tokens::of(&call().send().await);
-    assert_eq!(session_row(&app).await, after, "the second time writes nothing");
+    assert_eq!(session_row(&app).await, after, "a repeated refresh must not write");
 }
 
 #[apply(trial)]
@@ -294,7 +295,7 @@ async fn token_ahead_of_its_row_ends_the_session() {
 async fn database_and_key_make_no_token_s32() {
     let (app, tokens) = signed_in().await;
     let real = refresh_message(&tokens.refresh);
-    assert_eq!(with_mac(&app, &real).await, tokens.refresh, "the forger's key is the service's");
+    assert_eq!(with_mac(&app, &real).await, tokens.refresh, "the test must have the service's key");
     let row = session_row(&app).await;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &real[REFRESH_FIELDS[4].clone()]);
     for secret in [[0; 16].as_slice(), &digest.as_ref()[..16], row.id.as_bytes(), &[0xff; 16]] {
@@ -318,7 +319,7 @@ async fn one_token_has_one_spelling() {
     let token = tokens.refresh;
     let (rest, last) = token.split_at(token.len() - 1);
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    // The last character of 119 carries two unused bits.
+    // The last character of 119 has two unused bits.
     let twin = alphabet.as_bytes()[alphabet.find(last).unwrap() ^ 1] as char;
     for other in [
         format!("{token}="),
@@ -411,14 +412,14 @@ async fn revoked_token_ends_its_session() {
     let (app, first) = signed_in().await;
     let bystander = app.sign_in("john", "my_password").await;
     app.advance(3600);
-    assert!(!app.knows(&first.access).await, "the access token has expired");
+    assert!(!app.knows(&first.access).await, "the access token must have expired");
     let body = json!({ "refresh_token": first.refresh });
     assert_eq!(app.post("/token/revoke").json(&body).record().send().await.status, 204);
     app.refresh(&first.refresh).await.is_problem(401, "invalid_token");
-    assert_eq!(app.post("/token/revoke").json(&body).send().await.status, 204, "a second time");
+    assert_eq!(app.post("/token/revoke").json(&body).send().await.status, 204, "revoked again");
     let next = Tokens::of(&app.refresh(&bystander.refresh).await);
     assert!(app.knows(&next.access).await);
-    // An older token is as good for this: whoever has it wants the session ended.
+    // An older token is accepted too: whoever presents it wants the session revoked.
     app.advance(31);
     let last = Tokens::of(&app.refresh(&next.refresh).await);
     assert_eq!(app.post("/token/revoke").json(&json!({ "refresh_token": bystander.refresh })).send().await.status, 204);

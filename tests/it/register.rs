@@ -53,7 +53,7 @@ async fn closed_registration_is_403() {
 #[apply(trial)]
 async fn passwords_that_break_the_policy_are_422() {
     let app = TestApp::new().await;
-    let refused = [
+    let rejected = [
         ("john", "password1", "common"),
         ("john", "PassWord1", "common"),
         ("john", "12345678", "common"),
@@ -61,7 +61,7 @@ async fn passwords_that_break_the_policy_are_422() {
         ("long.name", "Long.NAME", "same_as_username"),
         ("john", "cafe\u{301}caf", "too_short"),
     ];
-    for (name, password, code) in refused {
+    for (name, password, code) in rejected {
         let answer = app.post("/register").json(&json!({ "username": name, "password": password })).send().await;
         answer.is_problem(422, "password_rejected");
         assert_eq!(answer.errors(), [("/password".to_owned(), code.to_owned())], "{password}");
@@ -133,7 +133,7 @@ async fn names_of_many_scripts_are_accepted() {
 #[apply(trial)]
 async fn names_out_of_form_are_refused_with_a_pointer() {
     let app = TestApp::new().await;
-    let refused = [
+    let rejected = [
         ("", "too_short"),
         (&"x".repeat(81), "too_long"),
         ("two words", "wrong_form"),
@@ -145,7 +145,7 @@ async fn names_out_of_form_are_refused_with_a_pointer() {
         ("john\u{0}", "wrong_form"),
         ("ᴮᴼᴮ", "wrong_form"),
     ];
-    for (name, code) in refused {
+    for (name, code) in rejected {
         let answer = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
         answer.is_problem(400, "invalid_request");
         assert!(answer.errors().contains(&("/username".to_owned(), code.to_owned())), "{name:?}: {answer:?}");

@@ -18,7 +18,7 @@ async fn migrations_go_up_down_and_up() {
     let db = store::connect(&url, 1).await.unwrap();
     assert!(Migrator::get_pending_migrations(&db).await.unwrap().is_empty());
     Migrator::down(&db, None).await.unwrap();
-    assert!(user::Entity::find().all(&db).await.is_err(), "the tables are gone");
+    assert!(user::Entity::find().all(&db).await.is_err(), "the tables must be dropped");
     store::migrate(&url).await.unwrap();
     assert!(user::Entity::find().all(&db).await.unwrap().is_empty());
 }
@@ -37,7 +37,7 @@ async fn simultaneous_migrations_all_succeed() {
     }
 }
 
-/// MySQL commits each DDL statement at once, so a migration that broke off leaves a part of its work.
+/// MySQL commits each DDL statement immediately, so an interrupted migration leaves part of its changes.
 #[apply(trial)]
 async fn interrupted_migration_is_finished() {
     let app = TestApp::new().await;

@@ -1,4 +1,4 @@
-//! `POST /logout` and `/me/sessions`; what ends sessions, and how they are cleared away.
+//! `POST /logout` and `/me/sessions`, what else ends sessions, and the cleanup of expired ones.
 
 use std::{
     collections::BTreeSet,
@@ -26,9 +26,9 @@ async fn listed(app: &TestApp, tokens: &Tokens) -> Vec<Value> {
 }
 
 async fn is_over(app: &TestApp, tokens: &Tokens) -> bool {
-    let refused = app.refresh(&tokens.refresh).await.status == 401;
-    assert_eq!(app.knows(&tokens.access).await, !refused);
-    refused
+    let is_rejected = app.refresh(&tokens.refresh).await.status == 401;
+    assert_eq!(app.knows(&tokens.access).await, !is_rejected);
+    is_rejected
 }
 
 #[apply(trial)]
@@ -65,7 +65,7 @@ async fn list_shows_where_the_account_is_signed_in_s45() {
     assert_eq!((&items[0]["id"], &items[0]["current"]), (&json!(sid(&laptop)), &json!(false)));
     assert_eq!((&items[1]["id"], &items[1]["current"]), (&json!(sid(&phone)), &json!(true)));
     assert_eq!((&items[1]["user_agent"], &items[1]["address"]), (&json!("phone"), &json!("127.0.0.1")));
-    assert!(items[0].get("user_agent").is_none(), "absent, never null");
+    assert!(items[0].get("user_agent").is_none(), "must be absent, not null");
     assert_eq!(items[1]["created_at"], "2030-03-17T17:46:40Z");
     let body = json!({ "refresh_token": phone.refresh });
     Tokens::of(&app.post("/token/refresh").json(&body).header("user-agent", "phone 2").send().await);
@@ -101,12 +101,12 @@ fn end(app: &TestApp, tokens: &Tokens, id: &str) -> crate::support::client::Call
 async fn one_session_can_be_ended_s45() {
     let app = TestApp::new().await;
     app.user("john", "my_password").await;
-    let [mine, gone, stays] = [(); 3].map(|()| app.sign_in("john", "my_password"));
-    let (mine, gone, stays) = (mine.await, gone.await, stays.await);
-    assert_eq!(end(&app, &mine, &sid(&gone)).record().send().await.status, 204);
-    assert!(is_over(&app, &gone).await && !is_over(&app, &stays).await);
-    end(&app, &mine, &sid(&gone)).record().send().await.is_problem(404, "not_found");
-    assert_eq!(end(&app, &mine, &sid(&mine)).send().await.status, 204, "one's own");
+    let [mine, ended, kept] = [(); 3].map(|()| app.sign_in("john", "my_password"));
+    let (mine, ended, kept) = (mine.await, ended.await, kept.await);
+    assert_eq!(end(&app, &mine, &sid(&ended)).record().send().await.status, 204);
+    assert!(is_over(&app, &ended).await && !is_over(&app, &kept).await);
+    end(&app, &mine, &sid(&ended)).record().send().await.is_problem(404, "not_found");
+    assert_eq!(end(&app, &mine, &sid(&mine)).send().await.status, 204, "the caller's own session");
     assert!(is_over(&app, &mine).await);
 }
 
@@ -212,7 +212,7 @@ async fn clean_up_removes_what_is_over_in_batches() {
     assert_eq!(app.count("session").await, 1);
     assert!(!is_over(&app, &live).await);
     app.advance(60);
-    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 0, "it is not due");
+    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 0, "the job is not due");
     app.advance(240);
     assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 1);
 }
@@ -233,7 +233,7 @@ async fn clean_up_is_done_by_one_instance() {
     }
 }
 
-/// Copies a session's row.
+/// Inserts copies of a session row.
 async fn more_sessions(app: &TestApp, number: usize) {
     let one = entity::session::Entity::find().one(&app.app.db).await.unwrap().unwrap();
     let copy = |_| entity::session::Model { id: vestibule::ids::SessionId::random(), ..one.clone() };
@@ -252,7 +252,7 @@ async fn wrong_clock_does_not_stop_the_clean_up() {
     assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 1);
     app.sign_in("john", "my_password").await;
     app.advance(60);
-    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 0, "from then on it is due as usual");
+    assert_eq!(run_cleanup(&app.app).await.unwrap().sessions, 0, "the job must be on its usual schedule again");
 }
 
 #[apply(trial)]

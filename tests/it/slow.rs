@@ -1,5 +1,5 @@
-//! Clients that hold on to connections: each is dropped in time, and the others are served meanwhile. Also the limits
-//! of HTTP/2, and of open files.
+//! Clients that hold on to connections: the service drops each of them in time and serves the others meanwhile. Also
+//! the limits of HTTP/2 and of open files.
 
 use std::{
     collections::BTreeMap,
@@ -25,15 +25,16 @@ use crate::support::{
     usage::Usage,
 };
 
-/// Every deadline of a client in these tests.
+/// The deadline for clients in these tests.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// By how much a busy machine may be late: thousands of connections end at the same moment.
+/// How late a busy machine may be: thousands of connections end at the same moment.
 const SLACK: Duration = Duration::from_secs(14);
-/// The pause between the bytes of a slow client: shorter than the deadline, which does not begin anew with each.
+/// The pause between the bytes of a slow client. It is shorter than the deadline, which must not restart with each
+/// byte.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How a client begins HTTP/2 (RFC 9113 section 3.4).
+/// The start of an HTTP/2 connection (RFC 9113 section 3.4).
 const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The largest answer of the service.
+/// The largest response of the service.
 const LARGE: &str = "/docs/swagger-ui-bundle.js";
 
 async fn impatient() -> TestApp {
@@ -42,7 +43,7 @@ async fn impatient() -> TestApp {
     app.setting("server.max_connections", 15_000).start().await
 }
 
-/// A client that takes its time: what it sends at once, and then bit by bit, over and over.
+/// A slow client: it sends `at_once`, and then `then` byte by byte, over and over.
 #[derive(Clone, Copy)]
 struct Slow {
     name: &'static str,
@@ -73,13 +74,13 @@ const SLOW: [Slow; 8] = [
 ];
 
 impl Slow {
-    /// How long the service puts up with it.
+    /// Returns how long the service keeps the connection.
     async fn last(self, mut stream: TcpStream) -> Duration {
         let begun = Instant::now();
         stream.write_all(self.at_once.as_bytes()).await.unwrap();
         let mut bytes = self.then.bytes().cycle();
         if !self.reads {
-            // What the system has buffered arrives in any case, so the end shows by what is missing.
+            // Whatever the system has buffered still arrives, so the end shows only in the missing rest.
             sleep(3 * DEADLINE).await;
         }
         let (mut buffer, mut read) = (vec![0; 65_536], 0);
@@ -94,24 +95,25 @@ impl Slow {
                 },
             }
         }
-        assert!(read < 1_000_000, "{}: everything was sent", self.name);
+        assert!(read < 1_000_000, "{}: the whole response was sent", self.name);
         begun.elapsed()
     }
 }
 
-/// The 99th percentile of a light request's time, over at least so many, for as long as `busy` says.
+/// Returns the 99th percentile response time of a cheap request, over at least `least` requests and as long as `busy`
+/// returns true.
 async fn p99(app: &TestApp, least: usize, mut busy: impl FnMut() -> bool) -> Duration {
     let mut times = Vec::new();
     while times.len() < least || busy() {
         let begun = Instant::now();
-        assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200, "served");
+        assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
         times.push(begun.elapsed());
     }
     times.sort_unstable();
     times[(times.len() * 99).div_ceil(100) - 1]
 }
 
-/// Also S78 and R22.
+/// Also covers S78 and R22.
 #[apply(trial)]
 async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
     let app = impatient().await;
@@ -120,12 +122,12 @@ async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
     let mut attack = JoinSet::new();
     for number in 0..clients {
         let (slow, socket) = (SLOW[number % SLOW.len()], TcpSocket::new_v4().unwrap());
-        // What the client's own system takes for it is not the service's to bound.
+        // The client's own receive buffer is not under the service's control.
         socket.set_recv_buffer_size(16 * 1024).unwrap();
         let stream = socket.connect(app.address).await.unwrap();
         attack.spawn(async move { (slow.name, slow.last(stream).await) });
         if number % 100 == 99 {
-            // The system forgets connections that it could not hand over, and does not tell their clients.
+            // If the accept queue overflows, the system drops connections without telling their clients.
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -140,28 +142,28 @@ async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
         !attack.is_empty()
     };
     let under_attack = timeout(Duration::from_mins(2), p99(&app, 300, busy)).await;
-    assert!(under_attack.is_ok(), "{} are not dropped; those that were: {longest:.1?}", attack.len());
+    assert!(under_attack.is_ok(), "{} were not dropped; dropped: {longest:.1?}", attack.len());
     let under_attack = under_attack.unwrap();
     let figures = Figures {
         id: "R22",
         scenario: "slow clients",
         rounds: 1,
         more: format!(
-            "{clients} clients, the last dropped after {:.1?}; p99 of /.well-known/jwks.json {quiet:.1?} quiet, \
+            "{clients} clients, the last dropped after {:.1?}; p99 of /.well-known/jwks.json {quiet:.1?} without load, \
              {under_attack:.1?} under attack (debug build)",
             longest.values().map(|(_, longest)| *longest).max().unwrap(),
         ),
         ..Figures::default()
     };
     figures.tell();
-    println!("slow: with a deadline of {DEADLINE:?} so many of each were dropped, the last after {longest:.1?}");
+    println!("slow_clients: with a deadline of {DEADLINE:?}, dropped per kind and after at most: {longest:.1?}");
     for (name, (_, lasted)) in longest {
         assert!(lasted < DEADLINE + SLACK, "{name}: {lasted:?}");
     }
     assert!(under_attack <= 2 * quiet + Duration::from_millis(250), "{quiet:?}, under attack {under_attack:?}");
 }
 
-/// Whether the connection ends in time for whoever writes to it, or for whoever reads from it.
+/// Returns whether the connection ends in time, as seen by the writer or by the reader.
 async fn ends(writing: impl Future<Output = ()>, reading: impl Future<Output = ()>) -> bool {
     let either = async {
         tokio::select! { () = writing => {}, () = reading => {} }
@@ -175,7 +177,7 @@ async fn read_all(input: &mut OwnedReadHalf) {
     while let Ok(1..) = input.read(&mut buffer).await {}
 }
 
-/// The others are so long that they would not end a connection within the test.
+/// In each case the other deadlines are too long to end the connection within the test.
 #[apply(trial)]
 async fn every_deadline_counts_by_itself_s75_t5() {
     const FIRST: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -189,7 +191,7 @@ async fn every_deadline_counts_by_itself_s75_t5() {
         ("half a head behind a request", heads, &[FIRST, BEGUN].concat(), b"", true),
         ("nothing behind a request", DeadlineSettings { idle: DEADLINE, ..patient }, FIRST, b"", true),
         (
-            "unread answers without bodies",
+            "unread responses without bodies",
             DeadlineSettings { response: DEADLINE, ..patient },
             &pings,
             &PING.repeat(100),
@@ -218,7 +220,7 @@ async fn every_deadline_counts_by_itself_s75_t5() {
                 std::future::pending::<()>().await;
             }
         };
-        assert!(ends(writing, reading).await, "{name}: the connection is kept");
+        assert!(ends(writing, reading).await, "{name}: the connection was not closed");
     }
 }
 
@@ -233,16 +235,16 @@ async fn answers_that_nobody_takes_are_dropped_s88() {
         while answer.chunk().await?.is_some() {}
         Ok::<_, reqwest::Error>(())
     };
-    assert!(timeout(SLACK, rest).await.expect("the connection ends").is_err(), "everything was sent");
+    assert!(timeout(SLACK, rest).await.expect("the connection must be closed").is_err(), "the whole response was sent");
 }
 
-/// A frame of HTTP/2 (RFC 9113 section 4.1).
+/// Builds an HTTP/2 frame (RFC 9113 section 4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// The preface, and the settings that follow it.
+/// Returns the preface and a settings frame.
 fn greeting(settings: &[u8]) -> Vec<u8> {
     [PREFACE.as_bytes(), &frame(SETTINGS, 0, 0, settings)].concat()
 }
@@ -254,16 +256,16 @@ const SETTINGS: u8 = 4;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-/// A frame that is answered.
+/// A ping frame, which the server must acknowledge.
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0anything";
-/// `GET http://a/`, as HPACK (RFC 7541) writes it.
+/// `GET http://a/` in HPACK (RFC 7541).
 const GET: &[u8] = b"\x82\x86\x84\x41\x01a";
-/// `HEAD http://a/`.
+/// `HEAD http://a/` in HPACK.
 const HEAD: &[u8] = b"\x02\x04HEAD\x86\x84\x41\x01a";
-/// `POST http://a/`.
+/// `POST http://a/` in HPACK.
 const POST: &[u8] = b"\x83\x86\x84\x41\x01a";
 
-/// Sends frames until the connection ends; how many were sent.
+/// Sends frames until the connection ends. Returns how many were sent.
 async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>) -> u32 {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(&greeting(&[])).await.unwrap();
@@ -275,11 +277,11 @@ async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>)
             sent += 1;
         }
     };
-    assert!(ends(writing, read_all(&mut input)).await, "the connection is kept");
+    assert!(ends(writing, read_all(&mut input)).await, "the connection was not closed");
     sent
 }
 
-/// Rapid reset (CVE-2023-44487), endless heads (CVE-2024-27316), empty frames (RUSTSEC-2026-0258).
+/// Rapid reset (CVE-2023-44487), endless headers (CVE-2024-27316), empty frames (RUSTSEC-2026-0258).
 #[apply(trial)]
 async fn floods_of_frames_end_their_connection_s88_t8() {
     let app = TestApp::new().await;
@@ -294,12 +296,12 @@ async fn floods_of_frames_end_their_connection_s88_t8() {
     let head = frame(HEADERS, END_HEADERS, 1, POST);
     let empty = flood(app.address, &head, |_| frame(DATA, 0, 1, &[])).await;
     println!(
-        "slow: ended after {resets} resets, {endless} pieces of a head, {empty} empty frames, as far as they were sent"
+        "slow_clients: closed after {resets} resets, {endless} continuations, {empty} empty frames"
     );
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
 }
 
-/// The client takes the first bytes of one answer, and goes on to ask for others.
+/// The client reads the first bytes of one response, and then sends other requests.
 #[apply(trial)]
 async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
     let app = impatient().await;
@@ -316,7 +318,7 @@ async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
             sleep(PAUSE).await;
         }
     };
-    assert!(ends(writing, read_all(&mut input)).await, "the connection is kept");
+    assert!(ends(writing, read_all(&mut input)).await, "the connection was not closed");
 }
 
 #[apply(trial)]
@@ -328,13 +330,14 @@ async fn idle_http_2_connection_is_kept_and_then_closed_s88() {
     for number in [1, 3] {
         stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, number, GET)).await.unwrap();
         sleep(DEADLINE * 6 / 10).await;
-        assert!(stream.read(&mut buffer).await.unwrap() > 0, "the connection is kept");
+        assert!(stream.read(&mut buffer).await.unwrap() > 0, "the connection must stay open");
     }
-    while let Ok(1..) = timeout(SLACK, stream.read(&mut buffer)).await.expect("the connection is closed") {}
+    while let Ok(1..) = timeout(SLACK, stream.read(&mut buffer)).await.expect("the connection must be closed") {}
     assert!(begun.elapsed() > DEADLINE * 3 / 2, "{:?}", begun.elapsed());
 }
 
-/// Also R23: with more clients than files the service goes on, and serves again when they leave.
+/// Also covers R23: with more clients than file descriptors the service keeps running, and it serves again when they
+/// leave.
 #[apply(trial)]
 async fn connections_stay_below_the_file_limit_t9() {
     let deployment = Deployment::new().await;
@@ -351,7 +354,7 @@ async fn connections_stay_below_the_file_limit_t9() {
         crowd.push(TcpStream::connect(address).await.unwrap());
     }
     drop(crowd);
-    let answer = timeout(SLACK, server.call("GET", "/.well-known/jwks.json").send()).await.expect("it recovers");
+    let answer = timeout(SLACK, server.call("GET", "/.well-known/jwks.json").send()).await.expect("the service must recover");
     assert_eq!(answer.status, 200);
     drop(server);
     let log = deployment.logs();
@@ -377,7 +380,8 @@ async fn idle_listener_takes_no_place() {
     }
 }
 
-/// Where no file is free, the loop tries again ten times a second and no more, and serves when one is.
+/// Without a free file descriptor, the accept loop retries at most ten times a second, and it serves again when one is
+/// free.
 #[apply(trial)]
 async fn failing_accepts_are_paused_t9() {
     let deployment = Deployment::new().await;
@@ -394,9 +398,9 @@ async fn failing_accepts_are_paused_t9() {
     limit(usual.current);
     drop(waiting);
     let fresh = reqwest::get(format!("http://{}/.well-known/jwks.json", server.address()));
-    assert_eq!(timeout(SLACK, fresh).await.expect("it recovers").unwrap().status(), 200);
+    assert_eq!(timeout(SLACK, fresh).await.expect("the service must recover").unwrap().status(), 200);
     drop(server);
-    assert!(spent < Duration::from_secs(1), "{spent:?} of two seconds were spent");
+    assert!(spent < Duration::from_secs(1), "{spent:?} of CPU time in two seconds");
     assert_eq!(deployment.logs().matches("cannot accept a connection").count(), 1, "{}", deployment.logs());
 }
 
@@ -425,6 +429,6 @@ async fn http_2_announces_its_bounds_s88_t8() {
     stream.read_exact(&mut settings).await.unwrap();
     let settings = settings.chunks(6).map(|pair| (pair[1], u32::from_be_bytes(pair[2..].try_into().unwrap())));
     let settings = settings.collect::<BTreeMap<_, _>>();
-    // The most streams, the window of each, and the bytes of a head (RFC 9113 section 6.5.2).
+    // Maximum streams, stream window and header size (RFC 9113 section 6.5.2).
     assert_eq!([3, 4, 6].map(|name| settings.get(&name).copied()), [Some(100), Some(65_536), Some(65_535)]);
 }

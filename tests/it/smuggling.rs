@@ -1,5 +1,6 @@
-//! Requests that two servers might divide differently (S79): each is refused, its connection is closed, and what stands
-//! behind it is not answered. Bytes are written as they are, because no client sends these.
+//! Request smuggling (S79): requests that two servers might split differently. Each is rejected, its connection is
+//! closed, and the bytes after it are not handled. The tests write raw bytes, because no client library sends such
+//! requests.
 
 use std::time::Duration;
 
@@ -11,19 +12,20 @@ use tokio::{
 
 use crate::support::TestApp;
 
-/// What an attacker wants to have answered.
+/// The request that an attacker tries to smuggle.
 const SMUGGLED: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\r\n\r\n";
-/// Part of the answer to it.
+/// A part of its response.
 const CAUGHT: &str = "\"keys\"";
 
-/// Writes the pieces with pauses between them; what comes back until the connection is closed.
+/// Writes the pieces with pauses between them. Returns everything that the service sends until it closes the
+/// connection.
 async fn exchange(app: &TestApp, pieces: &[&[u8]]) -> String {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     for (number, piece) in pieces.iter().enumerate() {
         if number > 0 {
             sleep(Duration::from_millis(5)).await;
         }
-        // The service may have closed it already.
+        // The service may have closed the connection already.
         if stream.write_all(piece).await.is_err() {
             break;
         }
@@ -40,7 +42,7 @@ async fn exchange(app: &TestApp, pieces: &[&[u8]]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// How many answers there are.
+/// Returns the number of responses.
 fn answers(text: &str) -> usize {
     text.matches("HTTP/1.1 ").count()
 }
@@ -48,8 +50,8 @@ fn answers(text: &str) -> usize {
 async fn refuse(app: &TestApp, form: &str, request: &[u8]) {
     let answer = exchange(app, &[&[request, SMUGGLED.as_bytes()].concat()]).await;
     assert!(answers(&answer) <= 1 && !answer.contains(CAUGHT), "{form}: {answer}");
-    let refused = ["HTTP/1.1 400 ", "HTTP/1.1 505 "].iter().any(|begin| answer.starts_with(begin));
-    assert!(refused || answer.is_empty(), "{form}: {answer}");
+    let is_rejected = ["HTTP/1.1 400 ", "HTTP/1.1 505 "].iter().any(|begin| answer.starts_with(begin));
+    assert!(is_rejected || answer.is_empty(), "{form}: {answer}");
     assert!(answer.is_empty() || answer.contains("connection: close\r\n"), "{form}: {answer}");
 }
 
@@ -86,8 +88,8 @@ async fn ambiguous_requests_are_refused_and_nothing_behind_them_s79() {
         ("coding twice in one line", post, "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
         ("another coding first", post, "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         ("identity first", post, "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        ("coding with something behind", post, "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
-        ("coding with something before", post, "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+        ("coding with a suffix", post, "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+        ("coding with a prefix", post, "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
         ("coding with a vertical tab", post, "Transfer-Encoding: \u{b}chunked\r\n\r\n0\r\n\r\n"),
         ("quoted coding", post, "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
         ("no host", "GET /.well-known/jwks.json HTTP/1.1\r\n", "\r\n"),
@@ -121,15 +123,15 @@ async fn broken_bodies_are_refused_and_nothing_behind_them_s79() {
         ("chunk with a prefix", "0x2\r\n{}\r\n0\r\n\r\n"),
         ("chunk without a size", "\r\n{}\r\n0\r\n\r\n"),
         ("chunk longer than it says", "2\r\n{}xx\r\n0\r\n\r\n"),
-        ("bare LF behind a size", "2\n{}\r\n0\r\n\r\n"),
-        ("bare LF behind a chunk", "2\r\n{}\n0\r\n\r\n"),
+        ("bare LF after a size", "2\n{}\r\n0\r\n\r\n"),
+        ("bare LF after a chunk", "2\r\n{}\n0\r\n\r\n"),
         ("bare LF in an extension", "2;a\nb\r\n{}\r\n0\r\n\r\n"),
     ] {
         refuse(&app, form, [post, body].concat().as_bytes()).await;
     }
 }
 
-/// A connection that goes on is closed here by the last request.
+/// The last request of a connection that continues. It closes the connection.
 const LAST: &str = "GET /nothing HTTP/1.1\r\nHost: vestibule\r\nConnection: close\r\n\r\n";
 
 #[apply(trial)]

@@ -1,5 +1,5 @@
-//! Who may do what, walked from the document: every operation against every kind of caller, and identities that nothing
-//! but the credential gives. The numbers are those of the security checks that a test covers.
+//! Access control, derived from the document: every operation is called by every kind of caller, and the identity comes
+//! only from the credential. The suffix of a test name is the ID of the security check that it covers.
 
 use std::collections::BTreeSet;
 
@@ -15,24 +15,24 @@ use crate::support::{
 
 const PASSWORD: &str = "my_password";
 
-/// Who calls. Each has an account of its own.
+/// The kinds of callers. Each caller is its own user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Nobody: no account, no token.
+    /// A client without a user or a token.
     Anonymous,
-    /// Somebody who is signed in.
+    /// A signed-in user.
     User,
-    /// Somebody else who is signed in: what the path names is not theirs.
+    /// A signed-in user whose request names an object of another user.
     OtherUser,
-    /// Signed in when the account was disabled.
+    /// A user who was disabled while signed in.
     Disabled,
-    /// Signed in until the session was ended.
+    /// A user whose session was revoked.
     EndedSession,
-    /// Signed in, with an access token whose time is over.
+    /// A signed-in user with an expired access token.
     ExpiredToken,
-    /// Signed in, but takes the refresh token for an access token.
+    /// A signed-in user who sends the refresh token as the access token.
     RefreshTokenAsBearer,
-    /// Signed in when the account was deleted.
+    /// A user who was deleted while signed in.
     Deleted,
 }
 
@@ -48,7 +48,7 @@ const KINDS: [Kind; 8] = [
     Kind::Deleted,
 ];
 
-/// What callers are answered, in the order of [`KINDS`]: the status, and the code of a problem.
+/// The expected responses, in the order of [`KINDS`]: the status, and the code of a problem.
 type Row = (&'static str, [&'static str; KINDS.len()]);
 
 const MISSING: &str = "401 missing_token";
@@ -56,13 +56,14 @@ const INVALID: &str = "401 invalid_token";
 const WRONG: &str = "401 invalid_credentials";
 const UNKNOWN: &str = "404 not_found";
 
-/// An operation that needs an access token: what its owner is answered, and what others are.
+/// The row of an operation that requires an access token: the responses for the owner of the object and for other
+/// users.
 const fn needs_token(own: &'static str, foreign: &'static str) -> [&'static str; KINDS.len()] {
     [MISSING, own, foreign, INVALID, INVALID, INVALID, INVALID, INVALID]
 }
 
-/// The table: a row for each operation of the document. The body bears the caller's own name, password and refresh
-/// token; the path names a session of the caller's, or for [`Kind::OtherUser`] somebody else's.
+/// The access table: one row for each operation of the document. The body contains the caller's own name, password and
+/// refresh token. The path names a session of the caller, or of another user for [`Kind::OtherUser`].
 const TABLE: [Row; 13] = [
     ("login", [WRONG, "200", "200", WRONG, "200", "200", "200", WRONG]),
     ("refreshToken", [INVALID, "200", "200", INVALID, INVALID, "200", "200", INVALID]),
@@ -79,7 +80,7 @@ const TABLE: [Row; 13] = [
     ("getReadiness", ["200"; KINDS.len()]),
 ];
 
-/// What is wrong with a table: sentences that say what to do.
+/// Returns the faults of a table, as messages that say how to fix them.
 fn gaps(operations: &[&str], rows: &[&str]) -> Vec<String> {
     let missing = operations.iter().filter(|id| !rows.contains(id)).map(|id| {
         format!("the operation {id} has no row in the table of tests/it/surface.rs: add what each kind of caller gets")
@@ -91,7 +92,7 @@ fn gaps(operations: &[&str], rows: &[&str]) -> Vec<String> {
     missing.chain(stray).chain(twice).collect()
 }
 
-/// The table, once it is known to be complete.
+/// Returns the table after checking that it is complete.
 fn rows() -> Vec<(Walked, [&'static str; KINDS.len()])> {
     let operations = operations();
     let ids: Vec<_> = operations.iter().map(|operation| operation.id.as_str()).collect();
@@ -101,19 +102,19 @@ fn rows() -> Vec<(Walked, [&'static str; KINDS.len()])> {
     operations.iter().map(|operation| (operation.clone(), expected(&operation.id))).collect()
 }
 
-/// Somebody who calls.
+/// A caller.
 struct Caller {
     name: String,
     id: String,
     bearer: Option<String>,
     refresh: String,
-    /// Another session of the same account: what a path may name.
+    /// Another session of the same user, for paths to name.
     elsewhere: String,
     elsewhere_token: String,
 }
 
 impl Caller {
-    /// A new caller of this kind; the clock moves where a token is to expire.
+    /// Creates a caller of this kind. The clock advances if a token has to expire.
     async fn new(app: &TestApp, kind: Kind) -> Self {
         let name = format!("{kind:?}{}", app.count("user").await);
         if kind == Kind::Anonymous {
@@ -143,7 +144,7 @@ impl Caller {
         }
     }
 
-    /// The example of an operation with this caller's own credentials; who registers takes a new name.
+    /// Returns the example body of an operation with this caller's credentials. Registration gets a new name.
     fn body(&self, operation: &Walked) -> Option<Value> {
         let mut body = operation.example.clone()?;
         let name = if operation.id == "register" { format!("{}.new", self.name) } else { self.name.clone() };
@@ -160,7 +161,7 @@ impl Caller {
         Some(body)
     }
 
-    /// This caller's request, where the path names one of the owner's objects.
+    /// Builds this caller's request. The path names an object of `owner`.
     fn call(&self, app: &TestApp, operation: &Walked, owner: &Self, query: &str) -> Call {
         let url = with_parameters(&operation.path, &owner.elsewhere);
         let call = app.call(&operation.method, &format!("{url}{query}"));
@@ -170,7 +171,7 @@ impl Caller {
         }
     }
 
-    /// Whether nothing has happened to this account.
+    /// Returns whether nothing has changed for this user.
     async fn is_untouched(&self, app: &TestApp) -> bool {
         app.knows(&self.elsewhere_token).await && app.knows(&app.token(&self.name, PASSWORD).await).await
     }
@@ -198,7 +199,7 @@ async fn every_operation_answers_every_caller_as_the_table_says_s105_s106() {
             let call = with_body(caller.call(&app, &operation, owner, ""), caller.body(&operation).as_ref());
             let answer = call.send().await;
             assert_eq!(verdict(&answer), expected, "{} by {kind:?}: {answer:?}", operation.id);
-            assert!(victim.is_untouched(&app).await, "{} by {kind:?} changed somebody else's account", operation.id);
+            assert!(victim.is_untouched(&app).await, "{} by {kind:?} changed another user", operation.id);
         }
     }
 }
@@ -215,7 +216,7 @@ async fn operations_and_rows_that_have_no_counterpart_are_found() {
     assert!(gaps(&ids, &rows)[0].contains("getMe of tests/it/surface.rs belongs to no operation"));
 }
 
-/// Names under which a request might say who asks, or as what.
+/// Names under which a request might claim an identity or a role.
 const CLAIMS: [&str; 8] = ["user_id", "userId", "sub", "username", "account", "role", "is_admin", "sid"];
 
 #[apply(trial)]
@@ -245,12 +246,12 @@ async fn identity_comes_only_from_the_credential_s107() {
         for header in ["x-user-id", "x-forwarded-user", "x-remote-user", "x-authenticated-userid"] {
             call = call.header(header, &victim.id);
         }
-        // A body where none is wanted is not read.
+        // A body that the operation does not expect is not read.
         let claims = json!({ "user_id": victim.id, "username": victim.name, "role": "admin" });
         let answer = call.json(&caller.body(&operation).unwrap_or(claims)).send().await;
         assert_eq!(verdict(&answer), expected[1], "{id}: {answer:?}");
-        let told = [&victim.id, &victim.name, &victim.elsewhere].iter().any(|part| answer.text.contains(*part));
-        assert!(!told && victim.is_untouched(&app).await, "{id}: {answer:?}");
+        let is_leaked = [&victim.id, &victim.name, &victim.elsewhere].iter().any(|part| answer.text.contains(*part));
+        assert!(!is_leaked && victim.is_untouched(&app).await, "{id}: {answer:?}");
     }
 }
 
@@ -270,7 +271,7 @@ async fn members_that_nobody_may_set_are_refused_s104() {
     }
 }
 
-/// Authorization headers that are no bearer token, with a valid token in some of them.
+/// Authorization headers that are not valid bearer credentials. Some contain a valid token.
 fn odd_headers(token: &str) -> Vec<Vec<u8>> {
     let texts = [
         "",

@@ -1,4 +1,4 @@
-//! What can be seen of a running service from outside: metrics, one line of the log for each request, traces.
+//! Telemetry of a running service: metrics, one log line for each request, and traces.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +32,7 @@ fn traceparent() -> String {
     format!("00-{TRACE}-{PARENT}-01")
 }
 
-/// A server that answers for its metrics, and the URL of these.
+/// Starts a server with metrics. Returns it and the URL of the metrics.
 pub(crate) fn measured(deployment: &Deployment) -> (Server, String) {
     let mut command = deployment.command();
     command.env("VESTIBULE_METRICS__LISTEN", "127.0.0.1:0");
@@ -52,7 +52,7 @@ pub(crate) async fn scraped(url: &str) -> String {
     text
 }
 
-/// Every series with its value.
+/// Returns every series with its value.
 fn series(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let pairs = lines.map(|line| line.rsplit_once(' ').unwrap());
@@ -66,7 +66,7 @@ async fn metrics_count_what_happens() {
     let stolen = server.sign_up("john").await;
     let next = Tokens::of(&server.refresh(&stolen.refresh).await);
     Tokens::of(&server.refresh(&next.refresh).await);
-    assert_eq!(server.refresh(&stolen.refresh).await.status, 401, "reuse");
+    assert_eq!(server.refresh(&stolen.refresh).await.status, 401, "reuse must be detected");
     assert_eq!(server.log_in("john", "wrong").await.status, 401);
     let [out, kept, other] = [server.sign_in("john").await, server.sign_in("john").await, server.sign_in("john").await];
     assert_eq!(server.call("POST", "/logout").bearer(&out.access).send().await.status, 204);
@@ -93,7 +93,7 @@ async fn metrics_count_what_happens() {
     is("vestibule_http_server_request_duration_seconds_bucket{le=\"+Inf\",operation=\"login\"}", "5");
     is("vestibule_http_server_active_requests", "0");
     is("vestibule_hash_queue_length", "0");
-    // One for the registration, one for each login, two for the new password.
+    // One for the registration, one for each login, two for the password change.
     is("vestibule_hash_duration_seconds_count", "8");
     is("vestibule_hash_queue_wait_seconds_count", "8");
     is("vestibule_job_runs_total{task=\"cleanup\",outcome=\"success\"}", "1");
@@ -104,7 +104,7 @@ async fn metrics_count_what_happens() {
     is("vestibule_clock_steps_total", "0");
 }
 
-/// What cannot be counted in a process that goes well: rate limits, a full queue, a database that fails.
+/// Covers what does not occur in a healthy process: rate limits, a full queue, a failing database.
 #[apply(trial)]
 async fn labels_are_bounded() {
     let app = TestApp::builder().usual_limits().setting("limits.refreshes_per_minute", "1").start().await;
@@ -148,7 +148,7 @@ async fn labels_are_bounded() {
     assert_eq!(keys, ["cause", "kind", "le", "limit", "outcome", "state", "status", "task", "version"]);
     let values = values.iter().map(|(key, values)| (key.as_str(), values.len())).collect::<BTreeMap<_, _>>();
     let named = ["cause", "kind", "limit", "outcome", "state", "task"].map(|key| values[key]);
-    assert_eq!(named, [5, 5, 4, 5, 2, 2], "as many as the code names, whatever happens");
+    assert_eq!(named, [5, 5, 4, 5, 2, 2], "labels must have a fixed number of values");
     let series = series(&text);
     for limit in ["login", "registration", "rejected_refresh", "refresh"] {
         assert_eq!(series[&format!("vestibule_rate_limited_requests_total{{limit=\"{limit}\"}}")], "1", "{limit}");
@@ -182,13 +182,13 @@ async fn metrics_of_a_starting_service_are_answered() {
     assert!(instance.render_metrics().contains("vestibule_hash_queue_length 0\n"));
 }
 
-/// The lines that one request has left.
+/// Returns the log lines of one request.
 fn lines_of(logs: &str, answer: &Answer) -> Vec<Value> {
     let lines = logs.lines().filter(|line| line.contains(answer.header("x-request-id")));
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A server that logs and traces as it does by default, whatever the run of the tests asks for.
+/// Starts a server with the default log and trace settings, whatever the test run has set.
 fn usual(deployment: &Deployment) -> Server {
     let mut command = deployment.command();
     command.env_remove("VESTIBULE_LOG__FILTER").env_remove("VESTIBULE_TRACES__ENDPOINT");
@@ -231,7 +231,7 @@ async fn requests_leave_one_line_each() {
     assert_eq!(expect(&refused, "login", 401, false)["error.type"], "invalid_credentials");
     assert_eq!(expect(&nowhere, "none", 404, false)["error.type"], "not_found");
     expect(&head, "getLiveness", 200, false);
-    assert!(!logs.contains("secret=1"), "a query may hold anything");
+    assert!(!logs.contains("secret=1"), "the query must not be logged");
 }
 
 /// The fields of a request's span that OpenTelemetry's semantic conventions for HTTP servers define.
@@ -282,7 +282,7 @@ async fn broken_requests_leave_one_line_with_the_cause() {
     assert!(lines[0]["cause"].as_str().unwrap().contains("audit_head"), "{lines:?}");
 }
 
-/// What a server logs about one request on a terminal.
+/// Returns what a server logs about one request on a terminal.
 async fn on_a_terminal(folder: &tempfile::TempDir) -> String {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&controller).unwrap();
@@ -368,7 +368,7 @@ async fn spans_are_sent_to_the_collector() {
     let body = json!({ "username": "john", "password": PASSWORD });
     let login = server.call("POST", "/login").header("traceparent", traceparent()).json(&body).send().await;
     let tokens = Tokens::of(&login);
-    // The last spans are sent before it ends.
+    // The server sends the last spans before it exits.
     server.stop();
     let mut spans = Vec::new();
     for resource in sent.try_iter().flatten() {
@@ -397,7 +397,7 @@ async fn spans_are_sent_to_the_collector() {
     let inner = of_trace.iter().filter(|span| span.parent_span_id == root.span_id);
     let names = inner.map(|span| span.name.as_str()).collect::<BTreeSet<_>>();
     assert_eq!(names, ["hash", "query", "transaction"].into());
-    // The line of the log belongs to the trace too, and so do those whose callers name none.
+    // The log line is part of the trace too. So are log lines of requests without a `traceparent`.
     assert_eq!(lines_of(&deployment.logs(), &login)[0]["span"]["trace_id"], TRACE);
     let registered = spans.iter().find(|span| attributes(span).get("operation").is_some_and(|name| name == "register"));
     assert!(deployment.logs().contains(&hex(&registered.unwrap().trace_id)));

@@ -1,4 +1,4 @@
-//! Rules of the repository that a reader relies on, checked against the sources.
+//! Repository conventions, checked against the sources.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// Files longer than this are split by topic.
+/// Longer files must be split by topic.
 const MAX_LINES: usize = 450;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -29,20 +29,20 @@ fn all_sources() -> Vec<PathBuf> {
     ["src", "migration/src", "tests"].iter().flat_map(|folder| sources(&Path::new(ROOT).join(folder))).collect()
 }
 
-/// The lines of code, without comments, in which the pattern occurs.
+/// Returns the lines of code, without comments, that match the pattern.
 fn breaches(text: &str, forbidden: &str) -> Vec<String> {
     let forbidden = Regex::new(forbidden).unwrap();
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.filter(|line| forbidden.is_match(line)).map(ToOwned::to_owned).collect()
 }
 
-/// Ways to hand the database text that is not built from parameters.
+/// Ways to pass the database text that is not built from parameters.
 const RAW_SQL: &str = r#"execute_unprepared|Statement::from_|from_string\(|from_sql_and_values|AssertSqlSafe|sqlx::query|_raw\(|Expr::cust|(format!|concat!|push_str)\s*\(\s*r?#*"(?i:\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|SET|WITH|REPLACE)\s)"#;
-/// The one file that may, because what it says to the database has no part that a client sends; and the one that passes
-/// on what the entities have built.
+/// The only files that may do so: one sends text without any client input, and the other executes what the entities
+/// have built.
 const SQL_FILES: [&str; 2] = ["src/store/pool.rs", "src/store/sql.rs"];
 
-/// The imported paths of a file, one a line: `use a::{b, c}` imports `a::b` and `a::c`.
+/// Returns the imported paths of a file, one per line: `use a::{b, c}` imports `a::b` and `a::c`.
 fn imports(text: &str) -> String {
     Source::parse(text).unwrap().imports().collect::<Vec<_>>().join("\n")
 }
@@ -69,7 +69,7 @@ async fn sql_is_written_in_one_file_s111() {
     assert!(breaches("    format!(\"{name} was not selected\")", RAW_SQL).is_empty());
 }
 
-/// A comparison with `==` of what is secret, which takes longer the more of it was guessed.
+/// Comparisons of secrets with `==`, whose time depends on how many leading bytes match.
 const EARLY_END: &str =
     r"(\.expose\(\)|\b(mac|tag|digest|secret|token)(\(\))?) *[=!]= |[=!]= *[&*]?\w+(\.\w+)*\.expose\(\)";
 
@@ -84,7 +84,7 @@ async fn secrets_are_compared_in_constant_time_s14() {
     {
         assert!(!breaches(planted, EARLY_END).is_empty(), "{planted}");
     }
-    // Rows are compared in tests; nothing else that is secret can be compared by mistake.
+    // Tests compare rows. No other secret can be compared by mistake.
     let secrets = fs::read_to_string(Path::new(ROOT).join("src/secret.rs")).unwrap();
     let comparable = Regex::new(r"#\[derive\([^)]*PartialEq[^)]*\)\]\npub struct (\w+)").unwrap();
     let comparable: Vec<_> = comparable.captures_iter(&secrets).map(|found| found[1].to_owned()).collect();
@@ -95,7 +95,7 @@ async fn secrets_are_compared_in_constant_time_s14() {
 async fn every_file_says_what_it_is() {
     for file in all_sources() {
         let text = fs::read_to_string(&file).unwrap();
-        assert!(text.starts_with("//! "), "{} has no header", file.display());
+        assert!(text.starts_with("//! "), "{} has no file-level documentation", file.display());
     }
 }
 

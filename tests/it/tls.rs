@@ -1,4 +1,4 @@
-//! TLS without a proxy: what is spoken, what is refused, and a certificate that changes while the service runs.
+//! TLS without a proxy: the protocols, rejected connections, and certificates that change while the service runs.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use vestibule::server::DeadlineSettings;
 
 use crate::support::{TestApp, app};
 
-/// A self-signed certificate.
+/// A self-signed certificate and its key.
 struct Made {
     certificate: CertificateDer<'static>,
     pem: String,
@@ -51,7 +51,7 @@ async fn secured(folder: &TempDir) -> TestApp {
     app.setting("tls.certificate_file", certificate.display()).setting("tls.key_file", key.display()).start().await
 }
 
-/// A connection of a client that trusts this certificate alone.
+/// Connects a client that trusts only this certificate.
 async fn connect(app: &TestApp, trusted: &Made, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.certificate.clone()).unwrap();
@@ -64,7 +64,7 @@ async fn connect(app: &TestApp, trusted: &Made, protocol: &str) -> std::io::Resu
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-/// What is answered to a request that asks for the connection to end.
+/// Sends a request that asks the service to close the connection, and returns the response.
 async fn get(stream: &mut TlsStream<TcpStream>) -> String {
     let request = b"GET /.well-known/jwks.json HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();
@@ -88,7 +88,7 @@ async fn both_protocols_are_spoken_over_tls_s83() {
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     let mut frame = [0; 9];
     stream.read_exact(&mut frame).await.unwrap();
-    assert_eq!(frame[3], 4, "the first frame is SETTINGS");
+    assert_eq!(frame[3], 4, "the first frame must be SETTINGS");
     assert!(connect(&app, &made, "http/1.0").await.is_err(), "no protocol in common");
 }
 
@@ -103,7 +103,7 @@ async fn clear_text_and_silence_end_before_the_first_request_s78() {
         stream.write_all(begin.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let ended = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
-        assert!(ended.is_ok(), "{begin:?} keeps the connection: {:?}", begun.elapsed());
+        assert!(ended.is_ok(), "{begin:?}: the connection was not closed: {:?}", begun.elapsed());
         assert!(!answer.starts_with(b"HTTP"), "{begin:?}");
     }
 }
@@ -117,18 +117,18 @@ async fn changed_certificate_is_read_and_a_broken_one_is_not() {
     for (certificate, key) in [("nonsense", ""), (&old.pem, &new.key), (&new.pem, &old.key), ("", &new.key)] {
         write(&folder, certificate, key);
         refresh();
-        assert!(connect(&app, &old, "h2").await.is_ok(), "the old one is still served");
+        assert!(connect(&app, &old, "h2").await.is_ok(), "the old certificate must still be served");
     }
     fs::remove_file(folder.path().join("key.pem")).unwrap();
     refresh();
-    assert!(connect(&app, &old, "h2").await.is_ok(), "the old one is still served");
+    assert!(connect(&app, &old, "h2").await.is_ok(), "the old certificate must still be served");
     write(&folder, &new.pem, &new.key);
     refresh();
     assert!(connect(&app, &old, "h2").await.is_err());
     assert!(get(&mut connect(&app, &new, "http/1.1").await.unwrap()).await.starts_with("HTTP/1.1 200 "));
 }
 
-/// The binary in a folder where certificate and key are configured.
+/// Runs the binary in a folder with a configured certificate and key.
 fn run(folder: &TempDir, url: &str, command: &[&str]) -> Output {
     let mut binary = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     binary.args(command).env_clear().current_dir(folder.path());

@@ -1,4 +1,4 @@
-//! Access tokens that the service must refuse, most of them signed with its real key.
+//! Access tokens that the service must reject. Most are signed with its real key.
 
 use std::{
     io::ErrorKind,
@@ -40,7 +40,7 @@ impl Bench {
         answer.status == 200
     }
 
-    /// The claims with one of them replaced; null removes it.
+    /// Returns a token with one claim replaced, or removed if the value is null.
     fn altered(&self, name: &str, value: &Value) -> String {
         let mut claims = self.claims.clone();
         if value.is_null() {
@@ -57,7 +57,7 @@ async fn forged_header_is_refused() {
     let bench = Bench::new().await;
     let (kid, claims) = (&bench.forger.kid, bench.claims.to_string());
     let good = format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{kid}"}}"#);
-    assert!(bench.accepts(&bench.forger.sign(&good, &claims)).await, "the forger's key is the service's");
+    assert!(bench.accepts(&bench.forger.sign(&good, &claims)).await, "the test must have the service's key");
     for header in [
         format!(r#"{{"typ":"JWT","alg":"ES256","kid":"{kid}"}}"#),
         format!(r#"{{"typ":"rt+jwt","alg":"ES256","kid":"{kid}"}}"#),
@@ -117,7 +117,7 @@ async fn claims_are_checked_for_type_and_value() {
     let upper = bench.claims["sub"].as_str().unwrap().to_uppercase();
     assert!(!bench.accepts(&bench.altered("sub", &json!(upper))).await);
     let twice = bench.claims.to_string().replacen('{', r#"{"sub":"x","#, 1);
-    assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &twice)).await, "two sub");
+    assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &twice)).await, "two sub claims");
 }
 
 #[apply(trial)]
@@ -158,7 +158,7 @@ async fn lists_are_no_objects() {
 async fn foreign_and_altered_signatures_are_refused() {
     let bench = Bench::new().await;
     let foreign = Forger::foreign(&bench.forger.kid).with_claims(&bench.claims);
-    assert!(!bench.accepts(&foreign).await, "another key under our name");
+    assert!(!bench.accepts(&foreign).await, "another key under the service's key ID");
     let (message, signature) = bench.token.rsplit_once('.').unwrap();
     let (header, claims) = message.split_once('.').unwrap();
     let zero = "A".repeat(86);
@@ -181,7 +181,7 @@ async fn foreign_and_altered_signatures_are_refused() {
     }
     let other = bench.app.user("jane", "my_password").await;
     let jane = bench.altered("sub", &json!(other.id.to_string()));
-    assert!(!bench.accepts(&jane).await, "the session of another account");
+    assert!(!bench.accepts(&jane).await, "the session of another user");
 }
 
 #[apply(trial)]
@@ -212,7 +212,7 @@ async fn one_token_has_one_spelling() {
             |part: &str| format!("{} {}", &part[..5], &part[5..]),
             |part: &str| part.replace('_', "/").replace('-', "+") + "A",
             |part: &str| {
-                // The last character of 86 carries four unused bits; another character with the same used bits.
+                // The last character of 86 has four unused bits. This changes only those.
                 let (rest, last) = part.split_at(part.len() - 1);
                 let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
                 let index = alphabet.find(last).unwrap();
@@ -229,7 +229,7 @@ async fn one_token_has_one_spelling() {
 #[apply(trial)]
 async fn key_identifiers_are_only_looked_up_s53() {
     let bench = Bench::new().await;
-    // Nothing but memory is asked: a database that is gone would make another answer.
+    // The token is checked in memory first: with the database closed, a token that passes gets 503.
     bench.app.app.db.close().await.unwrap();
     bench.app.get("/me").bearer(&bench.token).send().await.is_problem(503, "unavailable");
     let long = "a".repeat(10_000);
@@ -254,7 +254,7 @@ async fn unsigned_tokens_are_refused_s50() {
     }
 }
 
-/// The published key in the forms in which a verifier might take it for the secret of an HMAC.
+/// Returns the published key in every form that a verifier might mistake for an HMAC secret.
 fn forms_of(key: &Value) -> Vec<Vec<u8>> {
     let [x, y] = ["x", "y"].map(|name| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap());
     let point = [vec![4], x.clone(), y.clone()].concat();
@@ -304,7 +304,7 @@ async fn keys_in_the_header_are_refused_s54() {
             assert!(!bench.accepts(&signer.sign(&header.to_string(), &claims)).await, "{header}");
         }
     }
-    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody asked for a key");
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "the service must not fetch a key");
 }
 
 #[apply(trial)]
@@ -344,7 +344,7 @@ async fn every_changed_bit_is_seen_s64() {
             let app = &app.app;
             async move { authenticate(app, &AccessToken::from(text)).await.is_ok() }
         };
-        assert!(accepts(token.clone()).await, "what is made is accepted");
+        assert!(accepts(token.clone()).await, "the unchanged token must be accepted");
         for place in 0..token.len() {
             for bit in 0..7 {
                 let mut changed = token.clone().into_bytes();
@@ -360,7 +360,7 @@ async fn every_changed_bit_is_seen_s64() {
 async fn huge_tokens_cost_nothing_s61() {
     let bench = Bench::new().await;
     let long = bench.altered("jti", &json!("x".repeat(9000)));
-    assert!(!bench.accepts(&long).await, "signed by the service and too long all the same");
+    assert!(!bench.accepts(&long).await, "too long, although signed with the service's key");
     let mut times = Vec::new();
     for token in [".".repeat(30_000), "A".repeat(30_000), format!("{}.{}", "A".repeat(15_000), ".".repeat(15_000))] {
         for _ in 0..5 {
@@ -371,7 +371,7 @@ async fn huge_tokens_cost_nothing_s61() {
     }
     times.sort_unstable();
     assert!(times[times.len() / 2] < Duration::from_millis(50), "{times:?}");
-    // A header of a megabyte is refused before anything of ours sees it.
+    // The HTTP server rejects a header of one megabyte before the token is read.
     let url = format!("http://{}/me", bench.app.address);
     let huge = reqwest::Client::new().get(url).bearer_auth(".".repeat(1_000_000)).send().await;
     assert!(huge.is_err() || huge.is_ok_and(|answer| answer.status() == 431));

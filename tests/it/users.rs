@@ -1,4 +1,4 @@
-//! What operators do to accounts, through the functions that the command line calls.
+//! User administration, through the functions that the command line calls.
 
 use serde_json::json;
 use vestibule::{

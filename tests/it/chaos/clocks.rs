@@ -1,5 +1,5 @@
-//! Running servers on hosts whose clocks jump or differ. Each test adds a row to the table of figures; the numbers are those
-//! of the promises that a test covers.
+//! Running servers on hosts whose clocks jump or differ. Each test adds a row to the results table. The suffix of a
+//! test name is the ID of the robustness check that it covers.
 
 use std::{
     collections::BTreeSet,
@@ -29,36 +29,36 @@ use crate::support::{
 
 const HOUR: i64 = 60 * 60;
 const CALLERS: usize = 50;
-/// How often a test signs in, for each jump.
+/// The number of logins for each jump.
 const SESSIONS: usize = 8;
-/// How long a lockout lasts, in seconds: less than a jump.
+/// The lockout duration in seconds, shorter than a jump.
 const LOCKOUT: u64 = 30 * 60;
-/// What the log says when a server has noticed a step, and when its host's clock is not the database's.
+/// The log messages for a detected step, and for a host clock that differs from the database's clock.
 const STEPPED: &str = "the reference clock stepped";
 const WRONG: &str = "this host's clock would have to be set 90.0 s back";
 
-/// The library that shows a process another time than the system's.
+/// Returns the path of the library that fakes the system time of a process.
 fn faketime() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
     let mut files = folders.chain([PathBuf::from("/usr/lib")]).map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
-    files.find(|file| file.exists()).expect("libfaketimeMT.so.1 is needed: Debian's package libfaketime")
+    files.find(|file| file.exists()).expect("libfaketimeMT.so.1 is missing: install Debian's package libfaketime")
 }
 
-/// A host of its own for servers, as far as the clock goes.
+/// A simulated host with its own clock.
 struct Host {
     folder: TempDir,
     started: Mutex<Vec<u32>>,
 }
 
 impl Host {
-    /// One whose clock is wrong by so many seconds.
+    /// Creates a host whose clock is off by this many seconds.
     fn new(offset: i64) -> Self {
         let host = Self { folder: TempDir::new().unwrap(), started: Mutex::default() };
         host.set(offset);
         host
     }
 
-    /// Sets its clock.
+    /// Sets the clock's offset.
     fn set(&self, offset: i64) {
         let draft = self.folder.path().join("draft");
         fs::write(&draft, format!("{offset:+}\n")).unwrap();
@@ -78,7 +78,7 @@ impl Host {
 }
 
 impl Drop for Host {
-    /// The library leaves its shared memory behind.
+    /// Removes the shared memory that the library leaves behind.
     fn drop(&mut self) {
         for id in self.started.lock().unwrap().iter() {
             for name in ["faketime_shm_", "sem.faketime_sem_"] {
@@ -88,7 +88,7 @@ impl Drop for Host {
     }
 }
 
-/// The tokens of a user who signed in 65 minutes ago. The access token has expired.
+/// Returns the tokens of a user who signed in 65 minutes ago. The access token has expired.
 async fn signed_in_long_ago(deployment: &Deployment) -> Tokens {
     let folder = TempDir::new().unwrap();
     let settings = Settings::in_folder(&folder).with("database.url", &deployment.url);
@@ -103,7 +103,7 @@ async fn signed_in_long_ago(deployment: &Deployment) -> Tokens {
     tokens
 }
 
-/// What must never happen, counted.
+/// The number of violations of each kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     accepted: usize,
@@ -111,7 +111,7 @@ struct Count {
     prolonged: usize,
 }
 
-/// What must hold whatever the clock shows: a revoked session stays revoked, and no lockout is longer than configured.
+/// What must hold after every step: a revoked session stays revoked, and no lockout is longer than configured.
 struct Over {
     revoked: Tokens,
     locked_out: String,
@@ -138,7 +138,7 @@ impl Over {
     }
 }
 
-/// Somebody's session, the answer to whose last refresh got lost.
+/// A session that lost the response to its last refresh.
 struct Lost {
     before: Tokens,
     successor: Tokens,
@@ -151,7 +151,7 @@ impl Lost {
         Self { before, successor }
     }
 
-    /// Sends the old token once more, and goes on with what that answers.
+    /// Sends the old token again, and continues with the successor.
     async fn look(&self, server: &Server, count: &mut Count) {
         let again = server.refresh(&self.before.refresh).await;
         if again.status != 200 || Tokens::of(&again).refresh != self.successor.refresh {
@@ -162,7 +162,7 @@ impl Lost {
         count.logouts += usize::from(next.status != 200 || !server.knows(&Tokens::of(&next)).await);
     }
 
-    /// Sends a token that is two behind, and then the newest.
+    /// Sends a token that is two generations old, and then the newest.
     async fn replay(&self, server: &Server, count: &mut Count) {
         let newest = Tokens::of(&server.refresh(&self.successor.refresh).await);
         for tokens in [&self.before, &newest] {
@@ -171,15 +171,15 @@ impl Lost {
     }
 }
 
-/// Waits until a server that uses its host's clock has noticed the `number`th step; the first times also for one that uses
-/// its database's clock, which synchronizes every five seconds and says nothing.
+/// Waits until the server has noticed the `number`th step. On SQLite the log shows it. On the others the server uses
+/// the database's clock and logs nothing, so the first steps wait for longer than the synchronization interval.
 async fn followed(deployment: &Deployment, number: usize) {
     let begun = Instant::now();
     if engine() != "SQLite" && number <= 4 {
         tokio::time::sleep(Duration::from_secs(6)).await;
     }
     while engine() == "SQLite" && deployment.logs().matches(STEPPED).count() < number {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the server has not looked: {}", deployment.logs());
+        assert!(begun.elapsed() < Duration::from_secs(30), "the server has not noticed the step: {}", deployment.logs());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -238,7 +238,7 @@ async fn clock_that_jumps_by_an_hour_signs_nobody_out_r20() {
     assert_eq!(count, Count::default());
 }
 
-/// Presents a token many times at once to the instances in turn: its successors, and how many callers get none.
+/// Sends a token many times at once, to the instances in turn. Returns its successors, and how many callers got none.
 async fn refresh_by_many(servers: &[Server; 2], tokens: &Tokens) -> (BTreeSet<String>, usize) {
     let answers = join_all((0..CALLERS).map(|number| servers[number % 2].refresh(&tokens.refresh))).await;
     let good = answers.iter().filter(|answer| answer.status == 200);
@@ -246,21 +246,21 @@ async fn refresh_by_many(servers: &[Server; 2], tokens: &Tokens) -> (BTreeSet<St
     (successors, answers.iter().filter(|answer| answer.status != 200).count())
 }
 
-/// What two instances make of each other's tokens, counted.
+/// How two instances treat each other's tokens, counted.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Exchange {
-    /// Live tokens that were refused.
+    /// Valid tokens that were rejected.
     refused: usize,
-    /// Tokens of what is over that were not.
+    /// Tokens of ended sessions that were accepted.
     accepted: usize,
-    /// Successors of tokens that many presented.
+    /// Successors of tokens that many callers sent at once.
     successors: usize,
-    /// Of those many, who got none, and successors that were of no use.
+    /// Callers that got no successor, and successors that were rejected.
     logouts: usize,
 }
 
 impl Exchange {
-    /// Makes tokens at one instance and presents them at the other, or at both.
+    /// Creates tokens at one instance and sends them to the other, or to both.
     async fn pass(&mut self, servers: &[Server; 2], one: &Server, other: &Server, name: &str) {
         let tokens = one.sign_in(name).await;
         self.refused += usize::from(!other.knows(&tokens).await);
@@ -282,7 +282,7 @@ impl Exchange {
     }
 }
 
-/// On SQLite, whose instances are on one host in earnest, only that nothing is accepted that is over.
+/// On SQLite all instances must be on one host, so the test only asserts that no token of an ended session is accepted.
 #[apply(trial)]
 async fn hosts_90_seconds_apart_make_no_difference_r21() {
     let deployment = Deployment::new().await;
@@ -303,14 +303,14 @@ async fn hosts_90_seconds_apart_make_no_difference_r21() {
     }
     let Exchange { refused, accepted, successors, logouts } = exchange;
     let races = 2 * number;
-    let what = if engine() == "SQLite" { "callers refused (a file is for one host)" } else { "forced logouts" };
+    let what = if engine() == "SQLite" { "callers rejected (an SQLite file is for one host)" } else { "forced logouts" };
     let row = Figures {
         id: "R21",
         scenario: "two hosts 90 seconds apart",
         rounds: number,
         wrongful: Some(accepted),
         more: format!(
-            "{refused} tokens refused, {races} times {CALLERS} callers with one token: {successors} successors, {logouts} \
+            "{refused} tokens rejected, {races} times {CALLERS} callers with one token: {successors} successors, {logouts} \
              {what}"
         ),
         ..Figures::default()

@@ -1,4 +1,4 @@
-//! Rows and keys that are not what the service has written.
+//! Damaged rows and keys.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ use crate::support::{
     rounds,
 };
 
-/// A refusal at start that no wait would mend.
+/// The time within which a start must fail, because waiting would not help.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
-/// How long an answer about a damaged row may take.
+/// The time within which a request about a damaged row must get its response.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// One letter of the master key, or one bit of a key that it seals, at another place each time.
+/// Each round damages one character of the master key, or one bit of a key that it seals.
 #[apply(trial)]
 async fn damaged_key_stops_the_start_r27() {
     let number = rounds(10, 100);
@@ -52,13 +52,13 @@ async fn damaged_key_stops_the_start_r27() {
         store(&rows, keys[place].clone()).await;
     }
     let server = Server::start(deployment.command());
-    assert_eq!(server.log_in("john", PASSWORD).await.status, 200, "all is well with the old ones");
-    assert_eq!(stored().await, keys, "none was made in their place");
+    assert_eq!(server.log_in("john", PASSWORD).await.status, 200, "the service must work with the original keys");
+    assert_eq!(stored().await, keys, "no key must be replaced");
     let figures = Figures {
         id: "R27",
         scenario: "a damaged master, signing, refresh, pseudonym or audit key",
         rounds: number,
-        more: format!("each start refused with exit code 6, the slowest after {:.2} s", slowest.as_secs_f64()),
+        more: format!("each start failed with exit code 6, the slowest after {:.2} s", slowest.as_secs_f64()),
         ..Figures::default()
     };
     figures.tell();
@@ -69,7 +69,7 @@ async fn store(rows: &DatabaseConnection, key: sealed_key::Model) {
     key.into_active_model().reset_all().update(rows).await.unwrap();
 }
 
-/// Starts the service, which must refuse; how long that took.
+/// Starts the service, which must fail. Returns how long that took.
 fn refused_start(deployment: &Deployment) -> Duration {
     let begun = Instant::now();
     let code = deployment.failed_start(&[]);
@@ -79,7 +79,7 @@ fn refused_start(deployment: &Deployment) -> Duration {
     took
 }
 
-/// What is set in a row, and of which table.
+/// Tables and the damage that is done to a row.
 const DAMAGES: [(&str, &str); 20] = [
     ("user", "password_hash = ''"),
     ("user", "password_hash = 'my_password'"),
@@ -144,7 +144,7 @@ async fn damaged_row_hurts_its_account_only_r28() {
             remote.call("POST", "/login").json(&json!({ "username": name, "password": "my_password" })),
         ] {
             let begun = Instant::now();
-            // Held against the document like any other answer.
+            // The response is checked against the document, like every response.
             let answer = call.send().await;
             slowest = slowest.max(begun.elapsed());
             *statuses.entry(answer.status).or_default() += 1;
@@ -155,13 +155,13 @@ async fn damaged_row_hurts_its_account_only_r28() {
         assert_eq!(remote.get("/me").bearer(&bystander.access).send().await.status, 200, "{change}");
         assert_eq!(remote.log_in("jane", PASSWORD).await.status, 200, "{change}");
     }
-    assert!(slowest < ANSWER_LIMIT, "a damaged hash is not computed: {slowest:?}");
+    assert!(slowest < ANSWER_LIMIT, "a damaged hash must not be computed: {slowest:?}");
     let figures = Figures {
         id: "R28",
         scenario: "damaged rows of users and sessions",
         rounds: DAMAGES.len(),
         wrongful: Some(wrongful),
-        more: format!("answers {statuses:?}, the slowest after {:.2} s; others unaffected", slowest.as_secs_f64()),
+        more: format!("responses {statuses:?}, the slowest after {:.2} s; others unaffected", slowest.as_secs_f64()),
         ..Figures::default()
     };
     figures.tell();

@@ -1,4 +1,4 @@
-//! Disks that are full, and files and databases that can only be read.
+//! Full disks, and read-only files and databases.
 
 use std::{
     env,
@@ -27,18 +27,18 @@ use crate::support::{
 const OWNERS: usize = 16;
 const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the disk is full or the database is read-only.
+/// Returns how long the disk is full or the database is read-only.
 fn outage() -> Duration {
     Duration::from_secs(rounds(4, 30) as u64)
 }
 
-/// The small volume on which the database lies.
+/// Returns the small volume that holds the database.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 fn volume() -> PathBuf {
-    env::var_os("TEST_VOLUME").expect("the suite says where its small volume is").into()
+    env::var_os("TEST_VOLUME").expect("TEST_VOLUME must name the small volume").into()
 }
 
-/// A file that leaves no room for anything else.
+/// A file that fills the volume.
 struct Ballast(PathBuf);
 
 impl Ballast {
@@ -58,7 +58,7 @@ impl Drop for Ballast {
     }
 }
 
-/// Uses up what the database has set aside, so that it needs the disk from now on.
+/// Uses up the space that the database has preallocated, so that it needs the disk.
 async fn stuff(rows: &DatabaseConnection) {
     let insert = format!("INSERT INTO stuffing VALUES ('{}')", "x".repeat(100_000));
     let begun = Instant::now();
@@ -71,12 +71,12 @@ async fn stuff(rows: &DatabaseConnection) {
     panic!("the disk is not full");
 }
 
-/// Adds the row of an outage, and asserts what must hold in each.
+/// Adds the row of an outage, and asserts what must hold after every outage.
 fn tell(scenario: &'static str, tally: &Tally, recovery: Duration, more: String) {
     let figures = Figures { recovery: Some(recovery), more, ..tally.figures("R8", scenario, 1) };
     figures.tell();
     tally.holds();
-    assert!(tally.refusals().count() > 0, "it was noticed");
+    assert!(tally.refusals().count() > 0, "no request was rejected during the outage");
     tally.is_answered(&GOOD_OR_REFUSED);
     assert!(recovery < RECOVERY_LIMIT, "{recovery:?}");
 }
@@ -102,7 +102,7 @@ async fn disk_is_full_r8() {
     if let Some(engine) = Engine::find()
         && !engine.runs()
     {
-        // PostgreSQL gives up when it has no room for its log; whoever makes room starts it again.
+        // PostgreSQL exits when it has no room for its write-ahead log, and has to be restarted.
         engine.start();
     }
     ready(&remote, mended).await;
@@ -112,18 +112,18 @@ async fn disk_is_full_r8() {
     server.stop();
     let damage = super::kill::damage(&deployment.rows().await).await;
     let recovery = tally.last_refusal(mended);
-    tell("disk full", &tally, recovery, format!("{} s; the database finds no damage", outage().as_secs()));
+    tell("disk full", &tally, recovery, format!("{} s; the database reports no damage", outage().as_secs()));
     assert_eq!(damage, None);
 }
 
-/// A server that takes no writes, as one does that has become a replica.
+/// A server that rejects writes, like one that has become a replica.
 #[apply(trial)]
 #[on(Servers)]
 async fn database_can_only_be_read_r8() {
     let deployment = Deployment::new().await.on_one_port();
     let server = Server::start(deployment.command());
     let remote = server.remote();
-    // On PostgreSQL the usual one may do anything.
+    // On PostgreSQL the default user may change this setting.
     let operator = deployment.url.replace("mysql://vestibule:", "mysql://operator:");
     let operator = store::connect(&operator.into(), 1).await.unwrap();
     let postgres = operator.get_database_backend() == DatabaseBackend::Postgres;
@@ -156,19 +156,19 @@ async fn database_can_only_be_read_r8() {
     server.stop();
 }
 
-/// Its own process may not write to the file any more: connections from now on only read.
+/// The server's own process may no longer write to the file. New connections are read-only.
 #[apply(trial)]
 #[on(SQLite)]
 async fn file_can_only_be_read_r8() {
     let deployment = Deployment::new().await.on_one_port();
-    // Root may write to any file, unless it gives that up.
+    // Root may write to any file unless it drops these capabilities.
     let as_anybody = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
     let server = Server::start(deployment.command_by(&as_anybody));
     let remote = server.remote();
     let file = PathBuf::from(deployment.url.trim_start_matches("sqlite://"));
     let files = ["", "-wal", "-shm"].map(|end| file.with_file_name(format!("vestibule.db{end}")));
     let allow = |mode| {
-        // The log and its index are gone once the last connection is closed.
+        // The log and its index are removed when the last connection closes.
         for file in files.iter().filter(|file| file.exists()) {
             fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
         }

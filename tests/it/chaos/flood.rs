@@ -1,4 +1,4 @@
-//! More logins at once than the service can hash, at the cost and with the queue that it has by default.
+//! More logins at once than the service can hash, with the default cost and queue.
 
 use std::{
     net::SocketAddr,
@@ -27,37 +27,37 @@ use crate::support::{
 };
 
 const CLIENTS: usize = 1000;
-/// Every so many clients one has an account and its password; the names of the others are nobody's.
+/// One in so many clients logs in as an existing user with the right password. The others use unknown names.
 const OWNERS: usize = 4;
 const ACCOUNTS: usize = 10;
-/// How soon a client tries again while the flood is kept up.
+/// How soon a client sends its next request during the flood.
 const AGAIN: Duration = Duration::from_secs(1);
-/// The arena of a hashing thread, and what else a flood may take, in KiB.
+/// The memory of a hashing thread, and of everything else during a flood, in KiB.
 const ARENA: u32 = 19 * 1024;
 const MARGIN: u32 = 64 * 1024;
-/// How far the clients stand back behind the others, in steps of `nice`.
+/// The niceness of the clients.
 const NICENESS: i32 = 5;
 
-/// How many threads hash by default.
+/// Returns the default number of hashing threads.
 fn threads() -> usize {
     thread::available_parallelism().unwrap().get()
 }
 
-/// The service as it is by default, but for the limits on tries.
+/// Starts from the default settings, except for the rate limits.
 fn usual(deployment: &Deployment) -> Command {
     let mut command = deployment.command();
     for setting in ["WEAK_HASHING_FOR_TESTS", "HASH_MEMORY", "HASH_ITERATIONS", "QUEUE_LENGTH", "QUEUE_TIMEOUT"] {
         command.env_remove(format!("VESTIBULE_PASSWORDS__{setting}"));
     }
-    // Each of the clients has its place, and the others theirs.
+    // Leave room for every client of the flood and for the others.
     command.env("VESTIBULE_SERVER__MAX_CONNECTIONS", "2000");
     command
 }
 
-/// What a client of a flood asks for.
+/// A request of a flood.
 struct Demand {
     request: Vec<u8>,
-    /// What it is answered, unless that is too much.
+    /// The expected status, unless the request is rejected for overload.
     expected: u16,
 }
 
@@ -77,11 +77,11 @@ fn made_up_tokens(number: usize) -> Demand {
     Demand { request: post(REFRESH, &json!({ "refresh_token": format!("token{number}") }), true), expected: 401 }
 }
 
-/// What came of it.
+/// The outcome of a request.
 struct Tried {
     took: Duration,
     status: u16,
-    /// What is wrong with the answer.
+    /// The fault of the response.
     fault: Option<String>,
 }
 
@@ -106,8 +106,9 @@ impl Demand {
     }
 }
 
-/// Clients that all ask at once, on connections that are ready, and again after a while until the time is over; what came
-/// of it, and how long it took. Their thread stands back like those that hash; elsewhere they would have other machines.
+/// Floods the service: all clients send at once, on open connections, and again after a pause until the time is over.
+/// Returns the outcomes and the duration. The thread runs with lower priority, as hashing does, because real clients
+/// would run on other machines.
 fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Duration) {
     let time = Duration::from_secs(rounds(2, 60) as u64);
     let clients = async {
@@ -136,7 +137,7 @@ async fn login_flood_is_shed_r16() {
     let shed = flooded(logins).await;
     shed.tell("login flood");
     shed.holds();
-    assert!(!shed.times(&[503]).is_empty(), "there are more than it can hash");
+    assert!(!shed.times(&[503]).is_empty(), "the flood must exceed the hashing capacity");
 }
 
 #[apply(trial)]
@@ -166,20 +167,20 @@ async fn flooded(demand: fn(usize) -> Demand) -> Shed {
     Shed { tries, took, idle, peak, quiet, busy }
 }
 
-/// What came of a flood.
+/// The result of a flood.
 struct Shed {
     tries: Vec<Tried>,
     took: Duration,
     /// Memory in KiB.
     idle: u32,
     peak: u32,
-    /// Light requests before and meanwhile.
+    /// Latencies of cheap requests before and during the flood.
     quiet: Light,
     busy: Light,
 }
 
 impl Shed {
-    /// How long the tries took that had one of these answers.
+    /// Returns the duration of each request with one of these statuses.
     fn times(&self, statuses: &[u16]) -> Vec<Duration> {
         self.tries.iter().filter(|tried| statuses.contains(&tried.status)).map(|tried| tried.took).collect()
     }
@@ -191,7 +192,7 @@ impl Shed {
     fn tell(&self, scenario: &'static str) {
         let served = self.times(&[200, 401]);
         let more = format!(
-            "{} requests of {CLIENTS} clients in {:.1} s; {} not refused, {:.0} a second and core, the slowest after {:.2} \
+            "{} requests of {CLIENTS} clients in {:.1} s; {} served, {:.0} per second and core, the slowest after {:.2} \
              s; memory {} MiB, at most {} of {} MiB; {}",
             self.tries.len(),
             self.took.as_secs_f64(),
@@ -209,14 +210,14 @@ impl Shed {
 
     fn holds(&self) {
         let faults: Vec<_> = self.tries.iter().filter_map(|tried| tried.fault.as_deref()).take(3).collect();
-        assert_eq!(faults, [""; 0], "each is answered, or refused with a time to come again");
+        assert_eq!(faults, [""; 0], "every request must be served, or rejected with Retry-After");
         assert!(self.peak <= self.bound(), "{} KiB of {}", self.peak, self.bound());
         self.busy.holds(&self.quiet);
     }
 }
 
-/// Clients fill the queue and leave: then hardly more is computed than for the next one who signs in. How much is, shows
-/// by what the processor has worked.
+/// Clients fill the queue and disconnect. Then the service must compute hardly more than the next login. The CPU time
+/// shows how much it computed.
 #[apply(trial)]
 #[on(SQLite)]
 async fn abandoned_logins_are_not_hashed_r16() {
@@ -230,7 +231,7 @@ async fn abandoned_logins_are_not_hashed_r16() {
     let (address, usage) = (server.remote().address, Usage::of(server.id()));
     let one = async || {
         let (begun, before) = (Instant::now(), usage.worked());
-        // Who has left keeps his place until it would be his turn.
+        // An abandoned request keeps its place until its turn.
         while Raw::connect(address).await.unwrap().ask(&login("nobody")).await.unwrap().status != 401 {
             sleep(Duration::from_millis(10)).await;
         }
@@ -243,15 +244,15 @@ async fn abandoned_logins_are_not_hashed_r16() {
             client.ask(&login(&format!("nobody{number}"))).await.unwrap().status
         })
         .collect();
-    // Now it is full.
+    // Wait until the queue is full.
     while crowd.join_next().await.unwrap().unwrap() != 503 {}
     crowd.shutdown().await;
     let (next, worked) = one().await;
     server.stop();
     let hashes = worked.div_duration_f64(cost);
     let more = format!(
-        "{clients} clients left a full queue of {queue}: {hashes:.1} hashes until the next one was answered, after {:.2} s \
-         ({:.2} s on a quiet service)",
+        "{clients} clients left a full queue of {queue}: {hashes:.1} hashes until the next response, after {:.2} s \
+         ({:.2} s on an idle service)",
         next.as_secs_f64(),
         quiet.as_secs_f64(),
     );

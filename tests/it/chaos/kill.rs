@@ -1,4 +1,4 @@
-//! Processes that end at any moment, without a warning.
+//! Processes that are killed at any moment.
 
 use std::{
     collections::HashSet,
@@ -23,16 +23,16 @@ use crate::support::{
 };
 
 const OWNERS: usize = 16;
-/// When a process is killed after the load has begun: at the earliest, and how much later at most.
+/// The earliest time of the kill after the load starts, and the random delay on top.
 const EARLIEST: Duration = Duration::from_millis(200);
 const LATER: Duration = Duration::from_millis(800);
 
-/// What the database itself finds wrong with its files, and rows that belong to nothing.
+/// Returns the damage that the database finds in its files, or an orphaned row.
 pub(super) async fn damage(rows: &DatabaseConnection) -> Option<String> {
     let users: HashSet<_> = user::Entity::find().all(rows).await.unwrap().iter().map(|user| user.id).collect();
     let sessions = session::Entity::find().all(rows).await.unwrap();
     if let Some(orphan) = sessions.iter().find(|session| !users.contains(&session.user_id)) {
-        return Some(format!("{orphan:?} is nobody's"));
+        return Some(format!("{orphan:?} has no user"));
     }
     let (statement, column, good) = match rows.get_database_backend() {
         DatabaseBackend::Sqlite => ("PRAGMA integrity_check", "integrity_check", "ok"),
@@ -89,11 +89,11 @@ async fn database_is_killed_r1() {
     let trail = verified_trail(&deployment);
     tell("kill -9 of the database under load", number, &tally, recovery, &trail);
     tally.holds();
-    assert_eq!(tally.others(&GOOD_OR_REFUSED), [0; 0], "answers while the database was down");
+    assert_eq!(tally.others(&GOOD_OR_REFUSED), [0; 0], "unexpected responses while the database was down");
     assert_eq!(damage, None);
 }
 
-/// How many audit events there are, all of them in their chain as they were written.
+/// Verifies the audit log and returns the number of its events.
 fn verified_trail(deployment: &Deployment) -> String {
     let output = deployment.command().args(["audit", "verify", "--json"]).output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -101,13 +101,13 @@ fn verified_trail(deployment: &Deployment) -> String {
     report["events"].to_string()
 }
 
-/// Adds a row about processes that were killed.
-fn tell(scenario: &'static str, rounds: usize, tally: &Tally, recovery: Duration, trail: &str) {
-    let more = format!("{OWNERS} clients; {trail} audit events in one unbroken chain");
+/// Adds a row about killed processes.
+fn tell(scenario: &'static str, rounds: usize, tally: &Tally, recovery: Duration, audit_events: &str) {
+    let more = format!("{OWNERS} clients; {audit_events} audit events in one unbroken chain");
     Figures { recovery: Some(recovery), more, ..tally.figures("R1", scenario, rounds) }.tell();
 }
 
-/// Starts on an empty database that are killed at some moment; each next one must finish what was begun.
+/// Kills the first start on an empty database at a random moment. The next start must finish the migration.
 #[apply(trial)]
 async fn service_is_killed_while_it_migrates_r10() {
     let whole = {
@@ -139,7 +139,7 @@ async fn service_is_killed_while_it_migrates_r10() {
         rounds: number,
         half_written: Some(damaged.len()),
         recovery: Some(recovery),
-        more: format!("{before} killed before the first table was there; no repair by hand"),
+        more: format!("{before} killed before the first table existed; no manual repair"),
         ..Figures::default()
     }
     .tell();

@@ -1,5 +1,4 @@
-//! Handlers that panic, and a process that has no file left for another connection: what fails is what must, and the rest
-//! goes on.
+//! Panicking handlers, and a process without a free file descriptor: only the affected requests fail.
 
 use std::{
     collections::HashSet,
@@ -29,10 +28,10 @@ use crate::support::{
     usage::Usage,
 };
 
-/// How many requests panic at once.
+/// The number of requests that panic at once.
 const PARALLEL: usize = 10;
 
-/// Logins panic, each at another moment, before, in and after what they ask of the database; everybody else is served.
+/// Each login panics at another moment: before, during or after its database work. All other requests are served.
 #[apply(trial)]
 #[on(SQLite)]
 async fn panics_cost_one_request_each_r19() {
@@ -67,35 +66,35 @@ async fn panics_cost_one_request_each_r19() {
         scenario: "handlers that panic",
         rounds: number,
         more: format!(
-            "{PARALLEL} at once, all answered 500 with an id of their own; {served} other requests meanwhile, all served"
+            "{PARALLEL} at once, all got 500 with their own request ID; {served} other requests meanwhile, all served"
         ),
         ..Figures::default()
     }
     .tell();
-    assert_eq!(left, 0, "passwords wait that nobody asks about any more");
+    assert_eq!(left, 0, "passwords of failed requests are still queued");
 }
 
-/// How many files the process may have open, and how many connections are asked of it.
+/// The limit of open files, and the number of connections that are opened.
 const FILES: u32 = 256;
 const CROWD: usize = 1000;
-/// How much of a core a process may use that can take no more connections.
+/// The part of a core that a process may use while it cannot accept connections.
 const IDLE: f64 = 0.2;
 const RECOVERY: Duration = Duration::from_secs(5);
 
-/// Asks again and again on one connection; how long each answer took.
+/// Sends requests over and over on one connection. Returns how long each took.
 async fn known(remote: Remote, stop: Arc<AtomicBool>) -> Vec<Duration> {
     let mut times = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
         let answer = timeout(RECOVERY, remote.get("/.well-known/jwks.json").send());
-        assert_eq!(answer.await.expect("those who are connected are served").status, 200);
+        assert_eq!(answer.await.expect("connected clients must be served").status, 200);
         times.push(begun.elapsed());
         sleep(Duration::from_millis(100)).await;
     }
     times
 }
 
-/// Keeps a connection and does nothing with it; asks for another one when it is closed.
+/// Holds an idle connection, and opens another one when it is closed.
 async fn holding(address: SocketAddr) {
     loop {
         if let Ok(mut stream) = TcpStream::connect(address).await {
@@ -104,7 +103,7 @@ async fn holding(address: SocketAddr) {
     }
 }
 
-/// How long it takes until somebody new is served; none if that is longer than `patience`.
+/// Returns how long a new client waits until it is served, or `None` if that exceeds `patience`.
 async fn newcomer(address: SocketAddr, patience: Duration) -> Option<Duration> {
     let begun = Instant::now();
     let answer = async {
@@ -125,7 +124,7 @@ async fn full_table_of_files_starves_nobody_r23() {
     let stop = Arc::new(AtomicBool::new(false));
     let friends: Vec<_> = (0..4).map(|_| tokio::spawn(known(Remote::new(address), Arc::clone(&stop)))).collect();
     sleep(Duration::from_millis(500)).await;
-    // Most of them wait in the system, or for it.
+    // Most of them wait in the accept queue, or for a place in it.
     let crowd: JoinSet<_> = (0..CROWD).map(|_| holding(address)).collect();
     sleep(Duration::from_secs(1)).await;
     let full = newcomer(address, Duration::from_millis(500)).await.is_none();
@@ -147,7 +146,7 @@ async fn full_table_of_files_starves_nobody_r23() {
         rounds: 1,
         recovery,
         more: format!(
-            "{CROWD} connections held, {files} of {FILES} files open, {:.0} % of a core; {} requests of those who were \
+            "{CROWD} connections held, {files} of {FILES} files open, {:.0} % of a core; {} requests of clients that were \
              connected before, all served, p99 {:.1} ms",
             worst * 100.0,
             times.len(),
@@ -156,7 +155,7 @@ async fn full_table_of_files_starves_nobody_r23() {
         ..Figures::default()
     };
     figures.tell();
-    assert!(full, "somebody new is served beside {CROWD}");
+    assert!(full, "a new client was served despite {CROWD} connections");
     assert!(worst < IDLE, "{worst} of a core");
     assert!(recovery.is_some_and(|recovery| recovery < RECOVERY), "{recovery:?}");
     assert!(!deployment.logs().contains("cannot accept"), "{}", deployment.logs());

@@ -1,4 +1,4 @@
-//! Many clients at once who all write.
+//! Many clients that write at once.
 
 use std::time::{Duration, Instant};
 
@@ -49,8 +49,8 @@ async fn writers_are_served<const INSTANCES: usize>(scenario: &'static str, seco
     let locked = deployment.logs().matches("database is locked").count();
     let figures = Figures {
         more: format!(
-            "{:.0} acknowledged writes a second for {:.1} s; {} of {} requests failed, the slowest took {:.2} s; \
-             \"database is locked\" {locked} times",
+            "{:.0} acknowledged writes per second for {:.1} s; {} of {} requests failed, the slowest took {:.2} s; \
+             \"database is locked\" logged {locked} times",
             f64::from(u32::try_from(written).unwrap()) / took.as_secs_f64(),
             took.as_secs_f64(),
             tally.failed(&GOOD),

@@ -1,4 +1,4 @@
-//! Databases that are away, hang, are held by others, or fail in one place.
+//! Databases that are down, hang, are locked by others, or fail for one table.
 
 use std::{
     process::Stdio,
@@ -20,13 +20,14 @@ use crate::support::{
 };
 
 const OWNERS: usize = 16;
-/// How long a refusal may take: on a network, and on SQLite, which waits for other processes longer.
+/// How long a 503 response may take: with a database server, and on SQLite, which waits longer for locks of other
+/// processes.
 const NETWORK_LIMIT: Duration = Duration::from_secs(3);
 const SQLITE_LIMIT: Duration = Duration::from_secs(6);
-/// How soon the service works again when its database does.
+/// How soon the service must recover after its database does.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a database fails.
+/// Returns how long the database fails.
 fn outage() -> Duration {
     Duration::from_secs(rounds(4, 30) as u64)
 }
@@ -63,14 +64,14 @@ async fn database_is_down_at_start_r2() {
         scenario: "database down at start",
         rounds: number,
         recovery: Some(recovery),
-        more: "the database's own start included".to_owned(),
+        more: "including the start of the database".to_owned(),
         ..Figures::default()
     };
     figures.tell();
-    assert!(recovery < RECOVERY_LIMIT + Duration::from_secs(2), "looked for at most two seconds apart: {recovery:?}");
+    assert!(recovery < RECOVERY_LIMIT + Duration::from_secs(2), "the service retries at least every two seconds: {recovery:?}");
 }
 
-/// What is done to the database, and how it is undone.
+/// An outage of the database: how it begins and ends.
 struct Outage {
     id: &'static str,
     scenario: &'static str,
@@ -115,7 +116,7 @@ async fn goes_on_without_a_database(Outage { id, scenario, begin, end }: Outage)
     let figures = Figures {
         recovery: Some(recovery.max(tally.last_refusal(mended))),
         more: format!(
-            "{} s; first 503 after {:.2} s; {} cheap requests, all served, p99 {:.1} ms; {late} sessions lost with an answer",
+            "{} s; first 503 after {:.2} s; {} cheap requests, all served, p99 {:.1} ms; {late} sessions lost with a response",
             outage().as_secs(),
             first.unwrap_or_default().as_secs_f64(),
             cheap.len(),
@@ -132,7 +133,7 @@ async fn goes_on_without_a_database(Outage { id, scenario, begin, end }: Outage)
     server.stop();
 }
 
-/// Each table that is asked before somebody is let in goes missing while the right and the wrong ones knock.
+/// Each table that authentication reads goes missing in turn, while valid and invalid credentials are tried.
 #[apply(trial)]
 async fn failing_look_ups_let_nobody_in_r5() {
     let deployment = Deployment::new().await;
@@ -152,12 +153,12 @@ async fn failing_look_ups_let_nobody_in_r5() {
             rows.execute_unprepared(&rename(table, "gone")).await.unwrap();
             let mut answers = vec![
                 ("a wrong password", remote.log_in("john", "not the password").await),
-                ("an ended session", remote.get("/me").bearer(&ended.access).send().await),
+                ("the access token of an ended session", remote.get("/me").bearer(&ended.access).send().await),
                 ("its refresh token", remote.refresh(&ended.refresh).await),
             ];
-            // What cannot be counted or looked up is refused as well.
+            // Credentials that cannot be checked or rate limited must be rejected too.
             answers.push(if table == "session" {
-                ("a live session", remote.get("/me").bearer(&kept.access).send().await)
+                ("the access token of an open session", remote.get("/me").bearer(&kept.access).send().await)
             } else {
                 ("the right password", remote.log_in("john", "my_password").await)
             });
@@ -165,15 +166,15 @@ async fn failing_look_ups_let_nobody_in_r5() {
             tries += answers.len();
             let let_in = answers.into_iter().filter(|(_, answer)| answer.status < 400);
             wrongful.extend(let_in.map(|(who, answer)| format!("{who} without {table}: {answer:?}")));
-            assert!(remote.get("/me").bearer(&kept.access).send().await.status == 200, "it is the table alone");
+            assert!(remote.get("/me").bearer(&kept.access).send().await.status == 200, "the service must recover with the table");
         }
     }
     let figures = Figures {
         id: "R5",
-        scenario: "a look-up fails",
+        scenario: "a lookup fails",
         rounds: number,
         wrongful: Some(wrongful.len()),
-        more: format!("{tries} requests without the table of rate limits, known networks, sessions or users"),
+        more: format!("{tries} requests while the table of rate limits, known networks, sessions or users was missing"),
         ..Figures::default()
     };
     figures.tell();
@@ -183,23 +184,23 @@ async fn failing_look_ups_let_nobody_in_r5() {
 
 #[apply(trial)]
 async fn database_is_held_for_a_moment_r6() {
-    // On a network a row that is locked is waited for no longer than a second.
+    // On a network, the service waits at most one second for a locked row.
     let held = if Engine::find().is_none() { Duration::from_secs(3) } else { Duration::from_millis(500) };
-    let (figures, failed) = held_by_another("R6", "held by another writer for a moment", held).await;
+    let (figures, failed) = held_by_another("R6", "locked by another writer for a moment", held).await;
     figures.tell();
-    assert_eq!(failed, 0, "refused");
+    assert_eq!(failed, 0, "rejected requests");
 }
 
 #[apply(trial)]
 async fn database_is_held_for_long_r6() {
     let held = Duration::from_secs(rounds(8, 30) as u64);
-    let (figures, failed) = held_by_another("R6", "held by another writer for long", held).await;
+    let (figures, failed) = held_by_another("R6", "locked by another writer for long", held).await;
     figures.tell();
     let limit = if Engine::find().is_none() { SQLITE_LIMIT } else { NETWORK_LIMIT };
     assert!(failed > 0 && figures.worst_503.is_some_and(|worst| worst < limit), "{:?}", figures.worst_503);
 }
 
-/// Holds everything that is written to, under load; how many requests were refused.
+/// Locks every table that the service writes to, under load. Returns the result and the number of 503 responses.
 async fn held_by_another(id: &'static str, scenario: &'static str, time: Duration) -> (Figures, usize) {
     let deployment = Deployment::new().await.on_one_port();
     let server = Server::start(deployment.command());
@@ -220,14 +221,14 @@ async fn held_by_another(id: &'static str, scenario: &'static str, time: Duratio
     sleep(Duration::from_millis(500)).await;
     let tally = owners.look_back(&remote).await;
     readers.end().await;
-    let refused = tally.refusals().count();
+    let rejected = tally.refusals().count();
     let figures = Figures {
-        recovery: (refused > 0).then(|| tally.last_refusal(released)),
-        more: format!("{:.1} s; {refused} of {} requests refused", time.as_secs_f64(), tally.seen.len()),
+        recovery: (rejected > 0).then(|| tally.last_refusal(released)),
+        more: format!("{:.1} s; {rejected} of {} requests got 503", time.as_secs_f64(), tally.seen.len()),
         ..tally.figures(id, scenario, 1)
     };
     tally.holds();
     tally.is_answered(&GOOD_OR_REFUSED);
     server.stop();
-    (figures, refused)
+    (figures, rejected)
 }

@@ -1,4 +1,4 @@
-//! The owner of an account, who remembers what the service has acknowledged, and looks whether it still holds.
+//! A simulated user who remembers what the service has acknowledged, and verifies that it still holds.
 
 use std::time::{Duration, Instant};
 
@@ -11,35 +11,35 @@ use crate::support::{
     process::Remote,
 };
 
-/// How long a refresh token that was just exchanged may be presented again: the service's default.
+/// How long a rotated refresh token may be sent again: the default grace period.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// What an owner is answered where all is well.
+/// The statuses that a simulated user expects when everything works.
 pub(super) const GOOD: [u16; 5] = [200, 201, 204, 401, 409];
-/// And where a part is failing.
+/// The statuses that a simulated user expects during an outage.
 pub(super) const GOOD_OR_REFUSED: [u16; 6] = [200, 201, 204, 401, 409, 503];
 
-/// What came of one request.
+/// The outcome of one request.
 pub(super) struct Seen {
     pub(super) at: Instant,
     pub(super) took: Duration,
-    /// None when no answer came.
+    /// `None` if there was no response.
     pub(super) status: Option<u16>,
 }
 
-/// What came of all that an owner did.
+/// The outcomes of everything that a simulated user did.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) seen: Vec<Seen>,
-    /// Changes that were acknowledged.
+    /// The number of acknowledged changes.
     pub(super) acknowledged: usize,
-    /// What of that was gone later.
+    /// Acknowledged changes that were lost.
     pub(super) lost: Vec<String>,
-    /// Changes of which one part was done and another was not.
+    /// Changes that were written only in part.
     pub(super) half_written: Vec<String>,
-    /// What should not have been accepted, and was.
+    /// Credentials that should have been rejected but were accepted.
     pub(super) wrongful: Vec<String>,
-    /// Sessions that ended because the answer to a refresh got lost and could not be asked for again in time.
+    /// Sessions that ended because the response to a refresh was lost and the grace period was over before the retry.
     pub(super) late: usize,
 }
 
@@ -53,18 +53,18 @@ impl Tally {
         self.late += other.late;
     }
 
-    /// Those that were refused.
+    /// Returns the requests that got 503.
     pub(super) fn refusals(&self) -> impl Iterator<Item = &Seen> {
         self.seen.iter().filter(|seen| seen.status == Some(503))
     }
 
-    /// How long after a moment the last refusal was told; none when none was told later.
+    /// Returns how long after a moment the last 503 arrived, or zero if none did.
     pub(super) fn last_refusal(&self, since: Instant) -> Duration {
         let last = self.refusals().map(|seen| seen.at + seen.took).max();
         last.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
     }
 
-    /// A row of the table.
+    /// Returns a row of the results table.
     pub(super) fn figures(&self, id: &'static str, scenario: &'static str, rounds: usize) -> Figures {
         Figures {
             id,
@@ -79,50 +79,50 @@ impl Tally {
         }
     }
 
-    /// How many requests were answered with a status that is not among those, or not at all.
+    /// Returns how many requests got another status than these, or no response.
     pub(super) fn failed(&self, statuses: &[u16]) -> usize {
         self.seen.iter().filter(|seen| seen.status.is_none_or(|status| !statuses.contains(&status))).count()
     }
 
-    /// The answers with a status that is not among those.
+    /// Returns the statuses that are not among these.
     pub(super) fn others(&self, statuses: &[u16]) -> Vec<u16> {
         self.seen.iter().filter_map(|seen| seen.status).filter(|status| !statuses.contains(status)).collect()
     }
 
-    /// Asserts that every request was answered, with one of these statuses.
+    /// Asserts that every request got a response with one of these statuses.
     #[track_caller]
     pub(super) fn is_answered(&self, statuses: &[u16]) {
         assert_eq!(self.others(statuses), [0; 0]);
-        assert!(self.seen.iter().all(|seen| seen.status.is_some()), "every request is answered");
+        assert!(self.seen.iter().all(|seen| seen.status.is_some()), "every request must get a response");
     }
 
-    /// Asserts that whatever was acknowledged is there, whole, and that nobody else was let in.
+    /// Asserts that every acknowledged change is complete, and that nothing was wrongly accepted.
     #[track_caller]
     pub(super) fn holds(&self) {
-        assert_eq!(self.lost, [""; 0], "acknowledged, and then lost");
-        assert_eq!(self.half_written, [""; 0], "done in part");
-        assert_eq!(self.wrongful, [""; 0], "accepted");
+        assert_eq!(self.lost, [""; 0], "acknowledged but lost");
+        assert_eq!(self.half_written, [""; 0], "written only in part");
+        assert_eq!(self.wrongful, [""; 0], "wrongly accepted");
     }
 }
 
-/// A refresh token, and since when it is unknown whether it was exchanged.
+/// A session. If the response to a refresh was lost, it is unknown since then whether the token was rotated.
 struct Session {
     tokens: Tokens,
     exchanged: Option<Instant>,
 }
 
-/// An account and its owner.
+/// A simulated user.
 pub(super) struct Owner {
     name: String,
     password: String,
-    /// A password that it may have instead: the change was asked for, and no answer came.
+    /// A new password whose change got no response. It may or may not be in effect.
     wanted: Option<String>,
     asked: bool,
     registered: bool,
     session: Option<Session>,
-    /// A session that the next change of the password ends.
+    /// Another session, which the next password change ends.
     other: Option<Tokens>,
-    /// Tokens of sessions that are over.
+    /// Tokens of ended sessions.
     ended: Vec<Tokens>,
     steps: usize,
     pub(super) tally: Tally,
@@ -144,13 +144,13 @@ impl Owner {
         }
     }
 
-    /// Sends a request; none where the service is not there or does not answer to the end.
+    /// Sends a request. Returns `None` if there was no complete response, or a 503.
     async fn send(&mut self, call: Call) -> Option<Answer> {
         let at = Instant::now();
         let answer = call.try_send().await.ok();
         let seen = Seen { at, took: at.elapsed(), status: answer.as_ref().map(|answer| answer.status) };
         self.tally.seen.push(seen);
-        // Who is told to come again has been told nothing about what was asked for.
+        // A 503 says nothing about whether the change was made.
         answer.filter(|answer| answer.status != 503)
     }
 
@@ -158,7 +158,7 @@ impl Owner {
         self.send(remote.call("POST", path).json(body)).await
     }
 
-    /// The next thing that an owner does. Whoever has no answer asks again.
+    /// Takes the next step. A request that got no response is sent again.
     pub(super) async fn step(&mut self, remote: &Remote) {
         if !self.registered {
             return self.register(remote).await;
@@ -190,9 +190,9 @@ impl Owner {
         };
         match answer.status {
             201 => self.tally.acknowledged += 1,
-            // The one that no answer came to was done after all.
+            // The registration that got no response succeeded after all.
             409 if self.asked => {}
-            _ => panic!("a registration: {answer:?}"),
+            _ => panic!("registration failed: {answer:?}"),
         }
         self.registered = true;
     }
@@ -245,8 +245,8 @@ impl Owner {
         }
     }
 
-    /// Finds out whether a change was made that no answer came to, and whether it was made as a whole: the other
-    /// session has ended exactly when the new password is the right one.
+    /// Finds out whether a password change without a response took effect, and whether it did so completely: the other
+    /// session must have ended exactly if the new password is valid.
     async fn learn_password(&mut self, remote: &Remote) {
         let Some(new) = self.wanted.clone() else { return };
         let login = |password: &str| json!({ "username": self.name, "password": password });
@@ -275,12 +275,12 @@ impl Owner {
         }
     }
 
-    /// Presents a wrong password, and tokens of a session that has ended.
+    /// Sends a wrong password, and the tokens of an ended session.
     async fn try_what_is_over(&mut self, remote: &Remote) {
         let body = json!({ "username": self.name, "password": "not the password" });
         self.expect_refusal("a wrong password", remote.call("POST", "/login").json(&body)).await;
         if let Some(ended) = self.ended.pop() {
-            self.expect_refusal("an ended session", remote.call("GET", "/me").bearer(&ended.access)).await;
+            self.expect_refusal("the access token of an ended session", remote.call("GET", "/me").bearer(&ended.access)).await;
             let body = json!({ "refresh_token": ended.refresh });
             self.expect_refusal("its refresh token", remote.call("POST", "/token/refresh").json(&body)).await;
         }
@@ -294,7 +294,7 @@ impl Owner {
         }
     }
 
-    /// Looks whether all that was acknowledged is there, on a service that runs.
+    /// Verifies that all acknowledged changes hold, now that the service runs.
     pub(super) async fn look_back(&mut self, remote: &Remote) {
         if !self.registered {
             if self.asked {
@@ -302,7 +302,7 @@ impl Owner {
             }
             return;
         }
-        // The session first: its token may have been exchanged a while ago.
+        // Use the session first: the grace period of its token may end soon.
         if self.session.is_some() {
             self.refresh(remote).await;
         }

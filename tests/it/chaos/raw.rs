@@ -1,5 +1,5 @@
-//! A client that costs little, for load that must not get in its own way. Of an answer it looks at the status, the media
-//! type and whether it is whole: to hold each against the document takes longer than to answer.
+//! A cheap client for load tests. It checks only the status, the media type and that the response is complete, because
+//! checking responses against the document takes longer than the service does.
 
 use std::{io, net::SocketAddr};
 
@@ -12,7 +12,7 @@ use tokio::{
 /// One connection.
 pub(super) struct Raw(TcpStream);
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -21,7 +21,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// The answer that these bytes are; none while some are missing.
+    /// Parses a response. Returns `None` if it is incomplete.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n")?;
@@ -35,7 +35,7 @@ impl Reply {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// Whether it is what the service answers with that status.
+    /// Returns whether the media type and headers are those that the service sends with this status.
     pub(super) fn is_ours(&self) -> bool {
         let expected = match self.status {
             204 => None,
@@ -54,7 +54,7 @@ impl Raw {
         Ok(Self(stream))
     }
 
-    /// Sends a request that is ready, and reads the answer to its end.
+    /// Sends a complete request and reads the whole response.
     pub(super) async fn ask(&mut self, request: &[u8]) -> io::Result<Reply> {
         self.send(request).await?;
         self.answer().await
@@ -77,13 +77,13 @@ impl Raw {
     }
 }
 
-/// A request for a path, with an access token or without.
+/// Builds a GET request. An empty token sends no credentials.
 pub(super) fn get(path: &str, token: &str) -> Vec<u8> {
     let bearer = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
     format!("GET {path} HTTP/1.1\r\nhost: vestibule\r\n{bearer}\r\n").into_bytes()
 }
 
-/// A request with a body; with `last`, the connection ends with the answer.
+/// Builds a POST request. With `last`, the service closes the connection after its response.
 pub(super) fn post(path: &str, body: &Value, last: bool) -> Vec<u8> {
     let (body, close) = (body.to_string(), if last { "connection: close\r\n" } else { "" });
     let length = body.len();

@@ -1,5 +1,4 @@
-//! Instances that are stopped and started again one after the other, behind a proxy, under load: a new version that is
-//! rolled out.
+//! Rolling updates: instances behind a proxy are stopped and restarted one after the other, under load.
 
 use std::{
     net::SocketAddr,
@@ -33,14 +32,14 @@ const OWNERS: usize = 8;
 const READERS: usize = 4;
 /// The pause of a reader between two requests.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long an instance goes on when it is asked to stop: longer than the proxy takes to see it.
+/// The shutdown delay of an instance, longer than the proxy takes to notice.
 const DELAY: Duration = Duration::from_secs(2);
-/// The most that it takes beyond that: what is in flight ends within a moment.
+/// How much longer an instance may take, because requests in flight finish quickly.
 const SLACK: Duration = Duration::from_secs(2);
-/// Fewer requests a second prove nothing.
+/// With fewer requests per second, the test would prove nothing.
 const LEAST: f64 = 50.0;
 
-/// Clients that keep their one connection to the proxy.
+/// Clients that each keep one connection to the proxy.
 struct Steady {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<(usize, Vec<String>)>>,
@@ -70,7 +69,7 @@ impl Steady {
         Self { tasks: tasks.collect(), stop }
     }
 
-    /// How many requests were served, and what came of the others.
+    /// Returns how many requests were served, and the outcomes of the others.
     async fn end(self) -> (usize, Vec<String>) {
         self.stop.store(true, Ordering::Relaxed);
         let ended = join_all(self.tasks).await.into_iter().map(Result::unwrap);
@@ -78,14 +77,14 @@ impl Steady {
     }
 }
 
-/// An instance that is asked to stop, as somebody sees it who asks whether it is ready.
+/// How an instance shuts down, as seen by a client that polls its readiness. All times count from the signal.
 #[derive(Default)]
 struct Leaving {
-    /// How long after it was asked to stop it first said that it is not.
+    /// When the instance first reported that it is not ready.
     unready: Option<Duration>,
-    /// How long after that it refused a connection.
+    /// When it first refused a connection.
     refused: Duration,
-    /// How long after that the process had ended.
+    /// When the process exited.
     ended: Duration,
 }
 
@@ -97,7 +96,7 @@ async fn stop(server: Server) -> Leaving {
     });
     let mut leaving = Leaving::default();
     while TcpStream::connect(address).await.is_ok() {
-        // The connection may be the last one, which is not served any more.
+        // The last connection may be accepted but no longer served.
         let answer = Remote::new(address).get("/health/ready").try_send().await;
         if answer.is_ok_and(|answer| answer.status == 503) {
             leaving.unready.get_or_insert(begun.elapsed());
@@ -141,7 +140,7 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
     let tally = owners.look_back(&remote).await;
     let took = begun.elapsed();
     let failed = tally.seen.iter().filter(|seen| seen.status.is_none_or(|status| status >= 500));
-    dropped.extend(failed.map(|seen| format!("an owner: {:?}", seen.status)));
+    dropped.extend(failed.map(|seen| format!("a simulated user: {:?}", seen.status)));
     let rate = f64::from(u32::try_from(served + tally.seen.len()).unwrap()) / took.as_secs_f64();
     let [retried, redispatched, broken] =
         [proxy.count("wretr").await, proxy.count("wredis").await, proxy.count("eresp").await];
@@ -149,7 +148,7 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
     let figures = Figures {
         recovery: Some(back),
         more: format!(
-            "{rate:.0} requests a second, {} dropped; not ready after {:.2} s, connections refused after {:.2} s, ended \
+            "{rate:.0} requests per second, {} dropped; not ready after {:.2} s, connections refused after {:.2} s, exited \
              after {:.2} s; the proxy retried {retried} connections, {redispatched} elsewhere",
             dropped.len(),
             most(|leaving| leaving.unready.unwrap_or(leaving.ended)),
@@ -161,7 +160,7 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
     figures.tell();
     tally.holds();
     assert_eq!((dropped, broken), (Vec::new(), 0));
-    assert!(rate > LEAST, "{rate} requests a second");
+    assert!(rate > LEAST, "{rate} requests per second");
     for Leaving { unready, refused, ended } in stops {
         assert!(unready.is_some_and(|unready| unready + DELAY / 2 < refused), "{unready:?}, {refused:?}");
         assert!(ended < DELAY + SLACK, "{ended:?}");

@@ -1,4 +1,4 @@
-//! A service that is asked to stop while clients are in the middle of something.
+//! Shutdown while clients are in the middle of requests.
 
 use std::{
     convert::Infallible,
@@ -25,13 +25,13 @@ use crate::support::{
 const DELAY: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(4);
 const SLACK: Duration = Duration::from_secs(2);
-/// How long those take who do go on: until long after no connection is accepted any more.
+/// How long slow clients take: until well after the service has stopped accepting connections.
 const MOVING: Duration = Duration::from_secs(3);
-/// Into how many pieces they cut what they do.
+/// The number of pieces that slow clients divide their work into.
 const PIECES: u32 = 30;
-/// The largest answer of the service.
+/// A request for the largest response of the service.
 const LARGE: &str = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-/// What clients send who then do nothing more, not even read.
+/// What stuck clients send before they stop writing and reading.
 const STUCK: [&str; 6] = [
     "",
     "GET /me HTTP/1.1\r\nhost: a\r\n",
@@ -40,17 +40,17 @@ const STUCK: [&str; 6] = [
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     LARGE,
 ];
-/// How many there are of each.
+/// The number of clients of each kind.
 const EACH: usize = 10;
 
-/// A connection for which neither end keeps much.
+/// Opens a connection with a small receive buffer.
 async fn connect(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.connect(address).await.unwrap()
 }
 
-/// The body of a login, bit by bit.
+/// Returns the body of a login in pieces.
 fn login() -> (usize, impl Iterator<Item = Vec<u8>>) {
     let body = json!({ "username": "john", "password": "my_password" }).to_string() + &" ".repeat(60);
     let size = body.len().div_ceil(PIECES as usize);
@@ -58,7 +58,7 @@ fn login() -> (usize, impl Iterator<Item = Vec<u8>>) {
     (body.len(), pieces.into_iter())
 }
 
-/// Signs in slowly.
+/// Logs in slowly.
 async fn write_slowly(address: SocketAddr) -> u16 {
     let (length, pieces) = login();
     let mut client = Raw::connect(address).await.unwrap();
@@ -71,7 +71,7 @@ async fn write_slowly(address: SocketAddr) -> u16 {
     client.answer().await.unwrap().status
 }
 
-/// Signs in as slowly over HTTP/2.
+/// Logs in equally slowly over HTTP/2.
 async fn write_slowly_over_http_2(address: SocketAddr) -> u16 {
     let (_, pieces) = login();
     let body = stream::unfold(pieces, async |mut pieces| {
@@ -83,7 +83,7 @@ async fn write_slowly_over_http_2(address: SocketAddr) -> u16 {
     call.body(reqwest::Body::wrap_stream(Box::pin(body))).send().await.unwrap().status().as_u16()
 }
 
-/// Reads a large answer slowly, to its end.
+/// Reads a large response slowly, to its end.
 async fn read_slowly(address: SocketAddr) -> u16 {
     let (mut stream, mut bytes, mut piece) = (connect(address).await, Vec::new(), vec![0; 64 * 1024]);
     stream.write_all(LARGE.as_bytes()).await.unwrap();
@@ -92,7 +92,7 @@ async fn read_slowly(address: SocketAddr) -> u16 {
         let length = stream.read(&mut piece).await.unwrap();
         bytes.extend_from_slice(&piece[..length]);
         if length == 0 {
-            break Reply::of(&bytes).expect("the answer is whole").status;
+            break Reply::of(&bytes).expect("the response must be complete").status;
         }
         if begun.elapsed() < MOVING {
             sleep(MOVING / PIECES).await;
@@ -100,7 +100,7 @@ async fn read_slowly(address: SocketAddr) -> u16 {
     }
 }
 
-/// Those who are stuck cannot hold it up for longer than is configured, and those who are not can finish.
+/// Stuck clients must not delay the shutdown beyond the configured timeout, and slow clients must be able to finish.
 #[apply(trial)]
 #[on(SQLite)]
 async fn stuck_clients_do_not_hold_the_stop_up_r18() {
@@ -126,7 +126,7 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
             moving.spawn(write_slowly_over_http_2(address));
             moving.spawn(read_slowly(address));
         }
-        // Each has begun by then.
+        // By now every client has started.
         sleep(MOVING / PIECES * 2).await;
         let begun = Instant::now();
         let ended = spawn_blocking(move || {
@@ -137,17 +137,17 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
         finished += statuses.len();
         let ended = ended.await.unwrap();
-        assert!(ended + Duration::from_millis(500) > DELAY + TIMEOUT, "nobody was stuck: {ended:?}");
+        assert!(ended + Duration::from_millis(500) > DELAY + TIMEOUT, "no client was stuck: {ended:?}");
         assert!(deployment.logs().contains("they took longer than server.shutdown_timeout"));
         longest = longest.max(ended);
     }
     Figures {
         id: "R18",
-        scenario: "stopped with stuck clients",
+        scenario: "shutdown with stuck clients",
         rounds: number,
         more: format!(
-            "{} stuck clients: ended {:.2} s after SIGTERM, with a delay of {} s and a timeout of {} s; {finished} slow \
-             requests were finished meanwhile, 0 broken off",
+            "{} stuck clients: exited {:.2} s after SIGTERM, with a delay of {} s and a timeout of {} s; {finished} slow \
+             requests finished meanwhile, 0 aborted",
             STUCK.len() * EACH,
             longest.as_secs_f64(),
             DELAY.as_secs(),

@@ -1,4 +1,4 @@
-//! Load in the background, while something happens to the machine.
+//! Background load while something happens to the machine.
 
 use std::{
     sync::{
@@ -14,21 +14,21 @@ use tokio::{task::JoinHandle, time::sleep};
 use super::owner::{Owner, Tally};
 use crate::support::process::Remote;
 
-/// What goes on without a database.
+/// Paths that need no database.
 const CHEAP: [&str; 4] = ["/.well-known/jwks.json", "/health/live", "/docs", "/openapi.json"];
 /// The pause of a client between two requests.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a service may take to get ready.
+/// How long the service may take to become ready.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Owners of accounts who use them.
+/// Simulated users who use the service.
 pub(super) struct Owners {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Owner>>,
 }
 
 impl Owners {
-    /// So many, whose names begin with `prefix`.
+    /// Starts this many users, with names that begin with `prefix`.
     pub(super) fn start(remote: &Remote, prefix: &str, number: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = (0..number).map(|number| {
@@ -45,7 +45,7 @@ impl Owners {
         Self { tasks: tasks.collect(), stop }
     }
 
-    /// Lets each of them look back at what was acknowledged, now that the service runs; what came of it all.
+    /// Stops the load, and lets every user verify what was acknowledged. Returns the sum of their outcomes.
     pub(super) async fn look_back(self, remote: &Remote) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         let mut owners: Vec<_> = join_all(self.tasks).await.into_iter().map(|owner| owner.unwrap()).collect();
@@ -58,7 +58,7 @@ impl Owners {
     }
 }
 
-/// Clients of what needs no database.
+/// Clients of paths that need no database.
 pub(super) struct Readers {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Vec<Duration>>>,
@@ -84,14 +84,14 @@ impl Readers {
         Self { tasks: tasks.into(), stop }
     }
 
-    /// How long each request took; all were served.
+    /// Stops the clients and returns how long each request took. All were served.
     pub(super) async fn end(self) -> Vec<Duration> {
         self.stop.store(true, Ordering::Relaxed);
         join_all(self.tasks).await.into_iter().flat_map(|times| times.unwrap()).collect()
     }
 }
 
-/// The 99th percentile.
+/// Returns the 99th percentile.
 pub(super) fn p99(times: Vec<Duration>) -> Duration {
     percentile(99, times)
 }
@@ -102,14 +102,14 @@ pub(super) fn percentile(number: usize, mut times: Vec<Duration>) -> Duration {
     times.get(place).copied().unwrap_or_default()
 }
 
-/// Waits until the service says that it is ready; how long after `since` that was.
+/// Waits until the service is ready. Returns how long after `since` that was.
 pub(super) async fn ready(remote: &Remote, since: Instant) -> Duration {
     loop {
         let answer = remote.get("/health/ready").try_send().await;
         if answer.is_ok_and(|answer| answer.status == 200) {
             return since.elapsed();
         }
-        assert!(since.elapsed() < PATIENCE, "the service does not get ready");
+        assert!(since.elapsed() < PATIENCE, "the service does not become ready");
         sleep(PAUSE).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Upgrades: the schema of the next version under instances of this one.
+//! Upgrades: the schema of the next version while instances of this version run.
 
 use std::time::{Duration, Instant};
 
@@ -18,13 +18,13 @@ use crate::support::{
 
 const OWNERS: usize = 16;
 const NEXT: &str = "m20990101_000001_next";
-/// How long the older instances serve on before and after.
+/// How long the older instances run before and after the migration.
 const WHILE: Duration = Duration::from_millis(1500);
 
-/// What a later version may do to the schema while older instances serve: it adds.
+/// Migrates the schema as a later version may while older instances run: it only adds.
 async fn migrate_to_the_next(rows: &DatabaseConnection) {
     let mysql = rows.get_database_backend() == DatabaseBackend::MySql;
-    // As migrations are run: a change that has to wait for those who use its table is tried again.
+    // Like real migrations, a change that waits for a lock is retried.
     match rows.get_database_backend() {
         DatabaseBackend::Sqlite => {}
         DatabaseBackend::Postgres => drop(rows.execute_unprepared("SET lock_timeout = '200ms'").await.unwrap()),
@@ -70,7 +70,7 @@ async fn schema_of_the_next_version_hurts_nobody_r11() {
     }
     let figures = Figures {
         more: format!("{} of {} requests failed", whole.failed(&GOOD), whole.seen.len()),
-        ..whole.figures("R11", "two instances on the schema of a next version, which adds", number)
+        ..whole.figures("R11", "two instances on the schema of the next version, which only adds", number)
     };
     figures.tell();
     whole.holds();
@@ -91,10 +91,10 @@ async fn older_version_refuses_a_newer_schema_r12() {
     let reason = logs.lines().last().unwrap_or_default();
     assert_eq!(code, Some(6), "{logs}");
     assert!(reason.contains(NEXT) && reason.contains("newer version") && reason.contains("backup"), "{reason}");
-    assert!(took < Duration::from_secs(5), "waiting would not help: {took:?}");
+    assert!(took < Duration::from_secs(5), "the start must fail at once: {took:?}");
     let figures = Figures {
         id: "R12",
-        scenario: "this version on the schema of a next one",
+        scenario: "this version on the schema of the next",
         rounds: 1,
         more: format!("exit code 6 after {:.2} s, with the reason and what to do", took.as_secs_f64()),
         ..Figures::default()

@@ -1,4 +1,4 @@
-//! Does the steps of a sequence to a service and to the model, and compares.
+//! Runs the steps of a sequence against the service and the model, and compares the two.
 
 use std::{collections::BTreeMap, fmt, ops::AddAssign};
 
@@ -27,16 +27,16 @@ use crate::support::{
 
 const NAMES: [&str; 3] = ["john", "jane", "joan"];
 const PASSWORDS: [&str; 3] = ["one good password", "another password", "the last password"];
-/// After how many steps every token is tried.
+/// All tokens are checked after this many steps.
 const EVERY: usize = 8;
-/// How many requests are on their way at once.
+/// The number of concurrent requests.
 const AT_ONCE: usize = 4;
 
-/// What was done, and how often.
+/// The number of events of each kind.
 #[derive(Default)]
 pub(super) struct Tally {
     steps: usize,
-    /// How often a token was tried beside the steps.
+    /// The number of token checks between the steps.
     tokens: usize,
     kinds: BTreeMap<&'static str, usize>,
 }
@@ -61,11 +61,11 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps, {} tokens tried in between, {:?}", self.steps, self.tokens, self.kinds)
+        write!(f, "{} steps, {} tokens checked in between, {:?}", self.steps, self.tokens, self.kinds)
     }
 }
 
-/// Ends a sequence unless an answer is as it should be.
+/// Returns an error if two values differ.
 fn expect<T: PartialEq + fmt::Debug>(what: &str, seen: &T, expected: &T) -> Result<(), String> {
     if seen == expected { Ok(()) } else { Err(format!("{what}: {seen:?} instead of {expected:?}")) }
 }
@@ -76,16 +76,16 @@ fn set(account: &mut Option<state::Account>, change: impl FnOnce(&mut state::Acc
     }
 }
 
-/// Two instances over one database, and the model.
+/// Two instances on one database, and the model.
 struct Driver {
     instances: [TestApp; 2],
-    /// Those that were made last, by the numbers of their names.
+    /// The latest user of each name.
     accounts: Vec<User>,
     model: Model,
     tally: Tally,
 }
 
-/// Does a sequence from the beginning.
+/// Runs a sequence from the start.
 pub(super) async fn run(steps: &[(u8, Step)]) -> Result<Tally, String> {
     let mut driver = Driver::start().await;
     for (number, (instance, step)) in steps.iter().enumerate() {
@@ -126,7 +126,7 @@ impl Driver {
         match step {
             Step::LogIn { account, password } => self.log_in(at, usize::from(account) % NAMES.len(), password).await,
             Step::CleanUp => run_cleanup(&self.instances[at].app).await.map(drop).map_err(|fault| fault.to_string()),
-            // The others are about sessions.
+            // All other steps need a session.
             _ if self.model.sessions.is_empty() => Ok(()),
             Step::Operator { session, does } => {
                 self.operate(at, self.model.sessions[self.session(session)].account, does).await
@@ -150,7 +150,7 @@ impl Driver {
         self.model.now += seconds;
     }
 
-    /// The number of a session that is counted from the newest one.
+    /// Returns the index of a session that is counted from the newest.
     fn session(&self, from_the_newest: u8) -> usize {
         let all = self.model.sessions.len();
         all - 1 - usize::from(from_the_newest) % all
@@ -165,13 +165,13 @@ impl Driver {
     }
 
     async fn log_in(&mut self, at: usize, account: usize, typed: Typed) -> Result<(), String> {
-        // Of sessions that began at once none is older.
+        // Sessions that start at the same time would have no oldest one.
         self.advance(1);
         let password = self.password(account, typed);
         let body = json!({ "username": NAMES[account], "password": PASSWORDS[password] });
         let answer = self.instances[at].post("/login").json(&body).send().await;
         if !self.model.lets_in(account, password) {
-            self.tally.saw("login refused");
+            self.tally.saw("login rejected");
             return expect("the login", &(answer.status, answer.code()), &(401, "invalid_credentials"));
         }
         expect("the login", &answer.status, &200)?;
@@ -183,13 +183,13 @@ impl Driver {
         self.spans(self.model.sessions.len() - 1, &answer)
     }
 
-    /// Compares how long the tokens of an answer last.
+    /// Compares the lifetimes in a response with the model.
     fn spans(&self, session: usize, answer: &Answer) -> Result<(), String> {
         let said = |name: &str| answer.body[name].as_u64().unwrap();
         expect("the spans", &(said("refresh_expires_in"), said("expires_in")), &self.model.spans(session))
     }
 
-    /// The number of a refresh token.
+    /// Returns the index of a refresh token.
     fn token(&self, session: usize, age: Age) -> usize {
         let current = self.model.sessions[session].refresh.len() - 1;
         match age {
@@ -208,11 +208,11 @@ impl Driver {
         let answer = self.instances[at].refresh(&self.model.sessions[session].refresh[token]).await;
         let renewal = self.model.presents(session, token);
         self.tally.saw(match &renewal {
-            Renewal::Next => "renewed",
-            Renewal::Same(_) => "answered again",
+            Renewal::Next => "rotated",
+            Renewal::Same(_) => "retried in the grace period",
             Renewal::Reuse => "reuse",
-            Renewal::Refused(Over::Ended) => "refresh after the end",
-            Renewal::Refused(Over::Idle) => "refresh after idling",
+            Renewal::Refused(Over::Ended) => "refresh of an ended session",
+            Renewal::Refused(Over::Idle) => "refresh after the idle lifetime",
             Renewal::Refused(Over::Lifetime) => "refresh after the lifetime",
         });
         if matches!(renewal, Renewal::Reuse | Renewal::Refused(_)) {
@@ -223,7 +223,7 @@ impl Driver {
         let known = self.model.sessions[session].refresh.contains(&tokens.refresh);
         match renewal {
             Renewal::Same(expected) => expect("the successor", &tokens.refresh, &expected)?,
-            _ => expect("whether the token was there before", &known, &false)?,
+            _ => expect("whether the token was issued before", &known, &false)?,
         }
         self.model.renewed(session, tokens);
         self.spans(session, &answer)
@@ -240,7 +240,7 @@ impl Driver {
         expect("the answer", &answer.status, &204)
     }
 
-    /// Sends a request with an access token; none when the token is refused, as it then must be.
+    /// Sends a request with an access token. Returns `None` if the model rejects the token and the service did too.
     async fn call(
         &mut self,
         at: usize,
@@ -260,7 +260,7 @@ impl Driver {
         if self.model.knows(number, access) {
             return Ok(Some((number, answer)));
         }
-        self.tally.saw("access refused");
+        self.tally.saw("access rejected");
         expect("the access token", &(answer.status, answer.code()), &(401, "invalid_token"))?;
         Ok(None)
     }
@@ -275,13 +275,13 @@ impl Driver {
     async fn list(&mut self, at: usize, caller: Caller) -> Result<(), String> {
         let Some((own, answer)) = self.call(at, caller, "GET", "/me/sessions", None).await? else { return Ok(()) };
         self.tally.saw("list");
-        let items = answer.body["items"].as_array().ok_or("there is no list")?;
+        let items = answer.body["items"].as_array().ok_or("the response has no list")?;
         let mut seen: Vec<_> = items.iter().map(|item| item["id"].as_str().unwrap()).collect();
         seen.sort_unstable();
         let session = &self.model.sessions[own];
         expect("the list", &seen, &self.model.live_of(session.account))?;
         let current = items.iter().filter(|item| item["current"] == true).map(|item| item["id"].as_str().unwrap());
-        expect("the current one", &current.collect::<Vec<_>>(), &vec![session.id.as_str()])
+        expect("the current session", &current.collect::<Vec<_>>(), &vec![session.id.as_str()])
     }
 
     async fn end_one(&mut self, at: usize, caller: Caller, session: u8) -> Result<(), String> {
@@ -293,7 +293,7 @@ impl Driver {
             self.model.end(target);
             return expect("the answer", &answer.status, &204);
         }
-        self.tally.saw("none such");
+        self.tally.saw("no such session");
         expect("the answer", &(answer.status, answer.code()), &(404, "not_found"))
     }
 
@@ -330,7 +330,7 @@ impl Driver {
         let there = known.is_some();
         let change = |changed: Result<(), ChangeUserError>| {
             let found = !matches!(changed, Err(ChangeUserError::NotFound));
-            expect("whether there is such an account", &found, &there)?;
+            expect("whether the user exists", &found, &there)?;
             if found { changed.map_err(|error| error.to_string()) } else { Ok(()) }
         };
         match (does, known) {
@@ -348,7 +348,7 @@ impl Driver {
                 self.tally.saw("deleted");
                 *known = None;
             }
-            // Another account of the same name.
+            // Creates another user with the same name.
             (Operation::Create(password), known @ None) => {
                 let password = usize::from(password) % PASSWORDS.len();
                 self.accounts[number] = self.instances[at].user(NAMES[number], PASSWORDS[password]).await;
@@ -385,8 +385,8 @@ impl Driver {
         self.advance(seconds);
     }
 
-    /// Tries every token that can be tried without changing anything: access tokens, and refresh tokens whose session is
-    /// over or which answer their successor again.
+    /// Checks every token that can be checked without a change: all access tokens, and refresh tokens that are rejected
+    /// or that return their successor again.
     async fn try_all(&mut self) -> Result<(), String> {
         let (mut access, mut refresh) = (Vec::new(), Vec::new());
         for (number, session) in self.model.sessions.iter().enumerate() {
@@ -420,8 +420,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Tries all tokens, also where that renews or ends a session: the last but one, the current one, the first, and the
-    /// newest once more.
+    /// Checks all tokens once more, then uses each session's refresh tokens even if that rotates them or ends the
+    /// session: the previous one, the current one, the first one, and the newest.
     async fn finish(&mut self) -> Result<(), String> {
         self.try_all().await?;
         for session in 0..self.model.sessions.len() {
@@ -431,9 +431,9 @@ impl Driver {
         }
         self.try_all().await?;
         let misuses = i64::try_from(self.instances[0].misuses().await.len()).unwrap();
-        expect("how many tokens were misused", &misuses, &self.model.reuses)?;
+        expect("the number of reuses", &misuses, &self.model.reuses)?;
         let trail =
             vestibule::domain::audit::verify(&self.instances[0].app.db, &self.instances[0].app.audit).await.unwrap();
-        expect("what is wrong with the audit trail", &trail.findings, &Vec::new())
+        expect("the findings in the audit log", &trail.findings, &Vec::new())
     }
 }

@@ -1,25 +1,25 @@
-//! The model: what accounts, sessions and tokens are to be, in plain lists, without a database and without a clock.
+//! The model: the expected users, sessions and tokens as plain lists, without a database or a clock.
 
 use super::{ACCESS, GRACE, IDLE, LIFETIME, MOST};
 use crate::support::app::Tokens;
 
-/// How long after its end an access token is still taken for valid, in seconds.
+/// The clock leeway for the expiry of access tokens, in seconds.
 const LEEWAY: u64 = 5;
 
-/// Everything there is, and the time in seconds.
+/// The state of everything, and the time in seconds.
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) now: u64,
-    /// By their numbers; none where an account is deleted.
+    /// Users by index; `None` if deleted.
     pub(super) accounts: Vec<Option<Account>>,
-    /// Every session there ever was, in the order of their beginning.
+    /// All sessions ever opened, oldest first.
     pub(super) sessions: Vec<Session>,
-    /// How often a token was seen that had been used before.
+    /// The number of detected reuses.
     pub(super) reuses: i64,
 }
 
 pub(super) struct Account {
-    /// The number of its password.
+    /// The index of the user's password.
     pub(super) password: usize,
     pub(super) disabled: bool,
 }
@@ -41,20 +41,20 @@ pub(super) struct Access {
     expires: u64,
 }
 
-/// What becomes of a refresh token that is presented.
+/// What happens when a refresh token is used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Renewal {
-    /// A new one takes its place.
+    /// A new token replaces it.
     Next,
-    /// It answers this one again.
+    /// The same successor is returned again.
     Same(String),
     /// It is too old: its session ends.
     Reuse,
-    /// Its session is over.
+    /// Its session has ended.
     Refused(Over),
 }
 
-/// Why a session is over.
+/// Why a session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
     Ended,
@@ -63,12 +63,12 @@ pub(super) enum Over {
 }
 
 impl Session {
-    /// When the last token but one is no longer answered.
+    /// Returns when the grace period of the previous token ends.
     pub(super) fn grace_ends(&self) -> u64 {
         self.rotated + GRACE
     }
 
-    /// When its newest access token is refused.
+    /// Returns when the newest access token is rejected.
     pub(super) fn access_ends(&self) -> u64 {
         self.access.last().map_or(0, |access| access.expires + LEEWAY)
     }
@@ -85,19 +85,19 @@ impl Session {
         }
     }
 
-    /// How long an access token that is made now is valid.
+    /// Returns the lifetime of an access token issued now.
     fn lasts(&self, now: u64) -> u64 {
         ACCESS.min(self.idle_expires - now)
     }
 }
 
 impl Model {
-    /// Whether a name and a password open an account.
+    /// Returns whether a login succeeds.
     pub(super) fn lets_in(&self, account: usize, password: usize) -> bool {
         self.accounts[account].as_ref().is_some_and(|account| !account.disabled && account.password == password)
     }
 
-    /// A login has succeeded; how many older sessions it has ended.
+    /// Opens a session. Returns how many older sessions it ended.
     pub(super) fn opened(&mut self, account: usize, id: String, tokens: Tokens) -> usize {
         let live: Vec<_> = (0..self.sessions.len()).filter(|number| self.is_live_of(*number, account)).collect();
         let ended = live.len().saturating_sub(MOST - 1);
@@ -120,7 +120,7 @@ impl Model {
         ended
     }
 
-    /// Somebody presents a refresh token of a session, by its number.
+    /// Uses a refresh token of a session.
     pub(super) fn presents(&mut self, number: usize, token: usize) -> Renewal {
         let now = self.now;
         let session = &mut self.sessions[number];
@@ -141,7 +141,7 @@ impl Model {
         }
     }
 
-    /// A session was answered new tokens, or the same refresh token once more.
+    /// Records the tokens of a response.
     pub(super) fn renewed(&mut self, number: usize, tokens: Tokens) {
         let session = &mut self.sessions[number];
         let expires = self.now + session.lasts(self.now);
@@ -151,7 +151,7 @@ impl Model {
         }
     }
 
-    /// For how long a session lasts unless it is renewed, and an access token that is made now.
+    /// Returns the remaining lifetime of a session, and that of an access token issued now.
     pub(super) fn spans(&self, number: usize) -> (u64, u64) {
         let session = &self.sessions[number];
         (session.idle_expires - self.now, session.lasts(self.now))
@@ -165,7 +165,7 @@ impl Model {
         self.sessions[number].account == account && self.is_live(number)
     }
 
-    /// Whether an access token of a session opens anything.
+    /// Returns whether an access token is accepted.
     pub(super) fn knows(&self, number: usize, access: &Access) -> bool {
         self.is_live(number) && self.now < access.expires + LEEWAY
     }
@@ -174,14 +174,14 @@ impl Model {
         self.sessions[number].ended = true;
     }
 
-    /// Ends all sessions of an account but one.
+    /// Ends all sessions of a user except one.
     pub(super) fn end_all(&mut self, account: usize, but: Option<usize>) {
         for (number, session) in self.sessions.iter_mut().enumerate() {
             session.ended |= session.account == account && Some(number) != but;
         }
     }
 
-    /// The identifiers of an account's live sessions, sorted.
+    /// Returns the sorted IDs of a user's open sessions.
     pub(super) fn live_of(&self, account: usize) -> Vec<&str> {
         let live =
             self.sessions.iter().filter(|session| session.account == account && session.over(self.now).is_none());

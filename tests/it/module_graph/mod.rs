@@ -1,11 +1,12 @@
-//! The module graph of the sources: no circle, no upward edge, no name outside the modules that may use it.
+//! The module graph of the sources: no cycles, no upward dependencies, and restricted names only where they are
+//! allowed.
 //!
-//! A node is a source file; `mod.rs`, `lib.rs` and `main.rs` stand for their folders. A file depends on every file whose
-//! module it names, in an import, inline or in the tokens of a macro, and on every module that it declares. A path
-//! leads to the deepest module on it. A module that names an item or a re-export of one of its ancestors therefore
-//! makes a circle; it should name the module that defines the item.
+//! A node is a source file; `mod.rs`, `lib.rs` and `main.rs` stand for their folders. A file depends on every file
+//! whose module it names, in an import, inline or in the tokens of a macro, and on every module that it declares. A
+//! path leads to the deepest module on it. So a module that names an item or a re-export of one of its ancestors
+//! creates a cycle. It must name the module that defines the item instead.
 //!
-//! The order of the modules and the restricted names are the two tables at the top of `rules.rs`.
+//! Two tables at the top of `rules.rs` define the order of the modules and the restricted names.
 
 mod graph;
 mod parse;
@@ -22,7 +23,7 @@ use self::{
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The sources of the library, the binary and the migrations.
+/// Returns the sources of the library, the binary and the migrations.
 fn sources() -> Tree {
     let mut texts = BTreeMap::new();
     for folder in ["src", "migration/src"] {

@@ -1,11 +1,11 @@
-//! Planted faults: small trees that break one rule each, and a clean one.
+//! Fault injection: small trees that each break one rule, and a valid one.
 
 use super::{
     graph::Tree,
     rules::{self, NAMES, ORDERS},
 };
 
-/// A tree of planted files below `src`, which must be whole.
+/// Builds a tree of files below `src`, which must have no problems of its own.
 #[track_caller]
 fn planted<const N: usize>(files: [(&str, &str); N]) -> Tree {
     let tree = Tree::read(&files.map(|(path, text)| (format!("src/{path}"), text.to_owned())).into());
@@ -13,7 +13,7 @@ fn planted<const N: usize>(files: [(&str, &str); N]) -> Tree {
     tree
 }
 
-/// The circles of a tree, without the imports that make them.
+/// Returns the cycles of a tree, without the imports that cause them.
 fn circles(tree: &Tree) -> Vec<String> {
     let found = rules::circles(tree);
     found.iter().map(|circle| circle.lines().next().unwrap().to_owned()).collect()
@@ -173,7 +173,7 @@ async fn finds_a_module_without_a_place_in_the_order() {
     assert_eq!(
         found,
         ["src/helpers", "src/domain/things"]
-            .map(|path| format!("{path} has no place in the order: say where it stands"))
+            .map(|path| format!("{path} is not in the order of modules: add it in rules.rs"))
     );
 }
 

@@ -1,4 +1,4 @@
-//! The contract as the tests read it: whether an answer is one that the document declares.
+//! Checks responses against the OpenAPI document.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,7 +14,7 @@ use super::{
     document,
 };
 
-/// What HTTP itself and the hardening of every answer send beside the headers that are declared.
+/// Headers that HTTP itself or the hardening adds to every response. The document does not declare them.
 const UNDECLARED: [&str; 12] = [
     "access-control-allow-origin",
     "access-control-expose-headers",
@@ -30,17 +30,17 @@ const UNDECLARED: [&str; 12] = [
     "x-content-type-options",
 ];
 
-/// What every answer says to browsers and caches, whatever it is about.
+/// Security headers that every response must have.
 const HARDENED: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// An identifier that names nothing.
+/// The ID of a resource that does not exist.
 pub(crate) const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
 
-/// An answer in the words of the document: operation, status, media type, and the code of a problem.
+/// Identifies a declared response: operation, status, media type and problem code.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Seen {
     pub(crate) operation: String,
@@ -63,7 +63,7 @@ struct Response {
     codes: BTreeSet<String>,
 }
 
-/// How a path names a parameter.
+/// Matches a parameter in a path template.
 static PARAMETER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[a-z_]+\}").unwrap());
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(read);
@@ -110,7 +110,7 @@ impl Response {
     }
 }
 
-/// Response objects are open for clients; for the check no member may be undeclared.
+/// Forbids undeclared members in every object. The document leaves response objects open for clients; the tests do not.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -129,24 +129,24 @@ pub(crate) fn compile(schema: &Value, document: &Value) -> Validator {
     jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&schema).unwrap()
 }
 
-/// What a walk over all operations needs to know of one.
+/// What a test that visits every operation needs to know about one.
 #[derive(Clone)]
 pub(crate) struct Walked {
     pub(crate) id: String,
     pub(crate) method: String,
     pub(crate) path: String,
-    /// The path with the identifier of nothing in the place of each parameter.
+    /// The path with the ID of a missing resource in place of each parameter.
     pub(crate) url: String,
-    /// The example of its request.
+    /// The example of its request body.
     pub(crate) example: Option<Value>,
-    /// Where the strings of its request stand, as JSON pointers.
+    /// JSON pointers to the strings in its request body.
     pub(crate) strings: Vec<String>,
     pub(crate) wants_token: bool,
-    /// The codes of its problems.
+    /// The problem codes that it declares.
     pub(crate) codes: BTreeSet<String>,
 }
 
-/// All operations.
+/// Returns all operations.
 pub(crate) fn operations() -> Vec<Walked> {
     let mut walked = Vec::new();
     for (path, methods) in document().value["paths"].as_object().unwrap() {
@@ -170,12 +170,12 @@ pub(crate) fn operations() -> Vec<Walked> {
     walked
 }
 
-/// A path of the document with a value in the place of each of its parameters.
+/// Replaces each parameter of a path template with a value.
 pub(crate) fn with_parameters(path: &str, value: &str) -> String {
     PARAMETER.replace_all(path, regex::NoExpand(value)).into_owned()
 }
 
-/// Collects the pointers of all strings below a schema.
+/// Collects the pointers of all strings in a schema.
 fn find_strings(schema: &Value, pointer: &str, found: &mut Vec<String>) {
     if let Some(name) = schema["$ref"].as_str() {
         return find_strings(document().value.pointer(name.trim_start_matches('#')).unwrap(), pointer, found);
@@ -194,7 +194,7 @@ fn find_strings(schema: &Value, pointer: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Everything that the document declares.
+/// Returns every response that the document declares.
 pub(crate) fn declared() -> BTreeSet<Seen> {
     let mut all = BTreeSet::new();
     for operation in OPERATIONS.iter() {
@@ -216,7 +216,7 @@ pub(crate) fn declared() -> BTreeSet<Seen> {
     all
 }
 
-/// Ends the judgement unless the condition holds.
+/// Returns an error unless the condition holds.
 macro_rules! require {
     ($condition:expr, $($text:tt)*) => {
         if !$condition {
@@ -225,10 +225,11 @@ macro_rules! require {
     };
 }
 
-/// What was seen; `None` for what is outside the document.
+/// Checks a response. Returns its key, or `None` if the document does not cover the request.
 ///
 /// # Errors
-/// In what the answer is not as the document declares it.
+///
+/// Says how the response differs from what the document declares.
 pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<Option<Seen>, String> {
     let path = call.path.split('?').next().unwrap();
     let method = if call.method == "HEAD" { "GET" } else { call.method.as_str() };
@@ -262,7 +263,7 @@ pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<Option<Seen>, String
     if answer.status == 400
         && let (Some(schema), Some(body)) = (&operation.request, call.json_body())
     {
-        require!(!schema.is_valid(&body) || repeats_a_member(call), "a valid request was refused: {place}");
+        require!(!schema.is_valid(&body) || repeats_a_member(call), "a valid request was rejected: {place}");
     }
     Ok(Some(Seen {
         operation: operation.id.clone(),
@@ -272,14 +273,15 @@ pub(crate) fn judge(call: &Call, answer: &Answer) -> Result<Option<Seen>, String
     }))
 }
 
-/// Whether a path is one of a pattern, in which `{name}` stands for an identifier.
+/// Returns whether a path matches a template, in which `{name}` stands for an identifier.
 fn fits(pattern: &str, path: &str) -> bool {
     PARAMETER.is_match(pattern)
         && Regex::new(&format!("^{}$", PARAMETER.replace_all(pattern, "[^/]+"))).unwrap().is_match(path)
         || pattern == path
 }
 
-/// Reading into a value hides repeated members, which no schema can forbid.
+/// Returns whether the request body has a duplicate member. Parsing into a value hides those, and no schema can forbid
+/// them.
 fn repeats_a_member(call: &Call) -> bool {
     static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""([a-z_]+)"\s*:"#).unwrap());
     let text = String::from_utf8_lossy(call.body.as_deref().unwrap_or_default()).into_owned();
@@ -287,7 +289,7 @@ fn repeats_a_member(call: &Call) -> bool {
     NAME.captures_iter(&text).any(|found| !names.insert(found[1].to_owned()))
 }
 
-/// Whatever the service says is for this client alone and for no page of others; what everybody may read is kept.
+/// Checks the security headers. Only public documents may be cached.
 fn check_hardening(call: &Call, answer: &Answer) -> Result<(), String> {
     let place = format!("{} {}: {:?}", call.method, call.path, answer.headers);
     for (name, value) in HARDENED {
@@ -295,10 +297,10 @@ fn check_hardening(call: &Call, answer: &Answer) -> Result<(), String> {
     }
     let policy = answer.header("content-security-policy");
     let locked = policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'");
-    require!(locked, "the policy is open: {place}");
-    require!(!answer.headers.contains_key("server"), "the server's name: {place}");
+    require!(locked, "the content security policy is too permissive: {place}");
+    require!(!answer.headers.contains_key("server"), "a Server header was sent: {place}");
     let public = answer.status == 200 && (call.path.starts_with("/.well-known/") || is_documentation(&call.path));
-    require!(public || answer.header("cache-control") == "no-store", "kept by caches: {place}");
+    require!(public || answer.header("cache-control") == "no-store", "cacheable: {place}");
     Ok(())
 }
 
@@ -321,12 +323,13 @@ fn check_problem(answer: &Answer, place: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The documentation page and its files, and the document itself.
+/// Returns whether a path belongs to the documentation page or is the document itself.
 fn is_documentation(path: &str) -> bool {
     path == "/docs" || path.starts_with("/docs/") || path.starts_with("/openapi.")
 }
 
-/// What is outside the document: the documentation, unknown paths, other methods, questions of browsers.
+/// Checks a response that the document does not cover: the documentation, unknown paths, other methods, CORS
+/// preflights.
 fn outside(call: &Call, path: &str, answer: &Answer) -> Result<(), String> {
     let place = format!("{} {path} -> {} {}", call.method, answer.status, answer.text);
     match answer.status {

@@ -1,4 +1,5 @@
-//! The ledger: which declared answers the tests have seen, and one exchange of each for the document's examples.
+//! Response coverage: which declared responses the tests have received, with one exchange of each for the document's
+//! examples.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,9 +17,9 @@ use super::{
     document,
 };
 
-/// Set to anything, it writes the examples anew instead of comparing them.
+/// If set, the run rewrites the examples instead of comparing them.
 const RECORD: &str = "RECORD_EXAMPLES";
-/// Where the examples stand.
+/// The file that holds the examples.
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/document/examples.json");
 
 #[derive(Default)]
@@ -29,13 +30,13 @@ struct Ledger {
 
 static LEDGER: LazyLock<Mutex<Ledger>> = LazyLock::new(Mutex::default);
 
-/// Whether this run writes the examples anew.
+/// Returns whether this run rewrites the examples.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 pub(crate) fn is_recording() -> bool {
     env::var_os(RECORD).is_some()
 }
 
-/// Enters an answer.
+/// Records a response.
 pub(super) fn note(seen: &Seen, call: &Call, answer: &Answer, example: bool) {
     let before = {
         let mut ledger = LEDGER.lock().unwrap();
@@ -45,24 +46,24 @@ pub(super) fn note(seen: &Seen, call: &Call, answer: &Answer, example: bool) {
     assert!(before.is_none(), "two examples of {seen:?}");
 }
 
-/// After all tests: what was seen is declared (each answer was checked when it came), what is declared was seen, and
-/// every example of the document is what the service sends.
+/// Checks the coverage after all tests: every response is declared, every declared response was received, and every
+/// example in the document is what the service sends.
 pub(crate) fn close() -> ExitCode {
     let ledger = LEDGER.lock().unwrap();
     let declared = contract::declared();
     let unseen: Vec<_> = declared.difference(&ledger.seen).collect();
     let undeclared: Vec<_> = ledger.seen.difference(&declared).collect();
-    println!("ledger: {} answers declared, {} seen", declared.len(), ledger.seen.len());
+    println!("coverage: {} responses declared, {} received", declared.len(), ledger.seen.len());
     for seen in &unseen {
-        println!("ledger: declared and never seen: {seen:?}");
+        println!("coverage: declared but never received: {seen:?}");
     }
     for seen in &undeclared {
-        println!("ledger: seen and not declared: {seen:?}");
+        println!("coverage: received but not declared: {seen:?}");
     }
     let recorded = record(&ledger);
     if is_recording() {
         fs::write(EXAMPLES, serde_json::to_string_pretty(&recorded).unwrap() + "\n").unwrap();
-        println!("examples: written; build again and write openapi.yaml anew");
+        println!("examples: written; rebuild and regenerate openapi.yaml");
         return ExitCode::SUCCESS;
     }
     let missing: Vec<_> = declared.iter().filter(|seen| !ledger.examples.contains_key(*seen)).collect();
@@ -73,7 +74,7 @@ pub(crate) fn close() -> ExitCode {
     let current = masked(&committed) == masked(&recorded);
     if !current {
         println!(
-            "examples: src/api/document/examples.json is not what the service sends; `tests/run examples` writes it anew"
+            "examples: src/api/document/examples.json differs from what the service sends; run `tests/run examples` to update it"
         );
     }
     if unseen.is_empty() && undeclared.is_empty() && missing.is_empty() && current {
@@ -83,7 +84,7 @@ pub(crate) fn close() -> ExitCode {
     }
 }
 
-/// The examples in the order of the document.
+/// Returns the examples in the order of the document.
 fn record(ledger: &Ledger) -> Value {
     let mut operations = Map::new();
     for methods in document().value["paths"].as_object().unwrap().values() {
@@ -106,7 +107,7 @@ fn record(ledger: &Ledger) -> Value {
     operations.into()
 }
 
-/// The value without what differs from run to run: identifiers, tokens, keys.
+/// Masks what differs between runs: identifiers, tokens, keys.
 fn masked(value: &Value) -> Value {
     static CHANGING: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(

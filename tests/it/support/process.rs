@@ -1,4 +1,4 @@
-//! The service as its operators run it: processes, one or several over one database.
+//! The service as operators run it: as one or several processes on one database.
 
 use std::{
     env,
@@ -26,13 +26,13 @@ use super::{
     settings::Settings,
 };
 
-/// The binary: the one that was built with the tests, unless `TEST_BINARY` names another.
+/// Returns the binary: the one built with the tests, unless `TEST_BINARY` names another.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 fn binary() -> OsString {
     env::var_os("TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into())
 }
 
-/// The binary, with settings for tests, in a folder of its own.
+/// Returns a command that runs the binary with test settings in its own folder.
 pub(crate) fn vestibule(folder: &TempDir) -> Command {
     settled(Command::new(binary()), folder)
 }
@@ -43,10 +43,10 @@ fn settled(mut command: Command, folder: &TempDir) -> Command {
     command
 }
 
-/// The password of every account that is registered here.
+/// The password of every user that is registered here.
 pub(crate) const PASSWORD: &str = "my_password";
 
-/// A client of whatever listens at an address.
+/// A client of the service at an address.
 #[derive(Clone)]
 pub(crate) struct Remote {
     pub(crate) address: SocketAddr,
@@ -58,7 +58,7 @@ impl Remote {
         Self { address, client: patient() }
     }
 
-    /// A request, whose answer is held against the document.
+    /// Builds a request. Its response is checked against the OpenAPI document.
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         Call::new(self.client.clone(), self.address, method, path)
@@ -76,12 +76,12 @@ impl Remote {
         self.call("POST", "/login").json(&json!({ "username": name, "password": password })).send().await
     }
 
-    /// The tokens of a new login to an account that was registered here.
+    /// Signs in a user who was registered here.
     pub(crate) async fn sign_in(&self, name: &str) -> Tokens {
         Tokens::of(&self.log_in(name, PASSWORD).await)
     }
 
-    /// The tokens of a new account.
+    /// Registers a user and signs them in.
     pub(crate) async fn sign_up(&self, name: &str) -> Tokens {
         let answer = self.register(name).await;
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -92,13 +92,13 @@ impl Remote {
         self.call("POST", "/token/refresh").json(&json!({ "refresh_token": token })).send().await
     }
 
-    /// Whether the access token opens what it should.
+    /// Returns whether the service accepts the access token.
     pub(crate) async fn knows(&self, tokens: &Tokens) -> bool {
         self.get("/me").bearer(&tokens.access).send().await.status == 200
     }
 }
 
-/// A port of this host on which nobody listens.
+/// Returns a port of this host that is not in use.
 pub(crate) fn unused_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -112,13 +112,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Waits until it listens.
+    /// Starts a server and waits until it listens.
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut welcome = String::new();
         while !welcome.contains("first user") {
-            assert!(output.read_line(&mut welcome).unwrap() > 0, "the server ended: {welcome}");
+            assert!(output.read_line(&mut welcome).unwrap() > 0, "the server exited: {welcome}");
         }
         let line = welcome.lines().find(|line| line.contains("listens on")).unwrap();
         let address = line.split_whitespace().last().unwrap().parse().unwrap();
@@ -129,7 +129,7 @@ impl Server {
         self.remote.address.to_string()
     }
 
-    /// A client of it, which may outlive it.
+    /// Returns a client that may outlive the server.
     pub(crate) fn remote(&self) -> Remote {
         self.remote.clone()
     }
@@ -138,13 +138,13 @@ impl Server {
         Pid::from_child(&self.child)
     }
 
-    /// Ends it at once, without asking.
+    /// Kills the server.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Stops it by SIGTERM; what it printed after the welcome's last usual line.
+    /// Stops the server with SIGTERM. Returns what it printed after the last line of its welcome message.
     pub(crate) fn stop(mut self) -> String {
         rustix::process::kill_process(self.id(), rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
@@ -154,7 +154,7 @@ impl Server {
     }
 }
 
-/// It is used by its own client.
+/// A server can be used as its own client.
 impl Deref for Server {
     type Target = Remote;
 
@@ -164,14 +164,14 @@ impl Deref for Server {
 }
 
 impl Drop for Server {
-    /// A test that fails before it stops its server must not leave it running.
+    /// Stops the server of a test that fails before it does so itself.
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// A database of its own, for several instances.
+/// A database for several instances.
 pub(crate) struct Deployment {
     pub(crate) url: String,
     folder: TempDir,
@@ -180,12 +180,12 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// One whose database is still empty.
+    /// Creates a deployment with an empty database.
     pub(crate) async fn new() -> Self {
         Self::within(TempDir::new().unwrap()).await
     }
 
-    /// The same, with all its files on a volume.
+    /// Creates a deployment that keeps all its files on a volume.
     pub(crate) async fn new_in(volume: &Path) -> Self {
         Self::within(TempDir::new_in(volume).unwrap()).await
     }
@@ -195,25 +195,26 @@ impl Deployment {
         Self { url: database::create_empty(&folder).await, folder, started: AtomicUsize::new(0), port: 0 }
     }
 
-    /// Lets its servers listen on one port, one after the other.
+    /// Makes its servers listen on one port, one after the other.
     pub(crate) fn on_one_port(mut self) -> Self {
         self.port = unused_port();
         self
     }
 
-    /// The binary over this database, which logs to a file.
+    /// Returns a command that runs the binary on this database. It logs to a file.
     pub(crate) fn command(&self) -> Command {
         self.over_this(vestibule(&self.folder))
     }
 
-    /// The same, started by another program, which is given the binary's path as its last argument.
+    /// Returns a command that runs the binary under another program, which gets the binary's path as its last argument.
     pub(crate) fn command_by(&self, program: &[&str]) -> Command {
         let mut command = Command::new(program[0]);
         command.args(&program[1..]).arg(binary());
         self.over_this(settled(command, &self.folder))
     }
 
-    /// The exit code of a start that must fail, by another program as in [`Self::command_by`]; 124 when it serves instead.
+    /// Runs a start that must fail, under another program as in [`Self::command_by`], and returns its exit code. The
+    /// code is 124 if the server starts after all.
     pub(crate) fn failed_start(&self, program: &[&str]) -> Option<i32> {
         self.command_by(&[&["timeout", "20"], program].concat()).status().unwrap().code()
     }
@@ -231,37 +232,37 @@ impl Deployment {
         command
     }
 
-    /// A client of its one port.
+    /// Returns a client for its fixed port.
     pub(crate) fn remote(&self) -> Remote {
         assert_ne!(self.port, 0, "its servers listen on one port");
         Remote::new(([127, 0, 0, 1], self.port).into())
     }
 
-    /// Several servers, started at the same moment.
+    /// Starts several servers at the same moment.
     pub(crate) fn servers<const N: usize>(&self) -> [Server; N] {
         let starting = [(); N].map(|()| {
             let command = self.command();
             std::thread::spawn(|| Server::start(command))
         });
-        starting.map(|server| server.join().unwrap_or_else(|_| panic!("a server ended: {}", self.logs())))
+        starting.map(|server| server.join().unwrap_or_else(|_| panic!("a server exited: {}", self.logs())))
     }
 
-    /// A look at the rows.
+    /// Connects to the database.
     pub(crate) async fn rows(&self) -> DatabaseConnection {
         let rows = vestibule::store::connect(&self.url.clone().into(), 1).await.unwrap();
         if let Some(file) = self.url.strip_prefix("sqlite://") {
-            // As the service makes it.
+            // The service creates it with these permissions.
             fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
         }
         rows
     }
 
-    /// The master key, as its file has it.
+    /// Returns the master key as stored in its file.
     pub(crate) fn master_key(&self) -> String {
         fs::read_to_string(self.folder.path().join("vestibule.key")).unwrap().trim().to_owned()
     }
 
-    /// Does something while the master key's file has another text.
+    /// Runs `work` while the master key file has other content.
     pub(crate) fn with_master_key(&self, text: &[u8], work: impl FnOnce()) {
         let file = self.folder.path().join("vestibule.key");
         let whole = fs::read(&file).unwrap();
@@ -270,7 +271,7 @@ impl Deployment {
         fs::write(&file, whole).unwrap();
     }
 
-    /// What all processes have logged.
+    /// Returns the logs of all processes.
     pub(crate) fn logs(&self) -> String {
         let numbers = 0..self.started.load(Ordering::Relaxed);
         numbers.map(|number| fs::read_to_string(self.folder.path().join(format!("{number}.log"))).unwrap()).collect()
