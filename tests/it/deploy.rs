@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     support::process::{Deployment, PASSWORD},
-    telemetry::{measured, scraped},
+    telemetry::{scrape, start_with_metrics},
 };
 
 /// The labels that Prometheus adds to every series of a target. If the series has such a label of its own, Prometheus
@@ -25,7 +25,7 @@ static LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(\w+)="([^"]*)""#
 static TOKEN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#""[^"]*"|[A-Za-z_:][\w:]*|\$\w+|\d[\w.]*|[=!]~|[=!<>]=|\S"#).unwrap());
 /// A label in a template.
-static SHOWN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}").unwrap());
+static TEMPLATE_LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}").unwrap());
 
 fn read(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
@@ -164,7 +164,7 @@ fn selectors(expression: &str) -> Result<Vec<Selector>, String> {
 }
 
 /// Returns the faults of a selector.
-fn faults_of(selector: &Selector, exported: &Exported, variables: &BTreeSet<&str>) -> Vec<String> {
+fn selector_faults(selector: &Selector, exported: &Exported, variables: &BTreeSet<&str>) -> Vec<String> {
     let name = &selector.name;
     let Some(labels) = exported.labels.get(name) else { return vec![format!("{name} is not exported")] };
     let mut faults = Vec::new();
@@ -203,12 +203,12 @@ fn faults_of(selector: &Selector, exported: &Exported, variables: &BTreeSet<&str
 }
 
 /// Returns the labels that a template uses: `{{ $labels.job }}` in an alert, `{{job}}` in a legend.
-fn shown(template: &str) -> Vec<String> {
-    SHOWN.captures_iter(template).map(|found| found[1].to_owned()).collect()
+fn template_labels(template: &str) -> Vec<String> {
+    TEMPLATE_LABEL.captures_iter(template).map(|found| found[1].to_owned()).collect()
 }
 
 /// Returns the faults of an expression and its templates, and the series that it selects.
-fn checked(
+fn check_expression(
     expression: &str,
     templates: &[&str],
     exported: &Exported,
@@ -218,8 +218,9 @@ fn checked(
         Ok(selectors) => selectors,
         Err(fault) => return (vec![fault], BTreeSet::new()),
     };
-    let mut faults = selectors.iter().flat_map(|selector| faults_of(selector, exported, variables)).collect::<Vec<_>>();
-    for label in templates.iter().flat_map(|template| shown(template)) {
+    let mut faults =
+        selectors.iter().flat_map(|selector| selector_faults(selector, exported, variables)).collect::<Vec<_>>();
+    for label in templates.iter().flat_map(|template| template_labels(template)) {
         let kept = |selector: &Selector| match selector.by.first() {
             Some(by) => by.contains(&label),
             None => exported.labels.get(&selector.name).is_some_and(|labels| labels.contains_key(&label)),
@@ -236,7 +237,7 @@ fn checked(
 fn faults(files: &Files, exported: &Exported) -> Vec<String> {
     let (mut faults, mut seen) = (Vec::new(), BTreeSet::new());
     let mut check = |place: &str, expression: &str, templates: &[&str], variables: &BTreeSet<&str>| {
-        let (found, names) = checked(expression, templates, exported, variables);
+        let (found, names) = check_expression(expression, templates, exported, variables);
         faults.extend(found.into_iter().map(|fault| format!("{place}: {fault} ({expression})")));
         names
     };
@@ -264,9 +265,9 @@ fn faults(files: &Files, exported: &Exported) -> Vec<String> {
 }
 
 /// Returns the metrics of a service that has handled a request of each kind.
-async fn used() -> String {
+async fn scrape_used_service() -> String {
     let deployment = Deployment::new().await;
-    let (server, url) = measured(&deployment);
+    let (server, url) = start_with_metrics(&deployment);
     let tokens = server.sign_up("john").await;
     let change = json!({ "current_password": PASSWORD, "new_password": "another one" });
     let changed = server.call("POST", "/me/password").bearer(&tokens.access).json(&change).send().await;
@@ -274,23 +275,23 @@ async fn used() -> String {
     for path in ["/health/live", "/health/ready"] {
         assert_eq!(server.get(path).send().await.status, 200, "{path}");
     }
-    let rows = deployment.rows().await;
-    sea_orm::ConnectionTrait::execute_unprepared(&rows, "DROP TABLE audit_head").await.unwrap();
+    let db = deployment.connect().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&db, "DROP TABLE audit_head").await.unwrap();
     server.register("jane").await.is_problem(500, "internal");
-    scraped(&url).await
+    scrape(&url).await
 }
 
 #[apply(trial)]
-async fn alerts_and_dashboard_ask_for_what_is_exported() {
+async fn alerts_and_dashboard_query_only_exported_metrics() {
     let files = Files::read();
-    let exported = Exported::of(&used().await, &files);
+    let exported = Exported::of(&scrape_used_service().await, &files);
     assert!(exported.families.len() >= 15, "{:?}", exported.families.keys());
     assert_eq!(faults(&files, &exported), Vec::<String>::new());
 }
 
 #[apply(trial)]
-async fn planted_faults_of_expressions_are_found() {
-    let (files, scrape) = (Files::read(), used().await);
+async fn injected_faults_in_expressions_are_detected() {
+    let (files, scrape) = (Files::read(), scrape_used_service().await);
     for (from, to, fault) in [
         ("vestibule_logins_total", "vestibule_sign_ins_total", "vestibule_sign_ins_total is not exported"),
         ("vestibule_hash_duration_seconds_sum", "vestibule_hash_duration_sum", "vestibule_hash_duration_sum is not"),
@@ -319,8 +320,8 @@ async fn planted_faults_of_expressions_are_found() {
         ),
         ("sum by (limit) (", "sum without (limit) (", "without is not supported here"),
     ] {
-        let planted = files.with(from, to);
-        let found = faults(&planted, &Exported::of(&scrape, &planted));
+        let injected = files.with(from, to);
+        let found = faults(&injected, &Exported::of(&scrape, &injected));
         assert!(found.iter().any(|found| found.contains(fault)), "{from} -> {to}: {found:#?}");
     }
     let mut renamed = Files::read();
@@ -334,7 +335,7 @@ async fn planted_faults_of_expressions_are_found() {
 }
 
 #[apply(trial)]
-async fn alerts_say_what_they_mean_and_what_to_do() {
+async fn every_alert_has_a_severity_a_summary_and_a_description() {
     let files = Files::read();
     let loaded = files.prometheus["rule_files"].as_array().unwrap();
     assert_eq!(loaded, &[json!("alerts.yaml")]);
@@ -353,7 +354,7 @@ async fn alerts_say_what_they_mean_and_what_to_do() {
 }
 
 #[apply(trial)]
-async fn dashboard_is_the_same_wherever_it_is_loaded() {
+async fn dashboard_has_stable_ids_and_a_data_source_variable() {
     let files = Files::read();
     assert_eq!((&files.dashboard["id"], &files.dashboard["uid"]), (&Value::Null, &json!("vestibule")));
     let names = files.variables().iter().map(|variable| text(&variable["name"])).collect::<Vec<_>>();
@@ -365,13 +366,13 @@ async fn dashboard_is_the_same_wherever_it_is_loaded() {
     let rows = rows.into_iter().map(|row| text(&row["title"])).collect::<Vec<_>>();
     assert_eq!(rows, ["Requests", "Logins and sessions", "Hashing", "Database", "Jobs and build"]);
     let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
-    let asking = panels.iter().copied().chain(targets).chain(&files.variables()[1..]);
-    let own = asking.filter(|asking| asking["datasource"] != source).collect::<Vec<_>>();
+    let with_data_source = panels.iter().copied().chain(targets).chain(&files.variables()[1..]);
+    let own = with_data_source.filter(|with_data_source| with_data_source["datasource"] != source).collect::<Vec<_>>();
     assert!(own.is_empty(), "{own:#?}");
 }
 
 #[apply(trial)]
-async fn commands_settings_and_defaults_of_the_files_exist() {
+async fn commands_settings_and_defaults_in_the_files_exist() {
     let texts = ["alerts.yaml", "grafana.json", "prometheus.yml", "README.md"];
     let texts = texts.map(|file| read(&format!("deploy/{file}"))).concat();
     let settings = read("docs/configuration.md");

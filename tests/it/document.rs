@@ -15,13 +15,13 @@ fn operations() -> Vec<Value> {
 }
 
 #[apply(trial)]
-async fn committed_document_is_the_derived_one() {
+async fn committed_document_is_current() {
     let committed = fs::read_to_string(COMMITTED).unwrap();
     assert!(committed == document().yaml, "run `vestibule openapi > openapi.yaml` to update it");
 }
 
 #[apply(trial)]
-async fn served_documents_are_the_derived_one() {
+async fn served_documents_are_current() {
     let app = TestApp::new().await;
     let json = app.get("/openapi.json").send().await;
     assert_eq!((json.header("content-type"), &json.text), ("application/json", &document().json));
@@ -32,7 +32,7 @@ async fn served_documents_are_the_derived_one() {
 }
 
 #[apply(trial)]
-async fn no_member_stands_twice() {
+async fn document_has_no_duplicate_members() {
     // serde_yaml rejects a mapping with a duplicate key.
     serde_yaml::from_str::<serde_yaml::Value>(&document().yaml).unwrap();
     assert!(serde_yaml::from_str::<serde_yaml::Value>("a: 1\na: 2").is_err());
@@ -66,7 +66,7 @@ async fn operations_are_complete() {
 }
 
 #[apply(trial)]
-async fn requests_are_closed_and_answers_open() {
+async fn only_request_schemas_forbid_unknown_members() {
     let schemas = &document().value["components"]["schemas"];
     for (name, schema) in schemas.as_object().unwrap() {
         let closed = schema["additionalProperties"] == Value::Bool(false);
@@ -75,7 +75,7 @@ async fn requests_are_closed_and_answers_open() {
 }
 
 #[apply(trial)]
-async fn examples_satisfy_their_schemas() {
+async fn examples_match_their_schemas() {
     let mut number = 0;
     for operation in operations() {
         let id = &operation["operationId"];
@@ -83,7 +83,7 @@ async fn examples_satisfy_their_schemas() {
         for media in
             bodies.flat_map(|body| body["content"].as_object().into_iter().flat_map(|content| content.values()))
         {
-            let check = contract::compile(&media["schema"], &document().value);
+            let check = contract::compile_schema(&media["schema"], &document().value);
             let several = media["examples"].as_object().into_iter().flat_map(|examples| examples.values());
             let examples: Vec<_> = several.map(|example| &example["value"]).chain(media.get("example")).collect();
             assert!(!examples.is_empty(), "{id}: no example");
@@ -98,7 +98,7 @@ async fn examples_satisfy_their_schemas() {
 }
 
 #[apply(trial)]
-async fn codes_are_listed_and_well_formed() {
+async fn problem_codes_are_listed_and_well_formed() {
     let code = &document().value["components"]["schemas"]["Problem"]["properties"]["code"];
     let listed: Vec<_> =
         code["x-extensible-enum"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
@@ -117,7 +117,7 @@ async fn nothing_is_nullable() {
 }
 
 #[apply(trial)]
-async fn page_loads_its_own_files_only() {
+async fn documentation_page_loads_only_its_own_files() {
     let app = TestApp::new().await;
     let page = app.get("/docs").send().await;
     let policy = page.header("content-security-policy");
@@ -144,7 +144,7 @@ async fn operations_that_end_the_session_are_marked() {
 }
 
 #[apply(trial)]
-async fn links_lead_to_operations_and_fill_their_requests() {
+async fn links_refer_to_operations_and_fill_their_requests() {
     let schema = |operation: &Value| {
         let name = operation.pointer("/requestBody/content/application~1json/schema/$ref").unwrap().as_str().unwrap();
         let schema = document().value.pointer(name.trim_start_matches('#')).unwrap();

@@ -8,45 +8,45 @@ use crate::support::{TestApp, process::Deployment, process::Server};
 type Case<'a> = (&'a [(&'a str, &'a str)], &'a str);
 
 /// Returns the client IP of a login with these headers.
-async fn seen(app: &TestApp, headers: &[(&str, &str)]) -> String {
+async fn client_ip_of(app: &TestApp, headers: &[(&str, &str)]) -> String {
     let body = json!({ "username": "john", "password": "my_password" });
     let login = headers.iter().fold(app.post("/login"), |call, (name, value)| call.header(name, value));
-    let answer = login.json(&body).send().await;
-    let token = answer.body["access_token"].as_str().unwrap().to_owned();
+    let response = login.json(&body).send().await;
+    let token = response.body["access_token"].as_str().unwrap().to_owned();
     let sessions = app.get("/me/sessions").bearer(&token).send().await;
     let items = sessions.body["items"].as_array().unwrap();
     let current = items.iter().find(|item| item["current"] == true).unwrap();
     current["address"].as_str().unwrap().to_owned()
 }
 
-async fn compare(app: &TestApp, cases: &[Case<'_>]) {
-    app.user("john", "my_password").await;
+async fn assert_client_ips(app: &TestApp, cases: &[Case<'_>]) {
+    app.create_user("john", "my_password").await;
     for (headers, expected) in cases {
-        assert_eq!(seen(app, headers).await, *expected, "{headers:?}");
+        assert_eq!(client_ip_of(app, headers).await, *expected, "{headers:?}");
     }
 }
 
-async fn behind(networks: &'static [&'static str]) -> TestApp {
+async fn app_behind(networks: &'static [&'static str]) -> TestApp {
     TestApp::builder().setting("server.trusted_proxies", networks.join(",")).start().await
 }
 
 #[apply(trial)]
-async fn forwarding_headers_of_strangers_are_ignored_s27_t4() {
+async fn forwarding_headers_from_untrusted_peers_are_ignored_s27_t4() {
     let cases: [Case<'_>; 4] = [
         (&[("x-forwarded-for", "203.0.113.7")], "127.0.0.1"),
         (&[("forwarded", "for=203.0.113.7")], "127.0.0.1"),
         (&[("x-real-ip", "203.0.113.7")], "127.0.0.1"),
         (&[("x-client-ip", "203.0.113.7"), ("true-client-ip", "203.0.113.7")], "127.0.0.1"),
     ];
-    compare(&TestApp::new().await, &cases).await;
-    let elsewhere = behind(&["10.0.0.0/8", "128.0.0.0/1", "::1/128"]).await;
-    compare(&elsewhere, &cases).await;
+    assert_client_ips(&TestApp::new().await, &cases).await;
+    let elsewhere = app_behind(&["10.0.0.0/8", "128.0.0.0/1", "::1/128"]).await;
+    assert_client_ips(&elsewhere, &cases).await;
 }
 
 #[apply(trial)]
-async fn nearest_untrusted_hop_counts_s27_t4() {
-    let app = behind(&["127.0.0.0/8", "10.0.0.0/8", "2001:db8:aa::/48"]).await;
-    compare(
+async fn nearest_untrusted_hop_is_the_client_s27_t4() {
+    let app = app_behind(&["127.0.0.0/8", "10.0.0.0/8", "2001:db8:aa::/48"]).await;
+    assert_client_ips(
         &app,
         &[
             (&[], "127.0.0.1"),
@@ -99,9 +99,9 @@ async fn nearest_untrusted_hop_counts_s27_t4() {
 }
 
 #[apply(trial)]
-async fn odd_spellings_are_one_address_s26() {
-    let app = behind(&["127.0.0.0/8", "10.0.0.0/8"]).await;
-    compare(
+async fn unusual_spellings_are_normalized_to_one_address_s26() {
+    let app = app_behind(&["127.0.0.0/8", "10.0.0.0/8"]).await;
+    assert_client_ips(
         &app,
         &[
             (&[("x-forwarded-for", "::ffff:203.0.113.7")], "203.0.113.7"),
@@ -125,7 +125,7 @@ async fn odd_spellings_are_one_address_s26() {
 
 /// On a dual-stack socket, IPv4 peers have mapped IPv6 addresses.
 #[apply(trial)]
-async fn mapped_peers_are_known_by_their_network_s26() {
+async fn ipv4_mapped_peers_match_their_ipv4_network_s26() {
     let address = "[::ffff:127.0.0.1]:0";
     if std::net::TcpListener::bind(address).is_err() {
         return println!("forwarded: skipped: this host has no IPv6");
@@ -139,13 +139,13 @@ async fn mapped_peers_are_known_by_their_network_s26() {
         .setting("passwords.hash_iterations", "")
         .start()
         .await;
-    compare(&app, &[(&[], "127.0.0.1"), (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7")]).await;
+    assert_client_ips(&app, &[(&[], "127.0.0.1"), (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7")]).await;
 }
 
 #[apply(trial)]
-async fn disagreeing_headers_are_not_believed_s27() {
-    let app = behind(&["127.0.0.0/8"]).await;
-    compare(
+async fn contradictory_headers_are_ignored_s27() {
+    let app = app_behind(&["127.0.0.0/8"]).await;
+    assert_client_ips(
         &app,
         &[
             (&[("forwarded", "for=203.0.113.7"), ("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),

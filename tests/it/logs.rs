@@ -17,7 +17,7 @@ const PASSWORD: &str = "canary-5f0b2c of a password";
 const NEW_PASSWORD: &str = "canary-93d1aa of another one";
 const WRONG: &str = "canary-77e640 of a wrong one";
 /// Texts that occur in the log only if a request body, a stored hash, a token or a key was logged.
-const SIGNS: [&str; 7] = ["canary-", "odd-member", "$argon2id$", "vst_r_", "eyJ", "PRIVATE KEY", "canary%2D"];
+const FORBIDDEN_TEXTS: [&str; 7] = ["canary-", "odd-member", "$argon2id$", "vst_r_", "eyJ", "PRIVATE KEY", "canary%2D"];
 
 fn server(deployment: &Deployment, format: &str) -> Server {
     let mut command = deployment.command();
@@ -26,7 +26,7 @@ fn server(deployment: &Deployment, format: &str) -> Server {
 }
 
 /// Sends valid and invalid requests of every kind.
-async fn use_it(server: &Server) -> Vec<Tokens> {
+async fn send_all_requests(server: &Server) -> Vec<Tokens> {
     let post = |path: &str, body: &Value| server.call("POST", path).json(body);
     let user = json!({ "username": "john", "password": PASSWORD });
     assert_eq!(post("/register", &user).send().await.status, 201);
@@ -51,13 +51,13 @@ async fn use_it(server: &Server) -> Vec<Tokens> {
 }
 
 /// Signs in and sends a request over HTTP/2, whose library logs more.
-async fn use_http_2(server: &Server) -> Tokens {
+async fn log_in_over_http_2(server: &Server) -> Tokens {
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let url = format!("http://{}", server.address());
     let body = json!({ "username": "john", "password": NEW_PASSWORD });
-    let answer = client.post(format!("{url}/login")).json(&body).send().await.unwrap();
-    let answer: Value = answer.json().await.unwrap();
-    let tokens = ["access_token", "refresh_token"].map(|name| answer[name].as_str().unwrap().to_owned());
+    let response = client.post(format!("{url}/login")).json(&body).send().await.unwrap();
+    let response: Value = response.json().await.unwrap();
+    let tokens = ["access_token", "refresh_token"].map(|name| response[name].as_str().unwrap().to_owned());
     let cookie = format!("session={}", tokens[1]);
     let me = client.get(format!("{url}/me")).bearer_auth(&tokens[0]).header("cookie", cookie).send().await.unwrap();
     assert_eq!(me.status(), 200);
@@ -66,7 +66,7 @@ async fn use_http_2(server: &Server) -> Tokens {
 }
 
 /// Returns the texts that must not occur in the log: the secret itself and its last 40 characters.
-fn traces(secret: &str) -> [&str; 2] {
+fn forbidden_parts(secret: &str) -> [&str; 2] {
     [secret, &secret[secret.len() - 40..]]
 }
 
@@ -75,16 +75,19 @@ async fn no_secret_is_logged_at_any_level_s69_s112() {
     for format in ["text", "json"] {
         let deployment = Deployment::new().await;
         let server = server(&deployment, format);
-        let mut tokens = use_it(&server).await;
-        tokens.push(use_http_2(&server).await);
+        let mut tokens = send_all_requests(&server).await;
+        tokens.push(log_in_over_http_2(&server).await);
         let mut output = server.welcome.clone();
         output += &server.stop();
         output += &deployment.logs();
-        assert!(output.contains("TRACE") && output.contains("refresh_token_reused"), "not everything was logged: {output}");
+        assert!(
+            output.contains("TRACE") && output.contains("refresh_token_reused"),
+            "not everything was logged: {output}"
+        );
         let master = deployment.master_key();
         let secrets = tokens.iter().flat_map(|tokens| [&tokens.access, &tokens.refresh]).chain([&master]);
         let bytes = URL_SAFE_NO_PAD.decode(&master).unwrap();
-        for trace in secrets.flat_map(|secret| traces(secret)).chain(SIGNS) {
+        for trace in secrets.flat_map(|secret| forbidden_parts(secret)).chain(FORBIDDEN_TEXTS) {
             let line = output.lines().find(|line| line.contains(trace));
             assert_eq!(line, None, "{trace}");
         }
@@ -115,7 +118,7 @@ fn odd_requests(server: &Server) -> Vec<Call> {
 }
 
 #[apply(trial)]
-async fn records_stay_one_line_each_s115() {
+async fn each_log_record_stays_on_one_line_s115() {
     let begins = regex::Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z +(TRACE|DEBUG|INFO|WARN|ERROR) ").unwrap();
     for format in ["text", "json"] {
         let deployment = Deployment::new().await;
@@ -140,7 +143,7 @@ async fn records_stay_one_line_each_s115() {
 }
 
 #[apply(trial)]
-async fn log_that_cannot_be_written_costs_no_request() {
+async fn unwritable_log_fails_no_request() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
     command.env("VESTIBULE_LOG__FILTER", "trace").stderr(File::options().write(true).open("/dev/full").unwrap());

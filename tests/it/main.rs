@@ -12,20 +12,21 @@ extern crate macro_rules_attribute;
 #[macro_use]
 mod support;
 
+mod access_control;
 mod audit;
-mod busy;
 mod chaos;
 mod checks;
 mod cli;
 mod clocks;
 mod config;
 mod config_output;
-mod conflicts;
+mod conventions;
 mod cors;
 mod deploy;
 mod document;
-mod flipped;
+mod forged_tokens;
 mod forwarded;
+mod full_hash_queue;
 mod harness;
 mod hashing;
 mod health;
@@ -49,37 +50,36 @@ mod rate_limit_rows;
 mod rate_limits;
 mod refresh;
 mod register;
-mod rows;
+mod schema;
 mod sessions;
-mod slow;
+mod slow_clients;
 mod smuggling;
-mod surface;
 mod telemetry;
-mod tidy;
 mod tls;
 mod tokens;
 mod users;
 mod well_known;
+mod write_conflicts;
 
 use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
-    support::app::keep_planted_panics_quiet();
-    let canary = support::canary::Listener::start();
+    support::app::hide_injected_panics();
+    let canary = support::canary::StderrCapture::start();
     let arguments = Arguments::from_args();
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let trials = support::trial::all();
     checks::note(&trials, &arguments, partial);
     let conclusion = libtest_mimic::run(&arguments, trials);
     support::database::clean_up();
-    let silent = canary.map_or(ExitCode::SUCCESS, support::canary::Listener::end);
-    if silent != ExitCode::SUCCESS {
-        return silent;
+    let canary_exit_code = canary.map_or(ExitCode::SUCCESS, support::canary::StderrCapture::finish);
+    if canary_exit_code != ExitCode::SUCCESS {
+        return canary_exit_code;
     }
-    if partial || (conclusion.has_failed() && !support::ledger::is_recording()) {
+    if partial || (conclusion.has_failed() && !support::coverage::is_recording()) {
         return conclusion.exit_code();
     }
-    support::ledger::close()
+    support::coverage::finish()
 }

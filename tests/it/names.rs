@@ -5,7 +5,7 @@ use regex::Regex;
 use vestibule::domain::name::{self, Name, PATTERN};
 
 #[apply(trial)]
-async fn every_registrable_letter_has_one_canonical_form_of_its_length() {
+async fn every_allowed_letter_has_a_canonical_form_of_the_same_length() {
     let pattern = Regex::new(PATTERN).unwrap();
     let mut letters = 0;
     for letter in (0..=0xffff).filter_map(char::from_u32) {
@@ -68,7 +68,7 @@ async fn different_names_stay_different() {
 }
 
 #[apply(trial)]
-async fn what_the_profile_refuses_has_no_form() {
+async fn names_outside_the_profile_have_no_canonical_form() {
     for text in ["", "two words", "a\u{0}", "ᴮᴼᴮ", "a\u{200b}b", "½", "\u{202e}abc", "a\u{5d0}", &"x".repeat(81), "🦀"]
     {
         assert_eq!(name::canonicalize(text), None, "{text:?}");
@@ -76,7 +76,7 @@ async fn what_the_profile_refuses_has_no_form() {
 }
 
 #[apply(trial)]
-async fn canonical_form_of_any_letter_is_its_own() {
+async fn canonical_form_is_idempotent_for_every_letter() {
     for letter in (0..=0x0001_ffff).filter_map(char::from_u32) {
         for text in [letter.to_string(), format!("a{letter}")] {
             if let Some(form) = name::canonicalize(&text) {

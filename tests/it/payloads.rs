@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::support::{
     TestApp,
     app::Tokens,
-    client::{Answer, Call, percent_encoded},
-    contract::{NOTHING, Walked, operations, with_parameters},
+    client::{Call, TestResponse, percent_encoded},
+    contract::{OperationInfo, UNKNOWN_ID, operations, with_parameters},
     document,
 };
 
@@ -96,7 +96,7 @@ enum Place<'a> {
 }
 
 /// Returns every place in the document.
-fn places(operations: &[Walked]) -> Vec<(&Walked, Place<'_>)> {
+fn places(operations: &[OperationInfo]) -> Vec<(&OperationInfo, Place<'_>)> {
     let mut places = Vec::new();
     for operation in operations {
         places.extend(operation.strings.iter().map(|pointer| (operation, Place::Body(pointer))));
@@ -108,22 +108,22 @@ fn places(operations: &[Walked]) -> Vec<(&Walked, Place<'_>)> {
 }
 
 /// Creates a user for one request and signs them in.
-async fn fresh_user(app: &TestApp) -> (String, Tokens) {
+async fn new_user(app: &TestApp) -> (String, Tokens) {
     let name = format!("user{}", app.count("user").await);
-    app.user(&name, PASSWORD).await;
+    app.create_user(&name, PASSWORD).await;
     let tokens = app.sign_in(&name, PASSWORD).await;
     (name, tokens)
 }
 
 /// Builds the example request of an operation as a new user, with the payload in one place.
-async fn call(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Payload) -> Call {
-    let (name, tokens) = fresh_user(app).await;
+async fn call(app: &TestApp, operation: &OperationInfo, place: Place<'_>, payload: &Payload) -> Call {
+    let (name, tokens) = new_user(app).await;
     let url = match place {
         Place::Path => with_parameters(&operation.path, &payload.path),
-        Place::Body(_) => with_parameters(&operation.path, NOTHING),
+        Place::Body(_) => with_parameters(&operation.path, UNKNOWN_ID),
     };
     let mut call = app.call(&operation.method, &url);
-    if operation.wants_token {
+    if operation.requires_token {
         call = call.bearer(&tokens.access);
     }
     let Some(mut body) = operation.example.clone() else { return call };
@@ -134,13 +134,13 @@ async fn call(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Pay
         }
     }
     if let Place::Body(pointer) = place {
-        put(&mut body, pointer, NOTHING.into());
+        set_at(&mut body, pointer, UNKNOWN_ID.into());
     }
-    call.text("application/json", body.to_string().replace(&format!("\"{NOTHING}\""), &payload.json))
+    call.text("application/json", body.to_string().replace(&format!("\"{UNKNOWN_ID}\""), &payload.json))
 }
 
 /// Sets the value at a JSON pointer, whether or not the example has that member.
-fn put(body: &mut Value, pointer: &str, value: Value) {
+fn set_at(body: &mut Value, pointer: &str, value: Value) {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match body.pointer_mut(parent).unwrap() {
         Value::Array(items) => *items = vec![value],
@@ -149,12 +149,12 @@ fn put(body: &mut Value, pointer: &str, value: Value) {
 }
 
 /// Returns the fault of a response: it must not be a server error or reflect the payload.
-fn fault(answer: &Answer, payload: &Payload) -> Option<&'static str> {
+fn fault(response: &TestResponse, payload: &Payload) -> Option<&'static str> {
     let head =
-        answer.headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
-    let said = head.chain([answer.text.clone()]).collect::<String>();
+        response.headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    let said = head.chain([response.text.clone()]).collect::<String>();
     [
-        (answer.status >= 500, "the service failed"),
+        (response.status >= 500, "the service failed"),
         (payload.traces.iter().any(|trace| said.contains(trace.as_str())), "the payload is echoed"),
         (said.contains(PRODUCT), "the template was executed"),
         (said.contains("root:x:"), "the file was read"),
@@ -164,21 +164,21 @@ fn fault(answer: &Answer, payload: &Payload) -> Option<&'static str> {
 }
 
 #[apply(trial)]
-async fn payloads_do_no_harm_s77_s87_s111() {
+async fn payloads_are_neither_executed_nor_echoed_s77_s87_s111() {
     let app = TestApp::new().await;
-    let (witness, tokens) = fresh_user(&app).await;
+    let (witness, tokens) = new_user(&app).await;
     for (operation, place) in places(&operations()) {
         for payload in payloads() {
-            let answer = call(&app, operation, place, &payload).await.send().await;
-            let fault = fault(&answer, &payload);
-            assert_eq!(fault, None, "{} with {}: {answer:?}", operation.id, payload.json);
+            let response = call(&app, operation, place, &payload).await.send().await;
+            let fault = fault(&response, &payload);
+            assert_eq!(fault, None, "{} with {}: {response:?}", operation.id, payload.json);
         }
     }
-    assert!(app.knows(&tokens.access).await, "tables and rows must be unchanged");
-    app.token(&witness, PASSWORD).await;
+    assert!(app.accepts(&tokens.access).await, "tables and rows must be unchanged");
+    app.access_token(&witness, PASSWORD).await;
 }
 
-async fn how_long(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Payload) -> Duration {
+async fn response_time(app: &TestApp, operation: &OperationInfo, place: Place<'_>, payload: &Payload) -> Duration {
     let call = call(app, operation, place, payload).await;
     let begun = Instant::now();
     call.send().await;
@@ -186,7 +186,7 @@ async fn how_long(app: &TestApp, operation: &Walked, place: Place<'_>, payload: 
 }
 
 #[apply(trial)]
-async fn databases_are_not_put_to_sleep_s111() {
+async fn payloads_do_not_make_the_database_sleep_s111() {
     const ROUNDS: usize = 3;
     let app = TestApp::new().await;
     for (operation, place) in places(&operations()) {
@@ -200,8 +200,8 @@ async fn databases_are_not_put_to_sleep_s111() {
             let sleep = Payload::text(sleep);
             let (mut slow, mut usual) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
-                slow.push(how_long(&app, operation, place, &sleep).await);
-                usual.push(how_long(&app, operation, place, &harmless).await);
+                slow.push(response_time(&app, operation, place, &sleep).await);
+                usual.push(response_time(&app, operation, place, &harmless).await);
             }
             slow.sort_unstable();
             usual.sort_unstable();
@@ -212,7 +212,7 @@ async fn databases_are_not_put_to_sleep_s111() {
 }
 
 #[apply(trial)]
-async fn every_string_of_the_document_is_tried() {
+async fn every_string_in_the_document_is_tested() {
     let known = operations();
     let places = places(&known);
     let strings = document().value["components"]["schemas"].as_object().unwrap().iter();
@@ -228,10 +228,10 @@ async fn every_string_of_the_document_is_tried() {
 }
 
 #[apply(trial)]
-async fn planted_faults_are_found() {
+async fn injected_faults_are_detected() {
     let app = TestApp::new().await;
     let payload = Payload::text("a\r\nb");
-    let planted = |status: u16, text: &str| Answer {
+    let injected = |status: u16, text: &str| TestResponse {
         status,
         headers: reqwest::header::HeaderMap::new(),
         text: text.to_owned(),
@@ -239,12 +239,12 @@ async fn planted_faults_are_found() {
     };
     let real = app.post("/login").json(&serde_json::json!({})).send().await;
     assert_eq!(fault(&real, &payload), None);
-    assert_eq!(fault(&planted(500, ""), &payload), Some("the service failed"));
-    assert_eq!(fault(&planted(400, "no a\r\nb"), &payload), Some("the payload is echoed"));
-    assert_eq!(fault(&planted(400, r#"{"detail":"no a\r\nb"}"#), &payload), Some("the payload is echoed"));
-    assert_eq!(fault(&planted(400, &format!("no {PRODUCT}")), &payload), Some("the template was executed"));
-    assert_eq!(fault(&planted(200, "root:x:0:0"), &payload), Some("the file was read"));
-    let mut header = planted(200, "");
+    assert_eq!(fault(&injected(500, ""), &payload), Some("the service failed"));
+    assert_eq!(fault(&injected(400, "no a\r\nb"), &payload), Some("the payload is echoed"));
+    assert_eq!(fault(&injected(400, r#"{"detail":"no a\r\nb"}"#), &payload), Some("the payload is echoed"));
+    assert_eq!(fault(&injected(400, &format!("no {PRODUCT}")), &payload), Some("the template was executed"));
+    assert_eq!(fault(&injected(200, "root:x:0:0"), &payload), Some("the file was read"));
+    let mut header = injected(200, "");
     header.headers.insert("x-said", "%00".parse().unwrap());
     assert_eq!(fault(&header, &Payload::text("%00")), Some("the payload is echoed"));
 }

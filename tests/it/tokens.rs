@@ -26,18 +26,18 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let app = TestApp::new().await;
-        app.user("john", "my_password").await;
-        let token = app.token("john", "my_password").await;
-        let claims = forge::part(&token, 1);
+        app.create_user("john", "my_password").await;
+        let token = app.access_token("john", "my_password").await;
+        let claims = forge::decode_part(&token, 1);
         Self { forger: Forger::new(&app).await, app, token, claims }
     }
 
     async fn accepts(&self, token: &str) -> bool {
-        let answer = self.app.get("/me").bearer(token).send().await;
-        if answer.status != 200 {
-            answer.is_problem(401, "invalid_token");
+        let response = self.app.get("/me").bearer(token).send().await;
+        if response.status != 200 {
+            response.is_problem(401, "invalid_token");
         }
-        answer.status == 200
+        response.status == 200
     }
 
     /// Returns a token with one claim replaced, or removed if the value is null.
@@ -53,7 +53,7 @@ impl Bench {
 }
 
 #[apply(trial)]
-async fn forged_header_is_refused() {
+async fn forged_header_is_rejected() {
     let bench = Bench::new().await;
     let (kid, claims) = (&bench.forger.kid, bench.claims.to_string());
     let good = format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{kid}"}}"#);
@@ -121,7 +121,7 @@ async fn claims_are_checked_for_type_and_value() {
 }
 
 #[apply(trial)]
-async fn other_claims_are_read_as_strictly() {
+async fn unknown_claims_are_parsed_strictly_too() {
     let bench = Bench::new().await;
     let more = |value: &[u8]| [br#"{"scope":"#, value, b",", &bench.claims.to_string().into_bytes()[1..]].concat();
     let deep = "[".repeat(40) + &"]".repeat(40);
@@ -144,7 +144,7 @@ async fn other_claims_are_read_as_strictly() {
 }
 
 #[apply(trial)]
-async fn lists_are_no_objects() {
+async fn arrays_are_not_accepted_as_objects() {
     let bench = Bench::new().await;
     let names = ["iss", "sub", "aud", "client_id", "exp", "nbf", "iat", "jti", "sid"];
     let list = names.map(|name| bench.claims[name].to_string()).join(",");
@@ -155,9 +155,9 @@ async fn lists_are_no_objects() {
 }
 
 #[apply(trial)]
-async fn foreign_and_altered_signatures_are_refused() {
+async fn foreign_and_altered_signatures_are_rejected() {
     let bench = Bench::new().await;
-    let foreign = Forger::foreign(&bench.forger.kid).with_claims(&bench.claims);
+    let foreign = Forger::with_other_key(&bench.forger.kid).with_claims(&bench.claims);
     assert!(!bench.accepts(&foreign).await, "another key under the service's key ID");
     let (message, signature) = bench.token.rsplit_once('.').unwrap();
     let (header, claims) = message.split_once('.').unwrap();
@@ -179,13 +179,13 @@ async fn foreign_and_altered_signatures_are_refused() {
     ] {
         assert!(!bench.accepts(&token).await, "{token}");
     }
-    let other = bench.app.user("jane", "my_password").await;
+    let other = bench.app.create_user("jane", "my_password").await;
     let jane = bench.altered("sub", &json!(other.id.to_string()));
     assert!(!bench.accepts(&jane).await, "the session of another user");
 }
 
 #[apply(trial)]
-async fn times_are_held_against_the_services_clock() {
+async fn times_are_checked_against_the_service_clock() {
     let bench = Bench::new().await;
     let now = bench.app.app.clock.now().seconds();
     for (name, offset, accepted) in [
@@ -202,7 +202,7 @@ async fn times_are_held_against_the_services_clock() {
 }
 
 #[apply(trial)]
-async fn one_token_has_one_spelling() {
+async fn access_token_has_only_one_encoding() {
     let bench = Bench::new().await;
     let parts: Vec<&str> = bench.token.split('.').collect();
     for place in 0..3 {
@@ -227,7 +227,7 @@ async fn one_token_has_one_spelling() {
 }
 
 #[apply(trial)]
-async fn key_identifiers_are_only_looked_up_s53() {
+async fn key_ids_are_only_looked_up_in_memory_s53() {
     let bench = Bench::new().await;
     // The token is checked in memory first: with the database closed, a token that passes gets 503.
     bench.app.app.db.close().await.unwrap();
@@ -242,7 +242,7 @@ async fn key_identifiers_are_only_looked_up_s53() {
 }
 
 #[apply(trial)]
-async fn unsigned_tokens_are_refused_s50() {
+async fn unsigned_tokens_are_rejected_s50() {
     let bench = Bench::new().await;
     let claims = URL_SAFE_NO_PAD.encode(bench.claims.to_string());
     for alg in ["none", "None", "NONE", "nOnE", " none", "none ", "none\\u0000", "", "null", "ES256", "HS256"] {
@@ -255,7 +255,7 @@ async fn unsigned_tokens_are_refused_s50() {
 }
 
 /// Returns the published key in every form that a verifier might mistake for an HMAC secret.
-fn forms_of(key: &Value) -> Vec<Vec<u8>> {
+fn hmac_secret_candidates(key: &Value) -> Vec<Vec<u8>> {
     let [x, y] = ["x", "y"].map(|name| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap());
     let point = [vec![4], x.clone(), y.clone()].concat();
     // SubjectPublicKeyInfo of a point on P-256 (RFC 5480).
@@ -271,11 +271,11 @@ fn forms_of(key: &Value) -> Vec<Vec<u8>> {
 }
 
 #[apply(trial)]
-async fn published_key_is_no_secret_s51() {
+async fn tokens_signed_with_the_public_key_as_hmac_secret_are_rejected_s51() {
     let bench = Bench::new().await;
     let keys = bench.app.get("/.well-known/jwks.json").send().await;
     let claims = URL_SAFE_NO_PAD.encode(bench.claims.to_string());
-    for secret in forms_of(&keys.body["keys"][0]) {
+    for secret in hmac_secret_candidates(&keys.body["keys"][0]) {
         for (alg, hash) in [("HS256", hmac::HMAC_SHA256), ("HS512", hmac::HMAC_SHA512), ("ES256", hmac::HMAC_SHA256)] {
             let header = format!(r#"{{"typ":"at+jwt","alg":"{alg}","kid":"{}"}}"#, bench.forger.kid);
             let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
@@ -286,13 +286,13 @@ async fn published_key_is_no_secret_s51() {
 }
 
 #[apply(trial)]
-async fn keys_in_the_header_are_refused_s54() {
+async fn keys_in_the_header_are_rejected_s54() {
     let bench = Bench::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/keys", listener.local_addr().unwrap());
     let claims = bench.claims.to_string();
-    let foreign = Forger::foreign(&bench.forger.kid);
+    let foreign = Forger::with_other_key(&bench.forger.kid);
     let jwk = bench.app.get("/.well-known/jwks.json").send().await.body["keys"][0].clone();
     let good = json!({ "typ": "at+jwt", "alg": "ES256", "kid": bench.forger.kid });
     let members =
@@ -308,7 +308,7 @@ async fn keys_in_the_header_are_refused_s54() {
 }
 
 #[apply(trial)]
-async fn degenerate_signatures_are_refused_s63() {
+async fn degenerate_signatures_are_rejected_s63() {
     const ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
     const PRIME: &str = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
     let number = |text: &str| -> Vec<u8> {
@@ -335,11 +335,11 @@ async fn degenerate_signatures_are_refused_s63() {
 }
 
 #[apply(trial)]
-async fn every_changed_bit_is_seen_s64() {
+async fn token_with_any_changed_bit_is_rejected_s64() {
     let app = TestApp::builder().setting("sessions.max_per_user", "2").start().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     for _ in 0..rounds(1, 210) {
-        let token = app.token("john", "my_password").await;
+        let token = app.access_token("john", "my_password").await;
         let accepts = |text: String| {
             let app = &app.app;
             async move { authenticate(app, &AccessToken::from(text)).await.is_ok() }
@@ -357,7 +357,7 @@ async fn every_changed_bit_is_seen_s64() {
 }
 
 #[apply(trial)]
-async fn huge_tokens_cost_nothing_s61() {
+async fn oversized_tokens_are_rejected_cheaply_s61() {
     let bench = Bench::new().await;
     let long = bench.altered("jti", &json!("x".repeat(9000)));
     assert!(!bench.accepts(&long).await, "too long, although signed with the service's key");
@@ -374,6 +374,6 @@ async fn huge_tokens_cost_nothing_s61() {
     // The HTTP server rejects a header of one megabyte before the token is read.
     let url = format!("http://{}/me", bench.app.address);
     let huge = reqwest::Client::new().get(url).bearer_auth(".".repeat(1_000_000)).send().await;
-    assert!(huge.is_err() || huge.is_ok_and(|answer| answer.status() == 431));
+    assert!(huge.is_err() || huge.is_ok_and(|response| response.status() == 431));
     assert!(bench.accepts(&bench.token).await);
 }

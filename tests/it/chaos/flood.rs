@@ -16,22 +16,22 @@ use tokio::{
 };
 
 use super::{
-    light::{Light, REFRESH},
-    raw::{Raw, post},
+    latency::{Latencies, REFRESH},
+    raw_client::{RawClient, post},
 };
 use crate::support::{
-    figures::Figures,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
     usage::Usage,
 };
 
 const CLIENTS: usize = 1000;
 /// One in so many clients logs in as an existing user with the right password. The others use unknown names.
-const OWNERS: usize = 4;
-const ACCOUNTS: usize = 10;
+const KNOWN_USER_INTERVAL: usize = 4;
+const KNOWN_USERS: usize = 10;
 /// How soon a client sends its next request during the flood.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The memory of a hashing thread, and of everything else during a flood, in KiB.
 const ARENA: u32 = 19 * 1024;
 const MARGIN: u32 = 64 * 1024;
@@ -44,7 +44,7 @@ fn threads() -> usize {
 }
 
 /// Starts from the default settings, except for the rate limits.
-fn usual(deployment: &Deployment) -> Command {
+fn command_with_defaults(deployment: &Deployment) -> Command {
     let mut command = deployment.command();
     for setting in ["WEAK_HASHING_FOR_TESTS", "HASH_MEMORY", "HASH_ITERATIONS", "QUEUE_LENGTH", "QUEUE_TIMEOUT"] {
         command.env_remove(format!("VESTIBULE_PASSWORDS__{setting}"));
@@ -55,7 +55,7 @@ fn usual(deployment: &Deployment) -> Command {
 }
 
 /// A request of a flood.
-struct Demand {
+struct FloodRequest {
     request: Vec<u8>,
     /// The expected status, unless the request is rejected for overload.
     expected: u16,
@@ -65,42 +65,42 @@ fn login(name: &str) -> Vec<u8> {
     post("/login", &json!({ "username": name, "password": "my_password" }), true)
 }
 
-fn logins(number: usize) -> Demand {
-    if number.is_multiple_of(OWNERS) {
-        Demand { request: login(&format!("owner{}", number / OWNERS % ACCOUNTS)), expected: 200 }
+fn logins(number: usize) -> FloodRequest {
+    if number.is_multiple_of(KNOWN_USER_INTERVAL) {
+        FloodRequest { request: login(&format!("user{}", number / KNOWN_USER_INTERVAL % KNOWN_USERS)), expected: 200 }
     } else {
-        Demand { request: login(&format!("nobody{number}")), expected: 401 }
+        FloodRequest { request: login(&format!("nobody{number}")), expected: 401 }
     }
 }
 
-fn made_up_tokens(number: usize) -> Demand {
-    Demand { request: post(REFRESH, &json!({ "refresh_token": format!("token{number}") }), true), expected: 401 }
+fn invalid_tokens(number: usize) -> FloodRequest {
+    FloodRequest { request: post(REFRESH, &json!({ "refresh_token": format!("token{number}") }), true), expected: 401 }
 }
 
 /// The outcome of a request.
-struct Tried {
+struct Outcome {
     took: Duration,
     status: u16,
     /// The fault of the response.
     fault: Option<String>,
 }
 
-impl Demand {
-    async fn send(&self, client: &mut Raw) -> Tried {
+impl FloodRequest {
+    async fn send(&self, client: &mut RawClient) -> Outcome {
         let begun = Instant::now();
-        let answer = client.ask(&self.request).await;
+        let response = client.exchange(&self.request).await;
         let took = begun.elapsed();
-        match answer {
-            Err(error) => Tried { took, status: 0, fault: Some(error.to_string()) },
-            Ok(reply) => {
-                let refused = match reply.status {
+        match response {
+            Err(error) => Outcome { took, status: 0, fault: Some(error.to_string()) },
+            Ok(response) => {
+                let refused = match response.status {
                     429 => true,
-                    503 => reply.body.contains(r#""code":"busy""#),
+                    503 => response.body.contains(r#""code":"busy""#),
                     _ => false,
                 };
-                let fits = reply.status == self.expected || (refused && reply.header("retry-after").is_some());
-                let fault = (!fits || !reply.is_ours()).then(|| format!("{reply:?}"));
-                Tried { took, status: reply.status, fault }
+                let fits = response.status == self.expected || (refused && response.header("retry-after").is_some());
+                let fault = (!fits || !response.is_well_formed()).then(|| format!("{response:?}"));
+                Outcome { took, status: response.status, fault }
             }
         }
     }
@@ -109,20 +109,20 @@ impl Demand {
 /// Floods the service: all clients send at once, on open connections, and again after a pause until the time is over.
 /// Returns the outcomes and the duration. The thread runs with lower priority, as hashing does, because real clients
 /// would run on other machines.
-fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Duration) {
+fn flood(address: SocketAddr, request: fn(usize) -> FloodRequest) -> (Vec<Outcome>, Duration) {
     let time = Duration::from_secs(rounds(2, 60) as u64);
     let clients = async {
-        let clients = join_all((0..CLIENTS).map(|_| Raw::connect(address))).await;
+        let clients = join_all((0..CLIENTS).map(|_| RawClient::connect(address))).await;
         let begun = Instant::now();
         let clients = clients.into_iter().enumerate().map(async |(number, client)| {
-            let (demand, mut client, mut next, mut tries) = (demand(number), client.unwrap(), begun, Vec::new());
+            let (request, mut client, mut next, mut outcomes) = (request(number), client.unwrap(), begun, Vec::new());
             loop {
-                tries.push(demand.send(&mut client).await);
-                next = (next + AGAIN).max(Instant::now());
+                outcomes.push(request.send(&mut client).await);
+                next = (next + RETRY_INTERVAL).max(Instant::now());
                 if next >= begun + time {
-                    break tries;
+                    break outcomes;
                 }
-                client = Raw::connect(address).await.unwrap();
+                client = RawClient::connect(address).await.unwrap();
                 sleep_until(next.into()).await;
             }
         });
@@ -133,68 +133,69 @@ fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Durat
 }
 
 #[apply(trial)]
-async fn login_flood_is_shed_r16() {
-    let shed = flooded(logins).await;
-    shed.tell("login flood");
-    shed.holds();
-    assert!(!shed.times(&[503]).is_empty(), "the flood must exceed the hashing capacity");
+async fn excess_logins_are_rejected_in_a_flood_r16() {
+    let result = run_flood(logins).await;
+    result.write_result("login flood");
+    result.assert_bounded();
+    assert!(!result.times(&[503]).is_empty(), "the flood must exceed the hashing capacity");
 }
 
 #[apply(trial)]
-async fn flood_of_made_up_tokens_holds_nobody_up_r16() {
-    let shed = flooded(made_up_tokens).await;
-    shed.tell("flood of made-up refresh tokens");
-    shed.holds();
+async fn flood_of_invalid_tokens_does_not_delay_others_r16() {
+    let result = run_flood(invalid_tokens).await;
+    result.write_result("flood of invalid refresh tokens");
+    result.assert_bounded();
 }
 
-async fn flooded(demand: fn(usize) -> Demand) -> Shed {
+async fn run_flood(request: fn(usize) -> FloodRequest) -> FloodResult {
     let deployment = Deployment::new().await;
-    let server = Server::start(usual(&deployment));
-    let (remote, usage) = (server.remote(), Usage::of(server.id()));
-    let owners = (0..ACCOUNTS).map(|number| format!("owner{number}"));
-    for name in owners.chain(["bystander".to_owned()]) {
-        remote.sign_up(&name).await;
+    let server = Server::start(command_with_defaults(&deployment));
+    let (client, usage) = (server.client(), Usage::of(server.pid()));
+    let known_users = (0..KNOWN_USERS).map(|number| format!("user{number}"));
+    for name in known_users.chain(["bystander".to_owned()]) {
+        client.sign_up(&name).await;
     }
-    let address = remote.address;
-    let (first, second) = (remote.sign_in("bystander").await, remote.sign_in("bystander").await);
-    let ((), quiet) = Light::beside(address, &first, sleep(Duration::from_secs(rounds(1, 20) as u64))).await;
+    let address = client.address;
+    let (first, second) = (client.sign_in("bystander").await, client.sign_in("bystander").await);
+    let ((), quiet) =
+        Latencies::measure_during(address, &first, sleep(Duration::from_secs(rounds(1, 20) as u64))).await;
     let idle = usage.memory();
-    usage.forget_peak();
-    let flooding = spawn_blocking(move || thread::spawn(move || flood(address, demand)).join().unwrap());
-    let (flooded, busy) = Light::beside(address, &second, flooding).await;
-    let ((tries, took), peak) = (flooded.unwrap(), usage.peak_memory());
+    usage.reset_peak();
+    let flooding = spawn_blocking(move || thread::spawn(move || flood(address, request)).join().unwrap());
+    let (flooded, busy) = Latencies::measure_during(address, &second, flooding).await;
+    let ((outcomes, took), peak) = (flooded.unwrap(), usage.peak_memory());
     server.stop();
-    Shed { tries, took, idle, peak, quiet, busy }
+    FloodResult { outcomes, took, idle, peak, quiet, busy }
 }
 
 /// The result of a flood.
-struct Shed {
-    tries: Vec<Tried>,
+struct FloodResult {
+    outcomes: Vec<Outcome>,
     took: Duration,
     /// Memory in KiB.
     idle: u32,
     peak: u32,
     /// Latencies of cheap requests before and during the flood.
-    quiet: Light,
-    busy: Light,
+    quiet: Latencies,
+    busy: Latencies,
 }
 
-impl Shed {
+impl FloodResult {
     /// Returns the duration of each request with one of these statuses.
     fn times(&self, statuses: &[u16]) -> Vec<Duration> {
-        self.tries.iter().filter(|tried| statuses.contains(&tried.status)).map(|tried| tried.took).collect()
+        self.outcomes.iter().filter(|outcome| statuses.contains(&outcome.status)).map(|outcome| outcome.took).collect()
     }
 
     fn bound(&self) -> u32 {
         self.idle + u32::try_from(threads()).unwrap() * ARENA + MARGIN
     }
 
-    fn tell(&self, scenario: &'static str) {
+    fn write_result(&self, scenario: &'static str) {
         let served = self.times(&[200, 401]);
-        let more = format!(
+        let notes = format!(
             "{} requests of {CLIENTS} clients in {:.1} s; {} served, {:.0} per second and core, the slowest after {:.2} \
              s; memory {} MiB, at most {} of {} MiB; {}",
-            self.tries.len(),
+            self.outcomes.len(),
             self.took.as_secs_f64(),
             served.len(),
             f64::from(u32::try_from(served.len() / threads()).unwrap()) / self.took.as_secs_f64(),
@@ -202,17 +203,17 @@ impl Shed {
             self.idle / 1024,
             self.peak / 1024,
             self.bound() / 1024,
-            self.busy.after(&self.quiet),
+            self.busy.describe_against(&self.quiet),
         );
         let worst_503 = self.times(&[503]).into_iter().max();
-        Figures { id: "R16", scenario, rounds: 1, worst_503, more, ..Figures::default() }.tell();
+        ResultRow { id: "R16", scenario, rounds: 1, worst_503, notes, ..ResultRow::default() }.write();
     }
 
-    fn holds(&self) {
-        let faults: Vec<_> = self.tries.iter().filter_map(|tried| tried.fault.as_deref()).take(3).collect();
+    fn assert_bounded(&self) {
+        let faults: Vec<_> = self.outcomes.iter().filter_map(|outcome| outcome.fault.as_deref()).take(3).collect();
         assert_eq!(faults, [""; 0], "every request must be served, or rejected with Retry-After");
         assert!(self.peak <= self.bound(), "{} KiB of {}", self.peak, self.bound());
-        self.busy.holds(&self.quiet);
+        self.busy.assert_close_to(&self.quiet);
     }
 }
 
@@ -223,25 +224,25 @@ impl Shed {
 async fn abandoned_logins_are_not_hashed_r16() {
     let (clients, queue) = (200, 150);
     let deployment = Deployment::new().await;
-    let mut command = usual(&deployment);
+    let mut command = command_with_defaults(&deployment);
     command.env("VESTIBULE_PASSWORDS__HASH_THREADS", "1").env("VESTIBULE_PASSWORDS__HASH_ITERATIONS", "16");
     command.env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", queue.to_string());
     command.env("VESTIBULE_PASSWORDS__QUEUE_TIMEOUT", "30s");
     let server = Server::start(command);
-    let (address, usage) = (server.remote().address, Usage::of(server.id()));
+    let (address, usage) = (server.client().address, Usage::of(server.pid()));
     let one = async || {
-        let (begun, before) = (Instant::now(), usage.worked());
+        let (begun, before) = (Instant::now(), usage.cpu_time());
         // An abandoned request keeps its place until its turn.
-        while Raw::connect(address).await.unwrap().ask(&login("nobody")).await.unwrap().status != 401 {
+        while RawClient::connect(address).await.unwrap().exchange(&login("nobody")).await.unwrap().status != 401 {
             sleep(Duration::from_millis(10)).await;
         }
-        (begun.elapsed(), usage.worked_since(before))
+        (begun.elapsed(), usage.cpu_time_since(before))
     };
     let (quiet, cost) = one().await;
     let mut crowd: JoinSet<_> = (0..clients)
         .map(|number| async move {
-            let mut client = Raw::connect(address).await.unwrap();
-            client.ask(&login(&format!("nobody{number}"))).await.unwrap().status
+            let mut client = RawClient::connect(address).await.unwrap();
+            client.exchange(&login(&format!("nobody{number}"))).await.unwrap().status
         })
         .collect();
     // Wait until the queue is full.
@@ -250,12 +251,12 @@ async fn abandoned_logins_are_not_hashed_r16() {
     let (next, worked) = one().await;
     server.stop();
     let hashes = worked.div_duration_f64(cost);
-    let more = format!(
+    let notes = format!(
         "{clients} clients left a full queue of {queue}: {hashes:.1} hashes until the next response, after {:.2} s \
          ({:.2} s on an idle service)",
         next.as_secs_f64(),
         quiet.as_secs_f64(),
     );
-    Figures { id: "R16", scenario: "abandoned logins", rounds: 1, more, ..Figures::default() }.tell();
+    ResultRow { id: "R16", scenario: "abandoned logins", rounds: 1, notes, ..ResultRow::default() }.write();
     assert!(hashes < 10.0, "{hashes} hashes");
 }

@@ -6,14 +6,14 @@ mod damage;
 mod disk;
 mod flood;
 mod kill;
-mod light;
+mod latency;
 mod limits;
 mod load;
 mod outage;
-mod owner;
 mod proxy;
-mod raw;
+mod raw_client;
 mod rolling;
+mod simulated_user;
 mod soak;
 mod stop;
 mod traffic;
@@ -39,12 +39,12 @@ pub(crate) fn runs(test: &str) -> bool {
 }
 
 /// Returns a random number below `limit`.
-fn some_number(limit: usize) -> usize {
+fn random_below(limit: usize) -> usize {
     let random = RandomState::new().build_hasher().finish();
     usize::try_from(random % u64::try_from(limit).unwrap()).unwrap()
 }
 
 /// Returns a random duration below `span`.
-fn some_of(span: Duration) -> Duration {
-    Duration::from_micros(u64::try_from(some_number(usize::try_from(span.as_micros()).unwrap())).unwrap())
+fn random_duration(span: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(random_below(usize::try_from(span.as_micros()).unwrap())).unwrap())
 }

@@ -20,7 +20,7 @@ use tokio::{
 use crate::support::process::unused_port;
 
 /// How long the proxy may take to notice that an instance has started or stopped.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Returns the HAProxy program, if the suite has found it.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
@@ -98,7 +98,7 @@ impl Proxy {
     }
 
     /// Waits until the proxy sends requests to this many instances.
-    pub(super) async fn sees(&self, instances: usize) {
+    pub(super) async fn wait_for_instances(&self, instances: usize) {
         let begun = Instant::now();
         loop {
             let rows = self.statistics("status").await;
@@ -108,7 +108,7 @@ impl Proxy {
                 return;
             }
             let log = || fs::read_to_string(self.folder.path().join("haproxy.log")).unwrap();
-            assert!(begun.elapsed() < PATIENCE, "the proxy does not see {instances} instances: {}", log());
+            assert!(begun.elapsed() < TIMEOUT, "the proxy does not see {instances} instances: {}", log());
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -15,10 +15,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::raw::{Raw, Reply};
+use super::raw_client::{RawClient, RawResponse};
 use crate::support::{
-    figures::Figures,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
 };
 
@@ -26,7 +26,7 @@ const DELAY: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(4);
 const SLACK: Duration = Duration::from_secs(2);
 /// How long slow clients take: until well after the service has stopped accepting connections.
-const MOVING: Duration = Duration::from_secs(3);
+const SLOW_DURATION: Duration = Duration::from_secs(3);
 /// The number of pieces that slow clients divide their work into.
 const PIECES: u32 = 30;
 /// A request for the largest response of the service.
@@ -61,21 +61,21 @@ fn login() -> (usize, impl Iterator<Item = Vec<u8>>) {
 /// Logs in slowly.
 async fn write_slowly(address: SocketAddr) -> u16 {
     let (length, pieces) = login();
-    let mut client = Raw::connect(address).await.unwrap();
+    let mut client = RawClient::connect(address).await.unwrap();
     let head = "POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ";
     client.send(format!("{head}{length}\r\n\r\n").as_bytes()).await.unwrap();
     for piece in pieces {
         client.send(&piece).await.unwrap();
-        sleep(MOVING / PIECES).await;
+        sleep(SLOW_DURATION / PIECES).await;
     }
-    client.answer().await.unwrap().status
+    client.receive().await.unwrap().status
 }
 
 /// Logs in equally slowly over HTTP/2.
 async fn write_slowly_over_http_2(address: SocketAddr) -> u16 {
     let (_, pieces) = login();
     let body = stream::unfold(pieces, async |mut pieces| {
-        sleep(MOVING / PIECES).await;
+        sleep(SLOW_DURATION / PIECES).await;
         Some((Ok::<_, Infallible>(pieces.next()?), pieces))
     });
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
@@ -92,10 +92,10 @@ async fn read_slowly(address: SocketAddr) -> u16 {
         let length = stream.read(&mut piece).await.unwrap();
         bytes.extend_from_slice(&piece[..length]);
         if length == 0 {
-            break Reply::of(&bytes).expect("the response must be complete").status;
+            break RawResponse::parse(&bytes).expect("the response must be complete").status;
         }
-        if begun.elapsed() < MOVING {
-            sleep(MOVING / PIECES).await;
+        if begun.elapsed() < SLOW_DURATION {
+            sleep(SLOW_DURATION / PIECES).await;
         }
     }
 }
@@ -103,7 +103,7 @@ async fn read_slowly(address: SocketAddr) -> u16 {
 /// Stuck clients must not delay the shutdown beyond the configured timeout, and slow clients must be able to finish.
 #[apply(trial)]
 #[on(SQLite)]
-async fn stuck_clients_do_not_hold_the_stop_up_r18() {
+async fn stuck_clients_do_not_delay_shutdown_r18() {
     let (number, mut longest, mut finished) = (rounds(1, 10), Duration::ZERO, 0);
     for _ in 0..number {
         let deployment = Deployment::new().await;
@@ -111,7 +111,7 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
         command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", format!("{}s", DELAY.as_secs()));
         command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", format!("{}s", TIMEOUT.as_secs()));
         let server = Server::start(command);
-        let address = server.remote().address;
+        let address = server.client().address;
         let body = json!({ "username": "john", "password": "my_password" });
         assert_eq!(server.call("POST", "/register").json(&body).send().await.status, 201);
         let mut stuck = Vec::new();
@@ -120,20 +120,20 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
             stream.write_all(bytes.as_bytes()).await.unwrap();
             stuck.push(stream);
         }
-        let mut moving = JoinSet::new();
+        let mut slow = JoinSet::new();
         for _ in 0..EACH {
-            moving.spawn(write_slowly(address));
-            moving.spawn(write_slowly_over_http_2(address));
-            moving.spawn(read_slowly(address));
+            slow.spawn(write_slowly(address));
+            slow.spawn(write_slowly_over_http_2(address));
+            slow.spawn(read_slowly(address));
         }
         // By now every client has started.
-        sleep(MOVING / PIECES * 2).await;
+        sleep(SLOW_DURATION / PIECES * 2).await;
         let begun = Instant::now();
         let ended = spawn_blocking(move || {
             server.stop();
             begun.elapsed()
         });
-        let statuses = moving.join_all().await;
+        let statuses = slow.join_all().await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
         finished += statuses.len();
         let ended = ended.await.unwrap();
@@ -141,11 +141,11 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
         assert!(deployment.logs().contains("they took longer than server.shutdown_timeout"));
         longest = longest.max(ended);
     }
-    Figures {
+    ResultRow {
         id: "R18",
         scenario: "shutdown with stuck clients",
         rounds: number,
-        more: format!(
+        notes: format!(
             "{} stuck clients: exited {:.2} s after SIGTERM, with a delay of {} s and a timeout of {} s; {finished} slow \
              requests finished meanwhile, 0 aborted",
             STUCK.len() * EACH,
@@ -153,8 +153,8 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
             DELAY.as_secs(),
             TIMEOUT.as_secs(),
         ),
-        ..Figures::default()
+        ..ResultRow::default()
     }
-    .tell();
+    .write();
     assert!(longest < DELAY + TIMEOUT + SLACK, "{longest:?}");
 }

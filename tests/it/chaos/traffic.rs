@@ -11,48 +11,48 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::owner::{Owner, Tally};
-use crate::support::process::Remote;
+use super::simulated_user::{SimulatedUser, Tally};
+use crate::support::process::ServiceClient;
 
 /// Paths that need no database.
 const CHEAP: [&str; 4] = ["/.well-known/jwks.json", "/health/live", "/docs", "/openapi.json"];
 /// The pause of a client between two requests.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long the service may take to become ready.
-const PATIENCE: Duration = Duration::from_mins(1);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Simulated users who use the service.
-pub(super) struct Owners {
+pub(super) struct SimulatedUsers {
     stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<Owner>>,
+    tasks: Vec<JoinHandle<SimulatedUser>>,
 }
 
-impl Owners {
+impl SimulatedUsers {
     /// Starts this many users, with names that begin with `prefix`.
-    pub(super) fn start(remote: &Remote, prefix: &str, number: usize) -> Self {
+    pub(super) fn start(client: &ServiceClient, prefix: &str, number: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = (0..number).map(|number| {
-            let mut owner = Owner::new(format!("{prefix}{number}"));
-            let (remote, stop) = (remote.clone(), Arc::clone(&stop));
+            let mut user = SimulatedUser::new(format!("{prefix}{number}"));
+            let (client, stop) = (client.clone(), Arc::clone(&stop));
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    owner.step(&remote).await;
+                    user.step(&client).await;
                     sleep(PAUSE).await;
                 }
-                owner
+                user
             })
         });
         Self { tasks: tasks.collect(), stop }
     }
 
     /// Stops the load, and lets every user verify what was acknowledged. Returns the sum of their outcomes.
-    pub(super) async fn look_back(self, remote: &Remote) -> Tally {
+    pub(super) async fn verify_acknowledged(self, client: &ServiceClient) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
-        let mut owners: Vec<_> = join_all(self.tasks).await.into_iter().map(|owner| owner.unwrap()).collect();
-        join_all(owners.iter_mut().map(|owner| owner.look_back(remote))).await;
+        let mut users: Vec<_> = join_all(self.tasks).await.into_iter().map(|user| user.unwrap()).collect();
+        join_all(users.iter_mut().map(|user| user.verify_acknowledged(client))).await;
         let mut tally = Tally::default();
-        for owner in owners {
-            tally.add(owner.tally);
+        for user in users {
+            tally.add(user.tally);
         }
         tally
     }
@@ -65,16 +65,16 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn start(remote: &Remote) -> Self {
+    pub(super) fn start(client: &ServiceClient) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = CHEAP.map(|path| {
-            let (remote, stop) = (remote.clone(), Arc::clone(&stop));
+            let (client, stop) = (client.clone(), Arc::clone(&stop));
             tokio::spawn(async move {
                 let mut times = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
                     let begun = Instant::now();
-                    let answer = remote.get(path).send().await;
-                    assert_eq!(answer.status, 200, "{path} needs no database: {answer:?}");
+                    let response = client.get(path).send().await;
+                    assert_eq!(response.status, 200, "{path} needs no database: {response:?}");
                     times.push(begun.elapsed());
                     sleep(PAUSE).await;
                 }
@@ -103,13 +103,13 @@ pub(super) fn percentile(number: usize, mut times: Vec<Duration>) -> Duration {
 }
 
 /// Waits until the service is ready. Returns how long after `since` that was.
-pub(super) async fn ready(remote: &Remote, since: Instant) -> Duration {
+pub(super) async fn wait_until_ready(client: &ServiceClient, since: Instant) -> Duration {
     loop {
-        let answer = remote.get("/health/ready").try_send().await;
-        if answer.is_ok_and(|answer| answer.status == 200) {
+        let response = client.get("/health/ready").try_send().await;
+        if response.is_ok_and(|response| response.status == 200) {
             return since.elapsed();
         }
-        assert!(since.elapsed() < PATIENCE, "the service does not become ready");
+        assert!(since.elapsed() < READY_TIMEOUT, "the service does not become ready");
         sleep(PAUSE).await;
     }
 }

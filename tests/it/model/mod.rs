@@ -19,10 +19,10 @@ const GRACE: u64 = 30;
 const IDLE: u64 = 600;
 const LIFETIME: u64 = 700;
 /// The maximum number of open sessions of a user.
-const MOST: usize = 3;
+const MAX_SESSIONS: usize = 3;
 
 /// The events that a run must contain at least once, or it proves little.
-const SEEN: [&str; 21] = [
+const REQUIRED_EVENTS: [&str; 21] = [
     "login",
     "login rejected",
     "oldest session ended",
@@ -47,9 +47,9 @@ const SEEN: [&str; 21] = [
 ];
 
 #[apply(trial)]
-async fn sessions_do_as_the_model_says() {
+async fn sessions_behave_like_the_model() {
     // On a database server, creating a database for each sequence takes longer.
-    let sequences = rounds(40, if database::server().is_some() { 150 } else { 1000 });
+    let sequences = rounds(40, if database::server_url().is_some() { 150 } else { 1000 });
     let tally = Arc::new(Mutex::new(Tally::default()));
     let total = Arc::clone(&tally);
     let compare = move |steps: Vec<_>| {
@@ -60,10 +60,10 @@ async fn sessions_do_as_the_model_says() {
             Ok(())
         }
     };
-    property::holds(sequences, steps::sequences, compare).await;
+    property::check(sequences, steps::sequences, compare).await;
     let tally = tally.lock().unwrap();
     println!("model: {sequences} sequences from TEST_SEED={}, {tally}", property::seed());
-    for what in SEEN {
+    for what in REQUIRED_EVENTS {
         assert!(tally.has(what), "the sequences contain no event of this kind: {what}");
     }
 }

@@ -8,23 +8,23 @@ const LENGTH: usize = 80;
 /// One step. Its numbers select from what exists when it runs, so any part of a sequence is a valid sequence too.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    LogIn { account: u8, password: Typed },
+    LogIn { user: u8, password: PasswordChoice },
     Refresh(Refresh),
     Revoke(Refresh),
     LogOut(Caller),
     List(Caller),
-    EndOne { caller: Caller, session: u8 },
+    EndSession { caller: Caller, session: u8 },
     EndOthers(Caller),
-    ChangePassword { caller: Caller, current: Typed, new: u8 },
-    Operator { session: u8, does: Operation },
+    ChangePassword { caller: Caller, current: PasswordChoice, new: u8 },
+    Operator { session: u8, operation: Operation },
     CleanUp,
-    Pass(Span),
+    Advance(Span),
 }
 
 /// The password that a client sends.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Typed {
-    Right,
+pub(super) enum PasswordChoice {
+    Correct,
     Any(u8),
 }
 
@@ -84,8 +84,8 @@ pub(super) enum Boundary {
     Lifetime,
 }
 
-fn typed() -> impl Strategy<Value = Typed> {
-    prop_oneof![4 => Just(Typed::Right), 1 => any::<u8>().prop_map(Typed::Any)]
+fn password_choice() -> impl Strategy<Value = PasswordChoice> {
+    prop_oneof![4 => Just(PasswordChoice::Correct), 1 => any::<u8>().prop_map(PasswordChoice::Any)]
 }
 
 /// Newer sessions are selected more often.
@@ -129,18 +129,18 @@ fn span() -> impl Strategy<Value = Span> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (any::<u8>(), typed()).prop_map(|(account, password)| Step::LogIn { account, password }),
+        12 => (any::<u8>(), password_choice()).prop_map(|(user, password)| Step::LogIn { user, password }),
         24 => refresh().prop_map(Step::Refresh),
         2 => refresh().prop_map(Step::Revoke),
         2 => caller().prop_map(Step::LogOut),
         2 => caller().prop_map(Step::List),
-        3 => (caller(), session()).prop_map(|(caller, session)| Step::EndOne { caller, session }),
+        3 => (caller(), session()).prop_map(|(caller, session)| Step::EndSession { caller, session }),
         2 => caller().prop_map(Step::EndOthers),
-        3 => (caller(), typed(), any::<u8>())
+        3 => (caller(), password_choice(), any::<u8>())
             .prop_map(|(caller, current, new)| Step::ChangePassword { caller, current, new }),
-        6 => (session(), operation()).prop_map(|(session, does)| Step::Operator { session, does }),
+        6 => (session(), operation()).prop_map(|(session, operation)| Step::Operator { session, operation }),
         1 => Just(Step::CleanUp),
-        12 => span().prop_map(Step::Pass),
+        12 => span().prop_map(Step::Advance),
     ]
 }
 

@@ -8,9 +8,9 @@
 //!
 //! Two tables at the top of `rules.rs` define the order of the modules and the restricted names.
 
+pub(crate) mod fault_injection;
 mod graph;
 mod parse;
-pub(crate) mod planted;
 mod rules;
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 pub(crate) use self::parse::Source;
 use self::{
     graph::Tree,
-    rules::{NAMES, ORDERS, circles, forbidden, upward},
+    rules::{NAMES, ORDERS, cycles, forbidden_names, upward_dependencies},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -50,18 +50,18 @@ fn assert_none(found: &[String]) {
 }
 
 #[apply(trial)]
-async fn modules_do_not_depend_on_each_other_in_a_circle() {
-    assert_none(&circles(&sources()));
+async fn modules_have_no_dependency_cycles() {
+    assert_none(&cycles(&sources()));
 }
 
 #[apply(trial)]
-async fn modules_use_only_modules_below_them() {
-    assert_none(&upward(&sources(), &ORDERS));
+async fn modules_use_only_lower_modules() {
+    assert_none(&upward_dependencies(&sources(), &ORDERS));
 }
 
 #[apply(trial)]
-async fn names_stand_only_where_they_may() {
-    assert_none(&forbidden(&sources(), &NAMES));
+async fn restricted_names_are_used_only_where_allowed() {
+    assert_none(&forbidden_names(&sources(), &NAMES));
 }
 
 #[apply(trial)]

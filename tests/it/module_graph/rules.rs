@@ -56,9 +56,9 @@ pub(super) const ORDERS: [Order; 3] = [
 /// The modules that may use HTTP types.
 const HTTP: Where = Where::Only(&["startup", "server", "api"]);
 /// The modules that may access the database.
-const ROWS: Where = Where::Only(&["domain", "store", "entity"]);
+const DATABASE: Where = Where::Only(&["domain", "store", "entity"]);
 /// The same, and the leaf modules whose types are stored in columns.
-const VALUES: Where = Where::Only(&["domain", "store", "entity", "clock", "ids", "secret"]);
+const COLUMN_TYPES: Where = Where::Only(&["domain", "store", "entity", "clock", "ids", "secret"]);
 
 /// Crates, modules and items, each with the modules below `src` that may or may not name it. `vestibule` is the library
 /// itself. If several entries are a prefix of a path, the longest applies.
@@ -67,12 +67,12 @@ pub(super) const NAMES: [(&str, Where); 17] = [
     ("poem_openapi", HTTP),
     ("hyper", HTTP),
     ("http", HTTP),
-    ("sea_orm", ROWS),
-    ("sea_orm::DbErr", VALUES),
-    ("sea_orm::DeriveValueType", VALUES),
-    ("sea_orm::TryFromU64", VALUES),
-    ("sea_orm::sea_query", VALUES),
-    ("sqlx", ROWS),
+    ("sea_orm", DATABASE),
+    ("sea_orm::DbErr", COLUMN_TYPES),
+    ("sea_orm::DeriveValueType", COLUMN_TYPES),
+    ("sea_orm::TryFromU64", COLUMN_TYPES),
+    ("sea_orm::sea_query", COLUMN_TYPES),
+    ("sqlx", DATABASE),
     ("std::env", Where::Only(&["config"])),
     ("serde", Where::Except(&["entity"])),
     ("serde_json", Where::Except(&["entity"])),
@@ -93,9 +93,9 @@ pub(super) enum Where {
 
 /// Returns the cycles between files, and then those that appear if the files of a folder are merged. For each strongly
 /// connected group it returns only the shortest cycle.
-pub(super) fn circles(tree: &Tree) -> Vec<String> {
+pub(super) fn cycles(tree: &Tree) -> Vec<String> {
     let edges = tree.edges();
-    let mut found = circles_by(&edges, |file| Some(file.path.clone()));
+    let mut found = cycles_by(&edges, |file| Some(file.path.clone()));
     for folder in folders(tree) {
         let label = |file: &File| match below(&folder, &file.place) {
             None => (file.place == folder).then(|| file.path.clone()),
@@ -106,16 +106,15 @@ pub(super) fn circles(tree: &Tree) -> Vec<String> {
             }
         };
         // A cycle without a folder was found between files already.
-        let circles = circles_by(&edges, label);
-        found
-            .extend(circles.into_iter().filter(|circle| circle.lines().next().is_some_and(|path| path.contains("/ "))));
+        let cycles = cycles_by(&edges, label);
+        found.extend(cycles.into_iter().filter(|cycle| cycle.lines().next().is_some_and(|path| path.contains("/ "))));
     }
     found
 }
 
 /// Returns the edges that do not lead from a higher module to a lower one, and the modules that are missing from the
 /// order.
-pub(super) fn upward(tree: &Tree, orders: &[Order]) -> Vec<String> {
+pub(super) fn upward_dependencies(tree: &Tree, orders: &[Order]) -> Vec<String> {
     let mut found = Vec::new();
     for (folder, highest_first) in orders {
         let rank = |module: &str| highest_first.iter().position(|row| row.split(' ').any(|name| name == module));
@@ -140,7 +139,7 @@ pub(super) fn upward(tree: &Tree, orders: &[Order]) -> Vec<String> {
 
 /// Returns the names that are used where they are not allowed. If several entries are a prefix of a path, the longest
 /// applies.
-pub(super) fn forbidden(tree: &Tree, names: &[(&str, Where)]) -> Vec<String> {
+pub(super) fn forbidden_names(tree: &Tree, names: &[(&str, Where)]) -> Vec<String> {
     let mut found = BTreeSet::new();
     for file in &tree.files {
         let area = file.place.strip_prefix("src/").unwrap_or(&file.place);
@@ -167,7 +166,7 @@ pub(super) fn forbidden(tree: &Tree, names: &[(&str, Where)]) -> Vec<String> {
 }
 
 /// Returns the cycles between the labels of the files. Files without a label are ignored.
-fn circles_by(edges: &[Edge<'_>], label: impl Fn(&File) -> Option<String>) -> Vec<String> {
+fn cycles_by(edges: &[Edge<'_>], label: impl Fn(&File) -> Option<String>) -> Vec<String> {
     let mut graph: Graph<'_> = BTreeMap::new();
     for edge in edges {
         if let (Some(from), Some(to)) = (label(edge.from), label(edge.to))
@@ -177,16 +176,16 @@ fn circles_by(edges: &[Edge<'_>], label: impl Fn(&File) -> Option<String>) -> Ve
         }
     }
     let mut found = Vec::new();
-    while let Some(circle) = graph.keys().filter_map(|node| shortest_path(&graph, node, node)).min_by_key(Vec::len) {
+    while let Some(cycle) = graph.keys().filter_map(|node| shortest_path(&graph, node, node)).min_by_key(Vec::len) {
         let reaches = |from: &str, to: &str| shortest_path(&graph, from, to).is_some();
-        let (start, _) = &circle[0];
+        let (start, _) = &cycle[0];
         let group = graph.keys().filter(|node| *node == start || (reaches(start, node) && reaches(node, start)));
         let group: Vec<_> = group.cloned().collect();
-        let nodes: Vec<_> = circle.iter().map(|(node, _)| node.as_str()).chain([start.as_str()]).collect();
+        let nodes: Vec<_> = cycle.iter().map(|(node, _)| node.as_str()).chain([start.as_str()]).collect();
         let mut lines = vec![nodes.join(" → ")];
-        lines.extend(circle.iter().map(|(_, edge)| describe(edge)));
-        if group.len() > circle.len() {
-            let others = group.len() - circle.len();
+        lines.extend(cycle.iter().map(|(_, edge)| describe(edge)));
+        if group.len() > cycle.len() {
+            let others = group.len() - cycle.len();
             lines.push(format!("({others} more depend on these and are depended on by them)"));
         }
         found.push(lines.join("\n    "));

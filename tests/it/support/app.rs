@@ -39,7 +39,7 @@ use vestibule::{
 
 use super::{
     canary,
-    client::{Answer, Call, patient},
+    client::{Call, TestResponse, http_client},
     database, document,
     settings::Settings,
 };
@@ -47,13 +47,13 @@ use super::{
 /// The initial time of every test's clock: 2030-03-17T17:46:40Z.
 const START: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
 /// The message of the panics that tests cause on purpose.
-const PLANTED: &str = "planted by the harness";
+const INJECTED_PANIC: &str = "injected by the harness";
 
 /// Hides the panics that tests cause on purpose from the output.
-pub(crate) fn keep_planted_panics_quiet() {
+pub(crate) fn hide_injected_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some(PLANTED) {
+        if panic.payload_as_str() != Some(INJECTED_PANIC) {
             usual(panic);
         }
     }));
@@ -80,9 +80,9 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// Reads the tokens from the response to a login or a refresh.
     #[track_caller]
-    pub(crate) fn of(answer: &Answer) -> Self {
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
+    pub(crate) fn of(response: &TestResponse) -> Self {
+        assert_eq!(response.status, 200, "{response:?}");
+        let text = |name: &str| response.body[name].as_str().unwrap().to_owned();
         Self { access: text("access_token"), refresh: text("refresh_token") }
     }
 }
@@ -99,18 +99,18 @@ pub(crate) struct TestApp {
     shutdown: Shutdown,
 }
 
-type Change = Box<dyn FnOnce(Settings) -> Settings + Send>;
+type SettingsChange = Box<dyn FnOnce(Settings) -> Settings + Send>;
 
 /// Configures how the service of a test differs from the default test service.
 #[derive(Default)]
 pub(crate) struct Builder {
-    changes: Vec<Change>,
-    differences: Differences,
+    changes: Vec<SettingsChange>,
+    overrides: Overrides,
 }
 
 /// What a test changes besides the settings.
 #[derive(Default)]
-struct Differences {
+struct Overrides {
     fault: Option<Fault>,
     starting: bool,
     deadlines: Option<DeadlineSettings>,
@@ -129,7 +129,7 @@ impl Builder {
     }
 
     /// Uses the default limits of the product.
-    pub(crate) fn usual_limits(self) -> Self {
+    pub(crate) fn default_limits(self) -> Self {
         self.change(Settings::default_limits)
     }
 
@@ -140,19 +140,19 @@ impl Builder {
 
     /// Injects a fault into every handler.
     pub(crate) fn fault(mut self, fault: Fault) -> Self {
-        self.differences.fault = Some(fault);
+        self.overrides.fault = Some(fault);
         self
     }
 
     /// Keeps the service in its startup phase, before it connects to the database.
     pub(crate) fn starting(mut self) -> Self {
-        self.differences.starting = true;
+        self.overrides.starting = true;
         self
     }
 
     /// Overrides the connection deadlines, which have no setting.
     pub(crate) fn deadlines(mut self, deadlines: DeadlineSettings) -> Self {
-        self.differences.deadlines = Some(deadlines);
+        self.overrides.deadlines = Some(deadlines);
         self
     }
 
@@ -164,15 +164,15 @@ impl Builder {
     async fn open(self) -> TestApp {
         let folder = TempDir::new().unwrap();
         let usual = Settings::in_folder(&folder).with("database.url", database::create(&folder).await);
-        write_key(&folder);
+        write_master_key(&folder);
         let settings = self.changes.into_iter().fold(usual, |settings, change| change(settings));
-        Box::pin(start(settings, Arc::new(folder), Clock::frozen(START), self.differences)).await
+        Box::pin(start(settings, Arc::new(folder), Clock::frozen(START), self.overrides)).await
     }
 }
 
-async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differences: Differences) -> TestApp {
+async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, overrides: Overrides) -> TestApp {
     let config = settings.config();
-    let Differences { fault, starting, deadlines } = differences;
+    let Overrides { fault, starting, deadlines } = overrides;
     let app = Arc::new(startup::open_with_retry(&config, &clock, &Arc::default()).await.unwrap());
     let instance = Arc::new(if starting { Instance::default() } else { Instance::ready(Arc::clone(&app)) });
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
@@ -183,7 +183,7 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differenc
         if matches!(fault, Fault::Stall) {
             middleware.request_timeout = Duration::from_millis(200);
         }
-        routes.endpoint = Broken { routes: routes.endpoint, fault, failed: AtomicU64::new(0) }.boxed();
+        routes.endpoint = FaultyEndpoint { routes: routes.endpoint, fault, failed: AtomicU64::new(0) }.boxed();
     }
     let listeners = server::bind(&config.server.listen, false).unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
@@ -192,7 +192,7 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differenc
     let mut connections = http::server_settings(&config, tls.clone());
     connections.deadlines = deadlines.unwrap_or(connections.deadlines);
     tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));
-    TestApp { app, settings, config, address, folder, tls, client: patient(), shutdown }
+    TestApp { app, settings, config, address, folder, tls, client: http_client(), shutdown }
 }
 
 impl TestApp {
@@ -206,18 +206,18 @@ impl TestApp {
     }
 
     /// Starts another instance of this service on the same database, with the same clock.
-    pub(crate) fn another(&self) -> BoxFuture<'static, Self> {
-        self.another_with(self.settings.clone())
+    pub(crate) fn start_instance(&self) -> BoxFuture<'static, Self> {
+        self.start_instance_with(self.settings.clone())
     }
 
     /// Starts another instance with other settings.
-    pub(crate) fn another_with(&self, settings: Settings) -> BoxFuture<'static, Self> {
-        Box::pin(start(settings, Arc::clone(&self.folder), self.app.clock.clone(), Differences::default()))
+    pub(crate) fn start_instance_with(&self, settings: Settings) -> BoxFuture<'static, Self> {
+        Box::pin(start(settings, Arc::clone(&self.folder), self.app.clock.clone(), Overrides::default()))
     }
 
     /// Starts another instance with its own clock.
-    pub(crate) fn another_by(&self, clock: Clock) -> BoxFuture<'static, Self> {
-        Box::pin(start(self.settings.clone(), Arc::clone(&self.folder), clock, Differences::default()))
+    pub(crate) fn start_instance_with_clock(&self, clock: Clock) -> BoxFuture<'static, Self> {
+        Box::pin(start(self.settings.clone(), Arc::clone(&self.folder), clock, Overrides::default()))
     }
 
     /// Advances the service's clock.
@@ -237,7 +237,7 @@ impl TestApp {
     }
 
     /// Tells the server to drain: it is about to stop.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn drain(&self) {
         self.shutdown.draining.cancel();
     }
 
@@ -260,13 +260,13 @@ impl TestApp {
     }
 
     /// Creates a user, as an operator would.
-    pub(crate) async fn user(&self, name: &str, password: &str) -> User {
+    pub(crate) async fn create_user(&self, name: &str, password: &str) -> User {
         let name = Name::parse(name).unwrap();
         create_user(&self.app, &name, &Password::from(password.to_owned()), Actor::Operator).await.unwrap()
     }
 
     /// Signs a user in and returns the access token.
-    pub(crate) async fn token(&self, name: &str, password: &str) -> String {
+    pub(crate) async fn access_token(&self, name: &str, password: &str) -> String {
         self.sign_in(name, password).await.access
     }
 
@@ -277,30 +277,30 @@ impl TestApp {
     }
 
     /// Sends a refresh token.
-    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+    pub(crate) async fn refresh(&self, token: &str) -> TestResponse {
         self.post("/token/refresh").json(&json!({ "refresh_token": token })).send().await
     }
 
     /// Returns whether the service accepts an access token.
-    pub(crate) async fn knows(&self, access_token: &str) -> bool {
-        let answer = self.get("/me").bearer(access_token).send().await;
-        if answer.status != 200 {
-            answer.is_problem(401, "invalid_token");
+    pub(crate) async fn accepts(&self, access_token: &str) -> bool {
+        let response = self.get("/me").bearer(access_token).send().await;
+        if response.status != 200 {
+            response.is_problem(401, "invalid_token");
         }
-        answer.status == 200
+        response.status == 200
     }
 
     /// Fills the hashing thread and the single place in the queue of a service with slow hashing.
     pub(crate) async fn fill_queue(&self) {
-        self.fill_queue_with("nobody").await;
+        self.fill_queue_for("nobody").await;
     }
 
     /// Does the same with logins of this user.
-    pub(crate) async fn fill_queue_with(&self, name: &'static str) {
+    pub(crate) async fn fill_queue_for(&self, name: &'static str) {
         let hasher = &self.app.hasher;
         let login = || {
             let app = Arc::clone(&self.app);
-            tokio::spawn(async move { login(&app, attempt(name, "my_password")).await })
+            tokio::spawn(async move { login(&app, login_attempt(name, "my_password")).await })
         };
         let before = hasher.computed();
         login();
@@ -331,8 +331,8 @@ impl TestApp {
     }
 
     /// Returns the audit events for reused and out-of-sequence refresh tokens.
-    pub(crate) async fn misuses(&self) -> Vec<audit_event::Model> {
-        misuses(&self.app.db).await
+    pub(crate) async fn misuse_events(&self) -> Vec<audit_event::Model> {
+        misuse_events(&self.app.db).await
     }
 
     /// Returns the master key of this service.
@@ -346,16 +346,16 @@ impl Drop for TestApp {
         self.shutdown.stop.cancel();
         if canary::is_on() {
             canary::search_metrics(&self.app.metrics);
-            canary::wait(canary::search_trail(&self.app.db));
+            canary::block_on(canary::search_audit_log(&self.app.db));
         }
     }
 }
 
 /// Writes a new master key to the test's folder.
-pub(crate) fn write_key(folder: &TempDir) {
+pub(crate) fn write_master_key(folder: &TempDir) {
     let file = folder.path().join("vestibule.key");
     let key = startup::new_master_key().unwrap().to_text();
-    canary::know(&key);
+    canary::register_key(&key);
     fs::write(&file, &**key).unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
@@ -366,14 +366,14 @@ pub(crate) fn client_at(address: impl Into<IpAddr>) -> Client {
 }
 
 /// Returns the audit events for reused and out-of-sequence refresh tokens.
-pub(crate) async fn misuses(db: &impl ConnectionTrait) -> Vec<audit_event::Model> {
+pub(crate) async fn misuse_events(db: &impl ConnectionTrait) -> Vec<audit_event::Model> {
     let kinds = [Kind::RefreshTokenReused, Kind::RefreshTokenOutOfSequence].map(|kind| kind.to_value());
     let all = audit_event::Entity::find().all(db).await.unwrap();
     all.into_iter().filter(|event| kinds.contains(&event.kind)).collect()
 }
 
 /// Returns a login attempt from this host.
-pub(crate) fn attempt(username: &str, password: &str) -> LoginAttempt {
+pub(crate) fn login_attempt(username: &str, password: &str) -> LoginAttempt {
     LoginAttempt {
         username: username.to_owned(),
         password: password.to_owned().into(),
@@ -382,13 +382,13 @@ pub(crate) fn attempt(username: &str, password: &str) -> LoginAttempt {
 }
 
 /// Wraps the real routes and makes their handlers fail. Paths and methods stay the same.
-struct Broken {
+struct FaultyEndpoint {
     routes: BoxEndpoint<'static>,
     fault: Fault,
     failed: AtomicU64,
 }
 
-impl Endpoint for Broken {
+impl Endpoint for FaultyEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
@@ -398,17 +398,17 @@ impl Endpoint for Broken {
             if fails {
                 let later = Duration::from_millis(self.failed.fetch_add(1, Ordering::Relaxed) % 8);
                 drop(tokio::time::timeout(later, &mut work).await);
-                panic!("{PLANTED}");
+                panic!("{INJECTED_PANIC}");
             }
             return work.await;
         }
-        let answer = self.routes.call(request).await;
-        let missing = answer.as_ref().err().is_some_and(|error| matches!(error.status().as_u16(), 404 | 405));
+        let response = self.routes.call(request).await;
+        let missing = response.as_ref().err().is_some_and(|error| matches!(error.status().as_u16(), 404 | 405));
         if missing {
-            return answer;
+            return response;
         }
         match self.fault {
-            Fault::Panic | Fault::PanicIn(_) => panic!("{PLANTED}"),
+            Fault::Panic | Fault::PanicIn(_) => panic!("{INJECTED_PANIC}"),
             Fault::Stall => std::future::pending().await,
         }
     }

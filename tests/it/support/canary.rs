@@ -54,7 +54,7 @@ static KEYS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_-]{43}")
 static KNOWN_KEYS: LazyLock<Mutex<HashSet<Vec<u8>>>> = LazyLock::new(Mutex::default);
 /// The password of the database server, if the tests run on one.
 static DATABASE_PASSWORD: LazyLock<Option<String>> = LazyLock::new(|| {
-    let url = Url::parse(&database::server()?).unwrap();
+    let url = Url::parse(&database::server_url()?).unwrap();
     url.password().map(ToOwned::to_owned)
 });
 /// The URL that this run sends its traces to.
@@ -75,12 +75,12 @@ pub(crate) fn is_on() -> bool {
 }
 
 /// Registers a key, in base64url, as a secret.
-pub(crate) fn know(key: &str) {
+pub(crate) fn register_key(key: &str) {
     KNOWN_KEYS.lock().unwrap().insert(key.trim().as_bytes().to_vec());
 }
 
 /// Returns the text if it contains a secret.
-fn secret(text: &[u8]) -> Option<String> {
+fn find_secret(text: &[u8]) -> Option<String> {
     if SECRETS.is_match(text) {
         return Some(String::from_utf8_lossy(text).into_owned());
     }
@@ -94,7 +94,7 @@ fn secret(text: &[u8]) -> Option<String> {
 }
 
 /// Returns a message if the text reports lost spans.
-fn lost(text: &[u8]) -> Option<String> {
+fn find_lost_spans(text: &[u8]) -> Option<String> {
     let line = String::from_utf8_lossy(text);
     line.contains(LOST_SPANS).then(|| format!("OTEL_BSP_MAX_QUEUE_SIZE is too small: {line}"))
 }
@@ -103,7 +103,7 @@ fn lost(text: &[u8]) -> Option<String> {
 pub(crate) fn search(place: &str, text: &[u8]) {
     LINES.fetch_add(1, Ordering::Relaxed);
     BYTES.fetch_add(text.len() as u64, Ordering::Relaxed);
-    if let Some(secret) = secret(text).or_else(|| lost(text)) {
+    if let Some(secret) = find_secret(text).or_else(|| find_lost_spans(text)) {
         FOUND.lock().unwrap().push(format!("{place}: {secret}"));
     }
 }
@@ -121,7 +121,7 @@ pub(crate) fn search_metrics(metrics: &Metrics) {
 }
 
 /// Searches the audit log. Some tests leave a database without a readable one.
-pub(crate) async fn search_trail(db: &impl ConnectionTrait) {
+pub(crate) async fn search_audit_log(db: &impl ConnectionTrait) {
     for event in audit_event::Entity::find().all(db).await.unwrap_or_default() {
         EVENTS.fetch_add(1, Ordering::Relaxed);
         search("audit log", format!("{event:?}").as_bytes());
@@ -129,21 +129,21 @@ pub(crate) async fn search_trail(db: &impl ConnectionTrait) {
 }
 
 /// Searches the audit log of the database at a URL, if it still exists.
-pub(crate) async fn search_trail_at(url: &str) {
+pub(crate) async fn search_audit_log_at(url: &str) {
     if let Ok(db) = connect(&url.to_owned().into(), 1).await {
-        search_trail(&db).await;
+        search_audit_log(&db).await;
     }
 }
 
 /// Runs a future to completion inside a `Drop` implementation.
-pub(crate) fn wait(work: impl Future<Output = ()>) {
+pub(crate) fn block_on(work: impl Future<Output = ()>) {
     if let Ok(runtime) = Handle::try_current() {
         block_in_place(|| runtime.block_on(work));
     }
 }
 
 /// Makes a process log and trace everything.
-pub(crate) fn loosen(command: &mut Command) {
+pub(crate) fn log_everything(command: &mut Command) {
     if is_on() {
         command.env("VESTIBULE_LOG__FILTER", "trace").env("VESTIBULE_TRACES__ENDPOINT", &*COLLECTOR);
     }
@@ -161,13 +161,13 @@ pub(crate) fn search_logs(folder: &Path) {
 }
 
 /// Captures everything that this process writes to standard error, and makes it log and trace everything.
-pub(crate) struct Listener {
+pub(crate) struct StderrCapture {
     usual: OwnedFd,
     telemetry: Telemetry,
     reader: JoinHandle<()>,
 }
 
-impl Listener {
+impl StderrCapture {
     /// Starts the capture, if this run searches for secrets.
     pub(crate) fn start() -> Option<Self> {
         if !is_on() {
@@ -190,7 +190,7 @@ impl Listener {
     }
 
     /// Stops the capture and reports what was found.
-    pub(crate) fn end(self) -> ExitCode {
+    pub(crate) fn finish(self) -> ExitCode {
         self.telemetry.stop();
         dup2_stderr(&self.usual).unwrap();
         self.reader.join().unwrap();
@@ -211,6 +211,6 @@ impl Listener {
 }
 
 /// Returns whether the search would find a secret in this text.
-pub(crate) fn finds(text: &str) -> bool {
-    secret(text.as_bytes()).is_some()
+pub(crate) fn contains_secret(text: &str) -> bool {
+    find_secret(text.as_bytes()).is_some()
 }

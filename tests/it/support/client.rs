@@ -8,7 +8,7 @@ use reqwest::{
 };
 use serde_json::Value;
 
-use super::{canary, contract, ledger};
+use super::{canary, contract, coverage};
 
 /// Percent-encodes every byte of a text.
 pub(crate) fn percent_encoded(text: &str) -> String {
@@ -17,16 +17,16 @@ pub(crate) fn percent_encoded(text: &str) -> String {
 
 /// How long a client waits for a response. It is longer than any service takes, so a test ends even if a lost
 /// connection goes unnoticed.
-const PATIENCE: Duration = Duration::from_mins(1);
+const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Returns an HTTP client with a timeout.
-pub(super) fn patient() -> Client {
-    Client::builder().timeout(PATIENCE).build().unwrap()
+pub(super) fn http_client() -> Client {
+    Client::builder().timeout(RESPONSE_TIMEOUT).build().unwrap()
 }
 
 /// Asserts that a request did not time out. A closed connection is a result; no response within the timeout is not.
-fn is_in_time(error: &reqwest::Error) {
-    assert!(!error.is_timeout(), "no answer within {PATIENCE:?}: {error:?}");
+fn assert_no_timeout(error: &reqwest::Error) {
+    assert!(!error.is_timeout(), "no response within {RESPONSE_TIMEOUT:?}: {error:?}");
 }
 
 /// A request being built.
@@ -43,7 +43,7 @@ pub(crate) struct Call {
 
 /// A response that the OpenAPI document declares.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
@@ -51,7 +51,7 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl TestResponse {
     /// Returns the `code` of a problem.
     pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
@@ -128,12 +128,12 @@ impl Call {
         json.then(|| serde_json::from_slice(self.body.as_deref()?).ok()).flatten()
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> TestResponse {
         self.try_send().await.expect("the service responds")
     }
 
     /// Sends the request to a service that may stop at any time. A response that arrives is checked all the same.
-    pub(crate) async fn try_send(self) -> Result<Answer, reqwest::Error> {
+    pub(crate) async fn try_send(self) -> Result<TestResponse, reqwest::Error> {
         let mut request = self.client.request(self.method.clone(), &self.url).headers(self.headers.clone());
         if let Some(body) = self.body.clone() {
             request = if self.chunked {
@@ -143,19 +143,19 @@ impl Call {
                 request.body(body)
             };
         }
-        let response = request.send().await.inspect_err(is_in_time)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.inspect_err(is_in_time)?;
+        let received = request.send().await.inspect_err(assert_no_timeout)?;
+        let (status, headers) = (received.status().as_u16(), received.headers().clone());
+        let text = received.text().await.inspect_err(assert_no_timeout)?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        let answer = Answer { status, headers, text, body };
+        let response = TestResponse { status, headers, text, body };
         if status >= 400 && canary::is_on() {
-            canary::search("the body of a problem", answer.text.as_bytes());
+            canary::search("the body of a problem", response.text.as_bytes());
         }
-        match contract::judge(&self, &answer) {
-            Ok(Some(seen)) => ledger::note(&seen, &self, &answer, self.example),
+        match contract::check_response(&self, &response) {
+            Ok(Some(seen)) => coverage::record(&seen, &self, &response, self.example),
             Ok(None) => {}
             Err(difference) => panic!("{difference}"),
         }
-        Ok(answer)
+        Ok(response)
     }
 }

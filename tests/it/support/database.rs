@@ -17,13 +17,13 @@ static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 /// Returns the URL of the database server, or `None` on SQLite.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
-pub(crate) fn server() -> Option<String> {
+pub(crate) fn server_url() -> Option<String> {
     env::var("TEST_DATABASE").ok()
 }
 
 /// Creates a database for the test in `folder` and returns its URL.
 pub(crate) async fn create(folder: &TempDir) -> String {
-    match server() {
+    match server_url() {
         None => {
             let file = folder.path().join("vestibule.db");
             fs::copy(template_file().await, &file).unwrap();
@@ -40,7 +40,9 @@ pub(crate) async fn create(folder: &TempDir) -> String {
 
 /// Creates a database without a schema and returns its URL. On SQLite not even the file exists.
 pub(crate) async fn create_empty(folder: &TempDir) -> String {
-    let Some(server) = server() else { return format!("sqlite://{}", folder.path().join("vestibule.db").display()) };
+    let Some(server) = server_url() else {
+        return format!("sqlite://{}", folder.path().join("vestibule.db").display());
+    };
     let name = new_name();
     let (base, any) = match server.rsplit_once('/') {
         Some((base, database)) if server.starts_with("postgres") => (base, database),
@@ -52,7 +54,7 @@ pub(crate) async fn create_empty(folder: &TempDir) -> String {
 
 /// Returns the name of the database that the tests run on.
 pub(crate) fn engine() -> &'static str {
-    match server() {
+    match server_url() {
         None => "SQLite",
         Some(server) if server.starts_with("postgres") => "PostgreSQL",
         Some(_) => "MariaDB",
@@ -61,7 +63,7 @@ pub(crate) fn engine() -> &'static str {
 
 /// Returns whether the tests run on this database. `Servers` means every database except SQLite.
 pub(crate) fn runs_on(engine_or_servers: &str) -> bool {
-    engine_or_servers == engine() || (engine_or_servers == "Servers" && server().is_some())
+    engine_or_servers == engine() || (engine_or_servers == "Servers" && server_url().is_some())
 }
 
 /// Returns a migrated SQLite file, created once and copied for each test.

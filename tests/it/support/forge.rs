@@ -23,12 +23,12 @@ pub(crate) struct Forger {
 
 impl Forger {
     pub(crate) async fn new(app: &TestApp) -> Self {
-        let (id, pkcs8) = unsealed(app, Purpose::Signing).await;
+        let (id, pkcs8) = unseal_key(app, Purpose::Signing).await;
         Self { kid: id.to_string(), pkcs8 }
     }
 
     /// Generates another key and uses it under the service's key ID.
-    pub(crate) fn foreign(kid: &str) -> Self {
+    pub(crate) fn with_other_key(kid: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         Self { kid: kid.to_owned(), pkcs8: pair.to_pkcs8v1().unwrap().as_ref().to_vec() }
     }
@@ -53,7 +53,7 @@ impl Forger {
 }
 
 /// Unseals the key of a purpose with the master key: AES-256-GCM, nonce first, purpose and ID as associated data.
-pub(crate) async fn unsealed(app: &TestApp, purpose: Purpose) -> (KeyId, Vec<u8>) {
+pub(crate) async fn unseal_key(app: &TestApp, purpose: Purpose) -> (KeyId, Vec<u8>) {
     let row = sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().unwrap();
     let (nonce, text) = row.sealed.split_at(12);
     let mut text = text.to_vec();
@@ -79,19 +79,19 @@ pub(crate) fn refresh_message(token: &str) -> Vec<u8> {
 }
 
 /// Builds a refresh token from any bytes with a valid MAC, as a thief of the key could.
-pub(crate) async fn with_mac(app: &TestApp, message: &[u8]) -> String {
-    let (_, key) = unsealed(app, Purpose::Refresh).await;
-    with_mac_of(&key, message)
+pub(crate) async fn refresh_token_with_mac(app: &TestApp, message: &[u8]) -> String {
+    let (_, key) = unseal_key(app, Purpose::Refresh).await;
+    refresh_token_with_key(&key, message)
 }
 
 /// Builds a refresh token with the MAC of any key.
-pub(crate) fn with_mac_of(key: &[u8], message: &[u8]) -> String {
+pub(crate) fn refresh_token_with_key(key: &[u8], message: &[u8]) -> String {
     let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);
     format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode([message, mac.as_ref()].concat()))
 }
 
 /// Decodes the header (0) or the claims (1) of an access token.
-pub(crate) fn part(token: &str, number: usize) -> Value {
+pub(crate) fn decode_part(token: &str, number: usize) -> Value {
     let text = URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap();
     serde_json::from_slice(&text).unwrap()
 }

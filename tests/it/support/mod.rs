@@ -8,13 +8,13 @@ pub(crate) mod canary;
 pub(crate) mod client;
 pub(crate) mod collector;
 pub(crate) mod contract;
+pub(crate) mod coverage;
 pub(crate) mod database;
-pub(crate) mod engine;
-pub(crate) mod figures;
+pub(crate) mod database_server;
 pub(crate) mod forge;
-pub(crate) mod ledger;
 pub(crate) mod process;
 pub(crate) mod property;
+pub(crate) mod results;
 pub(crate) mod settings;
 pub(crate) mod usage;
 

@@ -19,9 +19,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    app::{Tokens, write_key},
+    app::{Tokens, write_master_key},
     canary,
-    client::{Answer, Call, patient},
+    client::{Call, TestResponse, http_client},
     database,
     settings::Settings,
 };
@@ -34,12 +34,12 @@ fn binary() -> OsString {
 
 /// Returns a command that runs the binary with test settings in its own folder.
 pub(crate) fn vestibule(folder: &TempDir) -> Command {
-    settled(Command::new(binary()), folder)
+    with_test_settings(Command::new(binary()), folder)
 }
 
-fn settled(mut command: Command, folder: &TempDir) -> Command {
+fn with_test_settings(mut command: Command, folder: &TempDir) -> Command {
     command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(Settings::usual().with("server.shutdown_delay", "0s").variables());
+    command.envs(Settings::for_tests().with("server.shutdown_delay", "0s").variables());
     command
 }
 
@@ -48,14 +48,14 @@ pub(crate) const PASSWORD: &str = "my_password";
 
 /// A client of the service at an address.
 #[derive(Clone)]
-pub(crate) struct Remote {
+pub(crate) struct ServiceClient {
     pub(crate) address: SocketAddr,
     client: reqwest::Client,
 }
 
-impl Remote {
+impl ServiceClient {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, client: patient() }
+        Self { address, client: http_client() }
     }
 
     /// Builds a request. Its response is checked against the OpenAPI document.
@@ -68,11 +68,11 @@ impl Remote {
         self.call("GET", path)
     }
 
-    pub(crate) async fn register(&self, name: &str) -> Answer {
+    pub(crate) async fn register(&self, name: &str) -> TestResponse {
         self.call("POST", "/register").json(&json!({ "username": name, "password": PASSWORD })).send().await
     }
 
-    pub(crate) async fn log_in(&self, name: &str, password: &str) -> Answer {
+    pub(crate) async fn log_in(&self, name: &str, password: &str) -> TestResponse {
         self.call("POST", "/login").json(&json!({ "username": name, "password": password })).send().await
     }
 
@@ -83,17 +83,17 @@ impl Remote {
 
     /// Registers a user and signs them in.
     pub(crate) async fn sign_up(&self, name: &str) -> Tokens {
-        let answer = self.register(name).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
+        let response = self.register(name).await;
+        assert_eq!(response.status, 201, "{response:?}");
         self.sign_in(name).await
     }
 
-    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+    pub(crate) async fn refresh(&self, token: &str) -> TestResponse {
         self.call("POST", "/token/refresh").json(&json!({ "refresh_token": token })).send().await
     }
 
     /// Returns whether the service accepts the access token.
-    pub(crate) async fn knows(&self, tokens: &Tokens) -> bool {
+    pub(crate) async fn accepts(&self, tokens: &Tokens) -> bool {
         self.get("/me").bearer(&tokens.access).send().await.status == 200
     }
 }
@@ -108,7 +108,7 @@ pub(crate) struct Server {
     pub(crate) welcome: String,
     child: Child,
     output: BufReader<ChildStdout>,
-    remote: Remote,
+    client: ServiceClient,
 }
 
 impl Server {
@@ -122,19 +122,19 @@ impl Server {
         }
         let line = welcome.lines().find(|line| line.contains("listens on")).unwrap();
         let address = line.split_whitespace().last().unwrap().parse().unwrap();
-        Self { welcome, child, output, remote: Remote::new(address) }
+        Self { welcome, child, output, client: ServiceClient::new(address) }
     }
 
     pub(crate) fn address(&self) -> String {
-        self.remote.address.to_string()
+        self.client.address.to_string()
     }
 
     /// Returns a client that may outlive the server.
-    pub(crate) fn remote(&self) -> Remote {
-        self.remote.clone()
+    pub(crate) fn client(&self) -> ServiceClient {
+        self.client.clone()
     }
 
-    pub(crate) fn id(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
@@ -146,7 +146,7 @@ impl Server {
 
     /// Stops the server with SIGTERM. Returns what it printed after the last line of its welcome message.
     pub(crate) fn stop(mut self) -> String {
-        rustix::process::kill_process(self.id(), rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
@@ -156,10 +156,10 @@ impl Server {
 
 /// A server can be used as its own client.
 impl Deref for Server {
-    type Target = Remote;
+    type Target = ServiceClient;
 
-    fn deref(&self) -> &Remote {
-        &self.remote
+    fn deref(&self) -> &ServiceClient {
+        &self.client
     }
 }
 
@@ -182,44 +182,44 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// Creates a deployment with an empty database.
     pub(crate) async fn new() -> Self {
-        Self::within(TempDir::new().unwrap()).await
+        Self::in_folder(TempDir::new().unwrap()).await
     }
 
     /// Creates a deployment that keeps all its files on a volume.
     pub(crate) async fn new_in(volume: &Path) -> Self {
-        Self::within(TempDir::new_in(volume).unwrap()).await
+        Self::in_folder(TempDir::new_in(volume).unwrap()).await
     }
 
-    async fn within(folder: TempDir) -> Self {
-        write_key(&folder);
+    async fn in_folder(folder: TempDir) -> Self {
+        write_master_key(&folder);
         Self { url: database::create_empty(&folder).await, folder, started: AtomicUsize::new(0), port: 0 }
     }
 
     /// Makes its servers listen on one port, one after the other.
-    pub(crate) fn on_one_port(mut self) -> Self {
+    pub(crate) fn with_fixed_port(mut self) -> Self {
         self.port = unused_port();
         self
     }
 
     /// Returns a command that runs the binary on this database. It logs to a file.
     pub(crate) fn command(&self) -> Command {
-        self.over_this(vestibule(&self.folder))
+        self.with_database(vestibule(&self.folder))
     }
 
     /// Returns a command that runs the binary under another program, which gets the binary's path as its last argument.
-    pub(crate) fn command_by(&self, program: &[&str]) -> Command {
+    pub(crate) fn command_under(&self, program: &[&str]) -> Command {
         let mut command = Command::new(program[0]);
         command.args(&program[1..]).arg(binary());
-        self.over_this(settled(command, &self.folder))
+        self.with_database(with_test_settings(command, &self.folder))
     }
 
-    /// Runs a start that must fail, under another program as in [`Self::command_by`], and returns its exit code. The
+    /// Runs a start that must fail, under another program as in [`Self::command_under`], and returns its exit code. The
     /// code is 124 if the server starts after all.
-    pub(crate) fn failed_start(&self, program: &[&str]) -> Option<i32> {
-        self.command_by(&[&["timeout", "20"], program].concat()).status().unwrap().code()
+    pub(crate) fn failed_start_exit_code(&self, program: &[&str]) -> Option<i32> {
+        self.command_under(&[&["timeout", "20"], program].concat()).status().unwrap().code()
     }
 
-    fn over_this(&self, mut command: Command) -> Command {
+    fn with_database(&self, mut command: Command) -> Command {
         let log = format!("{}.log", self.started.fetch_add(1, Ordering::Relaxed));
         command
             .env("VESTIBULE_SERVER__LISTEN", format!("127.0.0.1:{}", self.port))
@@ -228,18 +228,18 @@ impl Deployment {
             .env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", "1000")
             .env("VESTIBULE_PASSWORDS__QUEUE_TIMEOUT", "30s")
             .stderr(File::create(self.folder.path().join(log)).unwrap());
-        canary::loosen(&mut command);
+        canary::log_everything(&mut command);
         command
     }
 
     /// Returns a client for its fixed port.
-    pub(crate) fn remote(&self) -> Remote {
+    pub(crate) fn client(&self) -> ServiceClient {
         assert_ne!(self.port, 0, "its servers listen on one port");
-        Remote::new(([127, 0, 0, 1], self.port).into())
+        ServiceClient::new(([127, 0, 0, 1], self.port).into())
     }
 
     /// Starts several servers at the same moment.
-    pub(crate) fn servers<const N: usize>(&self) -> [Server; N] {
+    pub(crate) fn start_servers<const N: usize>(&self) -> [Server; N] {
         let starting = [(); N].map(|()| {
             let command = self.command();
             std::thread::spawn(|| Server::start(command))
@@ -248,13 +248,13 @@ impl Deployment {
     }
 
     /// Connects to the database.
-    pub(crate) async fn rows(&self) -> DatabaseConnection {
-        let rows = vestibule::store::connect(&self.url.clone().into(), 1).await.unwrap();
+    pub(crate) async fn connect(&self) -> DatabaseConnection {
+        let db = vestibule::store::connect(&self.url.clone().into(), 1).await.unwrap();
         if let Some(file) = self.url.strip_prefix("sqlite://") {
             // The service creates it with these permissions.
             fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
         }
-        rows
+        db
     }
 
     /// Returns the master key as stored in its file.
@@ -282,7 +282,7 @@ impl Drop for Deployment {
     fn drop(&mut self) {
         if canary::is_on() {
             canary::search_logs(self.folder.path());
-            canary::wait(canary::search_trail_at(&self.url));
+            canary::block_on(canary::search_audit_log_at(&self.url));
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn seed() -> u64 {
 
 /// Runs a test with this many random values. The test returns an error message if it fails; it is printed with the
 /// seed.
-pub(crate) async fn holds<S, F>(rounds: usize, values: fn() -> S, test: impl Fn(S::Value) -> F + Send + 'static)
+pub(crate) async fn check<S, F>(rounds: usize, values: fn() -> S, test: impl Fn(S::Value) -> F + Send + 'static)
 where
     S: Strategy<Value: Debug> + 'static,
     F: Future<Output = Result<(), String>>,

@@ -22,7 +22,7 @@ pub(crate) struct Settings(BTreeMap<String, String>);
 
 impl Settings {
     /// Returns settings that hash cheaply, limit nothing, and listen on a loopback port that the system chooses.
-    pub(crate) fn usual() -> Self {
+    pub(crate) fn for_tests() -> Self {
         let settings = Self::default()
             .with("server.listen", "127.0.0.1:0")
             .with("passwords.weak_hashing_for_tests", true)
@@ -34,7 +34,7 @@ impl Settings {
     /// Returns the test settings with the database and the master key in a folder.
     pub(crate) fn in_folder(folder: &TempDir) -> Self {
         let database = folder.path().join("vestibule.db");
-        Self::usual()
+        Self::for_tests()
             .with("database.url", format!("sqlite://{}", database.display()))
             .with("keys.master_key_file", folder.path().join("vestibule.key").display())
     }

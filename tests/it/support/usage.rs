@@ -37,24 +37,24 @@ impl Usage {
     }
 
     /// Resets the peak.
-    pub(crate) fn forget_peak(self) {
+    pub(crate) fn reset_peak(self) {
         fs::write(format!("/proc/{}/clear_refs", self.0), "5").unwrap();
     }
 
     /// Returns the number of its open files and connections.
-    pub(crate) fn files(self) -> u32 {
+    pub(crate) fn open_files(self) -> u32 {
         u32::try_from(fs::read_dir(format!("/proc/{}/fd", self.0)).unwrap().count()).unwrap()
     }
 
     /// Returns the CPU time that it has used.
-    pub(crate) fn worked(self) -> Duration {
+    pub(crate) fn cpu_time(self) -> Duration {
         let stat = self.read("stat");
         let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
         TICK * fields[11..13].iter().map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
     }
 
     /// Returns the CPU time that it has used since `before`.
-    pub(crate) fn worked_since(self, before: Duration) -> Duration {
-        self.worked().saturating_sub(before)
+    pub(crate) fn cpu_time_since(self, before: Duration) -> Duration {
+        self.cpu_time().saturating_sub(before)
     }
 }

@@ -9,7 +9,7 @@ use regex::Regex;
 
 use crate::{
     module_graph::Source,
-    support::contract::{Walked, operations},
+    support::contract::{OperationInfo, operations},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -30,7 +30,7 @@ fn all_sources() -> Vec<PathBuf> {
 }
 
 /// Returns the lines of code, without comments, that match the pattern.
-fn breaches(text: &str, forbidden: &str) -> Vec<String> {
+fn matching_lines(text: &str, forbidden: &str) -> Vec<String> {
     let forbidden = Regex::new(forbidden).unwrap();
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.filter(|line| forbidden.is_match(line)).map(ToOwned::to_owned).collect()
@@ -48,13 +48,13 @@ fn imports(text: &str) -> String {
 }
 
 #[apply(trial)]
-async fn sql_is_written_in_one_file_s111() {
+async fn raw_sql_is_written_only_in_the_store_s111() {
     for file in ["src", "migration/src"].iter().flat_map(|folder| sources(&Path::new(ROOT).join(folder))) {
         let text = fs::read_to_string(&file).unwrap();
-        let found = [breaches(&text, RAW_SQL), breaches(&imports(&text), RAW_SQL)].concat();
+        let found = [matching_lines(&text, RAW_SQL), matching_lines(&imports(&text), RAW_SQL)].concat();
         assert_eq!(!found.is_empty(), SQL_FILES.iter().any(|may| file.ends_with(may)), "{}: {found:?}", file.display());
     }
-    for planted in [
+    for injected in [
         "    db.execute_unprepared(&text).await?;",
         "    let rows = db.query_all_raw(statement).await?;",
         "    Statement::from_sql_and_values(backend, text, [])",
@@ -63,26 +63,26 @@ async fn sql_is_written_in_one_file_s111() {
         "    .filter(Expr::cust(text))",
         "    sqlx::query(&text).execute(&pool)",
     ] {
-        assert!(!breaches(planted, RAW_SQL).is_empty(), "{planted}");
+        assert!(!matching_lines(injected, RAW_SQL).is_empty(), "{injected}");
     }
-    assert!(!breaches(&imports("use sqlx::{\n    Row,\n    query,\n};"), RAW_SQL).is_empty());
-    assert!(breaches("    format!(\"{name} was not selected\")", RAW_SQL).is_empty());
+    assert!(!matching_lines(&imports("use sqlx::{\n    Row,\n    query,\n};"), RAW_SQL).is_empty());
+    assert!(matching_lines("    format!(\"{name} was not selected\")", RAW_SQL).is_empty());
 }
 
 /// Comparisons of secrets with `==`, whose time depends on how many leading bytes match.
-const EARLY_END: &str =
+const SECRET_COMPARISON: &str =
     r"(\.expose\(\)|\b(mac|tag|digest|secret|token)(\(\))?) *[=!]= |[=!]= *[&*]?\w+(\.\w+)*\.expose\(\)";
 
 #[apply(trial)]
 async fn secrets_are_compared_in_constant_time_s14() {
     for file in sources(&Path::new(ROOT).join("src")) {
-        let found = breaches(&fs::read_to_string(&file).unwrap(), EARLY_END);
+        let found = matching_lines(&fs::read_to_string(&file).unwrap(), SECRET_COMPARISON);
         assert!(found.is_empty(), "{}: {found:?}", file.display());
     }
-    for planted in
+    for injected in
         ["    if presented.expose() == stored {", "    mac == expected", "    if given != self.key.expose() {"]
     {
-        assert!(!breaches(planted, EARLY_END).is_empty(), "{planted}");
+        assert!(!matching_lines(injected, SECRET_COMPARISON).is_empty(), "{injected}");
     }
     // Tests compare rows. No other secret can be compared by mistake.
     let secrets = fs::read_to_string(Path::new(ROOT).join("src/secret.rs")).unwrap();
@@ -92,7 +92,7 @@ async fn secrets_are_compared_in_constant_time_s14() {
 }
 
 #[apply(trial)]
-async fn every_file_says_what_it_is() {
+async fn every_file_has_a_doc_comment() {
     for file in all_sources() {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.starts_with("//! "), "{} has no file-level documentation", file.display());
@@ -110,7 +110,7 @@ async fn files_stay_short() {
 #[apply(trial)]
 async fn readme_names_every_operation() {
     let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    for Walked { method, path, .. } in operations() {
+    for OperationInfo { method, path, .. } in operations() {
         assert!(readme.contains(&format!("| `{method} {path}` |")), "{method} {path} is not in the README");
     }
 }

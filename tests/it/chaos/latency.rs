@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{
-    raw::{Raw, get, post},
+    raw_client::{RawClient, get, post},
     traffic::percentile,
 };
 use crate::support::app::Tokens;
@@ -31,7 +31,7 @@ const KINDS: [(&str, u64, u64); 4] =
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The median and the 99th percentile of each kind.
-pub(super) struct Light([(Duration, Duration); KINDS.len()]);
+pub(super) struct Latencies([(Duration, Duration); KINDS.len()]);
 
 fn request(path: &str, tokens: &Tokens) -> Vec<u8> {
     if path == REFRESH {
@@ -41,16 +41,16 @@ fn request(path: &str, tokens: &Tokens) -> Vec<u8> {
 }
 
 /// Sends one kind of request over and over on one connection until it is told to stop.
-async fn ask(address: SocketAddr, path: &str, mut tokens: Tokens, stop: Arc<AtomicBool>) -> Vec<Duration> {
-    let (mut client, mut times) = (Raw::connect(address).await.unwrap(), Vec::new());
+async fn exchange(address: SocketAddr, path: &str, mut tokens: Tokens, stop: Arc<AtomicBool>) -> Vec<Duration> {
+    let (mut client, mut times) = (RawClient::connect(address).await.unwrap(), Vec::new());
     while !stop.load(Ordering::Relaxed) {
         let request = request(path, &tokens);
         let begun = Instant::now();
-        let reply = client.ask(&request).await.unwrap();
+        let response = client.exchange(&request).await.unwrap();
         times.push(begun.elapsed());
-        assert!(reply.status == 200 && reply.is_ours(), "{path}: {reply:?}");
+        assert!(response.status == 200 && response.is_well_formed(), "{path}: {response:?}");
         if path == REFRESH {
-            let body: Value = serde_json::from_str(&reply.body).unwrap();
+            let body: Value = serde_json::from_str(&response.body).unwrap();
             body["refresh_token"].as_str().unwrap().clone_into(&mut tokens.refresh);
         }
         sleep(PAUSE).await;
@@ -58,11 +58,15 @@ async fn ask(address: SocketAddr, path: &str, mut tokens: Tokens, stop: Arc<Atom
     times
 }
 
-impl Light {
+impl Latencies {
     /// Measures while `during` runs, on connections that are already open.
-    pub(super) async fn beside<T>(address: SocketAddr, tokens: &Tokens, during: impl Future<Output = T>) -> (T, Self) {
+    pub(super) async fn measure_during<T>(
+        address: SocketAddr,
+        tokens: &Tokens,
+        during: impl Future<Output = T>,
+    ) -> (T, Self) {
         let stop = Arc::new(AtomicBool::new(false));
-        let tasks = KINDS.map(|(path, ..)| tokio::spawn(ask(address, path, tokens.clone(), Arc::clone(&stop))));
+        let tasks = KINDS.map(|(path, ..)| tokio::spawn(measure(address, path, tokens.clone(), Arc::clone(&stop))));
         let value = during.await;
         stop.store(true, Ordering::Relaxed);
         let mut all = join_all(tasks).await.into_iter().map(Result::unwrap);
@@ -71,7 +75,7 @@ impl Light {
     }
 
     /// Formats the latencies beside those without load.
-    pub(super) fn after(&self, quiet: &Self) -> String {
+    pub(super) fn describe_against(&self, quiet: &Self) -> String {
         let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
         let mut text = "p99 (median) in ms, without and under load:".to_owned();
         for (((path, ..), before), now) in KINDS.into_iter().zip(quiet.0).zip(self.0) {
@@ -85,7 +89,7 @@ impl Light {
     }
 
     /// Asserts that the latencies are not much higher than without load.
-    pub(super) fn holds(&self, quiet: &Self) {
+    pub(super) fn assert_close_to(&self, quiet: &Self) {
         for (((path, half, most), before), now) in KINDS.into_iter().zip(quiet.0).zip(self.0) {
             let bound = |before: Duration, chance: u64| (FACTOR * before).max(Duration::from_millis(chance));
             assert!(now.0 <= bound(before.0, half), "median of {path}: {:?}, without load {:?}", now.0, before.0);

@@ -19,8 +19,8 @@ use vestibule::server::DeadlineSettings;
 
 use crate::support::{
     TestApp,
-    figures::Figures,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
     usage::Usage,
 };
@@ -37,7 +37,7 @@ const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The largest response of the service.
 const LARGE: &str = "/docs/swagger-ui-bundle.js";
 
-async fn impatient() -> TestApp {
+async fn app_with_short_deadlines() -> TestApp {
     let deadlines = DeadlineSettings { head: DEADLINE, idle: DEADLINE, response: DEADLINE };
     let app = TestApp::builder().deadlines(deadlines).setting("server.body_timeout", "1s");
     app.setting("server.max_connections", 15_000).start().await
@@ -45,27 +45,27 @@ async fn impatient() -> TestApp {
 
 /// A slow client: it sends `at_once`, and then `then` byte by byte, over and over.
 #[derive(Clone, Copy)]
-struct Slow {
+struct SlowClient {
     name: &'static str,
     at_once: &'static str,
     then: &'static str,
     reads: bool,
 }
 
-const SLOW: [Slow; 8] = [
-    Slow { name: "silent", at_once: "", then: "", reads: true },
-    Slow { name: "half a preface", at_once: "PRI * HT", then: "", reads: true },
-    Slow { name: "slow preface", at_once: "", then: PREFACE, reads: true },
-    Slow { name: "preface alone", at_once: PREFACE, then: "", reads: true },
-    Slow { name: "slow head", at_once: "GET /me HTTP/1.1\r\nhost: a\r\n", then: "x-a: b\r\n", reads: true },
-    Slow {
+const SLOW_CLIENTS: [SlowClient; 8] = [
+    SlowClient { name: "silent", at_once: "", then: "", reads: true },
+    SlowClient { name: "half a preface", at_once: "PRI * HT", then: "", reads: true },
+    SlowClient { name: "slow preface", at_once: "", then: PREFACE, reads: true },
+    SlowClient { name: "preface alone", at_once: PREFACE, then: "", reads: true },
+    SlowClient { name: "slow head", at_once: "GET /me HTTP/1.1\r\nhost: a\r\n", then: "x-a: b\r\n", reads: true },
+    SlowClient {
         name: "slow body",
         at_once: "POST /login HTTP/1.1\r\nhost: a\r\ncontent-length: 9999\r\n\r\n",
         then: "{",
         reads: true,
     },
-    Slow { name: "idle", at_once: "GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n", then: "", reads: true },
-    Slow {
+    SlowClient { name: "idle", at_once: "GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n", then: "", reads: true },
+    SlowClient {
         name: "slow reader",
         at_once: "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\n",
         then: "",
@@ -73,9 +73,9 @@ const SLOW: [Slow; 8] = [
     },
 ];
 
-impl Slow {
+impl SlowClient {
     /// Returns how long the service keeps the connection.
-    async fn last(self, mut stream: TcpStream) -> Duration {
+    async fn time_until_dropped(self, mut stream: TcpStream) -> Duration {
         let begun = Instant::now();
         stream.write_all(self.at_once.as_bytes()).await.unwrap();
         let mut bytes = self.then.bytes().cycle();
@@ -116,16 +116,16 @@ async fn p99(app: &TestApp, least: usize, mut busy: impl FnMut() -> bool) -> Dur
 /// Also covers S78 and R22.
 #[apply(trial)]
 async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
-    let app = impatient().await;
+    let app = app_with_short_deadlines().await;
     let quiet = p99(&app, 300, || false).await;
     let clients = rounds(200, 5000);
     let mut attack = JoinSet::new();
     for number in 0..clients {
-        let (slow, socket) = (SLOW[number % SLOW.len()], TcpSocket::new_v4().unwrap());
+        let (slow, socket) = (SLOW_CLIENTS[number % SLOW_CLIENTS.len()], TcpSocket::new_v4().unwrap());
         // The client's own receive buffer is not under the service's control.
         socket.set_recv_buffer_size(16 * 1024).unwrap();
         let stream = socket.connect(app.address).await.unwrap();
-        attack.spawn(async move { (slow.name, slow.last(stream).await) });
+        attack.spawn(async move { (slow.name, slow.time_until_dropped(stream).await) });
         if number % 100 == 99 {
             // If the accept queue overflows, the system drops connections without telling their clients.
             sleep(Duration::from_millis(20)).await;
@@ -144,18 +144,18 @@ async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
     let under_attack = timeout(Duration::from_mins(2), p99(&app, 300, busy)).await;
     assert!(under_attack.is_ok(), "{} were not dropped; dropped: {longest:.1?}", attack.len());
     let under_attack = under_attack.unwrap();
-    let figures = Figures {
+    let result = ResultRow {
         id: "R22",
         scenario: "slow clients",
         rounds: 1,
-        more: format!(
+        notes: format!(
             "{clients} clients, the last dropped after {:.1?}; p99 of /.well-known/jwks.json {quiet:.1?} without load, \
              {under_attack:.1?} under attack (debug build)",
             longest.values().map(|(_, longest)| *longest).max().unwrap(),
         ),
-        ..Figures::default()
+        ..ResultRow::default()
     };
-    figures.tell();
+    result.write();
     println!("slow_clients: with a deadline of {DEADLINE:?}, dropped per kind and after at most: {longest:.1?}");
     for (name, (_, lasted)) in longest {
         assert!(lasted < DEADLINE + SLACK, "{name}: {lasted:?}");
@@ -164,7 +164,7 @@ async fn slow_clients_are_dropped_while_others_are_served_s75_t5() {
 }
 
 /// Returns whether the connection ends in time, as seen by the writer or by the reader.
-async fn ends(writing: impl Future<Output = ()>, reading: impl Future<Output = ()>) -> bool {
+async fn ends_in_time(writing: impl Future<Output = ()>, reading: impl Future<Output = ()>) -> bool {
     let either = async {
         tokio::select! { () = writing => {}, () = reading => {} }
     };
@@ -179,13 +179,13 @@ async fn read_all(input: &mut OwnedReadHalf) {
 
 /// In each case the other deadlines are too long to end the connection within the test.
 #[apply(trial)]
-async fn every_deadline_counts_by_itself_s75_t5() {
+async fn each_deadline_applies_on_its_own_s75_t5() {
     const FIRST: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
     const BEGUN: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: a\r\n";
     let long = Duration::from_mins(1);
     let patient = DeadlineSettings { head: long, idle: long, response: long };
     let heads = DeadlineSettings { head: DEADLINE, ..patient };
-    let pings = greeting(&[]);
+    let pings = preface_with_settings(&[]);
     for (name, deadlines, begin, then, reads) in [
         ("slow head of a second request", heads, FIRST, b"G".as_slice(), true),
         ("half a head behind a request", heads, &[FIRST, BEGUN].concat(), b"", true),
@@ -220,19 +220,19 @@ async fn every_deadline_counts_by_itself_s75_t5() {
                 std::future::pending::<()>().await;
             }
         };
-        assert!(ends(writing, reading).await, "{name}: the connection was not closed");
+        assert!(ends_in_time(writing, reading).await, "{name}: the connection was not closed");
     }
 }
 
 #[apply(trial)]
-async fn answers_that_nobody_takes_are_dropped_s88() {
-    let app = impatient().await;
+async fn unread_responses_are_dropped_s88() {
+    let app = app_with_short_deadlines().await;
     let client = reqwest::Client::builder().http2_prior_knowledge().http2_initial_stream_window_size(16 * 1024);
-    let mut answer = client.build().unwrap().get(format!("http://{}{LARGE}", app.address)).send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 200);
+    let mut response = client.build().unwrap().get(format!("http://{}{LARGE}", app.address)).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 200);
     sleep(3 * DEADLINE).await;
     let rest = async {
-        while answer.chunk().await?.is_some() {}
+        while response.chunk().await?.is_some() {}
         Ok::<_, reqwest::Error>(())
     };
     assert!(timeout(SLACK, rest).await.expect("the connection must be closed").is_err(), "the whole response was sent");
@@ -245,7 +245,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the preface and a settings frame.
-fn greeting(settings: &[u8]) -> Vec<u8> {
+fn preface_with_settings(settings: &[u8]) -> Vec<u8> {
     [PREFACE.as_bytes(), &frame(SETTINGS, 0, 0, settings)].concat()
 }
 
@@ -268,7 +268,7 @@ const POST: &[u8] = b"\x83\x86\x84\x41\x01a";
 /// Sends frames until the connection ends. Returns how many were sent.
 async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>) -> u32 {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(&greeting(&[])).await.unwrap();
+    stream.write_all(&preface_with_settings(&[])).await.unwrap();
     stream.write_all(begin).await.unwrap();
     let (mut input, mut output) = stream.into_split();
     let mut sent = 0;
@@ -277,13 +277,13 @@ async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>)
             sent += 1;
         }
     };
-    assert!(ends(writing, read_all(&mut input)).await, "the connection was not closed");
+    assert!(ends_in_time(writing, read_all(&mut input)).await, "the connection was not closed");
     sent
 }
 
 /// Rapid reset (CVE-2023-44487), endless headers (CVE-2024-27316), empty frames (RUSTSEC-2026-0258).
 #[apply(trial)]
-async fn floods_of_frames_end_their_connection_s88_t8() {
+async fn frame_floods_close_their_connection_s88_t8() {
     let app = TestApp::new().await;
     let stream = |number: u32| 2 * number + 1;
     let resets = flood(app.address, &[], |number| {
@@ -295,19 +295,17 @@ async fn floods_of_frames_end_their_connection_s88_t8() {
     let endless = flood(app.address, &head, |_| frame(CONTINUATION, 0, 1, b"\x00\x03x-a\x01b")).await;
     let head = frame(HEADERS, END_HEADERS, 1, POST);
     let empty = flood(app.address, &head, |_| frame(DATA, 0, 1, &[])).await;
-    println!(
-        "slow_clients: closed after {resets} resets, {endless} continuations, {empty} empty frames"
-    );
+    println!("slow_clients: closed after {resets} resets, {endless} continuations, {empty} empty frames");
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
 }
 
 /// The client reads the first bytes of one response, and then sends other requests.
 #[apply(trial)]
-async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
-    let app = impatient().await;
+async fn unread_stream_is_dropped_beside_active_ones_s88() {
+    let app = app_with_short_deadlines().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     // SETTINGS_INITIAL_WINDOW_SIZE is 16.
-    let greeting = greeting(&[0, 4, 0, 0, 0, 16]);
+    let greeting = preface_with_settings(&[0, 4, 0, 0, 0, 16]);
     let unread = frame(HEADERS, END_HEADERS | END_STREAM, 1, GET);
     stream.write_all(&[greeting, unread].concat()).await.unwrap();
     let (mut input, mut output) = stream.into_split();
@@ -318,14 +316,14 @@ async fn answers_that_nobody_takes_are_dropped_beside_others_s88() {
             sleep(PAUSE).await;
         }
     };
-    assert!(ends(writing, read_all(&mut input)).await, "the connection was not closed");
+    assert!(ends_in_time(writing, read_all(&mut input)).await, "the connection was not closed");
 }
 
 #[apply(trial)]
 async fn idle_http_2_connection_is_kept_and_then_closed_s88() {
-    let app = impatient().await;
+    let app = app_with_short_deadlines().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    stream.write_all(&greeting(&[])).await.unwrap();
+    stream.write_all(&preface_with_settings(&[])).await.unwrap();
     let (mut buffer, begun) = ([0; 4096], Instant::now());
     for number in [1, 3] {
         stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, number, GET)).await.unwrap();
@@ -354,8 +352,9 @@ async fn connections_stay_below_the_file_limit_t9() {
         crowd.push(TcpStream::connect(address).await.unwrap());
     }
     drop(crowd);
-    let answer = timeout(SLACK, server.call("GET", "/.well-known/jwks.json").send()).await.expect("the service must recover");
-    assert_eq!(answer.status, 200);
+    let response =
+        timeout(SLACK, server.call("GET", "/.well-known/jwks.json").send()).await.expect("the service must recover");
+    assert_eq!(response.status, 200);
     drop(server);
     let log = deployment.logs();
     for part in ["at most 66 connections", "not 1000", "server.max_connections", "160 files"] {
@@ -365,7 +364,7 @@ async fn connections_stay_below_the_file_limit_t9() {
 }
 
 #[apply(trial)]
-async fn idle_listener_takes_no_place() {
+async fn idle_listener_does_not_use_up_a_connection() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
     command.env("VESTIBULE_SERVER__LISTEN", "127.0.0.1:0,127.0.0.2:0").env("VESTIBULE_SERVER__MAX_CONNECTIONS", "1");
@@ -374,9 +373,9 @@ async fn idle_listener_takes_no_place() {
     for address in line.trim().trim_start_matches("listens on").split(',') {
         let mut stream = TcpStream::connect(address.trim()).await.unwrap();
         stream.write_all(b"GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
-        let mut answer = String::new();
-        let ended = timeout(SLACK, stream.read_to_string(&mut answer)).await;
-        assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 404 "), "{address} is not served: {answer}");
+        let mut response = String::new();
+        let ended = timeout(SLACK, stream.read_to_string(&mut response)).await;
+        assert!(ended.is_ok() && response.starts_with("HTTP/1.1 404 "), "{address} is not served: {response}");
     }
 }
 
@@ -388,13 +387,13 @@ async fn failing_accepts_are_paused_t9() {
     let server = Server::start(deployment.command());
     assert_eq!(server.call("GET", "/nothing").send().await.status, 404);
     let usual = getrlimit(Resource::Nofile);
-    let limit = |current| prlimit(Some(server.id()), Resource::Nofile, Rlimit { current, ..usual }).unwrap();
+    let limit = |current| prlimit(Some(server.pid()), Resource::Nofile, Rlimit { current, ..usual }).unwrap();
     limit(Some(3));
-    let usage = Usage::of(server.id());
-    let begun = usage.worked();
+    let usage = Usage::of(server.pid());
+    let begun = usage.cpu_time();
     let waiting = TcpStream::connect(server.address()).await.unwrap();
     sleep(Duration::from_secs(2)).await;
-    let spent = usage.worked_since(begun);
+    let spent = usage.cpu_time_since(begun);
     limit(usual.current);
     drop(waiting);
     let fresh = reqwest::get(format!("http://{}/.well-known/jwks.json", server.address()));
@@ -405,7 +404,7 @@ async fn failing_accepts_are_paused_t9() {
 }
 
 #[apply(trial)]
-async fn stop_waits_only_so_long_t10() {
+async fn shutdown_wait_is_limited_t10() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
     command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", "1s");
@@ -419,10 +418,10 @@ async fn stop_waits_only_so_long_t10() {
 }
 
 #[apply(trial)]
-async fn http_2_announces_its_bounds_s88_t8() {
+async fn http_2_announces_its_limits_s88_t8() {
     let app = TestApp::new().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    stream.write_all(&greeting(&[])).await.unwrap();
+    stream.write_all(&preface_with_settings(&[])).await.unwrap();
     let mut head = [0; 9];
     stream.read_exact(&mut head).await.unwrap();
     let mut settings = vec![0; usize::from(head[2])];

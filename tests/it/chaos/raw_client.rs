@@ -10,25 +10,25 @@ use tokio::{
 };
 
 /// One connection.
-pub(super) struct Raw(TcpStream);
+pub(super) struct RawClient(TcpStream);
 
 /// A response.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct RawResponse {
     pub(super) status: u16,
     pub(super) head: String,
     pub(super) body: String,
 }
 
-impl Reply {
+impl RawResponse {
     /// Parses a response. Returns `None` if it is incomplete.
-    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n")?;
         let head = head.to_ascii_lowercase();
-        let reply = Self { status: head.split(' ').nth(1)?.parse().ok()?, head, body: body.to_owned() };
-        let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
-        (reply.body.len() >= length).then_some(reply)
+        let response = Self { status: head.split(' ').nth(1)?.parse().ok()?, head, body: body.to_owned() };
+        let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+        (response.body.len() >= length).then_some(response)
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -36,7 +36,7 @@ impl Reply {
     }
 
     /// Returns whether the media type and headers are those that the service sends with this status.
-    pub(super) fn is_ours(&self) -> bool {
+    pub(super) fn is_well_formed(&self) -> bool {
         let expected = match self.status {
             204 => None,
             200..300 => Some("application/json"),
@@ -47,7 +47,7 @@ impl Reply {
     }
 }
 
-impl Raw {
+impl RawClient {
     pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -55,23 +55,23 @@ impl Raw {
     }
 
     /// Sends a complete request and reads the whole response.
-    pub(super) async fn ask(&mut self, request: &[u8]) -> io::Result<Reply> {
+    pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<RawResponse> {
         self.send(request).await?;
-        self.answer().await
+        self.receive().await
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes).await
     }
 
-    pub(super) async fn answer(&mut self) -> io::Result<Reply> {
+    pub(super) async fn receive(&mut self) -> io::Result<RawResponse> {
         let mut bytes = Vec::with_capacity(4096);
         loop {
             if self.0.read_buf(&mut bytes).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if let Some(reply) = Reply::of(&bytes) {
-                return Ok(reply);
+            if let Some(response) = RawResponse::parse(&bytes) {
+                return Ok(response);
             }
         }
     }

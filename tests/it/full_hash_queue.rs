@@ -12,14 +12,14 @@ use vestibule::{
 };
 
 use crate::{
-    rate_limits::{address, sign_in},
-    support::{TestApp, app::attempt},
+    rate_limits::{client_ip, try_login},
+    support::{TestApp, app::login_attempt},
 };
 
 #[apply(trial)]
-async fn full_queue_counts_no_failure() {
-    let app = TestApp::builder().usual_limits().slow_hashing().start().await;
-    app.user("john", "my_password").await;
+async fn busy_response_does_not_count_as_a_failed_login() {
+    let app = TestApp::builder().default_limits().slow_hashing().start().await;
+    app.create_user("john", "my_password").await;
     app.fill_queue().await;
     let body = json!({ "username": "john", "password": "my_password" });
     for _ in 0..8 {
@@ -28,13 +28,13 @@ async fn full_queue_counts_no_failure() {
 }
 
 #[apply(trial)]
-async fn full_queue_brings_no_wait_back() {
-    let app = TestApp::builder().usual_limits().slow_hashing().setting("limits.free_failures", 2).start().await;
-    app.user("john", "my_password").await;
+async fn busy_response_does_not_restart_the_backoff() {
+    let app = TestApp::builder().default_limits().slow_hashing().setting("limits.free_failures", 2).start().await;
+    app.create_user("john", "my_password").await;
     for _ in 0..2 {
-        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+        assert_eq!(try_login(&app, "john", "wrong", client_ip(1)).await, Ok(false));
     }
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(1));
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Err(1));
     app.advance(1);
     app.fill_queue().await;
     let body = json!({ "username": "john", "password": "my_password" });
@@ -45,43 +45,43 @@ async fn full_queue_brings_no_wait_back() {
 
 /// The login attempt that is withdrawn began before these failures, on an instance whose clock is ahead.
 #[apply(trial)]
-async fn full_queue_takes_no_wait_of_later_failures_away() {
-    let app = TestApp::builder().usual_limits().setting("limits.free_failures", 3).start().await;
-    app.user("john", "my_password").await;
+async fn busy_response_does_not_shorten_the_backoff_of_later_failures() {
+    let app = TestApp::builder().default_limits().setting("limits.free_failures", 3).start().await;
+    app.create_user("john", "my_password").await;
     let slow = app.settings.clone().with("passwords.hash_memory", "256MiB").with("passwords.hash_iterations", 8);
     let config = slow.with("passwords.queue_timeout", "500ms").config();
     let ahead = Clock::frozen(app.app.clock.now() + Duration::from_secs(4));
     let busy = startup::open(&config, ahead, &Arc::default()).await.unwrap();
-    assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+    assert_eq!(try_login(&app, "john", "wrong", client_ip(1)).await, Ok(false));
     let meanwhile = async {
         // Wait until the login attempt has its client's row, beside the two rows of the first failure.
         while app.count("rate_limit").await < 3 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+        assert_eq!(try_login(&app, "john", "wrong", client_ip(1)).await, Ok(false));
         app.advance(1);
-        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+        assert_eq!(try_login(&app, "john", "wrong", client_ip(1)).await, Ok(false));
     };
-    let login = Box::pin(login(&busy, attempt("john", "my_password")));
+    let login = Box::pin(login(&busy, login_attempt("john", "my_password")));
     let (outcome, ()) = join(login, meanwhile).await;
     assert!(matches!(outcome, Err(LoginError::Service(ServiceError::Busy { .. }))), "{outcome:?}");
     assert!(
-        sign_in(&app, "john", "my_password", address(2)).await.is_err(),
+        try_login(&app, "john", "my_password", client_ip(2)).await.is_err(),
         "three attempts failed, the last one just now"
     );
 }
 
 /// By then the service has verified the current password.
 #[apply(trial)]
-async fn full_queue_at_the_new_password_changes_nothing() {
-    let app = TestApp::builder().usual_limits().setting("limits.free_failures", 2).start().await;
-    app.user("john", "my_password").await;
-    app.user("jane", "my_password").await;
+async fn full_queue_while_hashing_the_new_password_changes_nothing() {
+    let app = TestApp::builder().default_limits().setting("limits.free_failures", 2).start().await;
+    app.create_user("john", "my_password").await;
+    app.create_user("jane", "my_password").await;
     // Makes Jane's hash so expensive that it occupies the thread for longer than John's response is held back.
     let expensive = format!("$argon2id$v=19$m=262144,t=12,p=1${}${}", "A".repeat(22), "A".repeat(43));
     app.sql(&format!("UPDATE \"user\" SET password_hash = '{expensive}' WHERE username = 'jane'")).await;
     let slow = app.settings.clone().slow_hashing().with("passwords.hash_iterations", 4);
-    let slow = app.another_with(slow).await;
+    let slow = app.start_instance_with(slow).await;
     let tokens = app.sign_in("john", "my_password").await;
     let elsewhere = app.sign_in("john", "my_password").await;
     let body = json!({ "current_password": "my_password", "new_password": "a better password" });
@@ -91,20 +91,20 @@ async fn full_queue_at_the_new_password_changes_nothing() {
         while slow.app.hasher.computed() == 0 {
             tokio::task::yield_now().await;
         }
-        slow.fill_queue_with("jane").await;
+        slow.fill_queue_for("jane").await;
     };
-    let (answer, ()) = join(change, meanwhile).await;
-    answer.is_problem(503, "busy");
+    let (response, ()) = join(change, meanwhile).await;
+    response.is_problem(503, "busy");
     assert_eq!(slow.app.hasher.computed(), 2, "John's current password and Jane's");
-    assert!(app.knows(&elsewhere.access).await);
+    assert!(app.accepts(&elsewhere.access).await);
     let wrong = json!({ "username": "john", "password": "a better password" });
     app.post("/login").json(&wrong).send().await.is_problem(401, "invalid_credentials");
-    app.token("john", "my_password").await;
+    app.access_token("john", "my_password").await;
 }
 
 #[apply(trial)]
-async fn withdrawn_tries_cost_the_address_nothing() {
-    let app = TestApp::builder().usual_limits().slow_hashing().setting("limits.login_burst", 12).start().await;
+async fn busy_response_does_not_count_against_the_client_rate_limit() {
+    let app = TestApp::builder().default_limits().slow_hashing().setting("limits.login_burst", 12).start().await;
     app.fill_queue().await;
     let body = json!({ "username": "john", "password": "my_password" });
     for _ in 0..12 {

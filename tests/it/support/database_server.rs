@@ -11,23 +11,23 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use super::database::server;
+use super::database::server_url;
 
 /// How long the server may take to exit.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A database server. In the folder that `TEST_DATABASE_FOLDER` names, `server.pid` holds its process ID, and
 /// `server.start` starts it again on the same port.
-pub(crate) struct Engine {
+pub(crate) struct DatabaseServer {
     folder: PathBuf,
 }
 
-impl Engine {
+impl DatabaseServer {
     /// Returns the server, or `None` if the database is a file.
     #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
     pub(crate) fn find() -> Option<Self> {
-        server()?;
+        server_url()?;
         Some(Self { folder: env::var_os("TEST_DATABASE_FOLDER").expect("the suite says where its server is").into() })
     }
 
@@ -36,14 +36,14 @@ impl Engine {
         Self::find().expect("the database is a server")
     }
 
-    fn main(&self) -> Pid {
+    fn main_process(&self) -> Pid {
         let text = fs::read_to_string(self.folder.join("server.pid")).unwrap();
         Pid::from_raw(text.trim().parse().unwrap()).unwrap()
     }
 
     /// Returns the server's main process and its children.
     fn processes(&self) -> Vec<Pid> {
-        let main = self.main();
+        let main = self.main_process();
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", main.as_raw_pid()));
         let children = children.unwrap_or_default();
         let children = children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
@@ -51,8 +51,8 @@ impl Engine {
     }
 
     /// Returns whether the server is still running.
-    pub(crate) fn runs(&self) -> bool {
-        is_there(self.main())
+    pub(crate) fn is_running(&self) -> bool {
+        is_process_running(self.main_process())
     }
 
     fn signal(&self, signal: Signal) {
@@ -76,8 +76,8 @@ impl Engine {
         let processes = self.processes();
         self.signal(Signal::KILL);
         let begun = Instant::now();
-        while processes.iter().any(|process| is_there(*process)) {
-            assert!(begun.elapsed() < PATIENCE, "the database server does not exit");
+        while processes.iter().any(|process| is_process_running(*process)) {
+            assert!(begun.elapsed() < TIMEOUT, "the database server does not exit");
             sleep(PAUSE);
         }
     }
@@ -93,7 +93,7 @@ impl Engine {
 }
 
 /// Returns whether a process is running. A zombie is not.
-fn is_there(process: Pid) -> bool {
+fn is_process_running(process: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_pid())).unwrap_or_default();
     test_kill_process(process).is_ok() && !status.contains("State:\tZ")
 }
