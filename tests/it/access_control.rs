@@ -124,11 +124,11 @@ impl Caller {
             let (id, elsewhere) = (nothing(), nothing());
             return Self { name, id, bearer: None, refresh: nothing(), elsewhere, elsewhere_token: nothing() };
         }
-        let account = app.create_user(&name, PASSWORD).await;
+        let user = app.create_user(&name, PASSWORD).await;
         let (here, elsewhere) = (app.sign_in(&name, PASSWORD).await, app.sign_in(&name, PASSWORD).await);
         match kind {
-            CallerKind::Disabled => drop(disable_user(&app.app, account.id).await.unwrap()),
-            CallerKind::Deleted => delete_user(&app.app, account.id).await.unwrap(),
+            CallerKind::Disabled => drop(disable_user(&app.app, user.id).await.unwrap()),
+            CallerKind::Deleted => delete_user(&app.app, user.id).await.unwrap(),
             CallerKind::EndedSession => {
                 assert_eq!(app.post("/logout").bearer(&here.access).send().await.status, 204);
             }
@@ -138,7 +138,7 @@ impl Caller {
         let bearer = if kind == CallerKind::RefreshTokenAsBearer { &here.refresh } else { &here.access };
         Self {
             name,
-            id: account.id.to_string(),
+            id: user.id.to_string(),
             bearer: Some(bearer.clone()),
             refresh: here.refresh.clone(),
             elsewhere: forge::decode_part(&elsewhere.access, 1)["sid"].as_str().unwrap().to_owned(),

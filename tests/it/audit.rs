@@ -414,8 +414,8 @@ async fn events_from_before_a_key_reset_are_counted_outside_the_chain() {
 async fn start_fails_if_the_audit_head_is_missing() {
     let (app, _) = app_with_audit_log().await;
     app.sql("DELETE FROM audit_head").await;
-    let refused = startup::open(&app.config, app.app.clock.clone(), &app.app.metrics).await.unwrap_err().to_string();
-    assert!(refused.contains("head of its audit log"), "{refused}");
+    let error = startup::open(&app.config, app.app.clock.clone(), &app.app.metrics).await.unwrap_err().to_string();
+    assert!(error.contains("head of its audit log"), "{error}");
 }
 
 #[apply(trial)]

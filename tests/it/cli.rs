@@ -225,10 +225,10 @@ async fn audit_log_is_listed_and_verified_s114() {
     };
     let kinds = listed(&[]).iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(kinds, ["audit_log_started", "signing_key_created", "user_created", "login", "login"]);
-    let refused = listed(&["--user", "JOHN", "--kind", "login", "--outcome", "failure", "--limit", "1"]);
-    assert_eq!((&refused[0]["reason"], &refused[0]["position"]), (&Value::from("wrong_password"), &Value::from(5)));
-    assert_eq!(listed(&["--request", refused[0]["request_id"].as_str().unwrap()]), refused);
-    assert_eq!(listed(&["--user", refused[0]["user_id"].as_str().unwrap(), "--client-ip", "127.0.0.1"]).len(), 3);
+    let rejected = listed(&["--user", "JOHN", "--kind", "login", "--outcome", "failure", "--limit", "1"]);
+    assert_eq!((&rejected[0]["reason"], &rejected[0]["position"]), (&Value::from("wrong_password"), &Value::from(5)));
+    assert_eq!(listed(&["--request", rejected[0]["request_id"].as_str().unwrap()]), rejected);
+    assert_eq!(listed(&["--user", rejected[0]["user_id"].as_str().unwrap(), "--client-ip", "127.0.0.1"]).len(), 3);
     assert_eq!(listed(&["--since", "2020-01-01", "--until", "2020-01-01T00:00:01Z"]), Vec::<Value>::new());
     let lines = stdout(&audit(&["list"]));
     assert!(
@@ -236,8 +236,8 @@ async fn audit_log_is_listed_and_verified_s114() {
         "{lines}"
     );
     for nonsense in [["--kind", "logins"], ["--since", "yesterday"], ["--session", "1"], ["--client-ip", "here"]] {
-        let refused = audit(&["list", nonsense[0], nonsense[1]]);
-        assert_eq!(refused.status.code(), Some(2), "{nonsense:?}");
+        let rejected = audit(&["list", nonsense[0], nonsense[1]]);
+        assert_eq!(rejected.status.code(), Some(2), "{nonsense:?}");
     }
     assert_eq!(audit(&["list", "--user", "nobody"]).status.code(), Some(3));
 

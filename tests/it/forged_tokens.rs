@@ -208,8 +208,8 @@ async fn refresh_token_built_from_parts_of_others_is_rejected_s64() {
                 return Ok(());
             }
             let client = client_at([127, 0, 0, 1]);
-            let refused = refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
-            if refused { Ok(()) } else { Err(format!("{text} is accepted")) }
+            let rejected = refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
+            if rejected { Ok(()) } else { Err(format!("{text} is accepted")) }
         }
     })
     .await;

@@ -65,13 +65,13 @@ async fn undeclared_responses_are_detected() {
 #[apply(trial)]
 async fn rejection_of_a_valid_request_is_detected() {
     let app = TestApp::new().await;
-    let refused = app.post("/login").json(&json!({})).send().await;
-    assert!(!passes(&app, "POST", "/login", &refused), "400 for a valid body");
-    let mut other = refused.body.clone();
+    let rejected = app.post("/login").json(&json!({})).send().await;
+    assert!(!passes(&app, "POST", "/login", &rejected), "400 for a valid body");
+    let mut other = rejected.body.clone();
     other["code"] = "made_up".into();
     other["type"] = "urn:vestibule:problem:made_up".into();
     let call = app.post("/login").json(&json!({}));
-    assert!(contract::check_response(&call, &with_body(&refused, other)).is_err());
+    assert!(contract::check_response(&call, &with_body(&rejected, other)).is_err());
 }
 
 #[apply(trial)]

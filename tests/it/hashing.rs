@@ -165,8 +165,8 @@ async fn timing_equalization_occupies_no_hashing_thread() {
 async fn timing_equalization_respects_the_queue_timeout() {
     let (_app, slow) = app_with_slow_hasher("100ms").await;
     for name in ["john", "nobody"] {
-        let refused = login(&slow, login_attempt(name, "wrong")).await.unwrap_err();
-        assert!(matches!(refused, LoginError::Service(ServiceError::Busy { .. })), "{name}: {refused:?}");
+        let rejected = login(&slow, login_attempt(name, "wrong")).await.unwrap_err();
+        assert!(matches!(rejected, LoginError::Service(ServiceError::Busy { .. })), "{name}: {rejected:?}");
     }
 }
 

@@ -419,7 +419,7 @@ async fn revoking_a_token_ends_its_session() {
     assert_eq!(app.post("/token/revoke").json(&body).send().await.status, 204, "revoked again");
     let next = Tokens::of(&app.refresh(&bystander.refresh).await);
     assert!(app.accepts(&next.access).await);
-    // An older token is accepted too: whoever presents it wants the session revoked.
+    // An older token is accepted too, because its sender wants the session revoked.
     app.advance(31);
     let last = Tokens::of(&app.refresh(&next.refresh).await);
     assert_eq!(app.post("/token/revoke").json(&json!({ "refresh_token": bystander.refresh })).send().await.status, 204);

@@ -205,7 +205,7 @@ async fn each_request_logs_one_line() {
     let claims = forge::decode_part(&tokens.access, 1);
     let me = server.get("/me?secret=1").bearer(&tokens.access).send().await;
     let refreshed = server.refresh(&tokens.refresh).await;
-    let refused = server.log_in("john", "wrong").await;
+    let rejected = server.log_in("john", "wrong").await;
     let nowhere = server.get("/nowhere").send().await;
     let head = server.call("HEAD", "/health/live").send().await;
     server.stop();
@@ -228,7 +228,7 @@ async fn each_request_logs_one_line() {
     expect(&login, "login", 200, true);
     expect(&me, "getMe", 200, true);
     expect(&refreshed, "refreshToken", 200, true);
-    assert_eq!(expect(&refused, "login", 401, false)["error.type"], "invalid_credentials");
+    assert_eq!(expect(&rejected, "login", 401, false)["error.type"], "invalid_credentials");
     assert_eq!(expect(&nowhere, "none", 404, false)["error.type"], "not_found");
     expect(&head, "getLiveness", 200, false);
     assert!(!logs.contains("secret=1"), "the query must not be logged");
@@ -407,8 +407,8 @@ async fn spans_are_sent_to_the_collector() {
 async fn unreachable_collector_delays_no_request() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
-    let nobody = format!("http://127.0.0.1:{}", crate::support::process::unused_port());
-    command.env("VESTIBULE_TRACES__ENDPOINT", nobody);
+    let unreachable = format!("http://127.0.0.1:{}", crate::support::process::unused_port());
+    command.env("VESTIBULE_TRACES__ENDPOINT", unreachable);
     let server = Server::start(command);
     let begun = std::time::Instant::now();
     server.sign_up("john").await;

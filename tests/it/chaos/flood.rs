@@ -93,12 +93,12 @@ impl FloodRequest {
         match response {
             Err(error) => Outcome { took, status: 0, fault: Some(error.to_string()) },
             Ok(response) => {
-                let refused = match response.status {
+                let rejected = match response.status {
                     429 => true,
                     503 => response.body.contains(r#""code":"busy""#),
                     _ => false,
                 };
-                let fits = response.status == self.expected || (refused && response.header("retry-after").is_some());
+                let fits = response.status == self.expected || (rejected && response.header("retry-after").is_some());
                 let fault = (!fits || !response.is_well_formed()).then(|| format!("{response:?}"));
                 Outcome { took, status: response.status, fault }
             }
