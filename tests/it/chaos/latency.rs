@@ -41,7 +41,7 @@ fn request(path: &str, tokens: &Tokens) -> Vec<u8> {
 }
 
 /// Sends one kind of request over and over on one connection until it is told to stop.
-async fn exchange(address: SocketAddr, path: &str, mut tokens: Tokens, stop: Arc<AtomicBool>) -> Vec<Duration> {
+async fn measure(address: SocketAddr, path: &str, mut tokens: Tokens, stop: Arc<AtomicBool>) -> Vec<Duration> {
     let (mut client, mut times) = (RawClient::connect(address).await.unwrap(), Vec::new());
     while !stop.load(Ordering::Relaxed) {
         let request = request(path, &tokens);

@@ -1,4 +1,4 @@
-//! A real reverse proxy in front of several instances: HAProxy.
+//! A real reverse proxy in front of several instances: haproxy.
 
 use std::{
     env,
@@ -22,7 +22,7 @@ use crate::support::process::unused_port;
 /// How long the proxy may take to notice that an instance has started or stopped.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Returns the HAProxy program, if the suite has found it.
+/// Returns the haproxy program, if the suite has found it.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 pub(super) fn program() -> Option<OsString> {
     env::var_os("TEST_HAPROXY")
