@@ -102,7 +102,10 @@ fn accepted(config: &Config) {
     assert_eq!(config.effective().len(), Config::declarations().count());
     assert!(!format!("{:?}", config.effective()).contains(SECRET), "the effective settings contain a secret");
     assert!(!config.server.listen.is_empty());
-    assert!(config.server.trusted_proxies.iter().all(|network| network.get().prefix_len() > 0), "every peer is trusted");
+    assert!(
+        config.server.trusted_proxies.iter().all(|network| network.get().prefix_len() > 0),
+        "every peer is trusted"
+    );
     assert!(config.server.cors_origins.iter().all(|origin| !origin.as_str().contains('*')), "every origin is allowed");
     let (passwords, cost) = (&config.passwords, config.passwords.cost());
     let strong = cost.memory_kib >= 19_456 && cost.iterations >= 2;
@@ -135,7 +138,8 @@ fn others(file: &str, variables: &BTreeMap<String, String>, accepted: &Config) {
     let mut twice = with(name, "7s");
     twice.insert(name.to_ascii_lowercase(), "7s".to_owned());
     assert!(Config::parse(file, twice).is_err(), "two variables for one setting were accepted");
-    let error = parse_with("VESTIBULE_SESSIONS__REFRESH_GRACES", "7s").map(drop).expect_err("an unknown setting was accepted");
+    let error =
+        parse_with("VESTIBULE_SESSIONS__REFRESH_GRACES", "7s").map(drop).expect_err("an unknown setting was accepted");
     assert!(error.to_string().contains("REFRESH_GRACES"), "{error}");
 }
 

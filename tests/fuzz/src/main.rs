@@ -10,10 +10,10 @@ mod access_token;
 mod config;
 mod edits;
 mod forwarded;
+mod injected;
 mod json;
 mod name;
 mod phc;
-mod injected;
 mod refresh_token;
 mod service;
 
