@@ -120,7 +120,8 @@ async fn survive_outage(Outage { id, scenario, begin, end }: Outage) {
     sleep(Duration::from_secs(1)).await;
     let tally = users.verify_acknowledged(&client).await;
     let cheap = readers.end().await;
-    let first = tally.responses_503().map(|seen| seen.at + seen.took).min().map(|at| at.duration_since(failing));
+    let first =
+        tally.responses_503().map(|request| request.at + request.took).min().map(|at| at.duration_since(failing));
     let grace_expired = tally.grace_expired;
     let result = ResultRow {
         recovery: Some(recovery.max(tally.last_503_after(restored))),

@@ -140,8 +140,8 @@ async fn rolling_update_behind_a_proxy_drops_no_request_r18() {
     let (served, mut dropped) = persistent.end().await;
     let tally = users.verify_acknowledged(&client).await;
     let took = begun.elapsed();
-    let failed = tally.requests.iter().filter(|seen| seen.status.is_none_or(|status| status >= 500));
-    dropped.extend(failed.map(|seen| format!("a simulated user: {:?}", seen.status)));
+    let failed = tally.requests.iter().filter(|request| request.status.is_none_or(|status| status >= 500));
+    dropped.extend(failed.map(|request| format!("a simulated user: {:?}", request.status)));
     let rate = f64::from(u32::try_from(served + tally.requests.len()).unwrap()) / took.as_secs_f64();
     let [retried, redispatched, broken] =
         [proxy.count("wretr").await, proxy.count("wredis").await, proxy.count("eresp").await];

@@ -55,12 +55,12 @@ impl Tally {
 
     /// Returns the requests that got 503.
     pub(super) fn responses_503(&self) -> impl Iterator<Item = &RequestOutcome> {
-        self.requests.iter().filter(|seen| seen.status == Some(503))
+        self.requests.iter().filter(|request| request.status == Some(503))
     }
 
     /// Returns how long after a moment the last 503 arrived, or zero if none did.
     pub(super) fn last_503_after(&self, since: Instant) -> Duration {
-        let last = self.responses_503().map(|seen| seen.at + seen.took).max();
+        let last = self.responses_503().map(|request| request.at + request.took).max();
         last.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
     }
 
@@ -74,26 +74,26 @@ impl Tally {
             lost: Some(self.lost.len()),
             half_written: Some(self.half_written.len()),
             wrongly_accepted: Some(self.wrongly_accepted.len()),
-            worst_503: self.responses_503().map(|seen| seen.took).max(),
+            worst_503: self.responses_503().map(|request| request.took).max(),
             ..ResultRow::default()
         }
     }
 
     /// Returns how many requests got another status than these, or no response.
     pub(super) fn count_unexpected(&self, statuses: &[u16]) -> usize {
-        self.requests.iter().filter(|seen| seen.status.is_none_or(|status| !statuses.contains(&status))).count()
+        self.requests.iter().filter(|request| request.status.is_none_or(|status| !statuses.contains(&status))).count()
     }
 
     /// Returns the statuses that are not among these.
     pub(super) fn unexpected_statuses(&self, statuses: &[u16]) -> Vec<u16> {
-        self.requests.iter().filter_map(|seen| seen.status).filter(|status| !statuses.contains(status)).collect()
+        self.requests.iter().filter_map(|request| request.status).filter(|status| !statuses.contains(status)).collect()
     }
 
     /// Asserts that every request got a response with one of these statuses.
     #[track_caller]
     pub(super) fn assert_statuses(&self, statuses: &[u16]) {
         assert_eq!(self.unexpected_statuses(statuses), [0; 0]);
-        assert!(self.requests.iter().all(|seen| seen.status.is_some()), "every request must get a response");
+        assert!(self.requests.iter().all(|request| request.status.is_some()), "every request must get a response");
     }
 
     /// Asserts that every acknowledged change is complete, and that nothing was wrongly accepted.

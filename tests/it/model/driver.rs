@@ -185,8 +185,8 @@ impl Driver {
 
     /// Compares the lifetimes in a response with the model.
     fn check_lifetimes(&self, session: usize, response: &TestResponse) -> Result<(), String> {
-        let said = |name: &str| response.body[name].as_u64().unwrap();
-        expect("the lifetimes", &(said("refresh_expires_in"), said("expires_in")), &self.model.lifetimes(session))
+        let seconds = |name: &str| response.body[name].as_u64().unwrap();
+        expect("the lifetimes", &(seconds("refresh_expires_in"), seconds("expires_in")), &self.model.lifetimes(session))
     }
 
     /// Returns the index of a refresh token.
