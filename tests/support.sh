@@ -1,7 +1,7 @@
-# What the suites share. Sourced by tests/run and by tests/*/run with the repository's root as working folder.
+# Shared by the suites. Sourced by tests/run and tests/*/run with the repository's root as working directory.
 #
-# A suite calls `begin NAME`, then `check` for each test, then `finish`. Servers that it starts, and everything under
-# its temporary folder, are gone when it ends.
+# A suite calls `begin NAME`, then `check` for each test, then `finish`. When it ends, its servers are stopped and its
+# temporary folder is removed.
 
 root=$PWD
 suite=
@@ -10,7 +10,7 @@ scratch=
 volume=
 started=()
 
-# begin NAME: a temporary folder `$scratch` for the suite, and the clean-up at its end.
+# begin NAME: creates a temporary folder `$scratch` for the suite, and cleans up when the suite ends.
 begin() {
   suite=$1
   scratch=$(mktemp -d)
@@ -27,12 +27,12 @@ clean_up() {
   rm -rf "$scratch"
 }
 
-# small_volume SIZE: mounts a volume in memory that can be filled; sets `$volume`.
+# small_volume SIZE: mounts a volume in memory that tests can fill; sets `$volume`.
 small_volume() {
   mkdir "$scratch/volume" && mount -t tmpfs -o "size=$1,mode=755" tmpfs "$scratch/volume" && volume=$scratch/volume
 }
 
-# check TEST COMMAND...: runs the command as one test; its output is shown when it fails.
+# check TEST COMMAND...: runs the command as one test. Prints its output if it fails.
 check() {
   local test=$1 log
   shift
@@ -46,13 +46,13 @@ check() {
   fi
 }
 
-# with_canary COMMAND...: runs the integration tests so that they search for secrets what the service writes meanwhile.
+# with_canary COMMAND...: runs the integration tests with a search for secrets in everything that the service writes.
 with_canary() {
   local -x TEST_CANARY=1 OTEL_BSP_MAX_QUEUE_SIZE=65536
   "$@"
 }
 
-# catches TEST COMMAND...: a self-test: succeeds when the command, given a planted fault, fails.
+# catches TEST COMMAND...: a self-test. Succeeds if the command fails, given an injected fault.
 catches() {
   local test=$1
   shift
@@ -61,7 +61,7 @@ catches() {
 
 refused() {
   if "$@"; then
-    echo "the planted fault was not caught"
+    echo "the injected fault was not detected"
     return 1
   fi
 }
@@ -80,7 +80,7 @@ has() {
   command -v "$1" >/dev/null 2>&1
 }
 
-# packages NAME...: sees to it that these Debian packages are there; as root with INSTALL=1 it installs them.
+# packages NAME...: checks that these Debian packages are installed. As root with INSTALL=1 it installs missing ones.
 packages() {
   local missing=() name
   for name in "$@"; do
@@ -96,7 +96,7 @@ packages() {
     "${missing[@]}"
 }
 
-# installed STAMP COMMAND...: runs the command unless it has succeeded for this stamp; `$home` remembers that.
+# installed STAMP COMMAND...: runs the command unless it has succeeded for this stamp, which `$home` records.
 installed() {
   local stamp=$1 file=$home/$2.installed
   shift
@@ -105,7 +105,7 @@ installed() {
   "$@" >&2 && echo "$stamp" >"$file"
 }
 
-# published_binary: builds the binary that is published and sets `$vestibule` to its path.
+# published_binary: builds the published binary and sets `$vestibule` to its path.
 published_binary() {
   .ci/release || return
   vestibule=$root/target/published/release/vestibule
@@ -121,8 +121,8 @@ service_binary() {
   vestibule=$root/target/ci/vestibule
 }
 
-# start_server FOLDER [VARIABLE=VALUE...]: starts `$vestibule` in the folder, on a port that the system chooses unless
-# VESTIBULE_SERVER__LISTEN is among the variables; sets `$server_url` and `$server_pid`.
+# start_server FOLDER [VARIABLE=VALUE...]: starts `$vestibule` in the folder. The system chooses the port unless
+# VESTIBULE_SERVER__LISTEN is among the variables. Sets `$server_url` and `$server_pid`.
 start_server() {
   local folder=$1 line=
   shift
@@ -145,14 +145,14 @@ start_server() {
   server_url=http://$(sed -n 's/^ *listens on *\([^,]*\).*/\1/p' "$folder/server.out")
 }
 
-# The limits on tries, so high that no suite meets them by what it does: for servers that see many users from one address.
+# Rate limits so high that no suite reaches them, for servers with many users from one client IP.
 without_limits=()
 for limit in LOGIN_BURST LOGINS_PER_MINUTE REGISTRATIONS_PER_HOUR REJECTED_REFRESHES_PER_MINUTE REFRESHES_PER_MINUTE \
   FREE_FAILURES LOCKOUT_THRESHOLD; do
   without_limits+=("VESTIBULE_LIMITS__$limit=1000000")
 done
 
-# stop_server PID: asks it to stop and waits until it has.
+# stop_server PID: sends SIGTERM and waits until the server has exited.
 stop_server() {
   kill "$1" && wait "$1"
 }

@@ -21,10 +21,10 @@ const MAX_IDLE: Duration = Duration::from_mins(10);
 /// After a failure, all connections that come back within a second are closed, because it is not known which of them
 /// failed. sqlx checks only that a connection responds. Needed by:
 ///
-/// - A full disk (R8, `chaos::disk::disk_is_full_r8`, `pool::full_database_is_not_held_by_what_failed`). SQLite rolls the
+/// - A full disk (R8, `chaos::disk::service_survives_a_full_disk_r8`, `pool::failed_writes_release_the_lock_of_a_full_database`). SQLite rolls the
 ///   transaction back by itself, and sqlx does not notice. The next transaction would begin inside the old one and keep
 ///   the write lock.
-/// - A late response (`pool::overdue_work_is_left_and_its_connection_closed`). The connection would be reused while the
+/// - A late response (`pool::overdue_statement_is_abandoned_and_its_connection_closed`). The connection would be reused while the
 ///   database still works on the abandoned statement.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ConnectionCheck(Arc<Mutex<Option<Instant>>>);

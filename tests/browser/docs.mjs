@@ -1,10 +1,10 @@
-// Visits the documentation page in Chromium, uses it as a person would, and says which claims about it hold.
+// Visits the documentation page in Chromium, uses it as a person would, and prints which claims about it hold.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { argv } from "node:process";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
-import { FAULTS, plant } from "./faults.mjs";
+import { FAULTS, inject } from "./faults.mjs";
 
 const [service, option, value] = argv.slice(2);
 const pictures = option === "--pictures" ? value : undefined;
@@ -20,10 +20,9 @@ const TAGS = {
 const USER = { username: "john", password: "my_password" };
 const NEW_PASSWORD = "a better password";
 
-// What the page does unseen, and what Chromium itself notes on the console when a request is refused, as some are meant
-// to be.
+// What happens unseen on the page. Chromium logs rejected requests on the console; some are expected.
 const seen = { console: [], violations: [], hosts: new Set() };
-const refused = [];
+const rejected = [];
 
 async function watch(context) {
   await context.exposeFunction("tellViolation", (violation) => seen.violations.push(violation));
@@ -43,7 +42,7 @@ async function watch(context) {
   context.on("weberror", (error) => seen.console.push(`uncaught: ${error.error().message}`));
 }
 
-// With a planted fault only the claims are tried that lead to the one that must fail.
+// With an injected fault, only the claims that lead to the one that must fail are tested.
 async function claim(name, prove) {
   if (fault && !fault.claims.includes(name)) return;
   try {
@@ -66,7 +65,7 @@ class Operation {
     this.parameter = this.block.locator(".parameters input[type=text]");
     this.button = this.block.getByRole("button", { name: "Execute" });
     this.clear = this.block.getByRole("button", { name: "Clear" });
-    this.answer = this.block.locator(".live-responses-table .response");
+    this.response = this.block.locator(".live-responses-table .response");
   }
 
   async open() {
@@ -77,19 +76,20 @@ class Operation {
     await this.button.waitFor();
   }
 
-  // What was sent, and what the page shows of the answer. An earlier answer is cleared away first.
+  // Executes the operation. Returns what was sent, and what the page shows of the response. Clears an earlier response
+  // first.
   async execute(name) {
     if (await this.clear.isVisible()) await this.clear.click();
-    await this.answer.waitFor({ state: "detached" });
+    await this.response.waitFor({ state: "detached" });
     const [request] = await Promise.all([
       this.page.waitForEvent("requestfinished", (request) => request.resourceType() === "fetch"),
       this.button.click(),
     ]);
     const response = await request.response();
     const status = response.status();
-    await this.answer.locator(".response-col_status", { hasText: String(status) }).waitFor();
-    const body = this.answer.locator(".response-col_description pre").first();
-    await this.answer.evaluate((answer) => answer.scrollIntoView({ block: "end" }));
+    await this.response.locator(".response-col_status", { hasText: String(status) }).waitFor();
+    const body = this.response.locator(".response-col_description pre").first();
+    await this.response.evaluate((element) => element.scrollIntoView({ block: "end" }));
     await picture(this.page, name);
     return {
       url: request.url(),
@@ -100,11 +100,11 @@ class Operation {
     };
   }
 
-  // The same for an answer that is meant to be a 401.
-  async executeRefused(name) {
+  // Does the same for a response that must be a 401.
+  async executeRejected(name) {
     const { url, status, shown } = await this.execute(name);
     assert.equal(status, 401);
-    refused.push(`error: Failed to load resource: the server responded with a status of 401 (Unauthorized) ${url}`);
+    rejected.push(`error: Failed to load resource: the server responded with a status of 401 (Unauthorized) ${url}`);
     return shown;
   }
 }
@@ -124,7 +124,7 @@ const browser = await chromium.launch({
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 context.setDefaultTimeout(20_000);
 await watch(context);
-if (fault) await plant(context, service, fault);
+if (fault) await inject(context, service, fault);
 if (pictures) mkdirSync(pictures, { recursive: true });
 
 const served = await (await fetch(`${service}/openapi.json`)).json();
@@ -227,10 +227,10 @@ await claim("jwks", async () => {
   assert.deepEqual(shown.keys.map(({ alg }) => alg), ["ES256"]);
 });
 
-await claim("refusal", async () => {
+await claim("rejection", async () => {
   await login.open();
   await login.body.fill(JSON.stringify({ ...USER, password: "not my password" }, null, 2));
-  const shown = await login.executeRefused("10-wrong-password");
+  const shown = await login.executeRejected("10-wrong-password");
   assert.equal(shown.message, "Invalid username or password");
   const documented = login.block.locator('.responses-table tr[data-code="401"]').last().locator("pre").first();
   const { request_id, ...example } = JSON.parse(await documented.innerText());
@@ -241,7 +241,7 @@ await claim("refusal", async () => {
 await claim("forgotten", async () => {
   await page.reload();
   await me.open();
-  const shown = await me.executeRefused("11-after-reload");
+  const shown = await me.executeRejected("11-after-reload");
   assert.equal(shown.code, "missing_token");
 });
 
@@ -254,11 +254,11 @@ await claim("logout", async () => {
   assert.equal(status, 204);
   assert.match(await authorize.getAttribute("class"), /\bunlocked\b/);
   await me.open();
-  const shown = await me.executeRefused("13-after-logout");
+  const shown = await me.executeRejected("13-after-logout");
   assert.equal(shown.code, "missing_token");
 });
 
-// From here on the user has another password.
+// The password changes here, so this is the last claim that logs in.
 await claim("password", async () => {
   await login.open();
   await login.execute();
@@ -321,6 +321,6 @@ await claim("policy", async () => {
 
 await claim("hosts", async () => assert.deepEqual([...seen.hosts], [service]));
 
-await claim("console", async () => assert.deepEqual(seen.console, refused));
+await claim("console", async () => assert.deepEqual(seen.console, rejected));
 
 await browser.close();

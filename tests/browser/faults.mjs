@@ -1,10 +1,9 @@
-// What a broken documentation page would be like: one of its files, or an answer of the service, is changed on its way
-// to the browser.
+// Faults of the documentation page: one of its files or a response of the service is changed on its way to the browser.
 import assert from "node:assert/strict";
 
 const signedIn = ["register", "login", "me"];
 
-// Which claims to try, of which the last one must fail; which file is changed, and how.
+// For each fault: the claims to test, of which the last one must fail; the file to change; and the change.
 export const FAULTS = {
   "another title": {
     claims: ["title"],
@@ -21,34 +20,34 @@ export const FAULTS = {
     path: "/openapi.json",
     change: (text) => edited(text, ({ tags }) => tags.reverse()),
   },
-  "an example that does not run": {
+  "an example that fails": {
     claims: ["register", "login"],
     path: "/openapi.json",
     change: (text) => edited(text, ({ paths }) => (bodyOf(paths["/login"].post).example.password += "?")),
   },
-  "a login that is not passed on": {
+  "a login whose token is not used": {
     claims: signedIn,
     path: "/docs/init.js",
     change: (text) => text.replace("responseInterceptor:", "ignored:"),
   },
-  "a new token that is not taken": {
+  "a refreshed token that is not used": {
     claims: ["register", "login", "refresh"],
     path: "/docs/init.js",
     change: (text) => text.replace("/token/refresh", "/token/other"),
   },
-  "sessions of which none is current": {
+  "no current session": {
     claims: ["register", "login", "sessions"],
     path: "/me/sessions",
     change: (text) => text.replaceAll('"current":true', '"current":false'),
   },
-  "a session named in the wrong place": {
+  "a session ID in the wrong place": {
     claims: ["register", "login", "sessions", "ended"],
     path: "/openapi.json",
     change: (text) =>
       edited(text, ({ paths }) => (paths["/me/sessions/{session_id}"].delete.parameters[0].in = "query")),
   },
   "another 401 than the documented one": {
-    claims: ["register", "refusal"],
+    claims: ["register", "rejection"],
     path: "/openapi.json",
     change: (text) => text.replaceAll("Invalid username or password", "Go away"),
   },
@@ -62,7 +61,7 @@ export const FAULTS = {
     path: "/docs/init.js",
     change: keepToken,
   },
-  "a logout that the page does not follow": {
+  "a logout that the page ignores": {
     claims: ["register", "logout"],
     path: "/docs/init.js",
     change: (text) => text.replace("/logout", "/other"),
@@ -108,12 +107,12 @@ export const FAULTS = {
     path: "/docs",
     change: (text) => text.replace("<main", "<script>void 0</script><main"),
   },
-  "a missing policy": {
+  "a missing content security policy": {
     claims: ["policy"],
     path: "/docs",
     withoutPolicy: true,
   },
-  "a picture from another host": {
+  "an image from another host": {
     claims: ["hosts"],
     path: "/docs",
     withoutPolicy: true,
@@ -122,21 +121,21 @@ export const FAULTS = {
   "an error on the console": {
     claims: ["console"],
     path: "/docs/init.js",
-    change: (text) => `${text} console.error("planted");`,
+    change: (text) => `${text} console.error("injected");`,
   },
   "an uncaught exception": {
     claims: ["console"],
     path: "/docs/init.js",
-    change: (text) => `${text} planted();`,
+    change: (text) => `${text} injected();`,
   },
-  "a file that is missing": {
+  "a missing file": {
     claims: ["console"],
     path: "/docs",
     change: (text) => text.replace("docs/page.css", "docs/missing.css"),
   },
 };
 
-export async function plant(context, service, { path, change, withoutPolicy }) {
+export async function inject(context, service, { path, change, withoutPolicy }) {
   await context.route(`${service}${path}`, async (route) => {
     const response = await route.fetch();
     const text = await response.text();

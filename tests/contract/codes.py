@@ -1,6 +1,6 @@
-"""Fails when an operation no longer declares a problem code that it had: python codes.py RELEASED DOCUMENT
+"""Fails if an operation no longer declares a problem code that it had: python codes.py RELEASED DOCUMENT
 
-Clients branch on the codes, and no tool for OpenAPI knows of them.
+Clients branch on the codes, and no OpenAPI tool checks them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from document import operations
 
 
 def codes(document: str) -> set[tuple[str, str, str]]:
-    """Operation, status and code of every problem."""
+    """Return the operation, status and code of every problem."""
     raw = yaml.safe_load(Path(document).read_text(encoding="utf-8"))
     return {
         (operation.id, status, code)
@@ -27,5 +27,5 @@ def codes(document: str) -> set[tuple[str, str, str]]:
 if __name__ == "__main__":
     lost = sorted(codes(sys.argv[1]) - codes(sys.argv[2]))
     for operation_id, status, code in lost:
-        print(f"{operation_id}: {status} {code} is gone")
+        print(f"{operation_id}: {status} {code} was removed")
     sys.exit(bool(lost))

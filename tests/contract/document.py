@@ -1,4 +1,4 @@
-"""What the gates read in the document: its operations, and the schemas of its answers."""
+"""Reads the document for the contract suite: its operations, and the schemas of its responses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation as the document has it."""
+    """One operation of the document."""
 
     id: str
     method: str
     path: str
     raw: dict[str, Any]
 
-    def answers(self, code: str) -> bool:
+    def declares(self, code: str) -> bool:
         """Whether the operation declares a problem code."""
         return any(code in response.get("x-problem-codes", ()) for response in self.raw["responses"].values())
 
@@ -32,7 +32,7 @@ def read(path: str) -> dict[str, Any]:
 
 
 def operations(document: dict[str, Any]) -> Iterator[Operation]:
-    """Every operation, in the order of the document."""
+    """Yield every operation, in the order of the document."""
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
@@ -40,25 +40,25 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
 
 
 def needs_token(operation: dict[str, Any]) -> bool:
-    """Whether an operation answers to nobody without a token."""
+    """Whether an operation requires a token."""
     return bool(operation["security"])
 
 
 def ends_session(operation: dict[str, Any]) -> bool:
-    """Whether an operation ends the caller's session or account."""
+    """Whether an operation ends the caller's session or deletes the user."""
     return bool(operation.get("x-ends-session"))
 
 
 def checks_password(operation: dict[str, Any]) -> bool:
-    """Whether an operation asks for the password of whoever calls it."""
+    """Whether an operation checks the caller's password."""
     codes = (response.get("x-problem-codes", ()) for response in operation["responses"].values())
     return any("invalid_credentials" in of_status for of_status in codes)
 
 
-def close_answers(document: dict[str, Any]) -> None:
-    """Forbid the members that the schemas of answers do not name.
+def forbid_undeclared_members(document: dict[str, Any]) -> None:
+    """Forbid members that the schemas of responses do not declare.
 
-    The document leaves them open for the sake of its clients; the service sends no others all the same.
+    The document leaves response objects open for its clients, but the service must not send undeclared members.
     """
     seen: set[str] = set()
     for operation in operations(document):

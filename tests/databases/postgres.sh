@@ -1,15 +1,16 @@
-# A PostgreSQL server for the tests alone, run by an ordinary user. Sourced after tests/support.sh.
+# A private PostgreSQL server for the tests, run by an unprivileged user. Sourced after tests/support.sh.
 
 # shellcheck source=tests/databases/servers.sh
 . tests/databases/servers.sh
 
-# has_postgres: sees to it that the server's programs are there and sets `$postgres_bin` to their folder.
+# has_postgres: installs the server's programs if they are missing and may be installed. Sets `$postgres_bin` to their
+# folder.
 has_postgres() {
   find_postgres && return
   packages postgresql >&2 && find_postgres
 }
 
-# Debian keeps the programs of each version out of the path.
+# Debian keeps the programs of each version outside PATH.
 find_postgres() {
   local folder
   for folder in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV) "$(dirname "$(command -v initdb)")"; do
@@ -19,8 +20,8 @@ find_postgres() {
   return 1
 }
 
-# start_postgres FOLDER: starts a server with an empty database on a free port of 127.0.0.1; sets `$postgres_url`
-# and `$postgres_folder`.
+# start_postgres FOLDER: starts a server with an empty database on a free port of 127.0.0.1. Sets `$postgres_url` and
+# `$postgres_folder`.
 start_postgres() {
   local folder=$1 port password
   mkdir -p "$folder"
@@ -33,7 +34,7 @@ start_postgres() {
     cat "$folder/initdb.log" >&2
     return 1
   }
-  # A server that is asked to stop waits for its clients unless it is interrupted, so it is not among `$started`.
+  # On SIGTERM the server waits for its clients, so it needs SIGINT and is not in `$started`.
   trap 'stop_postgres; clean_up' EXIT
   postgres_folder=$folder
   on_free_port "$folder" run_postgres postgres_answers || return

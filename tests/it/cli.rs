@@ -22,22 +22,22 @@ fn run(folder: &TempDir, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn out(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 #[apply(trial)]
-async fn document_is_printed_without_configuration() {
+async fn openapi_document_is_printed_without_configuration() {
     let folder = TempDir::new().unwrap();
     let output = vestibule(&folder).env("VESTIBULE_DATABASE__URL", "nonsense").arg("openapi").output().unwrap();
-    assert_eq!(out(&output), document().yaml);
-    assert_eq!(out(&run(&folder, &["openapi", "--json"], "")), document().json);
+    assert_eq!(stdout(&output), document().yaml);
+    assert_eq!(stdout(&run(&folder, &["openapi", "--json"], "")), document().json);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[apply(trial)]
-async fn accounts_are_managed_beside_a_running_server() {
+async fn users_can_be_managed_while_the_server_runs() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(vestibule(&folder));
     let url = format!("http://{}", server.address());
@@ -46,48 +46,50 @@ async fn accounts_are_managed_beside_a_running_server() {
         let body = serde_json::json!({ "username": "john", "password": password });
         client.post(format!("{url}/login")).json(&body).send()
     };
-    assert!(out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n")).contains("was created"));
+    assert!(
+        stdout(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n")).contains("was created")
+    );
     let token: Value = login("my_password").await.unwrap().json().await.unwrap();
     let me = || client.get(format!("{url}/me")).bearer_auth(token["access_token"].as_str().unwrap()).send();
     assert_eq!(me().await.unwrap().status(), 200);
 
-    let shown: Value = serde_json::from_str(&out(&run(&folder, &["user", "show", "JOHN", "--json"], ""))).unwrap();
+    let shown: Value = serde_json::from_str(&stdout(&run(&folder, &["user", "show", "JOHN", "--json"], ""))).unwrap();
     let id = shown["id"].as_str().unwrap();
     assert_eq!((&shown["username"], &shown["disabled"]), (&Value::from("john"), &Value::from(false)));
-    assert!(out(&run(&folder, &["user", "disable", id], "")).contains("was disabled"));
+    assert!(stdout(&run(&folder, &["user", "disable", id], "")).contains("was disabled"));
     assert_eq!(me().await.unwrap().status(), 401);
     assert_eq!(login("my_password").await.unwrap().status(), 401);
-    assert!(out(&run(&folder, &["user", "show", id], "")).contains("disabled"));
-    out(&run(&folder, &["user", "enable", "john"], ""));
+    assert!(stdout(&run(&folder, &["user", "show", id], "")).contains("disabled"));
+    stdout(&run(&folder, &["user", "enable", "john"], ""));
     assert_eq!(login("my_password").await.unwrap().status(), 200);
-    out(&run(&folder, &["user", "password", "john", "--password-stdin"], "another_password\r\n"));
+    stdout(&run(&folder, &["user", "password", "john", "--password-stdin"], "another_password\r\n"));
     assert_eq!(login("my_password").await.unwrap().status(), 401);
     assert_eq!(login("another_password").await.unwrap().status(), 200);
-    let list: Value = serde_json::from_str(&out(&run(&folder, &["user", "list", "--json"], ""))).unwrap();
+    let list: Value = serde_json::from_str(&stdout(&run(&folder, &["user", "list", "--json"], ""))).unwrap();
     assert_eq!(list.as_array().unwrap().len(), 1);
-    out(&run(&folder, &["user", "delete", "john"], "yes\n"));
+    stdout(&run(&folder, &["user", "delete", "john"], "yes\n"));
     assert_eq!(login("another_password").await.unwrap().status(), 401);
-    assert_eq!(out(&run(&folder, &["user", "list"], "")), "");
+    assert_eq!(stdout(&run(&folder, &["user", "list"], "")), "");
     assert!(server.stop().contains("has stopped"));
 }
 
 #[apply(trial)]
-async fn server_clears_ended_sessions_away() {
+async fn server_removes_expired_sessions() {
     let deployment = Deployment::new().await;
-    let [server] = deployment.servers();
+    let [server] = deployment.start_servers();
     let user = serde_json::json!({ "username": "john", "password": "my_password" });
     assert_eq!(server.call("POST", "/register").json(&user).send().await.status, 201);
     for _ in 0..3 {
         assert_eq!(server.call("POST", "/login").json(&user).send().await.status, 200);
     }
     server.kill();
-    let rows = deployment.rows().await;
-    rows.execute_unprepared("UPDATE session SET idle_expires_at = 1").await.unwrap();
-    // The start above has done the job; the next one is to find it due.
-    rows.execute_unprepared("UPDATE job SET due_at = 1").await.unwrap();
-    let [server] = deployment.servers();
+    let db = deployment.connect().await;
+    db.execute_unprepared("UPDATE session SET idle_expires_at = 1").await.unwrap();
+    // The first start has run this job. Make it due again.
+    db.execute_unprepared("UPDATE job SET due_at = 1").await.unwrap();
+    let [server] = deployment.start_servers();
     let begun = std::time::Instant::now();
-    while session::Entity::find().count(&rows).await.unwrap() > 0 {
+    while session::Entity::find().count(&db).await.unwrap() > 0 {
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{}", deployment.logs());
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
@@ -97,7 +99,7 @@ async fn server_clears_ended_sessions_away() {
 #[apply(trial)]
 async fn exit_codes_are_as_documented() {
     let folder = TempDir::new().unwrap();
-    out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n"));
+    stdout(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n"));
     for (arguments, input, code) in [
         (&["user", "frobnicate"][..], "", 2),
         (&["user", "show", "nobody"], "", 3),
@@ -114,12 +116,12 @@ async fn exit_codes_are_as_documented() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
         assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
-    let help = out(&run(&folder, &["--help"], ""));
+    let help = stdout(&run(&folder, &["--help"], ""));
     assert!((0..=7).chain([130]).all(|code| help.contains(&format!("\n  {code}  "))), "{help}");
 }
 
 #[apply(trial)]
-async fn first_start_tells_what_a_person_wants_to_know() {
+async fn first_start_prints_urls_and_next_steps() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(vestibule(&folder));
     let port = server.address().rsplit(':').next().unwrap().to_owned();
@@ -128,7 +130,10 @@ async fn first_start_tells_what_a_person_wants_to_know() {
         assert!(server.welcome.contains(part), "{part} in {}", server.welcome);
     }
     let rest = server.stop();
-    assert!(rest.contains("http://localhost:5000; set VESTIBULE_SERVER__PUBLIC_URL"), "what the tokens say: {rest}");
+    assert!(
+        rest.contains("http://localhost:5000; set VESTIBULE_SERVER__PUBLIC_URL"),
+        "the issuer of the tokens: {rest}"
+    );
     assert!(!rest.contains("anyone can register"), "{rest}");
     let mut command = vestibule(&folder);
     command.env("VESTIBULE_SERVER__PUBLIC_URL", "https://login.example");
@@ -138,7 +143,7 @@ async fn first_start_tells_what_a_person_wants_to_know() {
 }
 
 #[apply(trial)]
-async fn open_doors_are_named_beyond_loopback() {
+async fn server_warns_about_open_features_on_public_addresses() {
     let folder = TempDir::new().unwrap();
     let mut command = vestibule(&folder);
     command.env("VESTIBULE_SERVER__LISTEN", "0.0.0.0:0").env_remove("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS");
@@ -157,7 +162,7 @@ async fn open_doors_are_named_beyond_loopback() {
 }
 
 #[apply(trial)]
-async fn taken_port_names_the_setting() {
+async fn error_for_a_port_in_use_names_the_setting() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = TempDir::new().unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -168,18 +173,19 @@ async fn taken_port_names_the_setting() {
 }
 
 #[apply(trial)]
-async fn lost_key_can_be_given_up() {
+async fn keys_can_be_reset_after_the_master_key_is_lost() {
     let folder = TempDir::new().unwrap();
-    out(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n"));
+    stdout(&run(&folder, &["user", "add", "john", "--password-stdin"], "my_password\n"));
     let key = folder.path().join("vestibule.key");
     std::fs::remove_file(&key).unwrap();
     let output = run(&folder, &["user", "list"], "");
     assert_eq!(output.status.code(), Some(6));
     assert!(String::from_utf8_lossy(&output.stderr).contains("vestibule keys reset"));
-    out(&run(&folder, &["keys", "reset", "--yes"], ""));
-    assert!(out(&run(&folder, &["user", "list"], "")).contains("john"));
+    stdout(&run(&folder, &["keys", "reset", "--yes"], ""));
+    assert!(stdout(&run(&folder, &["user", "list"], "")).contains("john"));
     assert!(key.exists());
-    let (one, other) = (out(&run(&folder, &["keys", "generate"], "")), out(&run(&folder, &["keys", "generate"], "")));
+    let (one, other) =
+        (stdout(&run(&folder, &["keys", "generate"], "")), stdout(&run(&folder, &["keys", "generate"], "")));
     assert!(one.len() == 44 && one != other);
 }
 
@@ -188,55 +194,55 @@ async fn simultaneous_first_starts_share_one_key() {
     for migrated in [false, true] {
         let folder = TempDir::new().unwrap();
         if migrated {
-            out(&run(&folder, &["migrate"], ""));
+            stdout(&run(&folder, &["migrate"], ""));
         }
         let children: Vec<_> = (0..6).map(|_| vestibule(&folder).args(["user", "list"]).spawn().unwrap()).collect();
         for child in children {
-            out(&child.wait_with_output().unwrap());
+            stdout(&child.wait_with_output().unwrap());
         }
-        out(&run(&folder, &["user", "list"], ""));
+        stdout(&run(&folder, &["user", "list"], ""));
     }
 }
 
 #[apply(trial)]
-async fn migrate_makes_the_database() {
+async fn migrate_creates_the_database() {
     let folder = TempDir::new().unwrap();
-    out(&run(&folder, &["migrate"], ""));
-    out(&run(&folder, &["migrate"], ""));
+    stdout(&run(&folder, &["migrate"], ""));
+    stdout(&run(&folder, &["migrate"], ""));
     assert!(folder.path().join("vestibule.db").exists());
 }
 
 #[apply(trial)]
-async fn audit_trail_is_listed_and_verified_s114() {
+async fn audit_log_is_listed_and_verified_s114() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());
     server.sign_up("john").await;
     assert_eq!(server.log_in("john", "wrong").await.status, 401);
     let audit = |arguments: &[&str]| deployment.command().arg("audit").args(arguments).output().unwrap();
     let listed = |arguments: &[&str]| {
-        let events: Value = serde_json::from_str(&out(&audit(&[&["list", "--json"], arguments].concat()))).unwrap();
+        let events: Value = serde_json::from_str(&stdout(&audit(&[&["list", "--json"], arguments].concat()))).unwrap();
         events.as_array().unwrap().clone()
     };
     let kinds = listed(&[]).iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(kinds, ["audit_log_started", "signing_key_created", "user_created", "login", "login"]);
-    let refused = listed(&["--user", "JOHN", "--kind", "login", "--outcome", "failure", "--limit", "1"]);
-    assert_eq!((&refused[0]["reason"], &refused[0]["position"]), (&Value::from("wrong_password"), &Value::from(5)));
-    assert_eq!(listed(&["--request", refused[0]["request_id"].as_str().unwrap()]), refused);
-    assert_eq!(listed(&["--user", refused[0]["user_id"].as_str().unwrap(), "--client-ip", "127.0.0.1"]).len(), 3);
+    let rejected = listed(&["--user", "JOHN", "--kind", "login", "--outcome", "failure", "--limit", "1"]);
+    assert_eq!((&rejected[0]["reason"], &rejected[0]["position"]), (&Value::from("wrong_password"), &Value::from(5)));
+    assert_eq!(listed(&["--request", rejected[0]["request_id"].as_str().unwrap()]), rejected);
+    assert_eq!(listed(&["--user", rejected[0]["user_id"].as_str().unwrap(), "--client-ip", "127.0.0.1"]).len(), 3);
     assert_eq!(listed(&["--since", "2020-01-01", "--until", "2020-01-01T00:00:01Z"]), Vec::<Value>::new());
-    let lines = out(&audit(&["list"]));
+    let lines = stdout(&audit(&["list"]));
     assert!(
         lines.lines().last().unwrap().contains("login                 failure  reason=wrong_password  user="),
         "{lines}"
     );
     for nonsense in [["--kind", "logins"], ["--since", "yesterday"], ["--session", "1"], ["--client-ip", "here"]] {
-        let refused = audit(&["list", nonsense[0], nonsense[1]]);
-        assert_eq!(refused.status.code(), Some(2), "{nonsense:?}");
+        let rejected = audit(&["list", nonsense[0], nonsense[1]]);
+        assert_eq!(rejected.status.code(), Some(2), "{nonsense:?}");
     }
     assert_eq!(audit(&["list", "--user", "nobody"]).status.code(), Some(3));
 
-    assert!(out(&audit(&["verify"])).starts_with("5 events, 1 to 5, are as they were written."));
-    deployment.rows().await.execute_unprepared("DELETE FROM audit_event WHERE position = 4").await.unwrap();
+    assert!(stdout(&audit(&["verify"])).starts_with("5 events, 1 to 5, are as they were written."));
+    deployment.connect().await.execute_unprepared("DELETE FROM audit_event WHERE position = 4").await.unwrap();
     let found = audit(&["verify"]);
     assert_eq!((found.status.code(), found.stdout.as_slice()), (Some(7), "event 4 was removed\n".as_bytes()));
     assert!(deployment.logs().contains("the audit log is not as it was written"));

@@ -1,4 +1,5 @@
-//! Settings: read from file and environment, refused by name. `config_output` tests what the commands print.
+//! Settings are read from the file and the environment, and errors name the invalid setting. `config_output` tests what
+//! the commands print.
 
 use std::{
     fs,
@@ -10,9 +11,9 @@ use std::{
 use tempfile::TempDir;
 use vestibule::startup;
 
-use crate::support::{Settings, figures::Figures, process::vestibule};
+use crate::support::{Settings, process::vestibule, results::ResultRow};
 
-/// Runs `vestibule config check` in an empty folder with these variables and this file.
+/// Runs `vestibule config check` in an empty folder with these variables and this configuration file.
 pub(crate) fn check(variables: &[(&str, &str)], file: Option<&str>) -> Output {
     let folder = TempDir::new().unwrap();
     if let Some(text) = file {
@@ -23,19 +24,23 @@ pub(crate) fn check(variables: &[(&str, &str)], file: Option<&str>) -> Output {
     let begun = Instant::now();
     let output = command.output().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(1), "{variables:?} took {:?}", begun.elapsed());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), usize::from(file.is_some()), "a check makes no file");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        usize::from(file.is_some()),
+        "the check must not create files"
+    );
     output
 }
 
 #[track_caller]
-fn refused(output: &Output, parts: &[&str]) {
+fn assert_rejected(output: &Output, parts: &[&str]) {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(6), "{text}");
     assert!(parts.iter().all(|part| text.contains(part)), "{parts:?} in {text}");
 }
 
 #[apply(trial)]
-async fn settings_come_from_file_and_environment() {
+async fn settings_are_read_from_file_and_environment() {
     let file = "[server]\nlisten = [\"127.0.0.1:5001\"]\npublic_url = \"https://login.example\"\n[registration]\nopen = false\n";
     assert!(check(&[], Some(file)).status.success());
     let variables = [
@@ -47,11 +52,11 @@ async fn settings_come_from_file_and_environment() {
     ];
     assert!(check(&variables, Some(file)).status.success());
     let both = check(&[("VESTIBULE_SERVER__PUBLIC_URL", "ftp://login.example")], Some(file));
-    refused(&both, &["server.public_url", "VESTIBULE_SERVER__PUBLIC_URL"]);
+    assert_rejected(&both, &["server.public_url", "VESTIBULE_SERVER__PUBLIC_URL"]);
 }
 
-/// Variables with a value that cannot be used, and what the error names.
-const BAD: &[(&str, &str, &str)] = &[
+/// Variables with an invalid value, and the setting that the error must name.
+const INVALID_SETTINGS: &[(&str, &str, &str)] = &[
     ("VESTIBULE_SERVER__LISTEN", "5000", "server.listen"),
     ("VESTIBULE_SERVER__LISTEN", ",", "server.listen"),
     ("VESTIBULE_SERVER__PUBLIC_URL", "localhost", "server.public_url"),
@@ -146,22 +151,22 @@ const BAD: &[(&str, &str, &str)] = &[
 ];
 
 #[apply(trial)]
-async fn every_bad_setting_is_named() {
-    for (name, value, key) in BAD {
-        refused(&check(&[(*name, *value)], None), &[*key]);
+async fn every_invalid_setting_is_named_in_the_error() {
+    for (name, value, key) in INVALID_SETTINGS {
+        assert_rejected(&check(&[(*name, *value)], None), &[*key]);
     }
-    let figures = Figures {
+    let result = ResultRow {
         id: "R26",
-        scenario: "a bad setting",
-        rounds: BAD.len(),
-        more: "each refused with exit code 6 within a second, the setting named".to_owned(),
-        ..Figures::default()
+        scenario: "an invalid setting",
+        rounds: INVALID_SETTINGS.len(),
+        notes: "each rejected with exit code 6 within a second, with an error that names the setting".to_owned(),
+        ..ResultRow::default()
     };
-    figures.tell();
+    result.write();
 }
 
 #[apply(trial)]
-async fn errors_say_what_to_write() {
+async fn errors_say_how_to_fix_the_setting() {
     for (name, value, message) in [
         (
             "VESTIBULE_SERVER__REQUEST_TIMEOUT",
@@ -190,29 +195,38 @@ async fn errors_say_what_to_write() {
             "sessions.idle_lifetime (VESTIBULE_SESSIONS__IDLE_LIFETIME): must be at most sessions.lifetime, which is 30d",
         ),
     ] {
-        refused(&check(&[(name, value)], None), &[message]);
+        assert_rejected(&check(&[(name, value)], None), &[message]);
     }
     let bare = "[server]\nrequest_timeout = 30\n";
-    refused(&check(&[], Some(bare)), &["must be in quotes; write a duration from 1s to 5m"]);
+    assert_rejected(&check(&[], Some(bare)), &["must be in quotes; write a duration from 1s to 5m"]);
     let list = "[server]\nrequest_timeout = [\"30s\"]\n";
-    refused(&check(&[], Some(list)), &["is a TOML array; write a duration from 1s to 5m"]);
+    assert_rejected(&check(&[], Some(list)), &["is a TOML array; write a duration from 1s to 5m"]);
 }
 
 #[apply(trial)]
-async fn bad_files_are_refused() {
-    refused(&check(&[], Some("[server\n")), &["vestibule.toml"]);
-    refused(&check(&[], Some("[server]\nlisten = 5000\n")), &["server.listen"]);
-    refused(&check(&[], Some("[registration]\nopen = [1]\n")), &["registration.open"]);
-    refused(&check(&[], Some("[sever]\nlisten = []\n")), &["sever", "the sections are server, tls"]);
-    refused(&check(&[], Some("[server]\nlissen = []\n")), &["server.lissen", "[server] has listen, public_url"]);
-    refused(&check(&[], Some("listen = []\n")), &["listen: there is no such section"]);
-    refused(&check(&[], Some("[[server]]\nlisten = []\n")), &["server: is a section; write [server] on a line"]);
-    refused(
+async fn invalid_files_are_rejected() {
+    assert_rejected(&check(&[], Some("[server\n")), &["vestibule.toml"]);
+    assert_rejected(&check(&[], Some("[server]\nlisten = 5000\n")), &["server.listen"]);
+    assert_rejected(&check(&[], Some("[registration]\nopen = [1]\n")), &["registration.open"]);
+    assert_rejected(&check(&[], Some("[sever]\nlisten = []\n")), &["sever", "the sections are server, tls"]);
+    assert_rejected(
+        &check(&[], Some("[server]\nlissen = []\n")),
+        &["server.lissen", "[server] has listen, public_url"],
+    );
+    assert_rejected(&check(&[], Some("listen = []\n")), &["listen: there is no such section"]);
+    assert_rejected(
+        &check(&[], Some("[[server]]\nlisten = []\n")),
+        &["server: is a section; write [server] on a line"],
+    );
+    assert_rejected(
         &check(&[("vestibule_docs__enabled", "yes")], None),
         &["docs.enabled (VESTIBULE_DOCS__ENABLED): \"yes\" is not valid"],
     );
-    refused(&check(&[("VESTIBULE_DOCS__ENABLED", "yes")], None), &["\"yes\" is not valid; write `true` or `false`"]);
-    refused(&check(&[], Some("\"server.listen\" = []\n")), &["server.listen: there is no such section"]);
+    assert_rejected(
+        &check(&[("VESTIBULE_DOCS__ENABLED", "yes")], None),
+        &["\"yes\" is not valid; write `true` or `false`"],
+    );
+    assert_rejected(&check(&[], Some("\"server.listen\" = []\n")), &["server.listen: there is no such section"]);
     for (section, wrong) in [
         ("tokens", "access_lifetime = 600.7"),
         ("tokens", "access_lifetime = 600"),
@@ -229,24 +243,24 @@ async fn bad_files_are_refused() {
         ("server", "listen = [5000]"),
     ] {
         let key = format!("{section}.{}", wrong.split(' ').next().unwrap());
-        refused(&check(&[], Some(&format!("[{section}]\n{wrong}\n"))), &[&key]);
+        assert_rejected(&check(&[], Some(&format!("[{section}]\n{wrong}\n"))), &[&key]);
     }
     let missing =
         Command::new(env!("CARGO_BIN_EXE_vestibule")).args(["--config", "missing.toml", "config", "check"]).output();
-    refused(&missing.unwrap(), &["missing.toml"]);
+    assert_rejected(&missing.unwrap(), &["missing.toml"]);
 }
 
 #[apply(trial)]
-async fn unreadable_variables_are_refused() {
+async fn variables_that_are_not_utf8_are_rejected() {
     let value = std::os::unix::ffi::OsStringExt::from_vec(b"postgres://h\xff/db".to_vec());
     let value: std::ffi::OsString = value;
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.args(["config", "check"]).env_clear().env("VESTIBULE_DATABASE__URL", value);
-    refused(&command.output().unwrap(), &["VESTIBULE_DATABASE__URL", "UTF-8"]);
+    assert_rejected(&command.output().unwrap(), &["VESTIBULE_DATABASE__URL", "UTF-8"]);
 }
 
 #[apply(trial)]
-async fn two_variables_for_one_setting_are_refused() {
+async fn two_variables_for_one_setting_are_rejected() {
     let proxies = ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8");
     for (name, reason) in [
         ("VESTIBULE_SERVER", "VESTIBULE_SERVER: is a section"),
@@ -254,38 +268,38 @@ async fn two_variables_for_one_setting_are_refused() {
         ("VESTIBULE_SERVER.TRUSTED_PROXIES", "VESTIBULE_SERVER.TRUSTED_PROXIES: there is no such setting"),
         ("VESTIBULE_SERVER__TRUSTED_PROXIES[0]", "VESTIBULE_SERVER__TRUSTED_PROXIES[0]: there is no such setting"),
     ] {
-        // In which order variables are read is another one each time.
+        // Environment variables are read in a different order each time.
         for _ in 0..8 {
-            refused(&check(&[proxies, (name, "192.168.0.0/16")], None), &[reason]);
+            assert_rejected(&check(&[proxies, (name, "192.168.0.0/16")], None), &[reason]);
         }
     }
     assert!(check(&[("VESTIBULE_server__trusted_proxies", "10.0.0.0/8")], None).status.success());
 }
 
 #[apply(trial)]
-async fn short_sessions_need_no_second_setting() {
+async fn short_session_lifetime_needs_no_second_setting() {
     assert!(check(&[("VESTIBULE_SESSIONS__LIFETIME", "1d")], None).status.success());
 }
 
 #[apply(trial)]
-async fn weak_hashing_is_refused_beyond_loopback() {
+async fn weak_hashing_is_rejected_beyond_loopback() {
     let weak = [("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS", "true"), ("VESTIBULE_PASSWORDS__HASH_MEMORY", "64KiB")];
     assert!(check(&weak, None).status.success());
     let open = [weak[0], weak[1], ("VESTIBULE_SERVER__LISTEN", "0.0.0.0:5000")];
-    refused(&check(&open, None), &["passwords.weak_hashing_for_tests", "loopback"]);
+    assert_rejected(&check(&open, None), &["passwords.weak_hashing_for_tests", "loopback"]);
 }
 
 #[apply(trial)]
-async fn secrets_are_not_shown() {
+async fn secrets_are_not_printed() {
     let output = check(
         &[("VESTIBULE_DATABASE__URL", "postgres://user:hunter2@"), ("VESTIBULE_KEYS__MASTER_KEY", "hunter2")],
         None,
     );
-    refused(&output, &["database.url"]);
+    assert_rejected(&output, &["database.url"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
     for broken in ["[database]\nurl = \"postgres://u:hunter2@h/db\n", "[keys]\nmaster_key = hunter2\n"] {
         let output = check(&[], Some(broken));
-        refused(&output, &["vestibule.toml", "line 2"]);
+        assert_rejected(&output, &["vestibule.toml", "line 2"]);
         assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"), "{output:?}");
     }
     let settings = Settings::default().with("database.url", "postgres://user:hunter2@db/vestibule");
@@ -294,7 +308,7 @@ async fn secrets_are_not_shown() {
 }
 
 #[apply(trial)]
-async fn file_with_secrets_that_others_can_read_is_warned_of_s117() {
+async fn file_with_secrets_readable_by_others_causes_a_warning_s117() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("vestibule.toml");
     let warned = |text: &str, mode: u32| {
@@ -313,17 +327,17 @@ async fn file_with_secrets_that_others_can_read_is_warned_of_s117() {
         }
         assert!(!warned(text, 0o600));
     }
-    assert!(!warned("[log]\nformat = \"text\"\n", 0o644), "there is no secret in it");
+    assert!(!warned("[log]\nformat = \"text\"\n", 0o644), "the file contains no secret");
 }
 
 #[apply(trial)]
-async fn missing_and_weak_master_keys_are_named() {
+async fn missing_and_weak_master_keys_are_rejected() {
     let postgres = ("VESTIBULE_DATABASE__URL", "postgres://localhost/vestibule");
-    refused(&check(&[postgres], None), &["VESTIBULE_KEYS__MASTER_KEY", "vestibule keys generate"]);
+    assert_rejected(&check(&[postgres], None), &["VESTIBULE_KEYS__MASTER_KEY", "vestibule keys generate"]);
     let file = ("VESTIBULE_KEYS__MASTER_KEY_FILE", "missing.key");
-    refused(&check(&[postgres, file], None), &["VESTIBULE_KEYS__MASTER_KEY_FILE", "missing.key"]);
+    assert_rejected(&check(&[postgres, file], None), &["VESTIBULE_KEYS__MASTER_KEY_FILE", "missing.key"]);
     for weak in ["secret", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         let key = ("VESTIBULE_KEYS__MASTER_KEY", weak);
-        refused(&check(&[key], None), &["VESTIBULE_KEYS__MASTER_KEY", "vestibule keys generate"]);
+        assert_rejected(&check(&[key], None), &["VESTIBULE_KEYS__MASTER_KEY", "vestibule keys generate"]);
     }
 }

@@ -1,5 +1,4 @@
-//! What `deploy` holds for those who watch the service: alerts and a dashboard that ask for what is exported, by names,
-//! labels and values that exist.
+//! Monitoring files in `deploy`: the alerts and the dashboard must query only metrics, labels and values that exist.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,19 +12,20 @@ use serde_json::{Value, json};
 
 use crate::{
     support::process::{Deployment, PASSWORD},
-    telemetry::{measured, scraped},
+    telemetry::{scrape, start_with_metrics},
 };
 
-/// The labels that Prometheus gives each series, by its target; a series that has one of its own keeps it as `exported_`.
+/// The labels that Prometheus adds to every series of a target. If the series has such a label of its own, Prometheus
+/// renames it with the prefix `exported_`.
 const TARGET: [&str; 2] = ["job", "instance"];
 
-/// A label of a series that is exported.
+/// A label of an exported series.
 static LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(\w+)="([^"]*)""#).unwrap());
 /// A token of `PromQL`.
 static TOKEN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#""[^"]*"|[A-Za-z_:][\w:]*|\$\w+|\d[\w.]*|[=!]~|[=!<>]=|\S"#).unwrap());
-/// A label in a text that is filled in.
-static SHOWN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}").unwrap());
+/// A label in a template.
+static TEMPLATE_LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}").unwrap());
 
 fn read(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
@@ -48,7 +48,7 @@ impl Files {
         Self { prometheus: yaml("deploy/prometheus.yml"), alerts: yaml("deploy/alerts.yaml"), dashboard }
     }
 
-    /// The same with one text in place of another, which must occur.
+    /// Returns the files with every `from` replaced by `to`. `from` must occur.
     fn with(&self, from: &str, to: &str) -> Self {
         let texts = [&self.prometheus, &self.alerts, &self.dashboard].map(ToString::to_string);
         let [from, to] = [from, to].map(|text| text.replace('"', "\\\""));
@@ -72,17 +72,17 @@ impl Files {
     }
 }
 
-/// A text of a JSON value.
+/// Returns the text of a JSON string.
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
 }
 
-/// What is exported, as Prometheus knows it.
+/// The exported metrics, as Prometheus sees them.
 #[derive(Default)]
 struct Exported {
-    /// The names of each family's series.
+    /// The series of each metric family.
     families: BTreeMap<String, BTreeSet<String>>,
-    /// The values of each label, by the name of the series; no values where any may occur.
+    /// The values of each label of each series. No values means that any value may occur.
     labels: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
@@ -111,18 +111,18 @@ impl Exported {
     }
 }
 
-/// A series that an expression asks for.
+/// A series that an expression selects.
 #[derive(Debug, Default)]
 struct Selector {
     name: String,
-    /// Label, operator, value.
+    /// Label, operator and value of each matcher.
     matchers: Vec<[String; 3]>,
-    /// The labels of each `by` that it stands under.
+    /// The labels of each enclosing `by`.
     by: Vec<Vec<String>>,
 }
 
-/// The series that an expression of `PromQL` asks for. Grouping is read as `by (…) (…)` alone, and vectors are not matched
-/// by other labels than all.
+/// Returns the series that a `PromQL` expression selects. It supports only grouping as `by (…) (…)`, and no vector
+/// matching by selected labels.
 fn selectors(expression: &str) -> Result<Vec<Selector>, String> {
     let tokens = TOKEN.find_iter(expression).map(|found| found.as_str()).collect::<Vec<_>>();
     let mut rest = tokens.iter().copied().peekable();
@@ -134,7 +134,7 @@ fn selectors(expression: &str) -> Result<Vec<Selector>, String> {
                     rest.by_ref().take_while(|token| *token != ")").filter(|token| !["(", ","].contains(token));
                 pending = Some(labels.map(ToOwned::to_owned).collect::<Vec<_>>());
                 if rest.peek() != Some(&"(") {
-                    return Err("by must stand before what is grouped".to_owned());
+                    return Err("by must precede the grouped expression".to_owned());
                 }
             }
             "(" => open.push(pending.take()),
@@ -149,7 +149,7 @@ fn selectors(expression: &str) -> Result<Vec<Selector>, String> {
             }
             "and" | "or" | "unless" | "bool" => {}
             "without" | "on" | "ignoring" | "group_left" | "group_right" | "offset" => {
-                return Err(format!("{token} is not read here"));
+                return Err(format!("{token} is not supported here"));
             }
             name if name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') => {
                 let is_function = matches!(rest.peek(), Some(&"(" | &"by"));
@@ -160,11 +160,11 @@ fn selectors(expression: &str) -> Result<Vec<Selector>, String> {
             _ => {}
         }
     }
-    if found.is_empty() { Err("it asks for nothing".to_owned()) } else { Ok(found) }
+    if found.is_empty() { Err("it selects no series".to_owned()) } else { Ok(found) }
 }
 
-/// What is wrong with a selector.
-fn faults_of(selector: &Selector, exported: &Exported, variables: &BTreeSet<&str>) -> Vec<String> {
+/// Returns the faults of a selector.
+fn selector_faults(selector: &Selector, exported: &Exported, variables: &BTreeSet<&str>) -> Vec<String> {
     let name = &selector.name;
     let Some(labels) = exported.labels.get(name) else { return vec![format!("{name} is not exported")] };
     let mut faults = Vec::new();
@@ -202,13 +202,13 @@ fn faults_of(selector: &Selector, exported: &Exported, variables: &BTreeSet<&str
     faults
 }
 
-/// The labels that a text shows of each series: `{{ $labels.job }}` in an alert, `{{job}}` in a legend.
-fn shown(template: &str) -> Vec<String> {
-    SHOWN.captures_iter(template).map(|found| found[1].to_owned()).collect()
+/// Returns the labels that a template uses: `{{ $labels.job }}` in an alert, `{{job}}` in a legend.
+fn template_labels(template: &str) -> Vec<String> {
+    TEMPLATE_LABEL.captures_iter(template).map(|found| found[1].to_owned()).collect()
 }
 
-/// What is wrong with an expression and the texts that go with it, and which series it asks for.
-fn checked(
+/// Returns the faults of an expression and its templates, and the series that it selects.
+fn check_expression(
     expression: &str,
     templates: &[&str],
     exported: &Exported,
@@ -218,8 +218,9 @@ fn checked(
         Ok(selectors) => selectors,
         Err(fault) => return (vec![fault], BTreeSet::new()),
     };
-    let mut faults = selectors.iter().flat_map(|selector| faults_of(selector, exported, variables)).collect::<Vec<_>>();
-    for label in templates.iter().flat_map(|template| shown(template)) {
+    let mut faults =
+        selectors.iter().flat_map(|selector| selector_faults(selector, exported, variables)).collect::<Vec<_>>();
+    for label in templates.iter().flat_map(|template| template_labels(template)) {
         let kept = |selector: &Selector| match selector.by.first() {
             Some(by) => by.contains(&label),
             None => exported.labels.get(&selector.name).is_some_and(|labels| labels.contains_key(&label)),
@@ -231,11 +232,12 @@ fn checked(
     (faults, selectors.into_iter().map(|selector| selector.name).collect())
 }
 
-/// What the files ask for that is not exported, and what is exported that the dashboard does not show.
+/// Returns everything that the files query but the service does not export, and every exported metric that the
+/// dashboard does not show.
 fn faults(files: &Files, exported: &Exported) -> Vec<String> {
     let (mut faults, mut seen) = (Vec::new(), BTreeSet::new());
     let mut check = |place: &str, expression: &str, templates: &[&str], variables: &BTreeSet<&str>| {
-        let (found, names) = checked(expression, templates, exported, variables);
+        let (found, names) = check_expression(expression, templates, exported, variables);
         faults.extend(found.into_iter().map(|fault| format!("{place}: {fault} ({expression})")));
         names
     };
@@ -262,10 +264,10 @@ fn faults(files: &Files, exported: &Exported) -> Vec<String> {
     faults
 }
 
-/// What a service exports that has answered a bit of everything.
-async fn used() -> String {
+/// Returns the metrics of a service that has handled a request of each kind.
+async fn scrape_used_service() -> String {
     let deployment = Deployment::new().await;
-    let (server, url) = measured(&deployment);
+    let (server, url) = start_with_metrics(&deployment);
     let tokens = server.sign_up("john").await;
     let change = json!({ "current_password": PASSWORD, "new_password": "another one" });
     let changed = server.call("POST", "/me/password").bearer(&tokens.access).json(&change).send().await;
@@ -273,23 +275,23 @@ async fn used() -> String {
     for path in ["/health/live", "/health/ready"] {
         assert_eq!(server.get(path).send().await.status, 200, "{path}");
     }
-    let rows = deployment.rows().await;
-    sea_orm::ConnectionTrait::execute_unprepared(&rows, "DROP TABLE audit_head").await.unwrap();
+    let db = deployment.connect().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&db, "DROP TABLE audit_head").await.unwrap();
     server.register("jane").await.is_problem(500, "internal");
-    scraped(&url).await
+    scrape(&url).await
 }
 
 #[apply(trial)]
-async fn alerts_and_dashboard_ask_for_what_is_exported() {
+async fn alerts_and_dashboard_query_only_exported_metrics() {
     let files = Files::read();
-    let exported = Exported::of(&used().await, &files);
+    let exported = Exported::of(&scrape_used_service().await, &files);
     assert!(exported.families.len() >= 15, "{:?}", exported.families.keys());
     assert_eq!(faults(&files, &exported), Vec::<String>::new());
 }
 
 #[apply(trial)]
-async fn planted_faults_of_expressions_are_found() {
-    let (files, scrape) = (Files::read(), used().await);
+async fn injected_faults_in_expressions_are_detected() {
+    let (files, scrape) = (Files::read(), scrape_used_service().await);
     for (from, to, fault) in [
         ("vestibule_logins_total", "vestibule_sign_ins_total", "vestibule_sign_ins_total is not exported"),
         ("vestibule_hash_duration_seconds_sum", "vestibule_hash_duration_sum", "vestibule_hash_duration_sum is not"),
@@ -316,10 +318,10 @@ async fn planted_faults_of_expressions_are_found() {
             "vestibule_hash_queue_wait_seconds_sum",
             "does not show vestibule_hash_queue_length",
         ),
-        ("sum by (limit) (", "sum without (limit) (", "without is not read here"),
+        ("sum by (limit) (", "sum without (limit) (", "without is not supported here"),
     ] {
-        let planted = files.with(from, to);
-        let found = faults(&planted, &Exported::of(&scrape, &planted));
+        let injected = files.with(from, to);
+        let found = faults(&injected, &Exported::of(&scrape, &injected));
         assert!(found.iter().any(|found| found.contains(fault)), "{from} -> {to}: {found:#?}");
     }
     let mut renamed = Files::read();
@@ -333,7 +335,7 @@ async fn planted_faults_of_expressions_are_found() {
 }
 
 #[apply(trial)]
-async fn alerts_say_what_they_mean_and_what_to_do() {
+async fn every_alert_has_a_severity_a_summary_and_a_description() {
     let files = Files::read();
     let loaded = files.prometheus["rule_files"].as_array().unwrap();
     assert_eq!(loaded, &[json!("alerts.yaml")]);
@@ -352,7 +354,7 @@ async fn alerts_say_what_they_mean_and_what_to_do() {
 }
 
 #[apply(trial)]
-async fn dashboard_is_the_same_wherever_it_is_loaded() {
+async fn dashboard_has_stable_ids_and_a_data_source_variable() {
     let files = Files::read();
     assert_eq!((&files.dashboard["id"], &files.dashboard["uid"]), (&Value::Null, &json!("vestibule")));
     let names = files.variables().iter().map(|variable| text(&variable["name"])).collect::<Vec<_>>();
@@ -364,13 +366,13 @@ async fn dashboard_is_the_same_wherever_it_is_loaded() {
     let rows = rows.into_iter().map(|row| text(&row["title"])).collect::<Vec<_>>();
     assert_eq!(rows, ["Requests", "Logins and sessions", "Hashing", "Database", "Jobs and build"]);
     let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
-    let asking = panels.iter().copied().chain(targets).chain(&files.variables()[1..]);
-    let own = asking.filter(|asking| asking["datasource"] != source).collect::<Vec<_>>();
+    let with_data_source = panels.iter().copied().chain(targets).chain(&files.variables()[1..]);
+    let own = with_data_source.filter(|with_data_source| with_data_source["datasource"] != source).collect::<Vec<_>>();
     assert!(own.is_empty(), "{own:#?}");
 }
 
 #[apply(trial)]
-async fn commands_settings_and_defaults_of_the_files_exist() {
+async fn commands_settings_and_defaults_in_the_files_exist() {
     let texts = ["alerts.yaml", "grafana.json", "prometheus.yml", "README.md"];
     let texts = texts.map(|file| read(&format!("deploy/{file}"))).concat();
     let settings = read("docs/configuration.md");
@@ -387,6 +389,6 @@ async fn commands_settings_and_defaults_of_the_files_exist() {
     assert_eq!(defaults.iter().filter(|row| !settings.contains(*row)).collect::<Vec<_>>(), Vec::<&String>::new());
     let kinds = Regex::new("audit list --kind ([a-z_]+)").unwrap();
     for kind in kinds.captures_iter(&texts) {
-        assert!(known.contains(&format!("`{}`", &kind[1])), "{} is no kind of event", &kind[1]);
+        assert!(known.contains(&format!("`{}`", &kind[1])), "{} is not an event kind", &kind[1]);
     }
 }

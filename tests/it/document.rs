@@ -1,4 +1,4 @@
-//! The document: served as committed, well-formed, complete.
+//! The OpenAPI document: the committed and the served copies are current, well-formed and complete.
 
 use std::{collections::BTreeSet, fs};
 
@@ -15,13 +15,13 @@ fn operations() -> Vec<Value> {
 }
 
 #[apply(trial)]
-async fn committed_document_is_the_derived_one() {
+async fn committed_document_is_current() {
     let committed = fs::read_to_string(COMMITTED).unwrap();
-    assert!(committed == document().yaml, "`vestibule openapi > openapi.yaml` writes it anew");
+    assert!(committed == document().yaml, "run `vestibule openapi > openapi.yaml` to update it");
 }
 
 #[apply(trial)]
-async fn served_documents_are_the_derived_one() {
+async fn served_documents_are_current() {
     let app = TestApp::new().await;
     let json = app.get("/openapi.json").send().await;
     assert_eq!((json.header("content-type"), &json.text), ("application/json", &document().json));
@@ -32,8 +32,8 @@ async fn served_documents_are_the_derived_one() {
 }
 
 #[apply(trial)]
-async fn no_member_stands_twice() {
-    // serde_yaml refuses a mapping with a repeated key.
+async fn document_has_no_duplicate_members() {
+    // serde_yaml rejects a mapping with a duplicate key.
     serde_yaml::from_str::<serde_yaml::Value>(&document().yaml).unwrap();
     assert!(serde_yaml::from_str::<serde_yaml::Value>("a: 1\na: 2").is_err());
 }
@@ -50,7 +50,7 @@ async fn operations_are_complete() {
             id.chars().all(|c| c.is_ascii_alphanumeric()) && id.starts_with(|c: char| c.is_ascii_lowercase()),
             "{id}"
         );
-        assert!(ids.insert(id.clone()), "{id} stands twice");
+        assert!(ids.insert(id.clone()), "{id} is used twice");
         assert!(operation["summary"].is_string() && operation["description"].is_string(), "{id}");
         assert!(operation["security"].is_array(), "{id}");
         let own = operation["tags"].as_array().unwrap();
@@ -66,7 +66,7 @@ async fn operations_are_complete() {
 }
 
 #[apply(trial)]
-async fn requests_are_closed_and_answers_open() {
+async fn only_request_schemas_forbid_unknown_members() {
     let schemas = &document().value["components"]["schemas"];
     for (name, schema) in schemas.as_object().unwrap() {
         let closed = schema["additionalProperties"] == Value::Bool(false);
@@ -75,7 +75,7 @@ async fn requests_are_closed_and_answers_open() {
 }
 
 #[apply(trial)]
-async fn examples_satisfy_their_schemas() {
+async fn examples_match_their_schemas() {
     let mut number = 0;
     for operation in operations() {
         let id = &operation["operationId"];
@@ -83,7 +83,7 @@ async fn examples_satisfy_their_schemas() {
         for media in
             bodies.flat_map(|body| body["content"].as_object().into_iter().flat_map(|content| content.values()))
         {
-            let check = contract::compile(&media["schema"], &document().value);
+            let check = contract::compile_schema(&media["schema"], &document().value);
             let several = media["examples"].as_object().into_iter().flat_map(|examples| examples.values());
             let examples: Vec<_> = several.map(|example| &example["value"]).chain(media.get("example")).collect();
             assert!(!examples.is_empty(), "{id}: no example");
@@ -98,7 +98,7 @@ async fn examples_satisfy_their_schemas() {
 }
 
 #[apply(trial)]
-async fn codes_are_listed_and_well_formed() {
+async fn problem_codes_are_listed_and_well_formed() {
     let code = &document().value["components"]["schemas"]["Problem"]["properties"]["code"];
     let listed: Vec<_> =
         code["x-extensible-enum"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
@@ -113,11 +113,11 @@ async fn codes_are_listed_and_well_formed() {
 #[apply(trial)]
 async fn nothing_is_nullable() {
     assert!(!document().json.contains("nullable"));
-    assert!(!document().json.contains("null"), "and nothing is null by mistake");
+    assert!(!document().json.contains("null"), "no value may be null");
 }
 
 #[apply(trial)]
-async fn page_loads_its_own_files_only() {
+async fn documentation_page_loads_only_its_own_files() {
     let app = TestApp::new().await;
     let page = app.get("/docs").send().await;
     let policy = page.header("content-security-policy");
@@ -134,8 +134,8 @@ async fn page_loads_its_own_files_only() {
     }
 }
 
-/// The derivation fails on an `operationId` that a link or an `ENDS_SESSION` names and that does not exist. So each name
-/// leads to an operation, and none is dropped.
+/// Generating the document fails if a link or `ENDS_SESSION` names an `operationId` that does not exist. So every name
+/// refers to an operation, and none is dropped.
 #[apply(trial)]
 async fn operations_that_end_the_session_are_marked() {
     let marked = operations().into_iter().filter(|operation| operation["x-ends-session"] == true);
@@ -144,7 +144,7 @@ async fn operations_that_end_the_session_are_marked() {
 }
 
 #[apply(trial)]
-async fn links_lead_to_operations_and_fill_their_requests() {
+async fn links_refer_to_operations_and_fill_their_requests() {
     let schema = |operation: &Value| {
         let name = operation.pointer("/requestBody/content/application~1json/schema/$ref").unwrap().as_str().unwrap();
         let schema = document().value.pointer(name.trim_start_matches('#')).unwrap();

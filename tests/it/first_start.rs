@@ -112,7 +112,7 @@ async fn server_that_other_hosts_reach_leaves_time_to_send_requests_elsewhere() 
     command.env("VESTIBULE_SERVER__LISTEN", "0.0.0.0:0").env_remove("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS");
     command.env_remove("VESTIBULE_PASSWORDS__HASH_MEMORY").env_remove("VESTIBULE_PASSWORDS__HASH_ITERATIONS");
     let server = Server::start(command);
-    kill_process(server.id(), Signal::TERM).unwrap();
+    kill_process(server.pid(), Signal::TERM).unwrap();
     while server.get("/health/ready").send().await.status == 200 {}
     assert_eq!(server.get("/health/live").send().await.status, 200, "it still serves");
     // The second signal ends the delay.

@@ -1,66 +1,66 @@
-//! From which address a request comes: the peer's own, or what trusted proxies say.
+//! The client IP: the address of the TCP peer, or the one that trusted proxies report.
 
 use serde_json::json;
 
 use crate::support::{TestApp, process::Deployment, process::Server};
 
-/// Headers of a request, and the address that counts.
+/// Headers of a request, and the expected client IP.
 type Case<'a> = (&'a [(&'a str, &'a str)], &'a str);
 
-/// Where a login with these headers came from.
-async fn seen(app: &TestApp, headers: &[(&str, &str)]) -> String {
+/// Returns the client IP of a login with these headers.
+async fn client_ip_of(app: &TestApp, headers: &[(&str, &str)]) -> String {
     let body = json!({ "username": "john", "password": "my_password" });
     let login = headers.iter().fold(app.post("/login"), |call, (name, value)| call.header(name, value));
-    let answer = login.json(&body).send().await;
-    let token = answer.body["access_token"].as_str().unwrap().to_owned();
+    let response = login.json(&body).send().await;
+    let token = response.body["access_token"].as_str().unwrap().to_owned();
     let sessions = app.get("/me/sessions").bearer(&token).send().await;
     let items = sessions.body["items"].as_array().unwrap();
     let current = items.iter().find(|item| item["current"] == true).unwrap();
     current["address"].as_str().unwrap().to_owned()
 }
 
-async fn compare(app: &TestApp, cases: &[Case<'_>]) {
-    app.user("john", "my_password").await;
+async fn assert_client_ips(app: &TestApp, cases: &[Case<'_>]) {
+    app.create_user("john", "my_password").await;
     for (headers, expected) in cases {
-        assert_eq!(seen(app, headers).await, *expected, "{headers:?}");
+        assert_eq!(client_ip_of(app, headers).await, *expected, "{headers:?}");
     }
 }
 
-async fn behind(networks: &'static [&'static str]) -> TestApp {
+async fn app_behind(networks: &'static [&'static str]) -> TestApp {
     TestApp::builder().setting("server.trusted_proxies", networks.join(",")).start().await
 }
 
 #[apply(trial)]
-async fn forwarding_headers_of_strangers_are_ignored_s27_t4() {
+async fn forwarding_headers_from_untrusted_peers_are_ignored_s27_t4() {
     let cases: [Case<'_>; 4] = [
         (&[("x-forwarded-for", "203.0.113.7")], "127.0.0.1"),
         (&[("forwarded", "for=203.0.113.7")], "127.0.0.1"),
         (&[("x-real-ip", "203.0.113.7")], "127.0.0.1"),
         (&[("x-client-ip", "203.0.113.7"), ("true-client-ip", "203.0.113.7")], "127.0.0.1"),
     ];
-    compare(&TestApp::new().await, &cases).await;
-    let elsewhere = behind(&["10.0.0.0/8", "128.0.0.0/1", "::1/128"]).await;
-    compare(&elsewhere, &cases).await;
+    assert_client_ips(&TestApp::new().await, &cases).await;
+    let elsewhere = app_behind(&["10.0.0.0/8", "128.0.0.0/1", "::1/128"]).await;
+    assert_client_ips(&elsewhere, &cases).await;
 }
 
 #[apply(trial)]
-async fn nearest_untrusted_hop_counts_s27_t4() {
-    let app = behind(&["127.0.0.0/8", "10.0.0.0/8", "2001:db8:aa::/48"]).await;
-    compare(
+async fn nearest_untrusted_hop_is_the_client_s27_t4() {
+    let app = app_behind(&["127.0.0.0/8", "10.0.0.0/8", "2001:db8:aa::/48"]).await;
+    assert_client_ips(
         &app,
         &[
             (&[], "127.0.0.1"),
             (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
-            // What the client wrote itself stands on the left.
+            // What the client itself wrote is leftmost.
             (&[("x-forwarded-for", "8.8.8.8, 203.0.113.7")], "203.0.113.7"),
             (&[("x-forwarded-for", "127.0.0.1, 203.0.113.7")], "203.0.113.7"),
             (&[("x-forwarded-for", "8.8.8.8,203.0.113.7 ,10.1.2.3")], "203.0.113.7"),
             (&[("x-forwarded-for", "203.0.113.7, 10.1.2.3, 2001:db8:aa::1")], "203.0.113.7"),
             (&[("x-forwarded-for", "8.8.8.8"), ("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
             (&[("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "10.1.2.3")], "203.0.113.7"),
-            // All are proxies: the request began at the farthest.
+            // All hops are proxies: the farthest one is the client.
             (&[("x-forwarded-for", "10.9.9.9, 10.1.2.3")], "10.9.9.9"),
-            // Unreadable hops end the walk.
+            // An invalid hop ends the search.
             (&[("x-forwarded-for", "")], "127.0.0.1"),
             (&[("x-forwarded-for", "unknown")], "127.0.0.1"),
             (&[("x-forwarded-for", "203.0.113.7, unknown, 10.1.2.3")], "10.1.2.3"),
@@ -89,7 +89,7 @@ async fn nearest_untrusted_hop_counts_s27_t4() {
             (&[("forwarded", "203.0.113.7")], "127.0.0.1"),
             (&[("forwarded", "proto=https")], "127.0.0.1"),
             (&[("forwarded", "for=\"203.0.113.7")], "127.0.0.1"),
-            // An open quote of the client does not swallow what the proxy adds.
+            // An open quote from the client must not swallow what the proxy appends.
             (&[("forwarded", "for=8.8.8.8;by=\", for=203.0.113.7")], "127.0.0.1"),
             (&[("forwarded", "for=8.8.8.8;by=\", for=\"[2001:db8::7]\"")], "127.0.0.1"),
             (&[("forwarded", "for=8.8.8.8;by=\""), ("forwarded", "for=203.0.113.7")], "203.0.113.7"),
@@ -99,9 +99,9 @@ async fn nearest_untrusted_hop_counts_s27_t4() {
 }
 
 #[apply(trial)]
-async fn odd_spellings_are_one_address_s26() {
-    let app = behind(&["127.0.0.0/8", "10.0.0.0/8"]).await;
-    compare(
+async fn unusual_spellings_are_normalized_to_one_address_s26() {
+    let app = app_behind(&["127.0.0.0/8", "10.0.0.0/8"]).await;
+    assert_client_ips(
         &app,
         &[
             (&[("x-forwarded-for", "::ffff:203.0.113.7")], "203.0.113.7"),
@@ -123,29 +123,29 @@ async fn odd_spellings_are_one_address_s26() {
     .await;
 }
 
-/// On a socket for both families, IPv4 peers have IPv6 addresses.
+/// On a dual-stack socket, IPv4 peers have mapped IPv6 addresses.
 #[apply(trial)]
-async fn mapped_peers_are_known_by_their_network_s26() {
+async fn ipv4_mapped_peers_match_their_ipv4_network_s26() {
     let address = "[::ffff:127.0.0.1]:0";
     if std::net::TcpListener::bind(address).is_err() {
-        return println!("forwarded: this host has no IPv6");
+        return println!("forwarded: skipped: this host has no IPv6");
     }
     let app = TestApp::builder()
         .setting("server.listen", address)
         .setting("server.trusted_proxies", "127.0.0.0/8")
-        // Weak hashing is for loopback alone, and this does not look like it.
+        // Weak hashing is allowed only on loopback addresses, and this address does not count as one.
         .setting("passwords.weak_hashing_for_tests", false)
         .setting("passwords.hash_memory", "")
         .setting("passwords.hash_iterations", "")
         .start()
         .await;
-    compare(&app, &[(&[], "127.0.0.1"), (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7")]).await;
+    assert_client_ips(&app, &[(&[], "127.0.0.1"), (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7")]).await;
 }
 
 #[apply(trial)]
-async fn disagreeing_headers_are_not_believed_s27() {
-    let app = behind(&["127.0.0.0/8"]).await;
-    compare(
+async fn contradictory_headers_are_ignored_s27() {
+    let app = app_behind(&["127.0.0.0/8"]).await;
+    assert_client_ips(
         &app,
         &[
             (&[("forwarded", "for=203.0.113.7"), ("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),

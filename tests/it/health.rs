@@ -1,4 +1,4 @@
-//! `/health`, and the service before it serves and while it leaves.
+//! `/health`, and the service while it starts and while it drains.
 
 use std::{io::Read as _, time::Duration};
 
@@ -6,28 +6,28 @@ use tempfile::TempDir;
 
 use crate::support::{
     TestApp,
-    app::write_key,
+    app::write_master_key,
     contract::operations,
-    process::{Remote, unused_port, vestibule},
+    process::{ServiceClient, unused_port, vestibule},
 };
 
 #[apply(trial)]
 async fn service_is_live_and_ready() {
     let app = TestApp::new().await;
     for (path, status) in [("/health/live", "live"), ("/health/ready", "ready")] {
-        let answer = app.get(path).record().send().await;
-        assert_eq!((answer.status, answer.body["status"].as_str()), (200, Some(status)));
+        let response = app.get(path).record().send().await;
+        assert_eq!((response.status, response.body["status"].as_str()), (200, Some(status)));
     }
 }
 
 #[apply(trial)]
-async fn starting_service_is_live_and_refuses_the_rest() {
+async fn starting_service_is_live_but_not_ready() {
     let app = TestApp::builder().starting().start().await;
     assert_eq!(app.get("/health/live").send().await.status, 200);
-    let answer = app.get("/health/ready").record().send().await;
-    answer.is_problem(503, "not_ready");
-    assert_eq!(answer.header("retry-after"), "1");
-    assert!(answer.body["detail"].as_str().unwrap().contains("starting"), "{answer:?}");
+    let response = app.get("/health/ready").record().send().await;
+    response.is_problem(503, "not_ready");
+    assert_eq!(response.header("retry-after"), "1");
+    assert!(response.body["detail"].as_str().unwrap().contains("starting"), "{response:?}");
     for path in ["/docs", "/openapi.json", "/openapi.yaml"] {
         assert_eq!(app.get(path).send().await.status, 200, "{path}");
     }
@@ -36,35 +36,35 @@ async fn starting_service_is_live_and_refuses_the_rest() {
         if let Some(body) = &operation.example {
             call = call.json(body);
         }
-        if operation.wants_token {
+        if operation.requires_token {
             call = call.bearer("any");
         }
-        let answer = call.record().send().await;
-        answer.is_problem(503, "unavailable");
-        assert_eq!(answer.header("retry-after"), "1", "{}", operation.id);
+        let response = call.record().send().await;
+        response.is_problem(503, "unavailable");
+        assert_eq!(response.header("retry-after"), "1", "{}", operation.id);
     }
 }
 
 #[apply(trial)]
-async fn lost_database_is_told() {
+async fn lost_database_is_reported() {
     let app = TestApp::new().await;
     app.app.db.close().await.unwrap();
-    let answer = app.get("/health/ready").send().await;
-    answer.is_problem(503, "not_ready");
-    assert!(answer.body["detail"].as_str().unwrap().contains("database"), "{answer:?}");
+    let response = app.get("/health/ready").send().await;
+    response.is_problem(503, "not_ready");
+    assert!(response.body["detail"].as_str().unwrap().contains("database"), "{response:?}");
     for path in ["/health/live", "/.well-known/jwks.json", "/docs", "/openapi.json"] {
         assert_eq!(app.get(path).send().await.status, 200, "{path}");
     }
 }
 
-/// As a backup may leave it beneath a running instance.
+/// A restored backup may leave the database like this under a running instance.
 #[apply(trial)]
-async fn database_that_was_put_back_is_told() {
+async fn restored_database_that_does_not_match_is_reported() {
     let app = TestApp::new().await;
     let told = async |app: &TestApp, part: &str| {
-        let answer = app.get("/health/ready").send().await;
-        answer.is_problem(503, "not_ready");
-        assert!(answer.body["detail"].as_str().unwrap().contains(part), "{answer:?}");
+        let response = app.get("/health/ready").send().await;
+        response.is_problem(503, "not_ready");
+        assert!(response.body["detail"].as_str().unwrap().contains(part), "{response:?}");
     };
     app.sql("UPDATE seaql_migrations SET version = 'x' WHERE version LIKE '%_audit_log'").await;
     told(&app, "not migrated").await;
@@ -78,24 +78,24 @@ async fn database_that_was_put_back_is_told() {
 }
 
 #[apply(trial)]
-async fn leaving_service_serves_and_sends_clients_elsewhere() {
+async fn draining_service_serves_requests_and_closes_connections() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     assert_eq!(app.get("/.well-known/jwks.json").send().await.header("connection"), "");
-    app.leave();
-    let answer = app.get("/health/ready").send().await;
-    answer.is_problem(503, "not_ready");
-    assert!(answer.body["detail"].as_str().unwrap().contains("stop"), "{answer:?}");
+    app.drain();
+    let response = app.get("/health/ready").send().await;
+    response.is_problem(503, "not_ready");
+    assert!(response.body["detail"].as_str().unwrap().contains("stop"), "{response:?}");
     assert_eq!(app.get("/health/live").send().await.status, 200);
     let tokens = app.sign_in("john", "my_password").await;
-    assert!(app.knows(&tokens.access).await);
+    assert!(app.accepts(&tokens.access).await);
     assert_eq!(app.get("/.well-known/jwks.json").send().await.header("connection"), "close");
 }
 
 #[apply(trial)]
-async fn server_waits_for_its_database_and_tells_which() {
+async fn server_waits_for_its_database_and_names_it() {
     let folder = TempDir::new().unwrap();
-    write_key(&folder);
+    write_master_key(&folder);
     let (port, gone) = (unused_port(), unused_port());
     let mut server = vestibule(&folder)
         .env("VESTIBULE_SERVER__LISTEN", format!("127.0.0.1:{port}"))
@@ -104,13 +104,13 @@ async fn server_waits_for_its_database_and_tells_which() {
         .env("VESTIBULE_KEYS__MASTER_KEY_FILE", "vestibule.key")
         .spawn()
         .unwrap();
-    let remote = Remote::new(([127, 0, 0, 1], port).into());
-    while tokio::net::TcpStream::connect(remote.address).await.is_err() {
+    let client = ServiceClient::new(([127, 0, 0, 1], port).into());
+    while tokio::net::TcpStream::connect(client.address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(remote.get("/health/live").send().await.status, 200);
-    remote.get("/health/ready").send().await.is_problem(503, "not_ready");
-    remote.get("/.well-known/jwks.json").send().await.is_problem(503, "unavailable");
+    assert_eq!(client.get("/health/live").send().await.status, 200);
+    client.get("/health/ready").send().await.is_problem(503, "not_ready");
+    client.get("/.well-known/jwks.json").send().await.is_problem(503, "unavailable");
     assert_eq!(server.wait().unwrap().code(), Some(1));
     let mut log = String::new();
     server.stderr.take().unwrap().read_to_string(&mut log).unwrap();

@@ -1,4 +1,5 @@
-//! Two things at once, where one is held at its worst moment: another connection has the lock that it needs next.
+//! Two operations at once, where one is stopped at its most delicate moment: another connection holds the lock that it
+//! needs next.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,21 +23,21 @@ use vestibule::{
 
 use crate::support::{
     TestApp,
-    app::{Tokens, attempt},
+    app::{Tokens, login_attempt},
     rounds,
 };
 
-/// Another connection, which holds locks until it commits.
-struct Holder {
+/// Another connection that holds locks until it commits.
+struct LockHolder {
     db: DatabaseConnection,
 }
 
-impl Holder {
+impl LockHolder {
     async fn idle(app: &TestApp) -> Self {
         Self { db: store::connect(app.config.database.url.secret(), 1).await.unwrap() }
     }
 
-    /// One that holds all locks of an account.
+    /// Locks all rows of users and sessions.
     async fn new(app: &TestApp) -> Self {
         let holder = Self::idle(app).await;
         if holder.db.get_database_backend() == DatabaseBackend::Sqlite {
@@ -49,8 +50,8 @@ impl Holder {
         holder
     }
 
-    /// One that holds what a statement locks.
-    async fn of(app: &TestApp, statement: &str) -> Self {
+    /// Holds the locks that a statement takes.
+    async fn holding(app: &TestApp, statement: &str) -> Self {
         let holder = Self::idle(app).await;
         holder.sql("BEGIN").await;
         holder.sql(statement).await;
@@ -67,152 +68,155 @@ impl Holder {
         self.sql("COMMIT").await;
     }
 
-    /// Commits once those that need a row have found it and wait for it.
+    /// Commits after the operations that need a row have found it and wait for its lock.
     async fn commit_later(self) {
         tokio::time::sleep(Duration::from_millis(300)).await;
         self.commit().await;
     }
 }
 
-/// Waits until the service has begun `number` hashes more than `before`.
-async fn hashing(app: &TestApp, before: u64, number: u64) {
+/// Waits until the service has started `number` more hashes than `before`.
+async fn wait_for_hashes(app: &TestApp, before: u64, number: u64) {
     while app.app.hasher.computed() < before + number {
         tokio::task::yield_now().await;
     }
 }
 
-/// A service whose hashes take long enough for something else to happen meanwhile.
-async fn deliberate() -> TestApp {
+/// Returns a service whose hashes take long enough for something else to happen in the meantime.
+async fn app_with_slow_hashing() -> TestApp {
     let slow = TestApp::builder().setting("passwords.hash_memory", "64MiB").setting("passwords.hash_iterations", 4);
     slow.setting("passwords.queue_timeout", "30s").start().await
 }
 
 #[apply(trial)]
-async fn login_loses_against_what_happens_while_it_hashes() {
+async fn login_fails_if_the_user_changes_while_it_hashes() {
     for change in [
         "UPDATE \"user\" SET state = 'disabled'",
         "UPDATE \"user\" SET password_changed_at = password_changed_at + 1",
         "DELETE FROM \"user\"",
     ] {
-        let app = deliberate().await;
-        app.user("john", "my_password").await;
+        let app = app_with_slow_hashing().await;
+        app.create_user("john", "my_password").await;
         let before = app.app.hasher.computed();
         let meanwhile = async {
-            hashing(&app, before, 1).await;
+            wait_for_hashes(&app, before, 1).await;
             app.sql(change).await;
         };
-        let (outcome, ()) = join(login(&app.app, attempt("john", "my_password")), meanwhile).await;
+        let (outcome, ()) = join(login(&app.app, login_attempt("john", "my_password")), meanwhile).await;
         assert!(matches!(outcome, Err(LoginError::InvalidCredentials)), "{change}: {outcome:?}");
         assert_eq!(app.count("session").await, 0, "{change}");
     }
 }
 
-/// Whoever presents these tokens.
+/// Returns the caller that these tokens authenticate.
 async fn caller(app: &TestApp, tokens: &Tokens) -> Caller {
     authenticate(&app.app, &tokens.access.clone().into()).await.unwrap()
 }
 
 #[apply(trial)]
-async fn ended_session_sets_no_password_s13() {
-    let app = deliberate().await;
-    app.user("john", "my_password").await;
+async fn ended_session_cannot_set_a_password_s13() {
+    let app = app_with_slow_hashing().await;
+    app.create_user("john", "my_password").await;
     let thief = app.sign_in("john", "my_password").await;
     let owner = app.sign_in("john", "my_password").await;
     let [thief, kept] = [caller(&app, &thief).await, caller(&app, &owner).await];
     let before = app.app.hasher.computed();
     let meanwhile = async {
-        hashing(&app, before, 2).await;
-        revoke_all_others(&app.app, &kept, &attempt("john", "").client).await.unwrap();
+        wait_for_hashes(&app, before, 2).await;
+        revoke_all_others(&app.app, &kept, &login_attempt("john", "").client).await.unwrap();
     };
     let (current, new) = ("my_password".to_owned().into(), "a better password".to_owned().into());
-    let client = attempt("john", "").client;
+    let client = login_attempt("john", "").client;
     let change = change_password(&app.app, &thief, &client, &current, &new);
     let (outcome, ()) = Box::pin(join(change, meanwhile)).await;
     assert!(matches!(outcome, Err(ChangePasswordError::InvalidToken)), "{outcome:?}");
-    assert!(app.knows(&owner.access).await);
-    app.token("john", "my_password").await;
+    assert!(app.accepts(&owner.access).await);
+    app.access_token("john", "my_password").await;
 }
 
 #[apply(trial)]
-async fn renewed_session_is_not_cleared_away() {
+async fn cleanup_keeps_a_session_that_is_refreshed_meanwhile() {
     let app = TestApp::builder().setting("sessions.idle_lifetime", "60s").start().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     app.advance(60);
-    let holder = Holder::new(&app).await;
-    let held = async {
-        // The clean-up has found the session by now, and waits for its row.
+    let holder = LockHolder::new(&app).await;
+    let release = async {
+        // By now the cleanup has found the session and waits for its row.
         tokio::time::sleep(Duration::from_millis(100)).await;
         holder.sql("UPDATE session SET idle_expires_at = idle_expires_at + 60000000").await;
         holder.commit().await;
     };
-    let (removed, ()) = join(run_cleanup(&app.app), held).await;
+    let (removed, ()) = join(run_cleanup(&app.app), release).await;
     assert_eq!(removed.unwrap().sessions, 0);
-    assert!(app.knows(&tokens.access).await);
+    assert!(app.accepts(&tokens.access).await);
 }
 
 #[apply(trial)]
-async fn device_that_is_used_again_is_not_cleared_away() {
+async fn cleanup_keeps_a_known_network_that_is_used_meanwhile() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
-    app.token("john", "my_password").await;
+    app.create_user("john", "my_password").await;
+    app.access_token("john", "my_password").await;
     app.advance(30 * 24 * 60 * 60);
-    let holder = Holder::of(&app, "UPDATE known_network SET last_login_at = last_login_at + 60000000").await;
+    let holder = LockHolder::holding(&app, "UPDATE known_network SET last_login_at = last_login_at + 60000000").await;
     let (removed, ()) = join(run_cleanup(&app.app), holder.commit_later()).await;
     assert_eq!(removed.unwrap().known_networks, 0);
     assert_eq!(app.count("known_network").await, 1);
 }
 
 #[apply(trial)]
-async fn rate_limit_in_use_is_not_deleted() {
+async fn cleanup_keeps_a_rate_limit_that_is_used_meanwhile() {
     let app = TestApp::new().await;
-    assert!(login(&app.app, attempt("john", "my_password")).await.is_err());
+    assert!(login(&app.app, login_attempt("john", "my_password")).await.is_err());
     app.advance(24 * 60 * 60);
-    let holder = Holder::of(&app, "UPDATE rate_limit SET expires_at = expires_at + 172800000000").await;
+    let holder = LockHolder::holding(&app, "UPDATE rate_limit SET expires_at = expires_at + 172800000000").await;
     let (removed, ()) = join(run_cleanup(&app.app), holder.commit_later()).await;
     assert_eq!(removed.unwrap().rate_limits, 0);
 }
 
 #[apply(trial)]
-async fn device_that_is_cleared_away_meanwhile_is_remembered() {
+async fn known_network_that_is_removed_during_a_login_is_recorded_again() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
-    app.token("john", "my_password").await;
-    let holder = Holder::of(&app, "DELETE FROM known_network").await;
-    let login = login(&app.app, attempt("john", "my_password"));
+    app.create_user("john", "my_password").await;
+    app.access_token("john", "my_password").await;
+    let holder = LockHolder::holding(&app, "DELETE FROM known_network").await;
+    let login = login(&app.app, login_attempt("john", "my_password"));
     let (outcome, ()) = join(login, holder.commit_later()).await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!(app.count("known_network").await, 1);
 }
 
 #[apply(trial)]
-async fn token_that_was_current_when_it_came_ends_nothing() {
+async fn token_that_was_current_on_arrival_does_not_count_as_reuse() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
-    let client = attempt("john", "").client;
+    let client = login_attempt("john", "").client;
     let presented = tokens.refresh.clone().into();
     for _ in 0..rounds(3, 20) {
         let tokens = app.sign_in("john", "my_password").await;
         let presented = tokens.refresh.clone().into();
-        let holder = Holder::new(&app).await;
-        let held = async {
+        let holder = LockHolder::new(&app).await;
+        let release = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             holder.sql("UPDATE session SET counter = counter + 2").await;
             holder.commit().await;
         };
-        let (outcome, ()) = join(refresh(&app.app, &presented, &client), held).await;
+        let (outcome, ()) = join(refresh(&app.app, &presented, &client), release).await;
         assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "{outcome:?}");
-        assert!(app.knows(&tokens.access).await, "the session goes on");
+        assert!(app.accepts(&tokens.access).await, "the session must continue");
     }
-    assert_eq!(app.misuses().await.len(), 0);
+    assert_eq!(app.misuse_events().await.len(), 0);
     let outcome = refresh(&app.app, &presented, &client).await;
-    assert!(matches!(outcome, Err(RefreshError::InvalidToken)), "a token that is old when it comes: {outcome:?}");
-    assert_eq!(app.misuses().await.len(), 1);
+    assert!(
+        matches!(outcome, Err(RefreshError::InvalidToken)),
+        "a token that is already old when it arrives: {outcome:?}"
+    );
+    assert_eq!(app.misuse_events().await.len(), 1);
 }
 
-/// How many statements wait for a lock on PostgreSQL.
-async fn waiting(db: &impl ConnectionTrait) -> i64 {
+/// Returns how many statements wait for a lock on PostgreSQL.
+async fn count_lock_waits(db: &impl ConnectionTrait) -> i64 {
     let statement = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND \
                      datname = current_database()";
     let row = db.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, statement)).await;
@@ -221,26 +225,26 @@ async fn waiting(db: &impl ConnectionTrait) -> i64 {
 
 #[apply(trial)]
 #[on(PostgreSQL)]
-async fn session_of_a_login_before_is_ended_in_every_isolation_level() {
+async fn disabling_ends_the_session_of_an_earlier_login_in_every_isolation_level() {
     let app = TestApp::new().await;
-    let john = app.user("john", "my_password").await;
+    let john = app.create_user("john", "my_password").await;
     for level in ["read committed", "repeatable read", "serializable"] {
         let alter = format!("ALTER DATABASE %I SET default_transaction_isolation = ''{level}''");
         app.sql(&format!("DO $$ BEGIN EXECUTE format('{alter}', current_database()); END $$")).await;
-        let other = app.another().await;
-        let holder = Holder::new(&app).await;
+        let other = app.start_instance().await;
+        let holder = LockHolder::new(&app).await;
         let login = tokio::spawn({
             let app = Arc::clone(&other.app);
-            async move { login(&app, attempt("john", "my_password")).await }
+            async move { login(&app, login_attempt("john", "my_password")).await }
         });
-        while waiting(&app.app.db).await < 1 {
+        while count_lock_waits(&app.app.db).await < 1 {
             tokio::task::yield_now().await;
         }
         let disable = tokio::spawn({
             let app = Arc::clone(&other.app);
             async move { disable_user(&app, john.id).await }
         });
-        while waiting(&app.app.db).await < 2 {
+        while count_lock_waits(&app.app.db).await < 2 {
             tokio::task::yield_now().await;
         }
         holder.commit().await;
@@ -253,34 +257,34 @@ async fn session_of_a_login_before_is_ended_in_every_isolation_level() {
 }
 
 #[apply(trial)]
-async fn held_row_hurts_its_account_only() {
+async fn locked_row_affects_only_its_user() {
     let app = TestApp::builder().setting("database.max_connections", "4").start().await;
-    app.user("jane", "my_password").await;
+    app.create_user("jane", "my_password").await;
     let jane = app.sign_in("jane", "my_password").await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
-        // It has no locks of rows: its one writer is waited for, and those who only read do not wait.
-        let holder = Holder::new(&app).await;
-        assert!(app.knows(&jane.access).await);
+        // SQLite has no row locks. Writers wait for the one writer, and readers do not wait.
+        let holder = LockHolder::new(&app).await;
+        assert!(app.accepts(&jane.access).await);
         holder.commit().await;
         return;
     }
-    let holder = Holder::of(&app, "SELECT id FROM \"user\" WHERE username = 'john' FOR UPDATE").await;
+    let holder = LockHolder::holding(&app, "SELECT id FROM \"user\" WHERE username = 'john' FOR UPDATE").await;
     let body = json!({ "username": "john", "password": "my_password" });
     let logins = futures_util::future::join_all((0..4).map(|_| app.post("/login").json(&body).send()));
     let others = async {
         let begun = std::time::Instant::now();
         while begun.elapsed() < Duration::from_secs(4) {
-            let answer = app.get("/me").bearer(&jane.access).send().await;
-            assert_eq!(answer.status, 200, "{answer:?}");
+            let response = app.get("/me").bearer(&jane.access).send().await;
+            assert_eq!(response.status, 200, "{response:?}");
         }
     };
-    let (answers, ()) = join(logins, others).await;
-    for answer in answers {
-        answer.is_problem(503, "unavailable");
+    let (responses, ()) = join(logins, others).await;
+    for response in responses {
+        response.is_problem(503, "unavailable");
     }
     holder.commit().await;
-    app.token("john", "my_password").await;
+    app.access_token("john", "my_password").await;
 }
 
 #[apply(trial)]
@@ -293,7 +297,7 @@ async fn lost_connection_is_503() {
         DatabaseBackend::Sqlite => return,
         _ => "KILL CONNECTION {id}",
     };
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let statement = Statement::from_string(DatabaseBackend::MySql, "SELECT CAST(CONNECTION_ID() AS SIGNED) AS n");
     let kill = if kill.contains("{id}") {
         let row = app.app.db.query_one_raw(statement).await.unwrap().unwrap();
@@ -301,29 +305,29 @@ async fn lost_connection_is_503() {
     } else {
         kill.to_owned()
     };
-    let holder = Holder::new(&app).await;
+    let holder = LockHolder::new(&app).await;
     let before = app.app.hasher.computed();
     let body = json!({ "username": "john", "password": "my_password" });
-    let held = async {
-        hashing(&app, before, 1).await;
+    let release = async {
+        wait_for_hashes(&app, before, 1).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         holder.sql(&kill).await;
     };
-    let (answer, ()) = join(app.post("/login").json(&body).send(), held).await;
-    answer.is_problem(503, "unavailable");
+    let (response, ()) = join(app.post("/login").json(&body).send(), release).await;
+    response.is_problem(503, "unavailable");
     holder.commit().await;
-    app.token("john", "my_password").await;
+    app.access_token("john", "my_password").await;
 }
 
-/// Of clients behind one address, whose limits they share: each transaction takes its locks in one order, so that none
-/// has to be tried again because another one waits for it.
+/// Password changes from clients behind one IP share a rate limit. Every transaction takes its locks in the same order,
+/// so none has to be retried because of another.
 #[apply(trial)]
-async fn password_changes_stand_in_nobodys_way() {
+async fn password_changes_cause_no_write_conflicts() {
     let app = TestApp::builder().setting("passwords.queue_length", "1000").start().await;
     let names = ["john", "jane", "jack", "jill"];
     let mut tokens = Vec::new();
     for name in names {
-        app.user(name, "my_password").await;
+        app.create_user(name, "my_password").await;
         tokens.push(app.sign_in(name, "my_password").await);
     }
     let conflicts = || {
@@ -341,8 +345,8 @@ async fn password_changes_stand_in_nobodys_way() {
             .chain(&names)
             .map(|name| app.post("/login").json(&json!({ "username": name, "password": "my_password" })).send());
         let (changed, signed_in) = join(join_all(setters), join_all(logins)).await;
-        assert!(changed.iter().all(|answer| answer.status == 204), "{changed:?}");
-        assert!(signed_in.iter().all(|answer| [200, 401].contains(&answer.status)), "{signed_in:?}");
+        assert!(changed.iter().all(|response| response.status == 204), "{changed:?}");
+        assert!(signed_in.iter().all(|response| [200, 401].contains(&response.status)), "{signed_in:?}");
     }
     assert_eq!(conflicts() - before, 0);
 }

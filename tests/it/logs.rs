@@ -1,5 +1,5 @@
-//! What a running server logs when it is told to log everything: no secret, and one record for each event, whatever
-//! clients send. The numbers are those of the security checks that a test covers.
+//! The log of a server at its most verbose level: it contains no secrets, and each event is one record, whatever
+//! clients send. The suffix of a test name is the ID of the security check that it covers.
 
 use std::fs::File;
 
@@ -12,12 +12,12 @@ use crate::support::{
     process::{Deployment, Server},
 };
 
-/// A password that stands nowhere else.
+/// A password that occurs nowhere else.
 const PASSWORD: &str = "canary-5f0b2c of a password";
 const NEW_PASSWORD: &str = "canary-93d1aa of another one";
 const WRONG: &str = "canary-77e640 of a wrong one";
-/// Signs that a stored hash or a key was written out, as text or as the bytes that a debugger shows.
-const SIGNS: [&str; 7] = ["canary-", "odd-member", "$argon2id$", "vst_r_", "eyJ", "PRIVATE KEY", "canary%2D"];
+/// Texts that occur in the log only if a request body, a stored hash, a token or a key was logged.
+const FORBIDDEN_TEXTS: [&str; 7] = ["canary-", "odd-member", "$argon2id$", "vst_r_", "eyJ", "PRIVATE KEY", "canary%2D"];
 
 fn server(deployment: &Deployment, format: &str) -> Server {
     let mut command = deployment.command();
@@ -25,8 +25,8 @@ fn server(deployment: &Deployment, format: &str) -> Server {
     Server::start(command)
 }
 
-/// Everything that a client does, well and badly.
-async fn use_it(server: &Server) -> Vec<Tokens> {
+/// Sends valid and invalid requests of every kind.
+async fn send_all_requests(server: &Server) -> Vec<Tokens> {
     let post = |path: &str, body: &Value| server.call("POST", path).json(body);
     let user = json!({ "username": "john", "password": PASSWORD });
     assert_eq!(post("/register", &user).send().await.status, 201);
@@ -44,20 +44,20 @@ async fn use_it(server: &Server) -> Vec<Tokens> {
     let change = json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD });
     assert_eq!(post("/me/password", &change).bearer(&third.access).send().await.status, 204);
     post("/me/password", &change).bearer(&third.access).send().await.is_problem(401, "invalid_credentials");
-    // An old token: reuse, which is logged.
+    // Reuses an old refresh token, which is logged.
     assert_eq!(post("/token/refresh", &json!({ "refresh_token": first.refresh })).send().await.status, 401);
     assert_eq!(post("/token/revoke", &json!({ "refresh_token": third.refresh })).send().await.status, 204);
     vec![first, second, third]
 }
 
-/// The same over HTTP/2, whose library logs more.
-async fn use_http_2(server: &Server) -> Tokens {
+/// Signs in and sends a request over HTTP/2, whose library logs more.
+async fn log_in_over_http_2(server: &Server) -> Tokens {
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let url = format!("http://{}", server.address());
     let body = json!({ "username": "john", "password": NEW_PASSWORD });
-    let answer = client.post(format!("{url}/login")).json(&body).send().await.unwrap();
-    let answer: Value = answer.json().await.unwrap();
-    let tokens = ["access_token", "refresh_token"].map(|name| answer[name].as_str().unwrap().to_owned());
+    let response = client.post(format!("{url}/login")).json(&body).send().await.unwrap();
+    let response: Value = response.json().await.unwrap();
+    let tokens = ["access_token", "refresh_token"].map(|name| response[name].as_str().unwrap().to_owned());
     let cookie = format!("session={}", tokens[1]);
     let me = client.get(format!("{url}/me")).bearer_auth(&tokens[0]).header("cookie", cookie).send().await.unwrap();
     assert_eq!(me.status(), 200);
@@ -65,8 +65,8 @@ async fn use_http_2(server: &Server) -> Tokens {
     Tokens { access, refresh }
 }
 
-/// The parts of a secret that may not occur: itself, and a stretch of it.
-fn traces(secret: &str) -> [&str; 2] {
+/// Returns the texts that must not occur in the log: the secret itself and its last 40 characters.
+fn forbidden_parts(secret: &str) -> [&str; 2] {
     [secret, &secret[secret.len() - 40..]]
 }
 
@@ -75,16 +75,19 @@ async fn no_secret_is_logged_at_any_level_s69_s112() {
     for format in ["text", "json"] {
         let deployment = Deployment::new().await;
         let server = server(&deployment, format);
-        let mut tokens = use_it(&server).await;
-        tokens.push(use_http_2(&server).await);
+        let mut tokens = send_all_requests(&server).await;
+        tokens.push(log_in_over_http_2(&server).await);
         let mut output = server.welcome.clone();
         output += &server.stop();
         output += &deployment.logs();
-        assert!(output.contains("TRACE") && output.contains("refresh_token_reused"), "everything is logged: {output}");
+        assert!(
+            output.contains("TRACE") && output.contains("refresh_token_reused"),
+            "not everything was logged: {output}"
+        );
         let master = deployment.master_key();
         let secrets = tokens.iter().flat_map(|tokens| [&tokens.access, &tokens.refresh]).chain([&master]);
         let bytes = URL_SAFE_NO_PAD.decode(&master).unwrap();
-        for trace in secrets.flat_map(|secret| traces(secret)).chain(SIGNS) {
+        for trace in secrets.flat_map(|secret| forbidden_parts(secret)).chain(FORBIDDEN_TEXTS) {
             let line = output.lines().find(|line| line.contains(trace));
             assert_eq!(line, None, "{trace}");
         }
@@ -92,12 +95,12 @@ async fn no_secret_is_logged_at_any_level_s69_s112() {
         // SQLite has no password.
         if let Some(password) = url::Url::parse(&deployment.url).unwrap().password() {
             let line = output.lines().find(|line| line.contains(password));
-            assert_eq!(line, None, "the password in the database's URL");
+            assert_eq!(line, None, "the password of the database URL");
         }
     }
 }
 
-/// Requests whose parts break lines, colour terminals and end strings, as far as HTTP lets them through.
+/// Returns requests with line breaks, terminal escapes and quotes, as far as HTTP lets them through.
 fn odd_requests(server: &Server) -> Vec<Call> {
     let odd = "x\r\n2030-01-01T00:00:00Z ERROR forged\u{1b}[31m\",\"level\":\"ERROR\",\"x\":\"\u{2028}\u{85}";
     let escaped = percent_encoded(odd);
@@ -115,7 +118,7 @@ fn odd_requests(server: &Server) -> Vec<Call> {
 }
 
 #[apply(trial)]
-async fn records_stay_one_line_each_s115() {
+async fn each_log_record_stays_on_one_line_s115() {
     let begins = regex::Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z +(TRACE|DEBUG|INFO|WARN|ERROR) ").unwrap();
     for format in ["text", "json"] {
         let deployment = Deployment::new().await;
@@ -131,7 +134,7 @@ async fn records_stay_one_line_each_s115() {
                 let record: Value = serde_json::from_str(line).unwrap();
                 assert_ne!(record["level"], "ERROR", "{line}");
             } else {
-                let found = begins.captures(line).unwrap_or_else(|| panic!("no record begins here: {line:?}"));
+                let found = begins.captures(line).unwrap_or_else(|| panic!("no record starts here: {line:?}"));
                 assert_ne!(&found[1], "ERROR", "{line}");
             }
         }
@@ -140,7 +143,7 @@ async fn records_stay_one_line_each_s115() {
 }
 
 #[apply(trial)]
-async fn log_that_cannot_be_written_costs_no_request() {
+async fn unwritable_log_fails_no_request() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
     command.env("VESTIBULE_LOG__FILTER", "trace").stderr(File::options().write(true).open("/dev/full").unwrap());

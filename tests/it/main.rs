@@ -1,8 +1,8 @@
-//! The integration tests: every behaviour from outside, on a real database, with every answer held against the
-//! document. After the last test `support::ledger::close`
-//! proves the contract in both directions: every response that was seen is declared, and every declared one was seen.
+//! Integration tests: they test the service from outside, on a real database, and check every response against the
+//! OpenAPI document. After the last test, `support::coverage::finish` checks the contract in both directions: every
+//! received response is declared, and every declared response was received.
 
-// Futures of a whole service are deep types.
+// The futures of a whole service are deeply nested types.
 #![recursion_limit = "256"]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,21 +12,22 @@ extern crate macro_rules_attribute;
 #[macro_use]
 mod support;
 
+mod access_control;
 mod audit;
-mod busy;
 mod chaos;
 mod checks;
 mod cli;
 mod clocks;
 mod config;
 mod config_output;
-mod conflicts;
+mod conventions;
 mod cors;
 mod deploy;
 mod document;
 mod first_start;
-mod flipped;
+mod forged_tokens;
 mod forwarded;
+mod full_hash_queue;
 mod guides;
 mod harness;
 mod hashing;
@@ -51,37 +52,36 @@ mod rate_limit_rows;
 mod rate_limits;
 mod refresh;
 mod register;
-mod rows;
+mod schema;
 mod sessions;
-mod slow;
+mod slow_clients;
 mod smuggling;
-mod surface;
 mod telemetry;
-mod tidy;
 mod tls;
 mod tokens;
 mod users;
 mod well_known;
+mod write_conflicts;
 
 use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
-    support::app::keep_planted_panics_quiet();
-    let canary = support::canary::Listener::start();
+    support::app::hide_injected_panics();
+    let canary = support::canary::StderrCapture::start();
     let arguments = Arguments::from_args();
     let partial = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let trials = support::trial::all();
     checks::note(&trials, &arguments, partial);
     let conclusion = libtest_mimic::run(&arguments, trials);
     support::database::clean_up();
-    let silent = canary.map_or(ExitCode::SUCCESS, support::canary::Listener::end);
-    if silent != ExitCode::SUCCESS {
-        return silent;
+    let canary_exit_code = canary.map_or(ExitCode::SUCCESS, support::canary::StderrCapture::finish);
+    if canary_exit_code != ExitCode::SUCCESS {
+        return canary_exit_code;
     }
-    if partial || (conclusion.has_failed() && !support::ledger::is_recording()) {
+    if partial || (conclusion.has_failed() && !support::coverage::is_recording()) {
         return conclusion.exit_code();
     }
-    support::ledger::close()
+    support::coverage::finish()
 }

@@ -1,4 +1,4 @@
-//! Bodies that are not what the document says: each is refused, and nothing changes.
+//! Malformed request bodies: each is rejected, and nothing changes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::TestApp;
 const PATHS: [&str; 2] = ["/login", "/register"];
 
 #[apply(trial)]
-async fn unreadable_bodies_are_malformed_t7() {
+async fn bodies_that_cannot_be_parsed_are_malformed_t7() {
     let app = TestApp::new().await;
     let nested = format!("{}{}", "[".repeat(8000), "]".repeat(8000));
     let deep = |inner: &str| format!("{}{inner}{}", r#"{"a":"#.repeat(32), "}".repeat(32)).into_bytes();
@@ -37,15 +37,15 @@ async fn unreadable_bodies_are_malformed_t7() {
     ];
     for path in PATHS {
         for body in &bodies {
-            let answer = app.post(path).text("application/json", body.clone()).send().await;
-            answer.is_problem(400, "malformed_request");
+            let response = app.post(path).text("application/json", body.clone()).send().await;
+            response.is_problem(400, "malformed_request");
         }
     }
     assert_eq!((app.count("user").await, app.count("session").await), (0, 0));
 }
 
 #[apply(trial)]
-async fn members_are_held_to_the_schema_t7() {
+async fn members_are_checked_against_the_schema_t7() {
     let app = TestApp::new().await;
     let long = "x".repeat(321);
     let cases = [
@@ -71,11 +71,11 @@ async fn members_are_held_to_the_schema_t7() {
     ];
     for path in PATHS {
         for (body, expected) in &cases {
-            let answer = app.post(path).json(body).send().await;
-            answer.is_problem(400, "invalid_request");
+            let response = app.post(path).json(body).send().await;
+            response.is_problem(400, "invalid_request");
             for (pointer, code) in expected {
-                let found = answer.errors().contains(&((*pointer).to_owned(), (*code).to_owned()));
-                assert!(found, "{path} {body}: {pointer} {code}: {answer:?}");
+                let found = response.errors().contains(&((*pointer).to_owned(), (*code).to_owned()));
+                assert!(found, "{path} {body}: {pointer} {code}: {response:?}");
             }
         }
     }
@@ -105,7 +105,7 @@ async fn other_media_types_are_415() {
 }
 
 #[apply(trial)]
-async fn json_with_its_charset_is_read() {
+async fn json_with_a_charset_is_accepted() {
     let app = TestApp::new().await;
     for (number, media_type) in [
         "application/json",
@@ -133,9 +133,9 @@ async fn large_bodies_are_413_with_and_without_a_length_t6() {
     assert_eq!(app.post("/register").json(&small).chunked().send().await.status, 201);
 }
 
-/// A client that never stops sending is answered, and then not read any further.
+/// The service responds to a client that never stops sending, and then stops reading.
 #[apply(trial)]
-async fn endless_body_is_cut_off_s75_t6() {
+async fn endless_body_is_not_read_to_its_end_s75_t6() {
     const PIECE: usize = 64 * 1024;
     let app = TestApp::new().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
@@ -147,17 +147,17 @@ async fn endless_body_is_cut_off_s75_t6() {
         sent += PIECE;
         assert!(sent < 64 * 1024 * 1024, "{sent} bytes were read");
     }
-    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    let (mut response, mut buffer) = (Vec::new(), [0; 4096]);
     while let Ok(Ok(length @ 1..)) = timeout(Duration::from_secs(2), stream.read(&mut buffer)).await {
-        answer.extend_from_slice(&buffer[..length]);
+        response.extend_from_slice(&buffer[..length]);
     }
-    // Where the service closed first, the answer may be lost with the connection.
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
+    // The response may be lost if the service closes the connection first.
+    assert!(response.is_empty() || response.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&response));
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
 }
 
 #[apply(trial)]
-async fn what_was_sent_is_never_repeated() {
+async fn input_is_never_echoed() {
     let app = TestApp::new().await;
     let canary = "canary-7c1f";
     for body in [
@@ -167,14 +167,14 @@ async fn what_was_sent_is_never_repeated() {
         format!(r#"{{"username": "{canary} {canary}", "password": "{canary}"}}"#),
     ] {
         for path in PATHS {
-            let answer = app.post(path).text("application/json", body.clone()).send().await;
-            assert!(!answer.text.contains(canary), "{answer:?}");
+            let response = app.post(path).text("application/json", body.clone()).send().await;
+            assert!(!response.text.contains(canary), "{response:?}");
         }
     }
 }
 
 #[apply(trial)]
-async fn a_hundred_thousand_brackets_do_no_harm() {
+async fn deeply_nested_bodies_are_rejected() {
     let usual = TestApp::new().await;
     let roomy = TestApp::builder().setting("server.max_body_size", "1MiB").start().await;
     for bracket in ["[", "{\"a\":"] {
@@ -187,13 +187,13 @@ async fn a_hundred_thousand_brackets_do_no_harm() {
 }
 
 #[apply(trial)]
-async fn answers_stay_small() {
+async fn error_responses_stay_small() {
     let app = TestApp::new().await;
     let members: Vec<_> = (0..1500).map(|number| format!("\"m{number}\":0")).collect();
     let long = format!("{{\"{}\":0}}", "x".repeat(10_000));
     for body in [format!("{{{}}}", members.join(",")), long] {
-        let answer = app.post("/login").text("application/json", body).send().await;
-        answer.is_problem(400, "invalid_request");
-        assert!(answer.text.len() < 4096 && answer.errors().len() <= 16, "{answer:?}");
+        let response = app.post("/login").text("application/json", body).send().await;
+        response.is_problem(400, "invalid_request");
+        assert!(response.text.len() < 4096 && response.errors().len() <= 16, "{response:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What happens before and around every operation, walked from the document.
+//! What happens before and around every operation of the document.
 
 use serde_json::{Value, json};
 use tokio::{
@@ -10,11 +10,11 @@ use crate::support::{
     Fault, TestApp,
     app::Tokens,
     client::Call,
-    contract::{Walked, operations},
+    contract::{OperationInfo, operations},
 };
 
-/// A call of an operation that reaches its handler, as far as its body is concerned.
-fn call(app: &TestApp, operation: &Walked) -> Call {
+/// Builds a request that reaches the operation's handler unless a token is required.
+fn call(app: &TestApp, operation: &OperationInfo) -> Call {
     let call = app.call(&operation.method, &operation.url);
     match &operation.example {
         Some(body) => call.json(body),
@@ -22,8 +22,8 @@ fn call(app: &TestApp, operation: &Walked) -> Call {
     }
 }
 
-/// The same by somebody who is signed in.
-fn call_by(app: &TestApp, operation: &Walked, tokens: &Tokens) -> Call {
+/// Builds the same request with the tokens of a signed-in user.
+fn call_as(app: &TestApp, operation: &OperationInfo, tokens: &Tokens) -> Call {
     let mut operation = operation.clone();
     if let Some(body) = operation.example.as_mut().and_then(Value::as_object_mut)
         && body.contains_key("refresh_token")
@@ -33,14 +33,14 @@ fn call_by(app: &TestApp, operation: &Walked, tokens: &Tokens) -> Call {
     with_token(call(app, &operation), &operation, tokens)
 }
 
-fn with_token(call: Call, operation: &Walked, tokens: &Tokens) -> Call {
-    if operation.wants_token { call.bearer(&tokens.access) } else { call }
+fn with_token(call: Call, operation: &OperationInfo, tokens: &Tokens) -> Call {
+    if operation.requires_token { call.bearer(&tokens.access) } else { call }
 }
 
 #[apply(trial)]
-async fn every_operation_refuses_what_is_too_large() {
+async fn every_operation_rejects_requests_that_are_too_large() {
     let app = TestApp::new().await;
-    for Walked { method, url: path, .. } in operations() {
+    for OperationInfo { method, url: path, .. } in operations() {
         let call = |path: &str| app.call(&method, path);
         let long = format!("{path}?{}", "x".repeat(8 * 1024));
         call(&path)
@@ -57,13 +57,13 @@ async fn every_operation_refuses_what_is_too_large() {
 }
 
 #[apply(trial)]
-async fn every_operation_refuses_two_hosts_s79() {
+async fn every_operation_rejects_two_host_headers_s79() {
     let app = TestApp::new().await;
-    for Walked { method, url, .. } in operations() {
+    for OperationInfo { method, url, .. } in operations() {
         let call = app.call(&method, &url).header("host", "vestibule").header("host", "other");
-        let answer = call.record().send().await;
-        answer.is_problem(400, "bad_framing");
-        assert_eq!(answer.header("connection"), "close");
+        let response = call.record().send().await;
+        response.is_problem(400, "bad_framing");
+        assert_eq!(response.header("connection"), "close");
     }
 }
 
@@ -76,30 +76,30 @@ async fn every_operation_survives_a_panic() {
 }
 
 #[apply(trial)]
-async fn every_operation_ends_in_time() {
+async fn every_operation_times_out() {
     let app = TestApp::builder().fault(Fault::Stall).start().await;
     for operation in operations() {
-        let answer = call(&app, &operation).record().send().await;
-        answer.is_problem(503, "timed_out");
-        assert_eq!(answer.header("retry-after"), "1");
+        let response = call(&app, &operation).record().send().await;
+        response.is_problem(503, "timed_out");
+        assert_eq!(response.header("retry-after"), "1");
     }
 }
 
 #[apply(trial)]
-async fn every_token_is_asked_for_by_name() {
+async fn missing_and_invalid_tokens_have_different_problem_codes() {
     let app = TestApp::new().await;
-    for operation in operations().iter().filter(|operation| operation.wants_token) {
-        let answer = call(&app, operation).record().send().await;
-        assert_eq!((answer.status, answer.code()), (401, "missing_token"), "{}", operation.id);
-        let answer = call(&app, operation).bearer("nonsense").record().send().await;
-        assert_eq!((answer.status, answer.code()), (401, "invalid_token"), "{}", operation.id);
+    for operation in operations().iter().filter(|operation| operation.requires_token) {
+        let response = call(&app, operation).record().send().await;
+        assert_eq!((response.status, response.code()), (401, "missing_token"), "{}", operation.id);
+        let response = call(&app, operation).bearer("nonsense").record().send().await;
+        assert_eq!((response.status, response.code()), (401, "invalid_token"), "{}", operation.id);
     }
 }
 
 #[apply(trial)]
-async fn every_operation_with_a_body_reads_it_strictly() {
+async fn every_operation_validates_its_body_strictly() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     for operation in operations() {
         let Some(example) = &operation.example else { continue };
@@ -113,44 +113,44 @@ async fn every_operation_with_a_body_reads_it_strictly() {
             for odd in [Value::Null, 5.into(), json!([]), json!({})] {
                 let mut body = example.clone();
                 body[name] = odd;
-                let answer = call().json(&body).send().await;
-                answer.is_problem(400, "invalid_request");
+                let response = call().json(&body).send().await;
+                response.is_problem(400, "invalid_request");
                 let pointer = format!("/{name}");
-                assert!(answer.errors().contains(&(pointer, "wrong_type".to_owned())), "{}: {body}", operation.id);
+                assert!(response.errors().contains(&(pointer, "wrong_type".to_owned())), "{}: {body}", operation.id);
             }
         }
     }
-    assert!(app.knows(&tokens.access).await, "nothing has changed");
+    assert!(app.accepts(&tokens.access).await, "nothing must change");
 }
 
 #[apply(trial)]
 async fn every_operation_without_its_database_is_503() {
-    let in_memory = |operation: &&Walked| operation.id == "getJwks";
-    let unavailable = |operation: &&Walked| operation.codes.contains("unavailable");
+    let in_memory = |operation: &&OperationInfo| operation.id == "getJwks";
+    let unavailable = |operation: &&OperationInfo| operation.codes.contains("unavailable");
     for operation in operations().iter().filter(unavailable).filter(|operation| !in_memory(operation)) {
         let app = TestApp::new().await;
-        app.user("jane", "my_password").await;
+        app.create_user("jane", "my_password").await;
         let tokens = app.sign_in("jane", "my_password").await;
         app.app.db.close().await.unwrap();
-        call_by(&app, operation, &tokens).send().await.is_problem(503, "unavailable");
+        call_as(&app, operation, &tokens).send().await.is_problem(503, "unavailable");
     }
 }
 
 #[apply(trial)]
-async fn full_queue_is_an_example() {
+async fn full_queue_is_recorded_as_an_example() {
     for operation in operations().iter().filter(|operation| operation.codes.contains("busy")) {
         let app = TestApp::builder().slow_hashing().start().await;
-        app.user("jane", "my_password").await;
+        app.create_user("jane", "my_password").await;
         let tokens = app.sign_in("jane", "my_password").await;
         app.fill_queue().await;
-        let answer = call_by(&app, operation, &tokens).record().send().await;
-        answer.is_problem(503, "busy");
-        assert_eq!(answer.header("retry-after"), "30", "{}", operation.id);
+        let response = call_as(&app, operation, &tokens).record().send().await;
+        response.is_problem(503, "busy");
+        assert_eq!(response.header("retry-after"), "30", "{}", operation.id);
     }
 }
 
 #[apply(trial)]
-async fn every_limit_is_an_example() {
+async fn every_rate_limit_is_recorded_as_an_example() {
     for operation in operations().iter().filter(|operation| operation.codes.contains("too_many_requests")) {
         let app = TestApp::builder()
             .setting("limits.login_burst", 4)
@@ -158,7 +158,7 @@ async fn every_limit_is_an_example() {
             .setting("limits.rejected_refreshes_per_minute", 4)
             .start()
             .await;
-        app.user("jane", "my_password").await;
+        app.create_user("jane", "my_password").await;
         let tokens = app.sign_in("jane", "my_password").await;
         let call = || with_token(call(&app, operation), operation, &tokens);
         let mut number = 0;
@@ -166,9 +166,9 @@ async fn every_limit_is_an_example() {
             number += 1;
             assert!(number < 10, "{}", operation.id);
         }
-        let answer = call().record().send().await;
-        answer.is_problem(429, "too_many_requests");
-        assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+        let response = call().record().send().await;
+        response.is_problem(429, "too_many_requests");
+        assert!(response.header("retry-after").parse::<u32>().unwrap() > 0);
     }
 }
 
@@ -212,13 +212,13 @@ async fn other_methods_are_405_with_allow() {
         ("/docs", "POST", "GET, HEAD"),
         ("/openapi.json", "PATCH", "GET, HEAD"),
     ] {
-        let answer = app.call(method, path).header("x-http-method-override", "POST").send().await;
-        assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
+        let response = app.call(method, path).header("x-http-method-override", "POST").send().await;
+        assert_eq!((response.status, response.header("allow")), (405, allow), "{method} {path}");
     }
 }
 
 #[apply(trial)]
-async fn head_answers_wherever_get_does() {
+async fn head_is_accepted_wherever_get_is() {
     let app = TestApp::new().await;
     for path in ["/.well-known/jwks.json", "/docs", "/openapi.json"] {
         assert_eq!(app.call("HEAD", path).send().await.status, 200, "{path}");
@@ -227,52 +227,52 @@ async fn head_answers_wherever_get_does() {
 }
 
 #[apply(trial)]
-async fn every_answer_is_hardened() {
+async fn every_response_has_security_headers() {
     let app = TestApp::new().await;
     for path in ["/me", "/nothing", "/docs", "/openapi.json", "/.well-known/jwks.json", "/login"] {
-        let answer = app.get(path).send().await;
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
-        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
-        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
-        assert!(answer.header("server").is_empty(), "{path}");
+        let response = app.get(path).send().await;
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(response.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(response.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        assert!(response.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert!(response.header("server").is_empty(), "{path}");
     }
 }
 
 #[apply(trial)]
-async fn https_is_asked_for_where_it_is_spoken_s83() {
+async fn hsts_header_is_sent_only_if_the_public_url_is_https_s83() {
     for (url, expected) in [("https://login.example", "max-age=31536000"), ("http://login.example", "")] {
         let app = TestApp::builder().setting("server.public_url", url).start().await;
         for path in ["/.well-known/jwks.json", "/me", "/nothing", "/login", "/docs"] {
-            let answer = app.get(path).send().await;
-            assert_eq!(answer.header("strict-transport-security"), expected, "{path}");
-            assert!(answer.status == 200 || answer.status >= 400, "{path} redirects");
+            let response = app.get(path).send().await;
+            assert_eq!(response.header("strict-transport-security"), expected, "{path}");
+            assert!(response.status == 200 || response.status >= 400, "{path} redirects");
         }
     }
 }
 
 #[apply(trial)]
-async fn http_2_is_served_in_the_clear() {
+async fn http_2_is_served_without_tls() {
     let app = TestApp::new().await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
-    let answer = client.get(format!("http://{}/.well-known/jwks.json", app.address)).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+    let response = client.get(format!("http://{}/.well-known/jwks.json", app.address)).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, reqwest::Version::HTTP_2));
 }
 
 #[apply(trial)]
-async fn connections_beyond_the_cap_wait() {
+async fn connections_beyond_the_limit_wait() {
     let app = TestApp::builder().setting("server.max_connections", "1").start().await;
     let first = TcpStream::connect(app.address).await.unwrap();
     let waiting = app.get("/.well-known/jwks.json").send();
     tokio::pin!(waiting);
     let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut waiting).await;
-    assert!(early.is_err(), "served beyond the cap");
+    assert!(early.is_err(), "served beyond the connection limit");
     drop(first);
     assert_eq!(waiting.await.status, 200);
 }
 
 #[apply(trial)]
-async fn stop_lets_requests_finish() {
+async fn shutdown_lets_requests_finish() {
     let app = TestApp::new().await;
     let body = r#"{"username": "john", "password": "my_password"}"#;
     let head = format!(
@@ -290,7 +290,7 @@ async fn stop_lets_requests_finish() {
         tokio::task::yield_now().await;
     }
     stream.write_all(body.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 201 "), "{response}");
 }

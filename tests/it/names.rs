@@ -1,17 +1,17 @@
-//! User names: the pattern of the document, and the canonical form of RFC 8265.
+//! User names: the pattern in the document, and the canonical form of RFC 8265.
 
 use crate::support;
 use regex::Regex;
 use vestibule::domain::name::{self, Name, PATTERN};
 
 #[apply(trial)]
-async fn every_registrable_letter_has_one_canonical_form_of_its_length() {
+async fn every_allowed_letter_has_a_canonical_form_of_the_same_length() {
     let pattern = Regex::new(PATTERN).unwrap();
     let mut letters = 0;
     for letter in (0..=0xffff).filter_map(char::from_u32) {
         for text in [letter.to_string(), format!("a{letter}"), format!("{letter}1{letter}")] {
             if pattern.is_match(&text) {
-                let form = name::canonicalize(&text).unwrap_or_else(|| panic!("{letter:?} is refused"));
+                let form = name::canonicalize(&text).unwrap_or_else(|| panic!("{letter:?} is rejected"));
                 assert_eq!(form.chars().count(), text.chars().count(), "{letter:?}");
                 assert_eq!(name::canonicalize(&form).as_ref(), Some(&form), "{letter:?}");
                 assert_eq!(Name::parse(&text).unwrap().canonical(), form);
@@ -29,7 +29,8 @@ async fn canonical_form_is_idempotent_for_long_names() {
     let pattern = Regex::new(PATTERN).unwrap();
     let single = |letter: &char| pattern.is_match(&letter.to_string());
     let letters: Vec<char> = (0..=0xffff).filter_map(char::from_u32).filter(single).collect();
-    // A full period of a linear congruence: every letter occurs beside letters of other scripts.
+    // This is a full period of a linear congruential generator, so every letter occurs next to letters of other
+    // scripts.
     let mut position = 1;
     for number in 0..support::rounds(20_000, 400_000) {
         let mut text = String::new();
@@ -43,7 +44,7 @@ async fn canonical_form_is_idempotent_for_long_names() {
         if text.chars().count() > 80 || !pattern.is_match(&text) {
             continue;
         }
-        let form = name::canonicalize(&text).unwrap_or_else(|| panic!("{text:?} is refused"));
+        let form = name::canonicalize(&text).unwrap_or_else(|| panic!("{text:?} is rejected"));
         assert_eq!(form.chars().count(), text.chars().count(), "{text:?}");
         assert_eq!(name::canonicalize(&form), Some(form), "{text:?}");
     }
@@ -67,7 +68,7 @@ async fn different_names_stay_different() {
 }
 
 #[apply(trial)]
-async fn what_the_profile_refuses_has_no_form() {
+async fn names_outside_the_profile_have_no_canonical_form() {
     for text in ["", "two words", "a\u{0}", "ᴮᴼᴮ", "a\u{200b}b", "½", "\u{202e}abc", "a\u{5d0}", &"x".repeat(81), "🦀"]
     {
         assert_eq!(name::canonicalize(text), None, "{text:?}");
@@ -75,7 +76,7 @@ async fn what_the_profile_refuses_has_no_form() {
 }
 
 #[apply(trial)]
-async fn canonical_form_of_any_letter_is_its_own() {
+async fn canonical_form_is_idempotent_for_every_letter() {
     for letter in (0..=0x0001_ffff).filter_map(char::from_u32) {
         for text in [letter.to_string(), format!("a{letter}")] {
             if let Some(form) = name::canonicalize(&text) {
@@ -83,5 +84,5 @@ async fn canonical_form_of_any_letter_is_its_own() {
             }
         }
     }
-    assert_eq!(name::canonicalize("\u{13b4}"), None, "its lower-case letter is refused");
+    assert_eq!(name::canonicalize("\u{13b4}"), None, "its lowercase letter is not allowed");
 }

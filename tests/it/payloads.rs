@@ -1,6 +1,6 @@
-//! Texts that mean something to a database, a template, a terminal or a file system, in every string that the document
-//! lets clients send: none is executed, none is repeated, none makes the service fail. The numbers are those of the
-//! security checks that a test covers.
+//! Injection payloads for databases, templates, terminals and file systems, in every string of every request. None is
+//! executed, echoed, or makes the service fail. The suffix of a test name is the ID of the security check that it
+//! covers.
 
 use std::time::{Duration, Instant};
 
@@ -9,22 +9,22 @@ use serde_json::Value;
 use crate::support::{
     TestApp,
     app::Tokens,
-    client::{Answer, Call, percent_encoded},
-    contract::{NOTHING, Walked, operations, with_parameters},
+    client::{Call, TestResponse, percent_encoded},
+    contract::{OperationInfo, UNKNOWN_ID, operations, with_parameters},
     document,
 };
 
 const PASSWORD: &str = "my_password";
-/// What the templates among the payloads would come to; a product that no identifier holds by chance.
+/// The product that the template payloads would evaluate to. No identifier contains it by chance.
 const PRODUCT: &str = "1000393365";
 
-/// A text for one place of a request.
+/// A payload for one place of a request.
 struct Payload {
-    /// As it stands in a body, quotes included.
+    /// Its form in a JSON body, including quotes.
     json: String,
-    /// As it stands in a path.
+    /// Its form in a path.
     path: String,
-    /// What no answer may hold.
+    /// Texts that must not be in the response.
     traces: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ impl Payload {
         Self { json, path, traces: vec![text.to_owned(), escaped] }
     }
 
-    /// One that only one of the two notations can say.
+    /// A payload that only JSON or only the path can express.
     fn raw(json: &str, path: &str) -> Self {
         Self { json: json.to_owned(), path: path.to_owned(), traces: Vec::new() }
     }
@@ -88,15 +88,15 @@ fn payloads() -> Vec<Payload> {
     texts.map(Payload::text).into_iter().chain([long]).chain(raw).collect()
 }
 
-/// A place for a payload: a string of the body, by its pointer, or the path's parameters.
+/// The place for a payload: a string of the body, by JSON pointer, or the path's parameters.
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Body(&'a str),
     Path,
 }
 
-/// Every place that the document has.
-fn places(operations: &[Walked]) -> Vec<(&Walked, Place<'_>)> {
+/// Returns every place in the document.
+fn places(operations: &[OperationInfo]) -> Vec<(&OperationInfo, Place<'_>)> {
     let mut places = Vec::new();
     for operation in operations {
         places.extend(operation.strings.iter().map(|pointer| (operation, Place::Body(pointer))));
@@ -107,23 +107,23 @@ fn places(operations: &[Walked]) -> Vec<(&Walked, Place<'_>)> {
     places
 }
 
-/// Somebody who is signed in, for one request.
-async fn fresh_user(app: &TestApp) -> (String, Tokens) {
+/// Creates a user for one request and signs them in.
+async fn new_user(app: &TestApp) -> (String, Tokens) {
     let name = format!("user{}", app.count("user").await);
-    app.user(&name, PASSWORD).await;
+    app.create_user(&name, PASSWORD).await;
     let tokens = app.sign_in(&name, PASSWORD).await;
     (name, tokens)
 }
 
-/// The example of an operation by a fresh user, with the payload in one place.
-async fn call(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Payload) -> Call {
-    let (name, tokens) = fresh_user(app).await;
+/// Builds the example request of an operation as a new user, with the payload in one place.
+async fn call(app: &TestApp, operation: &OperationInfo, place: Place<'_>, payload: &Payload) -> Call {
+    let (name, tokens) = new_user(app).await;
     let url = match place {
         Place::Path => with_parameters(&operation.path, &payload.path),
-        Place::Body(_) => with_parameters(&operation.path, NOTHING),
+        Place::Body(_) => with_parameters(&operation.path, UNKNOWN_ID),
     };
     let mut call = app.call(&operation.method, &url);
-    if operation.wants_token {
+    if operation.requires_token {
         call = call.bearer(&tokens.access);
     }
     let Some(mut body) = operation.example.clone() else { return call };
@@ -134,13 +134,13 @@ async fn call(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Pay
         }
     }
     if let Place::Body(pointer) = place {
-        put(&mut body, pointer, NOTHING.into());
+        set_at(&mut body, pointer, UNKNOWN_ID.into());
     }
-    call.text("application/json", body.to_string().replace(&format!("\"{NOTHING}\""), &payload.json))
+    call.text("application/json", body.to_string().replace(&format!("\"{UNKNOWN_ID}\""), &payload.json))
 }
 
-/// Puts a value where a pointer leads, whether the example has that member or not.
-fn put(body: &mut Value, pointer: &str, value: Value) {
+/// Sets the value at a JSON pointer, whether or not the example has that member.
+fn set_at(body: &mut Value, pointer: &str, value: Value) {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match body.pointer_mut(parent).unwrap() {
         Value::Array(items) => *items = vec![value],
@@ -148,14 +148,14 @@ fn put(body: &mut Value, pointer: &str, value: Value) {
     }
 }
 
-/// What is wrong with an answer: whatever was sent, it is no failure and says nothing of it.
-fn fault(answer: &Answer, payload: &Payload) -> Option<&'static str> {
+/// Returns the fault of a response: it must not be a server error or reflect the payload.
+fn fault(response: &TestResponse, payload: &Payload) -> Option<&'static str> {
     let head =
-        answer.headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
-    let said = head.chain([answer.text.clone()]).collect::<String>();
+        response.headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    let said = head.chain([response.text.clone()]).collect::<String>();
     [
-        (answer.status >= 500, "the service failed"),
-        (payload.traces.iter().any(|trace| said.contains(trace.as_str())), "the payload is repeated"),
+        (response.status >= 500, "the service failed"),
+        (payload.traces.iter().any(|trace| said.contains(trace.as_str())), "the payload is echoed"),
         (said.contains(PRODUCT), "the template was executed"),
         (said.contains("root:x:"), "the file was read"),
     ]
@@ -164,21 +164,21 @@ fn fault(answer: &Answer, payload: &Payload) -> Option<&'static str> {
 }
 
 #[apply(trial)]
-async fn payloads_do_no_harm_s77_s87_s111() {
+async fn payloads_are_neither_executed_nor_echoed_s77_s87_s111() {
     let app = TestApp::new().await;
-    let (witness, tokens) = fresh_user(&app).await;
+    let (witness, tokens) = new_user(&app).await;
     for (operation, place) in places(&operations()) {
         for payload in payloads() {
-            let answer = call(&app, operation, place, &payload).await.send().await;
-            let fault = fault(&answer, &payload);
-            assert_eq!(fault, None, "{} with {}: {answer:?}", operation.id, payload.json);
+            let response = call(&app, operation, place, &payload).await.send().await;
+            let fault = fault(&response, &payload);
+            assert_eq!(fault, None, "{} with {}: {response:?}", operation.id, payload.json);
         }
     }
-    assert!(app.knows(&tokens.access).await, "the tables and their rows are as before");
-    app.token(&witness, PASSWORD).await;
+    assert!(app.accepts(&tokens.access).await, "tables and rows must be unchanged");
+    app.access_token(&witness, PASSWORD).await;
 }
 
-async fn how_long(app: &TestApp, operation: &Walked, place: Place<'_>, payload: &Payload) -> Duration {
+async fn response_time(app: &TestApp, operation: &OperationInfo, place: Place<'_>, payload: &Payload) -> Duration {
     let call = call(app, operation, place, payload).await;
     let begun = Instant::now();
     call.send().await;
@@ -186,7 +186,7 @@ async fn how_long(app: &TestApp, operation: &Walked, place: Place<'_>, payload: 
 }
 
 #[apply(trial)]
-async fn databases_are_not_put_to_sleep_s111() {
+async fn payloads_do_not_make_the_database_sleep_s111() {
     const ROUNDS: usize = 3;
     let app = TestApp::new().await;
     for (operation, place) in places(&operations()) {
@@ -200,8 +200,8 @@ async fn databases_are_not_put_to_sleep_s111() {
             let sleep = Payload::text(sleep);
             let (mut slow, mut usual) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
-                slow.push(how_long(&app, operation, place, &sleep).await);
-                usual.push(how_long(&app, operation, place, &harmless).await);
+                slow.push(response_time(&app, operation, place, &sleep).await);
+                usual.push(response_time(&app, operation, place, &harmless).await);
             }
             slow.sort_unstable();
             usual.sort_unstable();
@@ -212,7 +212,7 @@ async fn databases_are_not_put_to_sleep_s111() {
 }
 
 #[apply(trial)]
-async fn every_string_of_the_document_is_tried() {
+async fn every_string_in_the_document_is_tested() {
     let known = operations();
     let places = places(&known);
     let strings = document().value["components"]["schemas"].as_object().unwrap().iter();
@@ -228,10 +228,10 @@ async fn every_string_of_the_document_is_tried() {
 }
 
 #[apply(trial)]
-async fn planted_faults_are_found() {
+async fn injected_faults_are_detected() {
     let app = TestApp::new().await;
     let payload = Payload::text("a\r\nb");
-    let planted = |status: u16, text: &str| Answer {
+    let injected = |status: u16, text: &str| TestResponse {
         status,
         headers: reqwest::header::HeaderMap::new(),
         text: text.to_owned(),
@@ -239,12 +239,12 @@ async fn planted_faults_are_found() {
     };
     let real = app.post("/login").json(&serde_json::json!({})).send().await;
     assert_eq!(fault(&real, &payload), None);
-    assert_eq!(fault(&planted(500, ""), &payload), Some("the service failed"));
-    assert_eq!(fault(&planted(400, "no a\r\nb"), &payload), Some("the payload is repeated"));
-    assert_eq!(fault(&planted(400, r#"{"detail":"no a\r\nb"}"#), &payload), Some("the payload is repeated"));
-    assert_eq!(fault(&planted(400, &format!("no {PRODUCT}")), &payload), Some("the template was executed"));
-    assert_eq!(fault(&planted(200, "root:x:0:0"), &payload), Some("the file was read"));
-    let mut header = planted(200, "");
+    assert_eq!(fault(&injected(500, ""), &payload), Some("the service failed"));
+    assert_eq!(fault(&injected(400, "no a\r\nb"), &payload), Some("the payload is echoed"));
+    assert_eq!(fault(&injected(400, r#"{"detail":"no a\r\nb"}"#), &payload), Some("the payload is echoed"));
+    assert_eq!(fault(&injected(400, &format!("no {PRODUCT}")), &payload), Some("the template was executed"));
+    assert_eq!(fault(&injected(200, "root:x:0:0"), &payload), Some("the file was read"));
+    let mut header = injected(200, "");
     header.headers.insert("x-said", "%00".parse().unwrap());
-    assert_eq!(fault(&header, &Payload::text("%00")), Some("the payload is repeated"));
+    assert_eq!(fault(&header, &Payload::text("%00")), Some("the payload is echoed"));
 }

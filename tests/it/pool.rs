@@ -1,4 +1,4 @@
-//! The bounds on what is done with the database.
+//! The limits on database connections and statements.
 
 use std::time::{Duration, Instant};
 
@@ -13,62 +13,66 @@ use crate::support::{
     process::{Deployment, Server},
 };
 
-/// The only connection's identifier, as the database knows it.
-async fn connection(app: &TestApp, statement: &str) -> i64 {
+/// Returns the database's ID of the only connection.
+async fn connection_id(app: &TestApp, statement: &str) -> i64 {
     let statement = Statement::from_string(app.app.db.get_database_backend(), statement);
     app.app.db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "id").unwrap()
 }
 
 #[apply(trial)]
 #[on(Servers)]
-async fn overdue_work_is_left_and_its_connection_closed() {
+async fn overdue_statement_is_abandoned_and_its_connection_closed() {
     let app = TestApp::builder().setting("database.max_connections", "1").start().await;
     let (id, sleep) = match app.app.db.get_database_backend() {
         DatabaseBackend::Postgres => ("SELECT CAST(pg_backend_pid() AS BIGINT) AS id", "SELECT pg_sleep(2.7)"),
         _ => ("SELECT CAST(CONNECTION_ID() AS SIGNED) AS id", "SELECT SLEEP(2.7)"),
     };
-    let before = connection(&app, id).await;
-    assert_eq!(connection(&app, id).await, before, "a connection is kept");
+    let before = connection_id(&app, id).await;
+    assert_eq!(connection_id(&app, id).await, before, "the connection is reused");
     let begun = Instant::now();
     let error = app.app.db.execute_unprepared(sleep).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert!(error.to_string().contains("did not respond within 2500 ms"), "{error}");
-    assert_ne!(connection(&app, id).await, before, "not even one that answers a moment later");
+    assert_ne!(
+        connection_id(&app, id).await,
+        before,
+        "the connection must not be reused, although the database responds a moment later"
+    );
 }
 
 #[apply(trial)]
 #[on(SQLite)]
-async fn full_database_is_not_held_by_what_failed() {
+async fn failed_writes_release_the_lock_of_a_full_database() {
     let deployment = Deployment::new().await;
-    let running = Server::start(deployment.command_by(&["sh", "-c", "trap '' XFSZ; exec \"$0\""]));
+    let running = Server::start(deployment.command_under(&["sh", "-c", "trap '' XFSZ; exec \"$0\""]));
     let register = async |name: &str| {
         let body = json!({ "username": name, "password": "my_password" });
         running.call("POST", "/register").json(&body).send().await
     };
     assert_eq!(register("john").await.status, 201);
     let limited = |size| Rlimit { current: size, maximum: None };
-    prlimit(Some(running.id()), Resource::Fsize, limited(Some(200_000))).unwrap();
-    let (mut refused, mut number) = (0, 0);
-    while refused < 8 {
-        assert!(number < 1000, "no file could grow");
+    prlimit(Some(running.pid()), Resource::Fsize, limited(Some(200_000))).unwrap();
+    let (mut failures, mut number) = (0, 0);
+    while failures < 8 {
+        assert!(number < 1000, "the file size limit has no effect");
         let begun = Instant::now();
-        let answer = register(&format!("john{number}")).await;
-        refused += usize::from(answer.status == 503);
+        let response = register(&format!("john{number}")).await;
+        failures += usize::from(response.status == 503);
         number += 1;
-        assert!(begun.elapsed() < Duration::from_secs(4), "nobody holds it");
+        assert!(begun.elapsed() < Duration::from_secs(4), "no one must hold the write lock");
     }
-    let other = deployment.rows().await;
+    let other = deployment.connect().await;
     other.execute_unprepared("BEGIN IMMEDIATE; COMMIT").await.unwrap();
-    prlimit(Some(running.id()), Resource::Fsize, limited(None)).unwrap();
+    prlimit(Some(running.pid()), Resource::Fsize, limited(None)).unwrap();
     assert_eq!(register("jane").await.status, 201);
 }
 
 #[apply(trial)]
 #[on(SQLite)]
-async fn waiting_writers_hold_no_reader_up() {
+async fn waiting_writers_do_not_block_readers() {
     let app =
         TestApp::builder().setting("database.max_connections", 2).setting("passwords.queue_length", 100).start().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     let other = store::connect(app.config.database.url.secret(), 1).await.unwrap();
     other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
@@ -76,11 +80,11 @@ async fn waiting_writers_hold_no_reader_up() {
     let writers = join_all((0..8).map(|_| app.post("/login").json(&body).send()));
     let reader = async {
         for _ in 0..20 {
-            assert!(app.knows(&tokens.access).await);
+            assert!(app.accepts(&tokens.access).await);
             tokio::task::yield_now().await;
         }
         other.execute_unprepared("COMMIT").await.unwrap();
     };
-    let (answers, ()) = join(writers, reader).await;
-    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let (responses, ()) = join(writers, reader).await;
+    assert!(responses.iter().all(|response| response.status == 200), "{responses:?}");
 }

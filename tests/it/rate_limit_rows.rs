@@ -1,4 +1,4 @@
-//! The rows of rate limits: what is in them, how many there are, and what other writers and other clocks do to them.
+//! Rows of rate limits: their content and number, and the effects of concurrent writers and wrong clocks.
 
 use std::{fs, time::Duration};
 
@@ -12,34 +12,37 @@ use vestibule::{
 };
 
 use crate::{
-    rate_limits::{address, free_failures, limited, sign_in},
+    rate_limits::{app_with_default_limits, client_ip, fail_until_limited, try_login},
     support::{app::client_at, rounds},
 };
 
-/// The memory of this process, as the system tells it.
-fn resident() -> String {
+/// Returns the resident memory of this process.
+fn resident_memory() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.map_or("untold", str::trim).to_owned()
+    line.map_or("unknown", str::trim).to_owned()
 }
 
 #[apply(trial)]
-async fn storage_is_bounded_s31() {
-    let app = limited().await;
+async fn number_of_rate_limit_rows_is_bounded_s31() {
+    let app = app_with_default_limits().await;
     let number = rounds(2_000, 500_000);
     let mut early = String::new();
     for batch in 0..number / 100 {
         if batch == number / 1_000 {
-            early = resident();
+            early = resident_memory();
         }
         let tries = (0..100).map(|place| {
             let (app, number) = (&app, 100 * batch + place);
-            async move { sign_in(app, &format!("name{number}"), "wrong", address(number)).await }
+            async move { try_login(app, &format!("name{number}"), "wrong", client_ip(number)).await }
         });
         assert!(join_all(tries).await.iter().all(Result::is_ok));
     }
     let rows = 2 * number as u64;
-    println!("rate limits: {number} names and as many addresses, memory {early} early on, {} at the end", resident());
+    println!(
+        "rate limits: {number} names and as many clients, memory {early} after the first tenth, {} at the end",
+        resident_memory()
+    );
     assert_eq!(app.count("rate_limit").await.unsigned_abs(), rows);
     app.advance(24 * 60 * 60);
     assert_eq!(run_cleanup(&app.app).await.unwrap().rate_limits, rows);
@@ -47,33 +50,33 @@ async fn storage_is_bounded_s31() {
 }
 
 #[apply(trial)]
-async fn no_name_or_address_is_stored() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    let client = client_at(address(77));
-    assert_eq!(sign_in(&app, "john", "my_password", client.ip).await, Ok(true));
-    assert_eq!(sign_in(&app, "john", "wrong", address(78)).await, Ok(false));
-    let refused = refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
-    assert!(matches!(refused, Err(RefreshError::InvalidToken)));
+async fn names_and_addresses_are_stored_only_as_hashes() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
+    let client = client_at(client_ip(77));
+    assert_eq!(try_login(&app, "john", "my_password", client.ip).await, Ok(true));
+    assert_eq!(try_login(&app, "john", "wrong", client_ip(78)).await, Ok(false));
+    let rejected = refresh(&app.app, &"nonsense".to_owned().into(), &client).await;
+    assert!(matches!(rejected, Err(RefreshError::InvalidToken)));
     let rows = rate_limit::Entity::find().all(&app.app.db).await.unwrap();
-    let devices = known_network::Entity::find().all(&app.app.db).await.unwrap();
-    assert!(rows.len() > 2 && devices.len() == 1);
+    let networks = known_network::Entity::find().all(&app.app.db).await.unwrap();
+    assert!(rows.len() > 2 && networks.len() == 1);
     let hash = regex::Regex::new("^[A-Za-z0-9_-]{43}$").unwrap();
     for row in rows {
         assert!(hash.is_match(&row.subject) && row.last_name.is_none_or(|name| hash.is_match(&name)));
     }
-    assert!(hash.is_match(&devices[0].network));
+    assert!(hash.is_match(&networks[0].network));
 }
 
-/// Somebody else signs in, or clears expired rows away, while a try waits for the row of its rate limit.
+/// Another login or the cleanup deletes the row while a login attempt waits for it.
 #[apply(trial)]
 #[on(Servers)]
 async fn deleted_rate_limit_is_created_again() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
+    assert_eq!(try_login(&app, "john", "wrong", client_ip(1)).await, Ok(false));
     let other = store::connect(app.config.database.url.secret(), 1).await.unwrap();
-    let held = async {
+    let delete = async {
         other.execute_unprepared("BEGIN").await.unwrap();
         other.execute_unprepared("SELECT subject FROM rate_limit FOR UPDATE").await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -82,34 +85,34 @@ async fn deleted_rate_limit_is_created_again() {
     };
     let meanwhile = async {
         tokio::time::sleep(Duration::from_millis(150)).await;
-        sign_in(&app, "john", "wrong", address(1)).await
+        try_login(&app, "john", "wrong", client_ip(1)).await
     };
-    assert_eq!(join(held, meanwhile).await.1, Ok(false));
+    assert_eq!(join(delete, meanwhile).await.1, Ok(false));
     assert_eq!(app.count("rate_limit").await, 2);
 }
 
 #[apply(trial)]
-async fn clocks_that_differ_a_little_make_no_wait() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+async fn small_clock_differences_cause_no_wait() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     for _ in 0..4 {
-        assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+        assert_eq!(try_login(&app, "john", "wrong", client_ip(1)).await, Ok(false));
         app.sql("UPDATE rate_limit SET until = until + 4000000 WHERE failures > 0").await;
     }
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Ok(true));
 }
 
 #[apply(trial)]
-async fn clock_that_was_ahead_holds_nobody_up() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+async fn rows_from_a_clock_that_was_ahead_block_no_one() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     for _ in 0..30 {
-        assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+        assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Ok(true));
     }
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(2));
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Err(2));
     app.sql("UPDATE rate_limit SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
-    free_failures(&app, "john", 10).await;
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Ok(true));
+    fail_until_limited(&app, "john", 10).await;
     app.sql("UPDATE rate_limit SET until = until + 3600000000, expires_at = expires_at + 3600000000").await;
-    assert_eq!(sign_in(&app, "john", "my_password", address(100)).await, Ok(true));
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(100)).await, Ok(true));
 }

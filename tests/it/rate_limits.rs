@@ -1,4 +1,5 @@
-//! Throttles: what is let through, and what is not. The numbers are those of the security checks that a test covers.
+//! Rate limits: which requests are allowed and which are rejected. The suffix of a test name is the ID of the security
+//! check that it covers.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -14,27 +15,27 @@ use vestibule::{
 
 use crate::support::{
     TestApp,
-    app::{Tokens, attempt, client_at},
+    app::{Tokens, client_at, login_attempt},
 };
 
-pub(crate) async fn limited() -> TestApp {
-    TestApp::builder().usual_limits().setting("passwords.queue_length", "1000").start().await
+pub(crate) async fn app_with_default_limits() -> TestApp {
+    TestApp::builder().default_limits().setting("passwords.queue_length", "1000").start().await
 }
 
-/// The `number`th of many addresses.
-pub(crate) fn address(number: usize) -> IpAddr {
+/// Returns the `number`th client IP address.
+pub(crate) fn client_ip(number: usize) -> IpAddr {
     let number = u32::try_from(number).unwrap();
     IpAddr::from((0x0a00_0000 + number).to_be_bytes())
 }
 
-/// As `Retry-After` says it.
+/// Rounds up to whole seconds, as `Retry-After` does.
 fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 
-/// What came of a try to sign in: whether it succeeded, or after how many seconds to come back.
-pub(crate) async fn sign_in(app: &TestApp, name: &str, password: &str, from: IpAddr) -> Result<bool, u64> {
-    let attempt = LoginAttempt { client: client_at(from), ..attempt(name, password) };
+/// Attempts a login. Returns whether it succeeded, or the number of seconds to wait.
+pub(crate) async fn try_login(app: &TestApp, name: &str, password: &str, from: IpAddr) -> Result<bool, u64> {
+    let attempt = LoginAttempt { client: client_at(from), ..login_attempt(name, password) };
     match login(&app.app, attempt).await {
         Ok(_) => Ok(true),
         Err(LoginError::InvalidCredentials) => Ok(false),
@@ -44,28 +45,28 @@ pub(crate) async fn sign_in(app: &TestApp, name: &str, password: &str, from: IpA
 }
 
 #[apply(trial)]
-async fn addresses_are_limited_and_told_when_to_return_s21() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+async fn logins_are_limited_per_client_with_retry_after_s21() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     let body = json!({ "username": "john", "password": "my_password" });
     let login = || app.post("/login").json(&body).send();
     let mut passed = 0;
-    let refused = loop {
-        let answer = login().await;
-        if answer.status != 200 {
-            break answer;
+    let rejected = loop {
+        let response = login().await;
+        if response.status != 200 {
+            break response;
         }
         passed += 1;
     };
-    refused.is_problem(429, "too_many_requests");
-    assert_eq!(passed, 30, "a good login costs one");
+    rejected.is_problem(429, "too_many_requests");
+    assert_eq!(passed, 30, "a successful login costs one token");
     for _ in 0..3 {
         let wait: u64 = login().await.header("retry-after").parse().unwrap();
         assert_eq!(wait, 2);
         app.advance(wait - 1);
         login().await.is_problem(429, "too_many_requests");
         app.advance(1);
-        assert_eq!(login().await.status, 200, "after the wait that was told");
+        assert_eq!(login().await.status, 200, "after the time in Retry-After");
     }
     app.advance(60);
     for _ in 0..30 {
@@ -75,8 +76,8 @@ async fn addresses_are_limited_and_told_when_to_return_s21() {
 }
 
 #[apply(trial)]
-async fn registrations_are_limited_s21() {
-    let app = limited().await;
+async fn registrations_are_limited_per_client_s21() {
+    let app = app_with_default_limits().await;
     let register = |number: usize| {
         let body = json!({ "username": format!("user{number}"), "password": "my_password" });
         app.post("/register").json(&body).send()
@@ -84,9 +85,9 @@ async fn registrations_are_limited_s21() {
     for number in 0..20 {
         assert_eq!(register(number).await.status, 201, "{number}");
     }
-    let refused = register(20).await;
-    refused.is_problem(429, "too_many_requests");
-    assert_eq!(refused.header("retry-after"), "180");
+    let rejected = register(20).await;
+    rejected.is_problem(429, "too_many_requests");
+    assert_eq!(rejected.header("retry-after"), "180");
     app.advance(180);
     assert_eq!(register(20).await.status, 201);
     register(21).await.is_problem(429, "too_many_requests");
@@ -94,18 +95,18 @@ async fn registrations_are_limited_s21() {
 }
 
 #[apply(trial)]
-async fn refused_refreshes_are_limited_and_good_ones_go_on_s21() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+async fn rejected_refreshes_are_limited_and_valid_ones_are_not_s21() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     let mut tokens = app.sign_in("john", "my_password").await;
     for _ in 0..30 {
         app.refresh("vst_r_nonsense").await.is_problem(401, "invalid_token");
     }
-    let refused = app.refresh("vst_r_nonsense").await;
-    refused.is_problem(429, "too_many_requests");
-    assert_eq!(refused.header("retry-after"), "2");
+    let rejected = app.refresh("vst_r_nonsense").await;
+    rejected.is_problem(429, "too_many_requests");
+    assert_eq!(rejected.header("retry-after"), "2");
     tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
-    assert!(app.knows(&tokens.access).await, "whoever has a good token is not kept out");
+    assert!(app.accepts(&tokens.access).await, "a valid token must be accepted");
     app.advance(2);
     app.refresh("vst_r_nonsense").await.is_problem(401, "invalid_token");
     app.refresh("vst_r_nonsense").await.is_problem(429, "too_many_requests");
@@ -113,16 +114,16 @@ async fn refused_refreshes_are_limited_and_good_ones_go_on_s21() {
 
 #[apply(trial)]
 async fn refreshes_of_one_session_are_limited() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     let other = app.sign_in("john", "my_password").await;
     let mut tokens = app.sign_in("john", "my_password").await;
     for _ in 0..60 {
         tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
     }
-    let refused = app.refresh(&tokens.refresh).await;
-    refused.is_problem(429, "too_many_requests");
-    assert_eq!(refused.header("retry-after"), "1");
+    let rejected = app.refresh(&tokens.refresh).await;
+    rejected.is_problem(429, "too_many_requests");
+    assert_eq!(rejected.header("retry-after"), "1");
     Tokens::of(&app.refresh(&other.refresh).await);
     app.advance(1);
     tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
@@ -133,100 +134,106 @@ async fn refreshes_of_one_session_are_limited() {
     app.refresh(&tokens.refresh).await.is_problem(429, "too_many_requests");
 }
 
-/// The failures that are let through without a pause, each from another address, and the wait after them.
-pub(crate) async fn free_failures(app: &TestApp, name: &str, first: usize) -> (usize, u64) {
+/// Fails to log in from a new client IP each time. Returns how many failures are allowed without a wait, and the wait
+/// after them.
+pub(crate) async fn fail_until_limited(app: &TestApp, name: &str, first: usize) -> (usize, u64) {
     for number in 0..200 {
-        match sign_in(app, name, "wrong", address(first + number)).await {
+        match try_login(app, name, "wrong", client_ip(first + number)).await {
             Ok(success) => assert!(!success),
             Err(wait) => return (number, wait),
         }
     }
-    panic!("200 failures were let through");
+    panic!("200 failures were allowed");
 }
 
 #[apply(trial)]
-async fn failures_of_an_account_count_whatever_the_address_s22() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    let (free, mut wait) = free_failures(&app, "john", 0).await;
+async fn failures_of_a_user_count_across_clients_s22() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
+    let (free, mut wait) = fail_until_limited(&app, "john", 0).await;
     assert_eq!((free, wait), (5, 1));
     let mut waits = Vec::new();
     for number in 0..14 {
         app.advance(wait);
-        assert_eq!(sign_in(&app, "john", "wrong", address(1000 + number)).await, Ok(false), "after the wait");
-        wait = sign_in(&app, "john", "my_password", address(2000 + number)).await.unwrap_err();
+        assert_eq!(
+            try_login(&app, "john", "wrong", client_ip(1000 + number)).await,
+            Ok(false),
+            "allowed after the wait"
+        );
+        wait = try_login(&app, "john", "my_password", client_ip(2000 + number)).await.unwrap_err();
         waits.push(wait);
     }
     assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900, 900]);
-    app.user("jane", "my_password").await;
-    assert_eq!(sign_in(&app, "jane", "my_password", address(3000)).await, Ok(true));
+    app.create_user("jane", "my_password").await;
+    assert_eq!(try_login(&app, "jane", "my_password", client_ip(3000)).await, Ok(true));
     assert!(
-        sign_in(&app, "john", "my_password", address(3000)).await.is_err(),
-        "one's own login forgets nothing of others"
+        try_login(&app, "john", "my_password", client_ip(3000)).await.is_err(),
+        "a login must not reset the failures of other clients"
     );
     app.advance(24 * 60 * 60);
-    assert_eq!(free_failures(&app, "john", 4000).await, (5, 1), "a day forgets");
+    assert_eq!(fail_until_limited(&app, "john", 4000).await, (5, 1), "failures expire after a day");
 }
 
 #[apply(trial)]
-async fn account_is_closed_to_unknown_devices_at_a_hundred_failures_s22() {
-    let app = limited().await;
-    let john = app.user("john", "my_password").await;
-    let home = address(9999);
-    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+async fn user_is_locked_out_from_unknown_networks_after_a_hundred_failures_s22() {
+    let app = app_with_default_limits().await;
+    let john = app.create_user("john", "my_password").await;
+    let home = client_ip(9999);
+    assert_eq!(try_login(&app, "john", "my_password", home).await, Ok(true));
     let (mut failures, mut number) = (0, 0);
-    let closed = loop {
+    let lockout = loop {
         number += 1;
-        match sign_in(&app, "john", "wrong", address(number)).await {
+        match try_login(&app, "john", "wrong", client_ip(number)).await {
             Ok(_) => failures += 1,
             Err(wait) if wait > 900 => break wait,
             Err(wait) => app.advance(wait),
         }
     };
-    assert_eq!((failures, closed), (100, 24 * 60 * 60));
-    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true), "a known device");
-    assert!(sign_in(&app, "john", "my_password", address(1)).await.is_err());
-    let other = app.another().await;
+    assert_eq!((failures, lockout), (100, 24 * 60 * 60));
+    assert_eq!(try_login(&app, "john", "my_password", home).await, Ok(true), "from a known network");
+    assert!(try_login(&app, "john", "my_password", client_ip(1)).await.is_err());
+    let other = app.start_instance().await;
     unlock_user(&other.app, &john).await.unwrap();
-    assert_eq!(sign_in(&app, "john", "wrong", address(2)).await, Ok(false), "unlocked");
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    assert_eq!(try_login(&app, "john", "wrong", client_ip(2)).await, Ok(false), "unlocked");
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Ok(true));
     for number in 0..100 {
-        while let Err(wait) = sign_in(&app, "john", "wrong", address(number + 20)).await {
+        while let Err(wait) = try_login(&app, "john", "wrong", client_ip(number + 20)).await {
             app.advance(wait);
         }
     }
     app.advance(24 * 60 * 60);
-    assert_eq!(sign_in(&app, "john", "my_password", address(500)).await, Ok(true), "a day later");
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(500)).await, Ok(true), "the lockout ends after a day");
 }
 
 #[apply(trial)]
-async fn success_forgets_failures() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+async fn successful_login_resets_failures() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     for _ in 0..3 {
         for _ in 0..4 {
-            assert_eq!(sign_in(&app, "john", "wrong", address(1)).await, Ok(false));
+            assert_eq!(try_login(&app, "john", "wrong", client_ip(1)).await, Ok(false));
         }
-        assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+        assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Ok(true));
         app.advance(60);
     }
 }
 
-/// Ten minutes of attack on an account from ever new addresses, while its owner signs in at home every ten seconds.
+/// Attacks a user for ten minutes from ever new IP addresses, while the user logs in at home every ten seconds.
 #[apply(trial)]
-async fn attacker_cannot_hold_a_victim_out_s23() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    let home = address(1);
-    assert_eq!(sign_in(&app, "john", "my_password", home).await, Ok(true));
+async fn attacker_cannot_lock_a_user_out_of_a_known_network_s23() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
+    let home = client_ip(1);
+    assert_eq!(try_login(&app, "john", "my_password", home).await, Ok(true));
     let live = app.sign_in("john", "my_password").await;
-    let (mut worst, mut refused) = (0, 0);
+    let (mut worst, mut rejected) = (0, 0);
     for second in 0..600 {
         for number in 0..3 {
-            refused += usize::from(sign_in(&app, "john", "wrong", address(10 + 3 * second + number)).await.is_err());
+            rejected +=
+                usize::from(try_login(&app, "john", "wrong", client_ip(10 + 3 * second + number)).await.is_err());
         }
         if second % 10 == 0 {
-            match sign_in(&app, "john", "my_password", home).await {
+            match try_login(&app, "john", "my_password", home).await {
                 Ok(success) => assert!(success),
                 Err(wait) => worst = worst.max(wait),
             }
@@ -234,114 +241,116 @@ async fn attacker_cannot_hold_a_victim_out_s23() {
         app.advance(1);
     }
     let live = Tokens::of(&app.refresh(&live.refresh).await);
-    assert!(app.knows(&live.access).await, "live sessions go on");
-    println!("rate limits: 600 s of attack, {refused} of 1800 tries refused, the victim's worst wait {worst} s");
+    assert!(app.accepts(&live.access).await, "open sessions must continue");
+    println!(
+        "rate limits: 600 s of attack, {rejected} of 1800 login attempts rejected, the user's longest wait {worst} s"
+    );
     assert_eq!(worst, 0);
-    assert!(refused > 1750, "{refused}");
+    assert!(rejected > 1750, "{rejected}");
 }
 
 #[apply(trial)]
-async fn parallel_tries_are_all_counted_s24() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+async fn parallel_login_attempts_are_all_counted_s24() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     for name in ["john", "nobody"] {
         let before = app.app.hasher.computed();
-        let tries = (0..100).map(|number| sign_in(&app, name, "wrong", address(number)));
-        let passed = join_all(tries).await.into_iter().flatten().count();
+        let attempts = (0..100).map(|number| try_login(&app, name, "wrong", client_ip(number)));
+        let passed = join_all(attempts).await.into_iter().flatten().count();
         assert_eq!((passed, app.app.hasher.computed() - before), (5, 5), "{name}");
     }
     let before = app.app.hasher.computed();
-    let tries = (0..100).map(|number| {
+    let attempts = (0..100).map(|number| {
         let app = &app;
-        async move { sign_in(app, &format!("name{number}"), "wrong", address(5000)).await }
+        async move { try_login(app, &format!("name{number}"), "wrong", client_ip(5000)).await }
     });
-    let passed = join_all(tries).await.into_iter().flatten().count();
-    assert_eq!((passed, app.app.hasher.computed() - before), (10, 10), "from one address");
+    let passed = join_all(attempts).await.into_iter().flatten().count();
+    assert_eq!((passed, app.app.hasher.computed() - before), (10, 10), "from one client");
 }
 
 #[apply(trial)]
 async fn limits_hold_across_instances_s25() {
-    let app = limited().await;
-    let other = app.another().await;
-    app.user("john", "my_password").await;
-    let tries = (0..100).map(|number| sign_in([&app, &other][number % 2], "john", "wrong", address(number)));
-    assert_eq!(join_all(tries).await.into_iter().flatten().count(), 5);
+    let app = app_with_default_limits().await;
+    let other = app.start_instance().await;
+    app.create_user("john", "my_password").await;
+    let attempts = (0..100).map(|number| try_login([&app, &other][number % 2], "john", "wrong", client_ip(number)));
+    assert_eq!(join_all(attempts).await.into_iter().flatten().count(), 5);
     let registrations = (0..40).map(|number| {
         let body = json!({ "username": format!("user{number}"), "password": "my_password" });
         [&app, &other][number % 2].post("/register").json(&body).send()
     });
-    let answers = join_all(registrations).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 20);
+    let responses = join_all(registrations).await;
+    assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 20);
 }
 
 #[apply(trial)]
-async fn one_network_is_one_address_s26() {
-    let app = limited().await;
+async fn one_ipv6_network_counts_as_one_client_s26() {
+    let app = app_with_default_limits().await;
     let mut passed = 0;
     for number in 0..1000_u16 {
         let from = IpAddr::from([0x2001, 0xdb8, 1, 2, number, number, 0, 1]);
-        passed += usize::from(sign_in(&app, &format!("name{number}"), "wrong", from).await.is_ok());
+        passed += usize::from(try_login(&app, &format!("name{number}"), "wrong", from).await.is_ok());
     }
     assert_eq!(passed, 10);
-    assert!(sign_in(&app, "other", "wrong", "2001:db8:1:3::1".parse().unwrap()).await.is_ok(), "the next network");
+    assert!(try_login(&app, "other", "wrong", "2001:db8:1:3::1".parse().unwrap()).await.is_ok(), "the next network");
     let plain: IpAddr = "192.0.2.7".parse().unwrap();
     for number in 0..10 {
-        assert_eq!(sign_in(&app, &format!("other{number}"), "wrong", plain).await, Ok(false));
+        assert_eq!(try_login(&app, &format!("other{number}"), "wrong", plain).await, Ok(false));
     }
     let mapped = "::ffff:192.0.2.7".parse().unwrap();
-    assert!(sign_in(&app, "more", "wrong", mapped).await.is_err(), "an IPv4 address however it is written");
+    assert!(try_login(&app, "more", "wrong", mapped).await.is_err(), "a mapped IPv4 address is the same client");
 }
 
 #[apply(trial)]
-async fn spellings_of_a_name_are_one_account_s28() {
-    let app = limited().await;
-    app.user("Bob", "my_password").await;
+async fn spellings_of_a_name_share_one_rate_limit_s28() {
+    let app = app_with_default_limits().await;
+    app.create_user("Bob", "my_password").await;
     let spellings = ["Bob", "bob", "BOB", "\u{ff22}\u{ff2f}\u{ff22}", "bOB"];
     for (number, name) in spellings.iter().enumerate() {
-        assert_eq!(sign_in(&app, name, "wrong", address(number)).await, Ok(false));
+        assert_eq!(try_login(&app, name, "wrong", client_ip(number)).await, Ok(false));
     }
     for (number, name) in spellings.iter().enumerate() {
-        assert_eq!(sign_in(&app, name, "my_password", address(100 + number)).await, Err(1), "{name}");
+        assert_eq!(try_login(&app, name, "my_password", client_ip(100 + number)).await, Err(1), "{name}");
     }
 }
 
 #[apply(trial)]
-async fn unknown_names_are_limited_like_known_ones_s19() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    let closed = app.user("jane", "my_password").await;
-    disable_user(&app.app, closed.id).await.unwrap();
+async fn unknown_users_are_limited_like_known_users_s19() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
+    let jane = app.create_user("jane", "my_password").await;
+    disable_user(&app.app, jane.id).await.unwrap();
     let names = ["john", "jane", "nobody", "john@example.com", "two words", "'; --"];
     let mut seen = Vec::new();
     for (place, name) in names.iter().enumerate() {
         let mut waits = Vec::new();
         for number in 0..40 {
-            let outcome = sign_in(&app, name, "wrong", address(1000 * place + number)).await;
+            let outcome = try_login(&app, name, "wrong", client_ip(1000 * place + number)).await;
             waits.push(outcome);
             app.advance(outcome.err().unwrap_or(0).min(100));
         }
         seen.push(waits);
     }
     assert!(seen.iter().all(|waits| *waits == seen[0]), "{seen:?}");
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for name in ["john", "nobody"] {
         let body = json!({ "username": name, "password": "wrong" });
-        let answer = loop {
-            let answer = app.post("/login").json(&body).send().await;
-            if answer.status == 429 {
-                break answer;
+        let response = loop {
+            let response = app.post("/login").json(&body).send().await;
+            if response.status == 429 {
+                break response;
             }
         };
-        answers.push(answer.text.replace(answer.header("x-request-id"), ""));
+        responses.push(response.text.replace(response.header("x-request-id"), ""));
         app.advance(24 * 60 * 60);
     }
-    assert_eq!(answers[0], answers[1]);
+    assert_eq!(responses[0], responses[1]);
 }
 
 #[apply(trial)]
 async fn every_way_to_check_a_password_is_limited_s29() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     let change = |current: &str| {
         let body = json!({ "current_password": current, "new_password": "a better password" });
@@ -358,61 +367,61 @@ async fn every_way_to_check_a_password_is_limited_s29() {
 }
 
 #[apply(trial)]
-async fn spraying_is_stopped_earlier_s30() {
-    let app = limited().await;
-    app.user("name7", "my_password").await;
-    let tries = |name: &'static str| {
+async fn password_spraying_is_limited_earlier_s30() {
+    let app = app_with_default_limits().await;
+    app.create_user("name7", "my_password").await;
+    let attempt_logins = |name: &'static str| {
         let app = &app;
         async move {
             let mut passed = 0;
             for number in 0..50 {
                 let name = if name.is_empty() { format!("name{number}") } else { name.to_owned() };
-                passed += usize::from(sign_in(app, &name, "Summer2026", address(1)).await.is_ok());
-                // So that the account itself is not what stops it.
-                account_is_free(app).await;
+                passed += usize::from(try_login(app, &name, "Summer2026", client_ip(1)).await.is_ok());
+                // Resets the user's failures, so that only the limit of the client applies.
+                reset_user_failures(app).await;
             }
             passed
         }
     };
-    let spray = tries("").await;
+    let spray = attempt_logins("").await;
     app.advance(60);
-    let one = tries("john").await;
-    println!("rate limits: 50 tries from one address, {spray} let through on as many accounts, {one} on one account");
+    let one = attempt_logins("john").await;
+    println!("rate limits: 50 login attempts from one client, {spray} allowed on as many users, {one} on one user");
     assert_eq!((spray, one), (10, 28));
 }
 
-/// Forgets the failures of accounts, and leaves addresses alone.
-async fn account_is_free(app: &TestApp) {
+/// Resets the failures of users, but not the limits of clients.
+async fn reset_user_failures(app: &TestApp) {
     app.sql("UPDATE rate_limit SET failures = 0, until = 0, expires_at = 0 WHERE failures > 0").await;
 }
 
 #[apply(trial)]
-async fn longest_wait_is_told_s21() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
-    let mut wait = free_failures(&app, "john", 0).await.1;
+async fn retry_after_is_the_longest_wait_s21() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
+    let mut wait = fail_until_limited(&app, "john", 0).await.1;
     for number in 0..4 {
         app.advance(wait);
-        assert_eq!(sign_in(&app, "john", "wrong", address(100 + number)).await, Ok(false));
-        wait = sign_in(&app, "john", "wrong", address(200)).await.unwrap_err();
+        assert_eq!(try_login(&app, "john", "wrong", client_ip(100 + number)).await, Ok(false));
+        wait = try_login(&app, "john", "wrong", client_ip(200)).await.unwrap_err();
     }
     for number in 0..10 {
-        assert_eq!(sign_in(&app, &format!("name{number}"), "wrong", address(1)).await, Ok(false));
+        assert_eq!(try_login(&app, &format!("name{number}"), "wrong", client_ip(1)).await, Ok(false));
     }
-    assert_eq!(sign_in(&app, "more", "wrong", address(1)).await, Err(6), "the address's wait");
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Err(16), "and the longer one of the account");
+    assert_eq!(try_login(&app, "more", "wrong", client_ip(1)).await, Err(6), "the client's wait");
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Err(16), "the user's longer wait");
     app.advance(16);
-    assert_eq!(sign_in(&app, "john", "my_password", address(1)).await, Ok(true));
+    assert_eq!(try_login(&app, "john", "my_password", client_ip(1)).await, Ok(true));
 }
 
 #[apply(trial)]
-async fn refused_new_password_is_no_failure() {
-    let app = limited().await;
-    app.user("john", "my_password").await;
+async fn rejected_new_password_does_not_count_as_a_failure() {
+    let app = app_with_default_limits().await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     for _ in 0..8 {
         let body = json!({ "current_password": "my_password", "new_password": "password1" });
-        let answer = app.post("/me/password").bearer(&tokens.access).json(&body).send().await;
-        answer.is_problem(422, "password_rejected");
+        let response = app.post("/me/password").bearer(&tokens.access).json(&body).send().await;
+        response.is_problem(422, "password_rejected");
     }
 }

@@ -5,17 +5,17 @@ use serde_json::json;
 use crate::support::TestApp;
 
 #[apply(trial)]
-async fn registered_account_can_sign_in() {
+async fn registered_user_can_log_in() {
     let app = TestApp::new().await;
     let body = json!({ "username": "john", "password": "my_password" });
-    let answer = app.post("/register").json(&body).record().send().await;
-    assert_eq!((answer.status, answer.header("location")), (201, "/me"), "{answer:?}");
+    let response = app.post("/register").json(&body).record().send().await;
+    assert_eq!((response.status, response.header("location")), (201, "/me"), "{response:?}");
     assert_eq!(
-        (&answer.body["username"], &answer.body["created_at"]),
+        (&response.body["username"], &response.body["created_at"]),
         (&json!("john"), &json!("2030-03-17T17:46:40Z"))
     );
-    let token = app.token("john", "my_password").await;
-    assert_eq!(app.get("/me").bearer(&token).send().await.body, answer.body);
+    let token = app.access_token("john", "my_password").await;
+    assert_eq!(app.get("/me").bearer(&token).send().await.body, response.body);
 }
 
 #[apply(trial)]
@@ -33,13 +33,13 @@ async fn taken_name_is_409_in_every_spelling() {
 }
 
 #[apply(trial)]
-async fn reserved_names_are_taken() {
+async fn reserved_names_cannot_be_registered() {
     let app = TestApp::builder().setting("registration.reserved_names", "Boss").start().await;
     for name in ["admin", "ROOT", "Vestibule", "boss"] {
-        let answer = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
-        answer.is_problem(409, "username_taken");
+        let response = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
+        response.is_problem(409, "username_taken");
     }
-    app.user("boss", "my_password").await;
+    app.create_user("boss", "my_password").await;
 }
 
 #[apply(trial)]
@@ -51,9 +51,9 @@ async fn closed_registration_is_403() {
 }
 
 #[apply(trial)]
-async fn passwords_that_break_the_policy_are_422() {
+async fn passwords_that_violate_the_policy_are_422() {
     let app = TestApp::new().await;
-    let refused = [
+    let rejected = [
         ("john", "password1", "common"),
         ("john", "PassWord1", "common"),
         ("john", "12345678", "common"),
@@ -61,10 +61,10 @@ async fn passwords_that_break_the_policy_are_422() {
         ("long.name", "Long.NAME", "same_as_username"),
         ("john", "cafe\u{301}caf", "too_short"),
     ];
-    for (name, password, code) in refused {
-        let answer = app.post("/register").json(&json!({ "username": name, "password": password })).send().await;
-        answer.is_problem(422, "password_rejected");
-        assert_eq!(answer.errors(), [("/password".to_owned(), code.to_owned())], "{password}");
+    for (name, password, code) in rejected {
+        let response = app.post("/register").json(&json!({ "username": name, "password": password })).send().await;
+        response.is_problem(422, "password_rejected");
+        assert_eq!(response.errors(), [("/password".to_owned(), code.to_owned())], "{password}");
     }
     let body = json!({ "username": "john", "password": "password1" });
     app.post("/register").json(&body).record().send().await.is_problem(422, "password_rejected");
@@ -72,13 +72,13 @@ async fn passwords_that_break_the_policy_are_422() {
 }
 
 #[apply(trial)]
-async fn bounds_of_passwords_count_code_points() {
+async fn password_length_is_counted_in_code_points() {
     let app = TestApp::new().await;
     let lengths = [(7, 400), (8, 201), (64, 201), (256, 201), (257, 400)];
     for (number, (length, status)) in lengths.into_iter().enumerate() {
         let body = json!({ "username": format!("user{number}"), "password": "\u{1f511}".repeat(length) });
-        let answer = app.post("/register").json(&body).send().await;
-        assert_eq!(answer.status, status, "{length}: {answer:?}");
+        let response = app.post("/register").json(&body).send().await;
+        assert_eq!(response.status, status, "{length}: {response:?}");
     }
     let strict = TestApp::builder().setting("passwords.min_length", "15").start().await;
     let body = json!({ "username": "john", "password": "fourteen chars" });
@@ -88,7 +88,7 @@ async fn bounds_of_passwords_count_code_points() {
 }
 
 #[apply(trial)]
-async fn any_composition_will_do_and_lasts_s10() {
+async fn passwords_need_no_composition_rules_and_never_expire_s10() {
     let app = TestApp::new().await;
     let passwords = [
         "lowercaseletter",
@@ -103,12 +103,12 @@ async fn any_composition_will_do_and_lasts_s10() {
     }
     app.advance(10 * 365 * 24 * 60 * 60);
     for (number, password) in passwords.into_iter().enumerate() {
-        app.token(&format!("user{number}"), password).await;
+        app.access_token(&format!("user{number}"), password).await;
     }
 }
 
 #[apply(trial)]
-async fn names_of_many_scripts_are_accepted() {
+async fn names_in_many_scripts_are_accepted() {
     let app = TestApp::new().await;
     for name in [
         "a",
@@ -125,15 +125,15 @@ async fn names_of_many_scripts_are_accepted() {
         &"x".repeat(80),
     ] {
         let body = json!({ "username": name, "password": "my_password" });
-        let answer = app.post("/register").json(&body).send().await;
-        assert_eq!((answer.status, &answer.body["username"]), (201, &json!(name)), "{answer:?}");
+        let response = app.post("/register").json(&body).send().await;
+        assert_eq!((response.status, &response.body["username"]), (201, &json!(name)), "{response:?}");
     }
 }
 
 #[apply(trial)]
-async fn names_out_of_form_are_refused_with_a_pointer() {
+async fn malformed_names_are_rejected_with_a_pointer() {
     let app = TestApp::new().await;
-    let refused = [
+    let rejected = [
         ("", "too_short"),
         (&"x".repeat(81), "too_long"),
         ("two words", "wrong_form"),
@@ -145,16 +145,16 @@ async fn names_out_of_form_are_refused_with_a_pointer() {
         ("john\u{0}", "wrong_form"),
         ("ᴮᴼᴮ", "wrong_form"),
     ];
-    for (name, code) in refused {
-        let answer = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
-        answer.is_problem(400, "invalid_request");
-        assert!(answer.errors().contains(&("/username".to_owned(), code.to_owned())), "{name:?}: {answer:?}");
+    for (name, code) in rejected {
+        let response = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
+        response.is_problem(400, "invalid_request");
+        assert!(response.errors().contains(&("/username".to_owned(), code.to_owned())), "{name:?}: {response:?}");
     }
     assert_eq!(app.count("user").await, 0);
 }
 
 #[apply(trial)]
-async fn names_that_collations_confuse_are_different_accounts() {
+async fn names_that_collations_confuse_are_different_users() {
     let app = TestApp::new().await;
     let names = [
         "jose", "josé", "jósé", "josë", "muller", "müller", "mueller", "strasse", "straße", "nino", "niño", "oeuvre",
@@ -162,27 +162,27 @@ async fn names_that_collations_confuse_are_different_accounts() {
         "е", "ё", "и", "й", "ά", "α", "가", "가가", "1", "01", "a.b", "a-b", "a_b", "ab",
     ];
     for name in names {
-        let answer = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
-        assert_eq!(answer.status, 201, "{name}: {answer:?}");
+        let response = app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send().await;
+        assert_eq!(response.status, 201, "{name}: {response:?}");
     }
     for name in names {
         let body = json!({ "username": name.to_uppercase(), "password": "my_password" });
         app.post("/register").json(&body).send().await.is_problem(409, "username_taken");
-        let token = app.token(name, "my_password").await;
+        let token = app.access_token(name, "my_password").await;
         assert_eq!(app.get("/me").bearer(&token).send().await.body["username"], name);
     }
 }
 
 #[apply(trial)]
-async fn parallel_registrations_of_one_name_have_one_winner() {
+async fn only_one_of_parallel_registrations_of_a_name_succeeds() {
     let app = TestApp::builder().setting("passwords.queue_length", "100").start().await;
     let calls = (0..32).map(|number| {
         let name = if number % 2 == 0 { "john" } else { "JOHN" };
         app.post("/register").json(&json!({ "username": name, "password": "my_password" })).send()
     });
-    let answers = futures_util::future::join_all(calls).await;
-    let of = |status| answers.iter().filter(|answer| answer.status == status).count();
-    assert_eq!((of(201), of(409)), (1, 31), "{answers:?}");
+    let responses = futures_util::future::join_all(calls).await;
+    let of = |status| responses.iter().filter(|response| response.status == status).count();
+    assert_eq!((of(201), of(409)), (1, 31), "{responses:?}");
 }
 
 #[apply(trial)]

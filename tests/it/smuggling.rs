@@ -1,5 +1,6 @@
-//! Requests that two servers might divide differently (S79): each is refused, its connection is closed, and what stands
-//! behind it is not answered. Bytes are written as they are, because no client sends these.
+//! Request smuggling (S79): requests that two servers might split differently. Each is rejected, its connection is
+//! closed, and the bytes after it are not handled. The tests write raw bytes, because no client library sends such
+//! requests.
 
 use std::time::Duration;
 
@@ -11,50 +12,51 @@ use tokio::{
 
 use crate::support::TestApp;
 
-/// What an attacker wants to have answered.
+/// The request that an attacker tries to smuggle.
 const SMUGGLED: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\r\n\r\n";
-/// Part of the answer to it.
+/// A part of its response.
 const CAUGHT: &str = "\"keys\"";
 
-/// Writes the pieces with pauses between them; what comes back until the connection is closed.
+/// Writes the pieces with pauses between them. Returns everything that the service sends until it closes the
+/// connection.
 async fn exchange(app: &TestApp, pieces: &[&[u8]]) -> String {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     for (number, piece) in pieces.iter().enumerate() {
         if number > 0 {
             sleep(Duration::from_millis(5)).await;
         }
-        // The service may have closed it already.
+        // The service may have closed the connection already.
         if stream.write_all(piece).await.is_err() {
             break;
         }
     }
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let closed = timeout(Duration::from_secs(5), async {
         let mut buffer = [0; 4096];
         while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-            answer.extend_from_slice(&buffer[..length]);
+            response.extend_from_slice(&buffer[..length]);
         }
     });
     let text = pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect::<String>();
-    assert!(closed.await.is_ok(), "not closed after {text:?}: {:?}", String::from_utf8_lossy(&answer));
-    String::from_utf8_lossy(&answer).into_owned()
+    assert!(closed.await.is_ok(), "not closed after {text:?}: {:?}", String::from_utf8_lossy(&response));
+    String::from_utf8_lossy(&response).into_owned()
 }
 
-/// How many answers there are.
-fn answers(text: &str) -> usize {
+/// Returns the number of responses.
+fn count_responses(text: &str) -> usize {
     text.matches("HTTP/1.1 ").count()
 }
 
-async fn refuse(app: &TestApp, form: &str, request: &[u8]) {
-    let answer = exchange(app, &[&[request, SMUGGLED.as_bytes()].concat()]).await;
-    assert!(answers(&answer) <= 1 && !answer.contains(CAUGHT), "{form}: {answer}");
-    let refused = ["HTTP/1.1 400 ", "HTTP/1.1 505 "].iter().any(|begin| answer.starts_with(begin));
-    assert!(refused || answer.is_empty(), "{form}: {answer}");
-    assert!(answer.is_empty() || answer.contains("connection: close\r\n"), "{form}: {answer}");
+async fn assert_rejected(app: &TestApp, form: &str, request: &[u8]) {
+    let response = exchange(app, &[&[request, SMUGGLED.as_bytes()].concat()]).await;
+    assert!(count_responses(&response) <= 1 && !response.contains(CAUGHT), "{form}: {response}");
+    let is_rejected = ["HTTP/1.1 400 ", "HTTP/1.1 505 "].iter().any(|begin| response.starts_with(begin));
+    assert!(is_rejected || response.is_empty(), "{form}: {response}");
+    assert!(response.is_empty() || response.contains("connection: close\r\n"), "{form}: {response}");
 }
 
 #[apply(trial)]
-async fn ambiguous_requests_are_refused_and_nothing_behind_them_s79() {
+async fn ambiguous_requests_are_rejected_and_close_the_connection_s79() {
     let app = TestApp::new().await;
     let get = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\r\n";
     let post = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nContent-Type: application/json\r\n";
@@ -86,8 +88,8 @@ async fn ambiguous_requests_are_refused_and_nothing_behind_them_s79() {
         ("coding twice in one line", post, "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
         ("another coding first", post, "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         ("identity first", post, "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        ("coding with something behind", post, "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
-        ("coding with something before", post, "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+        ("coding with a suffix", post, "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+        ("coding with a prefix", post, "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
         ("coding with a vertical tab", post, "Transfer-Encoding: \u{b}chunked\r\n\r\n0\r\n\r\n"),
         ("quoted coding", post, "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
         ("no host", "GET /.well-known/jwks.json HTTP/1.1\r\n", "\r\n"),
@@ -107,12 +109,12 @@ async fn ambiguous_requests_are_refused_and_nothing_behind_them_s79() {
         ("version with another letter", "GET /.well-known/jwks.json http/1.1\r\nHost: vestibule\r\n", "\r\n"),
         ("coding in version 1.0", "POST /token/revoke HTTP/1.0\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     ] {
-        refuse(&app, form, [begin, rest].concat().as_bytes()).await;
+        assert_rejected(&app, form, [begin, rest].concat().as_bytes()).await;
     }
 }
 
 #[apply(trial)]
-async fn broken_bodies_are_refused_and_nothing_behind_them_s79() {
+async fn malformed_chunked_bodies_are_rejected_and_close_the_connection_s79() {
     let app = TestApp::new().await;
     let post = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (form, body) in [
@@ -121,19 +123,19 @@ async fn broken_bodies_are_refused_and_nothing_behind_them_s79() {
         ("chunk with a prefix", "0x2\r\n{}\r\n0\r\n\r\n"),
         ("chunk without a size", "\r\n{}\r\n0\r\n\r\n"),
         ("chunk longer than it says", "2\r\n{}xx\r\n0\r\n\r\n"),
-        ("bare LF behind a size", "2\n{}\r\n0\r\n\r\n"),
-        ("bare LF behind a chunk", "2\r\n{}\n0\r\n\r\n"),
+        ("bare LF after a size", "2\n{}\r\n0\r\n\r\n"),
+        ("bare LF after a chunk", "2\r\n{}\n0\r\n\r\n"),
         ("bare LF in an extension", "2;a\nb\r\n{}\r\n0\r\n\r\n"),
     ] {
-        refuse(&app, form, [post, body].concat().as_bytes()).await;
+        assert_rejected(&app, form, [post, body].concat().as_bytes()).await;
     }
 }
 
-/// A connection that goes on is closed here by the last request.
+/// The last request of a connection that continues. It closes the connection.
 const LAST: &str = "GET /nothing HTTP/1.1\r\nHost: vestibule\r\nConnection: close\r\n\r\n";
 
 #[apply(trial)]
-async fn requests_behind_a_plain_one_are_answered() {
+async fn pipelined_requests_are_served() {
     let app = TestApp::new().await;
     let body = r#"{"refresh_token":"vst_r_unknown"}"#;
     let post = format!(
@@ -141,42 +143,42 @@ async fn requests_behind_a_plain_one_are_answered() {
         body.len()
     );
     let whole = ["\r\n", SMUGGLED, &post, SMUGGLED, LAST].concat();
-    let answer = exchange(&app, &[whole.as_bytes()]).await;
-    let statuses = answer.lines().filter_map(|line| line.split("HTTP/1.1 ").nth(1)).map(|line| &line[..3]);
-    assert_eq!(statuses.collect::<Vec<_>>(), ["200", "204", "200", "404"], "{answer}");
+    let response = exchange(&app, &[whole.as_bytes()]).await;
+    let statuses = response.lines().filter_map(|line| line.split("HTTP/1.1 ").nth(1)).map(|line| &line[..3]);
+    assert_eq!(statuses.collect::<Vec<_>>(), ["200", "204", "200", "404"], "{response}");
 }
 
 #[apply(trial)]
-async fn requests_are_known_however_they_are_cut() {
+async fn requests_split_across_packets_are_served() {
     let app = TestApp::new().await;
     let whole = [SMUGGLED, LAST].concat();
     for size in [1, 2, 7, 30] {
         let pieces = whole.as_bytes().chunks(size).collect::<Vec<_>>();
-        let answer = exchange(&app, &pieces).await;
-        assert_eq!((answers(&answer), answer.contains(CAUGHT)), (2, true), "{size}: {answer}");
+        let response = exchange(&app, &pieces).await;
+        assert_eq!((count_responses(&response), response.contains(CAUGHT)), (2, true), "{size}: {response}");
     }
 }
 
 #[apply(trial)]
-async fn chunked_request_is_the_last_of_its_connection_s79() {
+async fn chunked_request_is_the_last_on_its_connection_s79() {
     let app = TestApp::new().await;
     for coding in ["chunked", "Chunked", "CHUNKED"] {
         let head = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nContent-Type: application/json\r\n";
         let body = "21\r\n{\"refresh_token\":\"vst_r_unknown\"}\r\n0\r\n\r\n";
         let request = format!("{head}Transfer-Encoding: {coding}\r\n\r\n{body}{SMUGGLED}");
-        let answer = exchange(&app, &[request.as_bytes()]).await;
-        assert!(answer.starts_with("HTTP/1.1 204 ") && answers(&answer) == 1, "{answer}");
+        let response = exchange(&app, &[request.as_bytes()]).await;
+        assert!(response.starts_with("HTTP/1.1 204 ") && count_responses(&response) == 1, "{response}");
     }
 }
 
 #[apply(trial)]
-async fn half_a_head_behind_a_body_is_no_request_s79() {
+async fn partial_request_head_after_a_body_is_rejected_s79() {
     let app = TestApp::new().await;
     let post = "POST /token/revoke HTTP/1.1\r\nHost: vestibule\r\nContent-Length: 2\r\n\r\n{}";
     let bad = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: vestibule\nX-Odd: a\r\n\r\n";
     let cut = bad.len() / 2;
     let pieces = [[post, &bad[..cut]].concat(), bad[cut..].to_owned(), SMUGGLED.to_owned()];
     let pieces = pieces.iter().map(String::as_bytes).collect::<Vec<_>>();
-    let answer = exchange(&app, &pieces).await;
-    assert!(answer.contains("bad_framing") && !answer.contains(CAUGHT), "{answer}");
+    let response = exchange(&app, &pieces).await;
+    assert!(response.contains("bad_framing") && !response.contains(CAUGHT), "{response}");
 }

@@ -1,4 +1,4 @@
-//! What can be seen of a running service from outside: metrics, one line of the log for each request, traces.
+//! Telemetry of a running service: metrics, one log line for each request, and traces.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::support::{
     TestApp,
     app::Tokens,
-    client::Answer,
+    client::TestResponse,
     collector, document, forge,
     process::{Deployment, PASSWORD, Server, vestibule},
 };
@@ -32,8 +32,8 @@ fn traceparent() -> String {
     format!("00-{TRACE}-{PARENT}-01")
 }
 
-/// A server that answers for its metrics, and the URL of these.
-pub(crate) fn measured(deployment: &Deployment) -> (Server, String) {
+/// Starts a server with metrics. Returns it and the URL of the metrics.
+pub(crate) fn start_with_metrics(deployment: &Deployment) -> (Server, String) {
     let mut command = deployment.command();
     command.env("VESTIBULE_METRICS__LISTEN", "127.0.0.1:0");
     let server = Server::start(command);
@@ -42,17 +42,17 @@ pub(crate) fn measured(deployment: &Deployment) -> (Server, String) {
     (server, url)
 }
 
-pub(crate) async fn scraped(url: &str) -> String {
-    let answer = reqwest::get(url).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let media_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+pub(crate) async fn scrape(url: &str) -> String {
+    let response = reqwest::get(url).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
     assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
-    let text = answer.text().await.unwrap();
+    let text = response.text().await.unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");
     text
 }
 
-/// Every series with its value.
+/// Returns every series with its value.
 fn series(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let pairs = lines.map(|line| line.rsplit_once(' ').unwrap());
@@ -60,22 +60,22 @@ fn series(text: &str) -> BTreeMap<String, String> {
 }
 
 #[apply(trial)]
-async fn metrics_count_what_happens() {
+async fn metrics_count_requests_and_events() {
     let deployment = Deployment::new().await;
-    let (server, url) = measured(&deployment);
+    let (server, url) = start_with_metrics(&deployment);
     let stolen = server.sign_up("john").await;
     let next = Tokens::of(&server.refresh(&stolen.refresh).await);
     Tokens::of(&server.refresh(&next.refresh).await);
-    assert_eq!(server.refresh(&stolen.refresh).await.status, 401, "reuse");
+    assert_eq!(server.refresh(&stolen.refresh).await.status, 401, "reuse must be detected");
     assert_eq!(server.log_in("john", "wrong").await.status, 401);
     let [out, kept, other] = [server.sign_in("john").await, server.sign_in("john").await, server.sign_in("john").await];
     assert_eq!(server.call("POST", "/logout").bearer(&out.access).send().await.status, 204);
     assert_eq!(server.call("DELETE", "/me/sessions").bearer(&kept.access).send().await.status, 204);
-    assert!(!server.knows(&other).await);
+    assert!(!server.accepts(&other).await);
     let change = json!({ "current_password": PASSWORD, "new_password": "another_password" });
     assert_eq!(server.call("POST", "/me/password").bearer(&kept.access).json(&change).send().await.status, 204);
     server.get("/nowhere").send().await;
-    let series = series(&scraped(&url).await);
+    let series = series(&scrape(&url).await);
     let is = |name: &str, value: &str| {
         assert_eq!(series.get(name).map(String::as_str), Some(value), "{name} in {series:#?}");
     };
@@ -93,7 +93,7 @@ async fn metrics_count_what_happens() {
     is("vestibule_http_server_request_duration_seconds_bucket{le=\"+Inf\",operation=\"login\"}", "5");
     is("vestibule_http_server_active_requests", "0");
     is("vestibule_hash_queue_length", "0");
-    // One for the registration, one for each login, two for the new password.
+    // One for the registration, one for each login, two for the password change.
     is("vestibule_hash_duration_seconds_count", "8");
     is("vestibule_hash_queue_wait_seconds_count", "8");
     is("vestibule_job_runs_total{task=\"cleanup\",outcome=\"success\"}", "1");
@@ -104,11 +104,11 @@ async fn metrics_count_what_happens() {
     is("vestibule_clock_steps_total", "0");
 }
 
-/// What cannot be counted in a process that goes well: rate limits, a full queue, a database that fails.
+/// Covers what does not occur in a healthy process: rate limits, a full queue, a failing database.
 #[apply(trial)]
 async fn labels_are_bounded() {
-    let app = TestApp::builder().usual_limits().setting("limits.refreshes_per_minute", "1").start().await;
-    app.user("john", "my_password").await;
+    let app = TestApp::builder().default_limits().setting("limits.refreshes_per_minute", "1").start().await;
+    app.create_user("john", "my_password").await;
     let a = app.sign_in("john", "my_password").await;
     let b = Tokens::of(&app.refresh(&a.refresh).await);
     assert_eq!(app.refresh(&b.refresh).await.status, 429);
@@ -148,7 +148,7 @@ async fn labels_are_bounded() {
     assert_eq!(keys, ["cause", "kind", "le", "limit", "outcome", "state", "status", "task", "version"]);
     let values = values.iter().map(|(key, values)| (key.as_str(), values.len())).collect::<BTreeMap<_, _>>();
     let named = ["cause", "kind", "limit", "outcome", "state", "task"].map(|key| values[key]);
-    assert_eq!(named, [5, 5, 4, 5, 2, 2], "as many as the code names, whatever happens");
+    assert_eq!(named, [5, 5, 4, 5, 2, 2], "labels must have a fixed number of values");
     let series = series(&text);
     for limit in ["login", "registration", "rejected_refresh", "refresh"] {
         assert_eq!(series[&format!("vestibule_rate_limited_requests_total{{limit=\"{limit}\"}}")], "1", "{limit}");
@@ -159,12 +159,12 @@ async fn labels_are_bounded() {
 }
 
 #[apply(trial)]
-async fn metrics_are_off_unless_configured_and_alone_on_their_listener() {
+async fn metrics_are_off_by_default_and_have_their_own_listener() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());
     assert!(!server.welcome.contains("metrics"));
     assert_eq!(server.get("/metrics").send().await.status, 404);
-    let (other, url) = measured(&deployment);
+    let (other, url) = start_with_metrics(&deployment);
     assert_eq!(other.get("/metrics").send().await.status, 404);
     let base = url.strip_suffix("/metrics").unwrap();
     for path in ["/", "/login", "/me", "/health/live", "/docs"] {
@@ -175,43 +175,43 @@ async fn metrics_are_off_unless_configured_and_alone_on_their_listener() {
 }
 
 #[apply(trial)]
-async fn metrics_of_a_starting_service_are_answered() {
+async fn metrics_are_available_while_the_service_starts() {
     let app = TestApp::builder().starting().start().await;
     assert_eq!(app.get("/health/ready").send().await.status, 503);
     let instance = vestibule::domain::instance::Instance::default();
     assert!(instance.render_metrics().contains("vestibule_hash_queue_length 0\n"));
 }
 
-/// The lines that one request has left.
-fn lines_of(logs: &str, answer: &Answer) -> Vec<Value> {
-    let lines = logs.lines().filter(|line| line.contains(answer.header("x-request-id")));
+/// Returns the log lines of one request.
+fn lines_of(logs: &str, response: &TestResponse) -> Vec<Value> {
+    let lines = logs.lines().filter(|line| line.contains(response.header("x-request-id")));
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A server that logs and traces as it does by default, whatever the run of the tests asks for.
-fn usual(deployment: &Deployment) -> Server {
+/// Starts a server with the default log and trace settings, whatever the test run has set.
+fn start_with_default_logging(deployment: &Deployment) -> Server {
     let mut command = deployment.command();
     command.env_remove("VESTIBULE_LOG__FILTER").env_remove("VESTIBULE_TRACES__ENDPOINT");
     Server::start(command)
 }
 
 #[apply(trial)]
-async fn requests_leave_one_line_each() {
+async fn each_request_logs_one_line() {
     let deployment = Deployment::new().await;
-    let server = usual(&deployment);
+    let server = start_with_default_logging(&deployment);
     let registered = server.register("john").await;
     let login = server.log_in("john", PASSWORD).await;
     let tokens = Tokens::of(&login);
-    let claims = forge::part(&tokens.access, 1);
+    let claims = forge::decode_part(&tokens.access, 1);
     let me = server.get("/me?secret=1").bearer(&tokens.access).send().await;
     let refreshed = server.refresh(&tokens.refresh).await;
-    let refused = server.log_in("john", "wrong").await;
+    let rejected = server.log_in("john", "wrong").await;
     let nowhere = server.get("/nowhere").send().await;
     let head = server.call("HEAD", "/health/live").send().await;
     server.stop();
     let logs = deployment.logs();
-    let expect = |answer: &Answer, operation: &str, status: u16, whose: bool| {
-        let lines = lines_of(&logs, answer);
+    let expect = |response: &TestResponse, operation: &str, status: u16, whose: bool| {
+        let lines = lines_of(&logs, response);
         assert_eq!(lines.len(), 1, "{lines:?}");
         let (line, span) = (&lines[0], &lines[0]["span"]);
         assert_eq!(
@@ -228,10 +228,10 @@ async fn requests_leave_one_line_each() {
     expect(&login, "login", 200, true);
     expect(&me, "getMe", 200, true);
     expect(&refreshed, "refreshToken", 200, true);
-    assert_eq!(expect(&refused, "login", 401, false)["error.type"], "invalid_credentials");
+    assert_eq!(expect(&rejected, "login", 401, false)["error.type"], "invalid_credentials");
     assert_eq!(expect(&nowhere, "none", 404, false)["error.type"], "not_found");
     expect(&head, "getLiveness", 200, false);
-    assert!(!logs.contains("secret=1"), "a query may hold anything");
+    assert!(!logs.contains("secret=1"), "the query must not be logged");
 }
 
 /// The fields of a request's span that OpenTelemetry's semantic conventions for HTTP servers define.
@@ -241,7 +241,7 @@ const CONVENTIONS: [&str; 6] =
 #[apply(trial)]
 async fn spans_follow_the_semantic_conventions() {
     let deployment = Deployment::new().await;
-    let server = usual(&deployment);
+    let server = start_with_default_logging(&deployment);
     let long_path = format!("/{}", "n".repeat(1000));
     let cases = [
         ("GET", "/me?secret=1", ["GET /me", "GET", "absent", "/me", "/me"]),
@@ -268,11 +268,11 @@ async fn spans_follow_the_semantic_conventions() {
 }
 
 #[apply(trial)]
-async fn broken_requests_leave_one_line_with_the_cause() {
+async fn failed_request_logs_one_line_with_the_cause() {
     let deployment = Deployment::new().await;
-    let server = usual(&deployment);
-    let rows = deployment.rows().await;
-    sea_orm::ConnectionTrait::execute_unprepared(&rows, "DROP TABLE audit_head").await.unwrap();
+    let server = start_with_default_logging(&deployment);
+    let db = deployment.connect().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&db, "DROP TABLE audit_head").await.unwrap();
     let failed = server.register("john").await;
     failed.is_problem(500, "internal");
     server.stop();
@@ -282,8 +282,8 @@ async fn broken_requests_leave_one_line_with_the_cause() {
     assert!(lines[0]["cause"].as_str().unwrap().contains("audit_head"), "{lines:?}");
 }
 
-/// What a server logs about one request on a terminal.
-async fn on_a_terminal(folder: &tempfile::TempDir) -> String {
+/// Returns what a server logs about one request on a terminal.
+async fn log_on_a_terminal(folder: &tempfile::TempDir) -> String {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&controller).unwrap();
     unlockpt(&controller).unwrap();
@@ -300,9 +300,9 @@ async fn on_a_terminal(folder: &tempfile::TempDir) -> String {
 }
 
 #[apply(trial)]
-async fn log_is_json_unless_a_person_reads_it() {
+async fn log_is_json_except_on_a_terminal() {
     let folder = tempfile::TempDir::new().unwrap();
-    let seen = on_a_terminal(&folder).await;
+    let seen = log_on_a_terminal(&folder).await;
     assert!(seen.contains("\u{1b}[") && seen.contains("request completed"), "{seen:?}");
     assert!(serde_json::from_str::<Value>(seen.lines().next().unwrap()).is_err());
     for (format, json) in [(None, true), (Some("json"), true), (Some("text"), false)] {
@@ -320,9 +320,9 @@ async fn log_is_json_unless_a_person_reads_it() {
 }
 
 #[apply(trial)]
-async fn trace_context_of_the_caller_is_taken_over() {
+async fn trace_context_of_the_caller_is_continued() {
     let deployment = Deployment::new().await;
-    let server = usual(&deployment);
+    let server = start_with_default_logging(&deployment);
     let asked = async |header: &str| server.get("/health/live").header("traceparent", header).send().await;
     let named = asked(&traceparent()).await;
     let malformed = [
@@ -341,9 +341,9 @@ async fn trace_context_of_the_caller_is_taken_over() {
     server.stop();
     let logs = deployment.logs();
     assert_eq!(lines_of(&logs, &named)[0]["span"]["trace_id"], TRACE);
-    for (answer, header) in ignored.iter().zip(&malformed) {
-        assert_eq!(answer.status, 200);
-        assert_eq!(lines_of(&logs, answer)[0]["span"]["trace_id"], Value::Null, "{header}");
+    for (response, header) in ignored.iter().zip(&malformed) {
+        assert_eq!(response.status, 200);
+        assert_eq!(lines_of(&logs, response)[0]["span"]["trace_id"], Value::Null, "{header}");
     }
 }
 
@@ -368,7 +368,7 @@ async fn spans_are_sent_to_the_collector() {
     let body = json!({ "username": "john", "password": PASSWORD });
     let login = server.call("POST", "/login").header("traceparent", traceparent()).json(&body).send().await;
     let tokens = Tokens::of(&login);
-    // The last spans are sent before it ends.
+    // The server sends the last spans before it exits.
     server.stop();
     let mut spans = Vec::new();
     for resource in sent.try_iter().flatten() {
@@ -385,7 +385,7 @@ async fn spans_are_sent_to_the_collector() {
     let root = of_trace.iter().find(|span| span.name == "POST /login").unwrap();
     assert_eq!(hex(&root.parent_span_id), PARENT);
     let about = attributes(root);
-    let claims = forge::part(&tokens.access, 1);
+    let claims = forge::decode_part(&tokens.access, 1);
     assert_eq!(about["request.id"], login.header("x-request-id"));
     assert_eq!(
         (about["operation"].as_str(), &about["user.id"]),
@@ -397,18 +397,18 @@ async fn spans_are_sent_to_the_collector() {
     let inner = of_trace.iter().filter(|span| span.parent_span_id == root.span_id);
     let names = inner.map(|span| span.name.as_str()).collect::<BTreeSet<_>>();
     assert_eq!(names, ["hash", "query", "transaction"].into());
-    // The line of the log belongs to the trace too, and so do those whose callers name none.
+    // The log line is part of the trace too. So are log lines of requests without a `traceparent`.
     assert_eq!(lines_of(&deployment.logs(), &login)[0]["span"]["trace_id"], TRACE);
     let registered = spans.iter().find(|span| attributes(span).get("operation").is_some_and(|name| name == "register"));
     assert!(deployment.logs().contains(&hex(&registered.unwrap().trace_id)));
 }
 
 #[apply(trial)]
-async fn collector_that_is_away_holds_nobody_up() {
+async fn unreachable_collector_delays_no_request() {
     let deployment = Deployment::new().await;
     let mut command = deployment.command();
-    let nobody = format!("http://127.0.0.1:{}", crate::support::process::unused_port());
-    command.env("VESTIBULE_TRACES__ENDPOINT", nobody);
+    let unreachable = format!("http://127.0.0.1:{}", crate::support::process::unused_port());
+    command.env("VESTIBULE_TRACES__ENDPOINT", unreachable);
     let server = Server::start(command);
     let begun = std::time::Instant::now();
     server.sign_up("john").await;

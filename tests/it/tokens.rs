@@ -1,4 +1,4 @@
-//! Access tokens that the service must refuse, most of them signed with its real key.
+//! Access tokens that the service must reject. Most are signed with its real key.
 
 use std::{
     io::ErrorKind,
@@ -26,21 +26,21 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let app = TestApp::new().await;
-        app.user("john", "my_password").await;
-        let token = app.token("john", "my_password").await;
-        let claims = forge::part(&token, 1);
+        app.create_user("john", "my_password").await;
+        let token = app.access_token("john", "my_password").await;
+        let claims = forge::decode_part(&token, 1);
         Self { forger: Forger::new(&app).await, app, token, claims }
     }
 
     async fn accepts(&self, token: &str) -> bool {
-        let answer = self.app.get("/me").bearer(token).send().await;
-        if answer.status != 200 {
-            answer.is_problem(401, "invalid_token");
+        let response = self.app.get("/me").bearer(token).send().await;
+        if response.status != 200 {
+            response.is_problem(401, "invalid_token");
         }
-        answer.status == 200
+        response.status == 200
     }
 
-    /// The claims with one of them replaced; null removes it.
+    /// Returns a token with one claim replaced, or removed if the value is null.
     fn altered(&self, name: &str, value: &Value) -> String {
         let mut claims = self.claims.clone();
         if value.is_null() {
@@ -53,11 +53,11 @@ impl Bench {
 }
 
 #[apply(trial)]
-async fn forged_header_is_refused() {
+async fn forged_header_is_rejected() {
     let bench = Bench::new().await;
     let (kid, claims) = (&bench.forger.kid, bench.claims.to_string());
     let good = format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{kid}"}}"#);
-    assert!(bench.accepts(&bench.forger.sign(&good, &claims)).await, "the forger's key is the service's");
+    assert!(bench.accepts(&bench.forger.sign(&good, &claims)).await, "the test must have the service's key");
     for header in [
         format!(r#"{{"typ":"JWT","alg":"ES256","kid":"{kid}"}}"#),
         format!(r#"{{"typ":"rt+jwt","alg":"ES256","kid":"{kid}"}}"#),
@@ -117,11 +117,11 @@ async fn claims_are_checked_for_type_and_value() {
     let upper = bench.claims["sub"].as_str().unwrap().to_uppercase();
     assert!(!bench.accepts(&bench.altered("sub", &json!(upper))).await);
     let twice = bench.claims.to_string().replacen('{', r#"{"sub":"x","#, 1);
-    assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &twice)).await, "two sub");
+    assert!(!bench.accepts(&bench.forger.sign(&bench.forger.header(), &twice)).await, "two sub claims");
 }
 
 #[apply(trial)]
-async fn other_claims_are_read_as_strictly() {
+async fn unknown_claims_are_parsed_strictly_too() {
     let bench = Bench::new().await;
     let more = |value: &[u8]| [br#"{"scope":"#, value, b",", &bench.claims.to_string().into_bytes()[1..]].concat();
     let deep = "[".repeat(40) + &"]".repeat(40);
@@ -144,7 +144,7 @@ async fn other_claims_are_read_as_strictly() {
 }
 
 #[apply(trial)]
-async fn lists_are_no_objects() {
+async fn arrays_are_not_accepted_as_objects() {
     let bench = Bench::new().await;
     let names = ["iss", "sub", "aud", "client_id", "exp", "nbf", "iat", "jti", "sid"];
     let list = names.map(|name| bench.claims[name].to_string()).join(",");
@@ -155,10 +155,10 @@ async fn lists_are_no_objects() {
 }
 
 #[apply(trial)]
-async fn foreign_and_altered_signatures_are_refused() {
+async fn foreign_and_altered_signatures_are_rejected() {
     let bench = Bench::new().await;
-    let foreign = Forger::foreign(&bench.forger.kid).with_claims(&bench.claims);
-    assert!(!bench.accepts(&foreign).await, "another key under our name");
+    let foreign = Forger::with_other_key(&bench.forger.kid).with_claims(&bench.claims);
+    assert!(!bench.accepts(&foreign).await, "another key under the service's key ID");
     let (message, signature) = bench.token.rsplit_once('.').unwrap();
     let (header, claims) = message.split_once('.').unwrap();
     let zero = "A".repeat(86);
@@ -179,13 +179,13 @@ async fn foreign_and_altered_signatures_are_refused() {
     ] {
         assert!(!bench.accepts(&token).await, "{token}");
     }
-    let other = bench.app.user("jane", "my_password").await;
+    let other = bench.app.create_user("jane", "my_password").await;
     let jane = bench.altered("sub", &json!(other.id.to_string()));
-    assert!(!bench.accepts(&jane).await, "the session of another account");
+    assert!(!bench.accepts(&jane).await, "the session of another user");
 }
 
 #[apply(trial)]
-async fn times_are_held_against_the_services_clock() {
+async fn times_are_checked_against_the_service_clock() {
     let bench = Bench::new().await;
     let now = bench.app.app.clock.now().seconds();
     for (name, offset, accepted) in [
@@ -202,7 +202,7 @@ async fn times_are_held_against_the_services_clock() {
 }
 
 #[apply(trial)]
-async fn one_token_has_one_spelling() {
+async fn access_token_has_only_one_encoding() {
     let bench = Bench::new().await;
     let parts: Vec<&str> = bench.token.split('.').collect();
     for place in 0..3 {
@@ -212,7 +212,7 @@ async fn one_token_has_one_spelling() {
             |part: &str| format!("{} {}", &part[..5], &part[5..]),
             |part: &str| part.replace('_', "/").replace('-', "+") + "A",
             |part: &str| {
-                // The last character of 86 carries four unused bits; another character with the same used bits.
+                // The last character of 86 has four unused bits. This changes only those.
                 let (rest, last) = part.split_at(part.len() - 1);
                 let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
                 let index = alphabet.find(last).unwrap();
@@ -227,9 +227,9 @@ async fn one_token_has_one_spelling() {
 }
 
 #[apply(trial)]
-async fn key_identifiers_are_only_looked_up_s53() {
+async fn key_ids_are_only_looked_up_in_memory_s53() {
     let bench = Bench::new().await;
-    // Nothing but memory is asked: a database that is gone would make another answer.
+    // The token is checked in memory first: with the database closed, a token that passes gets 503.
     bench.app.app.db.close().await.unwrap();
     bench.app.get("/me").bearer(&bench.token).send().await.is_problem(503, "unavailable");
     let long = "a".repeat(10_000);
@@ -242,7 +242,7 @@ async fn key_identifiers_are_only_looked_up_s53() {
 }
 
 #[apply(trial)]
-async fn unsigned_tokens_are_refused_s50() {
+async fn unsigned_tokens_are_rejected_s50() {
     let bench = Bench::new().await;
     let claims = URL_SAFE_NO_PAD.encode(bench.claims.to_string());
     for alg in ["none", "None", "NONE", "nOnE", " none", "none ", "none\\u0000", "", "null", "ES256", "HS256"] {
@@ -254,8 +254,8 @@ async fn unsigned_tokens_are_refused_s50() {
     }
 }
 
-/// The published key in the forms in which a verifier might take it for the secret of an HMAC.
-fn forms_of(key: &Value) -> Vec<Vec<u8>> {
+/// Returns the published key in every form that a verifier might mistake for an HMAC secret.
+fn hmac_secret_candidates(key: &Value) -> Vec<Vec<u8>> {
     let [x, y] = ["x", "y"].map(|name| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap());
     let point = [vec![4], x.clone(), y.clone()].concat();
     // SubjectPublicKeyInfo of a point on P-256 (RFC 5480).
@@ -271,11 +271,11 @@ fn forms_of(key: &Value) -> Vec<Vec<u8>> {
 }
 
 #[apply(trial)]
-async fn published_key_is_no_secret_s51() {
+async fn tokens_signed_with_the_public_key_as_hmac_secret_are_rejected_s51() {
     let bench = Bench::new().await;
     let keys = bench.app.get("/.well-known/jwks.json").send().await;
     let claims = URL_SAFE_NO_PAD.encode(bench.claims.to_string());
-    for secret in forms_of(&keys.body["keys"][0]) {
+    for secret in hmac_secret_candidates(&keys.body["keys"][0]) {
         for (alg, hash) in [("HS256", hmac::HMAC_SHA256), ("HS512", hmac::HMAC_SHA512), ("ES256", hmac::HMAC_SHA256)] {
             let header = format!(r#"{{"typ":"at+jwt","alg":"{alg}","kid":"{}"}}"#, bench.forger.kid);
             let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
@@ -286,13 +286,13 @@ async fn published_key_is_no_secret_s51() {
 }
 
 #[apply(trial)]
-async fn keys_in_the_header_are_refused_s54() {
+async fn keys_in_the_header_are_rejected_s54() {
     let bench = Bench::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/keys", listener.local_addr().unwrap());
     let claims = bench.claims.to_string();
-    let foreign = Forger::foreign(&bench.forger.kid);
+    let foreign = Forger::with_other_key(&bench.forger.kid);
     let jwk = bench.app.get("/.well-known/jwks.json").send().await.body["keys"][0].clone();
     let good = json!({ "typ": "at+jwt", "alg": "ES256", "kid": bench.forger.kid });
     let members =
@@ -304,11 +304,11 @@ async fn keys_in_the_header_are_refused_s54() {
             assert!(!bench.accepts(&signer.sign(&header.to_string(), &claims)).await, "{header}");
         }
     }
-    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody asked for a key");
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "the service must not fetch a key");
 }
 
 #[apply(trial)]
-async fn degenerate_signatures_are_refused_s63() {
+async fn degenerate_signatures_are_rejected_s63() {
     const ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
     const PRIME: &str = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
     let number = |text: &str| -> Vec<u8> {
@@ -335,16 +335,16 @@ async fn degenerate_signatures_are_refused_s63() {
 }
 
 #[apply(trial)]
-async fn every_changed_bit_is_seen_s64() {
+async fn token_with_any_changed_bit_is_rejected_s64() {
     let app = TestApp::builder().setting("sessions.max_per_user", "2").start().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     for _ in 0..rounds(1, 210) {
-        let token = app.token("john", "my_password").await;
+        let token = app.access_token("john", "my_password").await;
         let accepts = |text: String| {
             let app = &app.app;
             async move { authenticate(app, &AccessToken::from(text)).await.is_ok() }
         };
-        assert!(accepts(token.clone()).await, "what is made is accepted");
+        assert!(accepts(token.clone()).await, "the unchanged token must be accepted");
         for place in 0..token.len() {
             for bit in 0..7 {
                 let mut changed = token.clone().into_bytes();
@@ -357,10 +357,10 @@ async fn every_changed_bit_is_seen_s64() {
 }
 
 #[apply(trial)]
-async fn huge_tokens_cost_nothing_s61() {
+async fn oversized_tokens_are_rejected_cheaply_s61() {
     let bench = Bench::new().await;
     let long = bench.altered("jti", &json!("x".repeat(9000)));
-    assert!(!bench.accepts(&long).await, "signed by the service and too long all the same");
+    assert!(!bench.accepts(&long).await, "too long, although signed with the service's key");
     let mut times = Vec::new();
     for token in [".".repeat(30_000), "A".repeat(30_000), format!("{}.{}", "A".repeat(15_000), ".".repeat(15_000))] {
         for _ in 0..5 {
@@ -371,9 +371,9 @@ async fn huge_tokens_cost_nothing_s61() {
     }
     times.sort_unstable();
     assert!(times[times.len() / 2] < Duration::from_millis(50), "{times:?}");
-    // A header of a megabyte is refused before anything of ours sees it.
+    // The HTTP server rejects a header of one megabyte before the token is read.
     let url = format!("http://{}/me", bench.app.address);
     let huge = reqwest::Client::new().get(url).bearer_auth(".".repeat(1_000_000)).send().await;
-    assert!(huge.is_err() || huge.is_ok_and(|answer| answer.status() == 431));
+    assert!(huge.is_err() || huge.is_ok_and(|response| response.status() == 431));
     assert!(bench.accepts(&bench.token).await);
 }

@@ -8,8 +8,8 @@ use crate::support::TestApp;
 #[apply(trial)]
 async fn published_key_verifies_a_token() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
-    let token = app.token("john", "my_password").await;
+    app.create_user("john", "my_password").await;
+    let token = app.access_token("john", "my_password").await;
     let keys = app.get("/.well-known/jwks.json").record().send().await;
     let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(keys.body["keys"][0][name].as_str().unwrap()).unwrap();
     let point = [vec![4], coordinate("x"), coordinate("y")].concat();
@@ -19,7 +19,7 @@ async fn published_key_verifies_a_token() {
 }
 
 #[apply(trial)]
-async fn keys_are_public_parts_only_and_may_be_kept() {
+async fn published_keys_contain_only_public_parts_and_may_be_cached() {
     let app = TestApp::new().await;
     let keys = app.get("/.well-known/jwks.json").send().await;
     assert_eq!(keys.header("cache-control"), "public, max-age=300");
@@ -35,7 +35,7 @@ async fn keys_are_public_parts_only_and_may_be_kept() {
 }
 
 #[apply(trial)]
-async fn keys_outlive_the_database() {
+async fn keys_are_served_without_the_database() {
     let app = TestApp::new().await;
     app.app.db.close().await.unwrap();
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);

@@ -1,7 +1,7 @@
-"""Fails when a CycloneDX document does not name every crate that the binary needs, names one that neither it nor its
-build needs, or does not give each its version, licence, digest and source: python bill.py DOCUMENT NEEDED BUILT
+"""Fails if a CycloneDX document omits a crate that the binary needs, lists one that neither the binary nor its build
+needs, or lacks the version, licence, digest or source of a crate: python sbom.py DOCUMENT NEEDED BUILT
 
-NEEDED is what `cargo tree` prints for normal dependencies, BUILT for those of build scripts as well.
+NEEDED is the output of `cargo tree` for normal dependencies, BUILT also includes those of build scripts.
 """
 
 import json
@@ -14,16 +14,16 @@ OWN = {"vestibule", "migration"}
 
 
 def crates(file: str) -> set[tuple[str, str]]:
-    """Name and version of the crates of a tree."""
+    """Return the names and versions of the crates in a tree."""
     return set(re.findall(r"^(\S+) v(\S+)", Path(file).read_text(encoding="utf-8"), re.M))
 
 
 def wrong_names(parts: list[dict], needed: set, built: set) -> list[str]:
     named = [(part["name"], part["version"]) for part in parts]
     return [
-        *(f"{name} {version} is needed and not named" for name, version in needed - set(named)),
-        *(f"{name} {version} is named and not needed" for name, version in set(named) - built),
-        *(f"{name} {version} is named twice" for name, version in set(named) if named.count((name, version)) > 1),
+        *(f"{name} {version} is needed but not listed" for name, version in needed - set(named)),
+        *(f"{name} {version} is listed but not needed" for name, version in set(named) - built),
+        *(f"{name} {version} is listed twice" for name, version in set(named) if named.count((name, version)) > 1),
     ]
 
 
@@ -36,7 +36,7 @@ def wrong_part(part: dict) -> list[str]:
     if not part["bom-ref"].startswith("workspace" if own else INDEX):
         found.append(f"{name} comes from {part['bom-ref']}")
     if part["purl"].partition("#")[0] != f"pkg:cargo/{name}@{part['version']}":
-        found.append(f"{name} is to be had as {part['purl']}")
+        found.append(f"{name} has the package URL {part['purl']}")
     return found
 
 
@@ -47,7 +47,7 @@ def main(file: str, needed: str, built: str) -> int:
     found += [fault for part in parts for fault in wrong_part(part)]
     refs = {part["bom-ref"] for part in parts}
     for entry in document["dependencies"]:
-        found += [f"{ref} is depended on and not named" for ref in {entry["ref"], *entry.get("dependsOn", [])} - refs]
+        found += [f"{ref} is a dependency but not listed" for ref in {entry["ref"], *entry.get("dependsOn", [])} - refs]
     print(*found, f"{len(parts)} crates, {len(found)} faults", sep="\n")
     return 1 if found or not crates(needed) else 0
 

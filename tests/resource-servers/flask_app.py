@@ -1,4 +1,4 @@
-"""A Flask app guarded by Flask-JWT-Extended, which knows the login service by its public key, issuer and audience."""
+"""A Flask app protected by Flask-JWT-Extended. It knows the login service's public key, issuer and audience."""
 
 import argparse
 
@@ -10,7 +10,7 @@ from werkzeug.serving import make_server
 parser = argparse.ArgumentParser()
 for option in ("--public-key", "--issuer", "--audience"):
     parser.add_argument(option, required=True)
-parser.add_argument("--without", help="the check to leave out, to see it missed")
+parser.add_argument("--without", help="the check to disable, to prove that the test notices")
 given = parser.parse_args()
 
 app = Flask(__name__)

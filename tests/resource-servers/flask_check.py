@@ -1,4 +1,4 @@
-"""Starts the Flask app and presents the tokens to it over HTTP."""
+"""Starts the Flask app and sends the tokens to it over HTTP."""
 
 import json
 import subprocess
@@ -20,12 +20,12 @@ if without:
 def subject_of(token: str) -> str:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)["user"]
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)["user"]
     except urllib.error.HTTPError as error:
-        # Flask-JWT-Extended says 401 of a token that has expired and 422 of one that it cannot trust.
+        # Flask-JWT-Extended responds 401 for an expired token and 422 for one that it cannot trust.
         if error.code in (401, 422):
-            raise verdicts.Refused(f"{error.code} {json.load(error)['msg']}") from error
+            raise verdicts.Rejected(f"{error.code} {json.load(error)['msg']}") from error
         raise
 
 

@@ -1,4 +1,4 @@
-"""Obtains tokens from running services and forges others, for every resource server to accept or refuse."""
+"""Obtains tokens from running services and forges others, for every resource server to accept or reject."""
 
 import argparse
 import base64
@@ -15,20 +15,20 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-# Issuer and audience of a service where neither is configured.
+# The default issuer and audience of a service.
 PUBLIC_URL = "http://localhost:5000"
 USER = {"username": "john", "password": "my_password"}
 
 
-def ask(url: str, body: dict[str, str] | None = None) -> str:
+def fetch(url: str, body: dict[str, str] | None = None) -> str:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as answer:
-        return answer.read().decode()
+    with urllib.request.urlopen(request) as response:
+        return response.read().decode()
 
 
 def login(service: str) -> str:
-    return json.loads(ask(f"{service}/login", USER))["access_token"]
+    return json.loads(fetch(f"{service}/login", USER))["access_token"]
 
 
 def encode(data: bytes) -> str:
@@ -58,14 +58,14 @@ def point(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
 
 
 def public_pem(jwk: dict[str, str]) -> str:
-    """The key of a JWK in the form of most settings that take a public key."""
+    """Convert a JWK to PEM, the form that most settings for a public key expect."""
     x, y = (int.from_bytes(decode(jwk[name]), "big") for name in ("x", "y"))
     key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def forgeries(genuine: str, jwk_text: str) -> dict[str, dict[str, str]]:
-    """What somebody can make who has a token and the public key: by the check that refuses it, then by name."""
+    """Return what someone with a token and the public key can forge, by the check that rejects it and by name."""
     signed, signature = genuine.rsplit(".", 1)
     header_text, claims_text = signed.split(".")
     header, claims = json.loads(decode(header_text)), json.loads(decode(claims_text))
@@ -74,7 +74,7 @@ def forgeries(genuine: str, jwk_text: str) -> dict[str, dict[str, str]]:
 
     altered = bytearray(decode(signature))
     altered[40] ^= 1
-    somebody_else = claims | {"sub": str(uuid.uuid4())}
+    other_user = claims | {"sub": str(uuid.uuid4())}
     carried = header | {"jwk": {"kty": "EC", "crv": "P-256"} | point(other.public_key())}
     hmac_message = message(header | {"alg": "HS256"}, claims)
     return {
@@ -82,11 +82,11 @@ def forgeries(genuine: str, jwk_text: str) -> dict[str, dict[str, str]]:
             "an altered signature": f"{signed}.{encode(bytes(altered))}",
             "a signature of zeros": f"{signed}.{encode(bytes(64))}",
             "a missing signature": f"{signed}.",
-            "an altered payload": f"{header_text}.{encode(json.dumps(somebody_else).encode())}.{signature}",
+            "an altered payload": f"{header_text}.{encode(json.dumps(other_user).encode())}.{signature}",
             "alg none": f"{message(header | {'alg': 'none'}, claims)}.",
             "another key under the same kid": es256(other, message(header, claims)),
             "another key under another kid": es256(other, message(header | {"kid": str(uuid.uuid4())}, claims)),
-            "another key that the header carries": es256(other, message(carried, claims)),
+            "another key in the header": es256(other, message(carried, claims)),
         },
         "algorithm": {
             "HS256 keyed with the public key in PEM": hs256(public_pem(jwk), hmac_message),
@@ -103,24 +103,24 @@ def main() -> None:
         parser.add_argument(option)
     given = parser.parse_args()
 
-    subject = json.loads(ask(f"{given.service}/register", USER))["id"]
+    subject = json.loads(fetch(f"{given.service}/register", USER))["id"]
     jwks_url = f"{given.service}/.well-known/jwks.json"
-    jwks = ask(jwks_url)
+    jwks = fetch(jwks_url)
     jwk_text = jwks[jwks.index("[") + 1 : jwks.rindex("]")]
     genuine = login(given.service)
 
-    refused = forgeries(genuine, jwk_text)
-    # Whole services made these, with the key of the first one.
-    refused["audience"] = {"another audience": login(given.other_audience)}
-    refused["issuer"] = {"another issuer": login(given.other_issuer)}
+    rejected = forgeries(genuine, jwk_text)
+    # Complete services made these tokens, with the key of the first one.
+    rejected["audience"] = {"another audience": login(given.other_audience)}
+    rejected["issuer"] = {"another issuer": login(given.other_issuer)}
     if given.slow_clock and given.fast_clock:
-        refused["times"] = {
+        rejected["times"] = {
             "an expired token": login(given.slow_clock),
             "a token that is not valid yet": login(given.fast_clock),
         }
 
     tokens = {"a genuine token": genuine}
-    for kind in refused.values():
+    for kind in rejected.values():
         tokens |= kind
     bench = {
         "issuer": PUBLIC_URL,
@@ -132,7 +132,7 @@ def main() -> None:
         "tokens": tokens,
     }
     (given.folder / "bench.json").write_text(json.dumps(bench, indent=2))
-    names = (f"{check}\t{name}\n" for check, kind in refused.items() for name in kind)
+    names = (f"{check}\t{name}\n" for check, kind in rejected.items() for name in kind)
     (given.folder / "forgeries").write_text("".join(names))
     (given.folder / "subject").write_text(subject)
 

@@ -39,7 +39,7 @@ def subject_of(token: str) -> str:
     try:
         return guide["verify"](token)["sub"]
     except guide["jwt"].PyJWTError as error:
-        raise verdicts.Refused(error) from error
+        raise verdicts.Rejected(error) from error
 
 
 verdicts.show(bench["tokens"], subject_of)

@@ -1,4 +1,4 @@
-// A resource server's check with jose on Node: the keys from the service's JWKS, the rest from its settings.
+// Verification in a resource server with jose on Node: the keys come from the service's JWKS, the rest from settings.
 import { readFileSync } from "node:fs";
 import { argv } from "node:process";
 import { createRemoteJWKSet, decodeJwt, errors, jwtVerify } from "jose";
@@ -17,9 +17,9 @@ const settings = {
 if (without === "audience" || without === "issuer") delete settings[without];
 if (without === "times") settings.clockTolerance = "1 week";
 
-// What goes wrong where the token chooses the algorithm: the public key is taken for a secret.
+// The mistake of a verifier that lets the token choose the algorithm: it uses the public key as an HMAC secret.
 const confusions = [bench.public_key, bench.jwk_text].map((text) => async ({ alg }) => {
-  if (alg !== "HS256") throw new errors.JOSEAlgNotAllowed("not this confusion");
+  if (alg !== "HS256") throw new errors.JOSEAlgNotAllowed("not this algorithm confusion");
   return new TextEncoder().encode(text);
 });
 
@@ -38,7 +38,7 @@ for (const [name, token] of Object.entries(bench.tokens)) {
   try {
     console.log(`accepted: ${name}: ${await subjectOf(token)}`);
   } catch (error) {
-    // Anything but jose's own refusal is a broken verifier, which proves nothing.
-    console.log(`${error instanceof errors.JOSEError ? "refused" : "broken"}: ${name}: ${error.message}`);
+    // Any error that is not jose's own means a broken verifier, which proves nothing.
+    console.log(`${error instanceof errors.JOSEError ? "rejected" : "broken"}: ${name}: ${error.message}`);
   }
 }

@@ -1,4 +1,4 @@
-"""A resource server's check with PyJWT: the keys from the service's JWKS, the rest from its settings."""
+"""Verification in a resource server with PyJWT: the keys come from the service's JWKS, the rest from settings."""
 
 import jwt
 import verdicts
@@ -24,7 +24,7 @@ def subject_of(token: str) -> str:
         )
         return claims["sub"]
     except jwt.PyJWTError as error:
-        raise verdicts.Refused(error) from error
+        raise verdicts.Rejected(error) from error
 
 
 verdicts.show(bench["tokens"], subject_of)

@@ -1,9 +1,9 @@
-"""A stand-in for a later release of the service, whose answers have a field and a `code` that no client knows.
+"""Simulates a later release of the service, whose responses have a field and a `code` that no client knows.
 
     python3 stub.py [--without-token | --same-refresh-token]
 
-prints its URL and serves until it is ended. With --without-token the answers with tokens have no access token; with
---same-refresh-token they all have the same refresh token.
+prints its URL and serves until it is stopped. With --without-token, responses with tokens have no access token. With
+--same-refresh-token, they all have the same refresh token.
 """
 
 import json
@@ -17,16 +17,16 @@ if fault not in ("", "--without-token", "--same-refresh-token"):
 
 MADE_UP = {"made_up_field": {"made": ["up"]}}
 
-# Passwords by user name; the last name that was registered is the one that /me answers.
-accounts: dict[str, str] = {}
-# The newest tokens, the only ones that are accepted; none before a login and after a logout.
+# Passwords by user name. /me returns the user who was registered last.
+users: dict[str, str] = {}
+# The newest tokens, the only ones that are accepted. Empty before a login and after a logout.
 session: dict[str, str] = {}
 
 
 def user() -> dict[str, object]:
     return {
         "id": str(uuid.uuid4()),
-        "username": list(accounts)[-1],
+        "username": list(users)[-1],
         "created_at": "2030-01-01T00:00:00Z",
     }
 
@@ -60,12 +60,12 @@ class Stub(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
         match self.path:
             case "/register":
-                accounts[body["username"]] = body["password"]
-                self.answer(201, user())
-            case "/login" if accounts.get(body["username"]) == body["password"]:
-                self.answer(200, next_tokens())
+                users[body["username"]] = body["password"]
+                self.respond(201, user())
+            case "/login" if users.get(body["username"]) == body["password"]:
+                self.respond(200, next_tokens())
             case "/token/refresh" if session.get("refresh_token") == body["refresh_token"]:
-                self.answer(200, next_tokens())
+                self.respond(200, next_tokens())
             case "/logout" if self.signed_in():
                 session.clear()
                 self.send_response(204)
@@ -78,9 +78,9 @@ class Stub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         match self.path:
             case "/me" if self.signed_in():
-                self.answer(200, user())
+                self.respond(200, user())
             case "/me/sessions" if self.signed_in():
-                self.answer(200, sessions())
+                self.respond(200, sessions())
             case "/me" | "/me/sessions":
                 self.problem(401)
             case _:
@@ -99,9 +99,9 @@ class Stub(BaseHTTPRequestHandler):
             "message": "This code came with a later release.",
             "request_id": str(uuid.uuid4()),
         }
-        self.answer(status, problem, "application/problem+json")
+        self.respond(status, problem, "application/problem+json")
 
-    def answer(self, status: int, fields: dict[str, object], media_type: str = "application/json") -> None:
+    def respond(self, status: int, fields: dict[str, object], media_type: str = "application/json") -> None:
         body = json.dumps(fields | MADE_UP).encode()
         self.send_response(status)
         self.send_header("Content-Type", media_type)
@@ -110,7 +110,7 @@ class Stub(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: what went wrong is for the client to say."""
+        """Log nothing: failures are for the client to report."""
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)

@@ -1,4 +1,4 @@
-"""Fails when a duplicate that is let through is put down to a crate that does not need it:
+"""Fails if an allowed duplicate is attributed to a crate that does not need it:
 python duplicates.py .deny.toml Cargo.lock"""
 
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def needed_by(lock: dict, name: str, version: str) -> set[str]:
-    """The crates that need this version, or one that begins with it."""
+    """Return the crates that need this version, or one that begins with it."""
     versions = [package["version"] for package in lock["package"] if package["name"] == name]
     ours = {v for v in versions if v == version or v.startswith(f"{version}.")}
     found = set()
@@ -28,7 +28,7 @@ def main(deny: str, locked: str) -> int:
         named = set(entry.get("reason", "").removesuffix(" and more").split(", "))
         if strangers := named - needed_by(lock, name, version):
             wrong += 1
-            print(f"{entry['crate']} is not needed by {', '.join(sorted(strangers)) or 'any crate that is named'}")
+            print(f"{entry['crate']} is not needed by {', '.join(sorted(strangers)) or 'any listed crate'}")
     print(f"{len(skipped)} duplicates, {wrong} with a wrong reason")
     return 1 if wrong else 0
 

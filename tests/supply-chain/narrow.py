@@ -1,7 +1,7 @@
-"""Narrows a CycloneDX document to the crates that were compiled, and takes the folder of the sources out of it:
+"""Reduces a CycloneDX document to the crates that were compiled, and removes the path of the sources:
 python narrow.py MESSAGES <DOCUMENT
 
-cargo-cyclonedx names whatever a feature could bring; MESSAGES, of `cargo build --message-format json`, what was built.
+cargo-cyclonedx lists everything a feature could need. MESSAGES, from `cargo build --message-format json`, lists what was built.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def compiled(messages: str) -> set[tuple[str, str]]:
-    """Name and version of the crates of which Cargo made anything."""
+    """Return the names and versions of the crates that Cargo compiled."""
     found = set()
     for line in messages.splitlines():
         message = json.loads(line)

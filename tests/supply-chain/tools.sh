@@ -1,4 +1,4 @@
-# The tools that look at the dependency tree, at exact versions, kept in target/supply-chain. Sourced after
+# The tools that check the dependency tree, at exact versions, installed in target/supply-chain. Sourced after
 # tests/support.sh.
 
 home=$root/target/supply-chain
@@ -22,12 +22,12 @@ install_cyclonedx() {
   install_crate "cargo-cyclonedx@$cyclonedx_version"
 }
 
-# install_crate NAME@VERSION: without optimising, since building takes longer than what these have to do.
+# install_crate NAME@VERSION: builds without optimization, because that takes longer than the tools run.
 install_crate() {
   CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$home/build cargo install --quiet --locked --debug --root "$home" "$1"
 }
 
-# deny FOLDER CHECK...: what cargo-deny says of the tree in the folder, by the .deny.toml there.
+# deny FOLDER CHECK...: runs cargo-deny on the tree in the folder, with the .deny.toml there.
 deny() (
   cd "$1" && shift && "$home/bin/cargo-deny" --workspace --locked --color never check --hide-inclusion-graph \
     --deny unmatched-skip --deny unnecessary-skip "$@"

@@ -1,8 +1,8 @@
-"""Measures how long refused logins take, and judges whether their kinds can be told apart by that.
+"""Measures how long rejected logins take, and judges whether their kinds can be told apart by their time.
 
 timing.py measure URL ROUNDS MOST KIND=FILE...   prints the samples as JSON; each line of a file is a name and a password
-timing.py judge [KIND+PERCENT]                   reads samples, prints the figures, fails beyond the limits; +PERCENT
-                                                 plants a fault: that kind is taken to be slower by so much
+timing.py judge [KIND+PERCENT]                   reads samples, prints the results, fails beyond the limits; +PERCENT
+                                                 injects a fault: the samples of that kind become this much slower
 """
 
 import gc
@@ -24,25 +24,25 @@ Samples = dict[str, list[float]]
 
 
 def attempts(file: str) -> "itertools.cycle[bytes]":
-    """The bodies of one kind's logins, in turn and without end."""
+    """Yield the bodies of one kind's logins, in turn and endlessly."""
     lines = [line.split(" ") for line in Path(file).read_text(encoding="utf-8").splitlines()]
     return itertools.cycle([json.dumps({"username": n, "password": p}).encode() for n, p in lines])
 
 
 def login(server: http.client.HTTPConnection, body: bytes) -> float:
-    """The milliseconds until the whole refusal has been read."""
+    """Return the milliseconds until the whole response has been read."""
     begun = time.perf_counter()
     server.request("POST", "/login", body, {"content-type": "application/json"})
-    answer = server.getresponse()
-    text = answer.read()
+    response = server.getresponse()
+    text = response.read()
     took = time.perf_counter() - begun
-    if answer.status != 401:
-        raise ValueError(f"{answer.status} instead of 401: {text!r}")
+    if response.status != 401:
+        raise ValueError(f"{response.status} instead of 401: {text!r}")
     return took * 1000
 
 
 def collect(server: http.client.HTTPConnection, kinds: "dict[str, itertools.cycle[bytes]]", rounds: int) -> Samples:
-    """One sample of each kind a round, in a fresh random order: what happens on the machine meets all alike."""
+    """Take one sample of each kind per round, in random order, so that other load affects all kinds alike."""
     samples: Samples = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind in random.sample(list(kinds), len(kinds)):
@@ -57,7 +57,7 @@ def measure(url: str, rounds: int, most: int, files: list[str]) -> Samples:
     gc.disable()
     collect(server, kinds, WARM_UP)
     samples = collect(server, kinds, rounds)
-    # With 300 samples chance alone puts one pair in thirty beyond the limit, with 1000 one in ten thousand.
+    # With 300 samples, chance alone puts one pair in thirty beyond the limit; with 1000 samples, one in ten thousand.
     if rounds < most and beyond(samples):
         more = collect(server, kinds, most - rounds)
         samples = {kind: samples[kind] + more[kind] for kind in kinds}
@@ -65,7 +65,7 @@ def measure(url: str, rounds: int, most: int, files: list[str]) -> Samples:
 
 
 def auc(one: list[float], other: list[float]) -> float:
-    """How often a guess by time is right, of one sample each (Mann-Whitney; ties count half), 0.5 at best."""
+    """How often a guess from one sample each is right (Mann-Whitney; ties count half); 0.5 means indistinguishable."""
     both = sorted([(value, 1) for value in one] + [(value, 0) for value in other])
     ranks, place = 0.0, 0
     for _, group in itertools.groupby(both, key=lambda pair: pair[0]):
@@ -77,7 +77,7 @@ def auc(one: list[float], other: list[float]) -> float:
 
 
 def gap(one: list[float], other: list[float]) -> float:
-    """The distance of the medians, as a part of the smaller one."""
+    """The difference of the medians, relative to the smaller one."""
     low, high = sorted([statistics.median(one), statistics.median(other)])
     return high / low - 1
 

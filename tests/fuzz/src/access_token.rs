@@ -1,5 +1,5 @@
-//! Access tokens: none is accepted but real ones, and of what the real key has signed, only what has exactly the header
-//! and the claims of RFC 9068, for this service and for now.
+//! Access tokens: only genuine ones are accepted. Of tokens signed with the real key, only those with exactly the
+//! header and claims of RFC 9068 are accepted, for this service and at this time.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -21,13 +21,13 @@ use crate::{
     service::{APP, NOW, now},
 };
 
-/// No token is longer, in bytes.
+/// The maximum length of a token in bytes.
 const MAX_LENGTH: usize = 8 * 1024;
-/// By how many seconds clocks may differ.
+/// The clock leeway in seconds.
 const LEEWAY: i64 = 5;
-/// How many claims are changed at most: texts of texts grow fast.
+/// The maximum number of changed claims, because nested texts grow fast.
 const MOST_CHANGES: usize = 6;
-/// What the service has nine of, in the order in which it writes them.
+/// The nine claims of the service, in the order in which it writes them.
 const CLAIMS: [&str; 9] = ["iss", "sub", "aud", "client_id", "exp", "nbf", "iat", "jti", "sid"];
 
 static BEARER: LazyLock<TokenSubject> =
@@ -35,7 +35,7 @@ static BEARER: LazyLock<TokenSubject> =
 
 static REAL: LazyLock<String> = LazyLock::new(|| {
     let token = issue_access_token(&APP, *BEARER, now(), Duration::from_mins(10)).expect("there is a key");
-    assert_eq!(verify_access_token(&APP, &token, now()), Some(*BEARER), "a real token is accepted");
+    assert_eq!(verify_access_token(&APP, &token, now()), Some(*BEARER), "a genuine token must be accepted");
     token
 });
 
@@ -47,10 +47,10 @@ pub(crate) fn run(data: &[u8]) {
         b'l' => last_letters(&REAL).for_each(|text| unlike_the_real_one(&text)),
         b'r' => {
             if let Ok(text) = str::from_utf8(rest) {
-                assert_eq!(verify_access_token(&APP, text, now()), None, "somebody made a token");
+                assert_eq!(verify_access_token(&APP, text, now()), None, "a forged token was accepted");
             }
         }
-        // A header and claims with a line break between them. `@kid` stands for the key's identifier.
+        // A header and claims, separated by a line break. `@kid` stands for the key ID.
         b's' => {
             let mut parts = rest.splitn(2, |byte| *byte == b'\n');
             if let (Some(header), Some(claims)) = (parts.next(), parts.next()) {
@@ -74,7 +74,7 @@ fn unlike_the_real_one(token: &str) {
     assert_eq!(accepted, token == *REAL, "{token} is not {}", *REAL);
 }
 
-/// Any token that is made is accepted as long as it lasts, and by clocks that are a little behind, but no longer.
+/// Any issued token is accepted during its lifetime and by clocks within the leeway, but not outside.
 fn issued(input: &mut Unstructured<'_>) -> Result<()> {
     let bearer = TokenSubject {
         user: UserId::from_bytes(input.arbitrary()?),
@@ -90,16 +90,16 @@ fn issued(input: &mut Unstructured<'_>) -> Result<()> {
     let ended = seconds(now) >= seconds(made) + i64::from(lasts) + LEEWAY;
     let accepted = verify_access_token(&APP, &token.expect("there is a key"), after_epoch(now));
     let expected = (begun && !ended).then_some(bearer);
-    assert_eq!(accepted, expected, "made at {made} ms for {lasts} s, seen {later} ms later");
+    assert_eq!(accepted, expected, "issued at {made} ms for {lasts} s, verified {later} ms later");
     Ok(())
 }
 
-/// Returns the instant so many milliseconds after the epoch.
+/// Returns the time this many milliseconds after the epoch.
 fn after_epoch(millis: u64) -> Timestamp {
     Timestamp::from_micros(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1000))
 }
 
-/// Changes header, claims or signature of the real token, below base64url.
+/// Changes bytes of the header, claims or signature of the real token before base64url encoding.
 fn changed_bytes(input: &mut Unstructured<'_>) -> Result<()> {
     let number = input.choose_index(3)?;
     let mut parts: Vec<_> = REAL.split('.').map(ToOwned::to_owned).collect();
@@ -109,10 +109,10 @@ fn changed_bytes(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What becomes of a claim.
+/// A change to a claim.
 #[derive(Arbitrary, Debug)]
 enum Change {
-    /// Around now, where the tolerance ends.
+    /// A time near now, around the clock leeway.
     Near(i8),
     Number(i64),
     Text(String),
@@ -127,7 +127,7 @@ enum Change {
     Rename(String),
 }
 
-/// Changes some of the claims that are right.
+/// Changes some of the valid claims.
 fn changed_claims(input: &mut Unstructured<'_>) -> Result<()> {
     let real = REAL.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
     let real: Value = real.and_then(|claims| serde_json::from_slice(&claims).ok()).expect("the claims are JSON");
@@ -159,16 +159,16 @@ fn changed_claims(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Has the real key sign this, and compares what the service makes of it with what it should.
+/// Signs the header and claims with the real key, and compares the service's result with the expected one.
 fn signed(header: &[u8], claims: &[u8]) {
     let token = sign(&APP, header, claims).expect("the key signs");
     let accepted = verify_access_token(&APP, &token, now());
     let expected = expected(header, claims).filter(|_| token.len() <= MAX_LENGTH);
-    let told = || format!("{} {}", String::from_utf8_lossy(header), String::from_utf8_lossy(claims));
+    let describe = || format!("{} {}", String::from_utf8_lossy(header), String::from_utf8_lossy(claims));
     match (accepted, expected) {
         (None, None) => {}
-        (None, Some(_)) => panic!("rejected without a reason: {}", told()),
-        (Some(_), None) => panic!("accepted: {}", told()),
+        (None, Some(_)) => panic!("rejected without a reason: {}", describe()),
+        (Some(_), None) => panic!("accepted: {}", describe()),
         (Some(bearer), Some(Expected { user, session })) => {
             assert_eq!((bearer.user.to_string(), bearer.session.to_string()), (user, session));
         }
@@ -183,7 +183,7 @@ struct Expected {
 
 fn expected(header: &[u8], claims: &[u8]) -> Option<Expected> {
     let header = value(header)?;
-    // Any other member is wrong.
+    // Any other member is invalid.
     let three = header.as_object()?.len() == 3;
     if !three || header["typ"] != "at+jwt" || header["alg"] != "ES256" || header["kid"] != KEY.as_str() {
         return None;
@@ -203,7 +203,7 @@ fn expected(header: &[u8], claims: &[u8]) -> Option<Expected> {
     (ours && timely && whole).then(|| Expected { user: user.to_owned(), session: session.to_owned() })
 }
 
-/// Whether the text is an identifier in its one spelling.
+/// Whether the text is a UUID in its canonical spelling.
 fn is_uuid(text: &str) -> bool {
     let hyphens = [8, 13, 18, 23];
     text.len() == 36

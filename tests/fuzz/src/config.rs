@@ -1,12 +1,12 @@
-//! Settings: whatever file and variables say, what is accepted is within its bounds, variables
-//! win, a setting that does not exist is refused, and no message shows a secret.
+//! Settings: whatever the file and the variables say, accepted values are within their bounds, variables win, unknown
+//! settings are rejected, and no message contains a secret.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use vestibule::config::Config;
 
-/// Stands where a secret does.
-const SECRET: &str = "c4n4ry-that-nobody-may-see";
+/// Takes the place of every secret.
+const SECRET: &str = "c4n4ry-that-no-one-may-see";
 const TENTH: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -14,9 +14,9 @@ const LONG: Duration = Duration::from_mins(5);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// A setting that is a number, and its bounds.
+/// A numeric setting and its bounds.
 type Number = (&'static str, fn(&Config) -> u64, u64, u64);
-/// A setting that is a duration, and its bounds.
+/// A duration setting and its bounds.
 type Span = (&'static str, fn(&Config) -> Duration, Duration, Duration);
 
 const NUMBERS: [Number; 13] = [
@@ -65,20 +65,20 @@ fn known(config: &Config) -> Duration {
 }
 
 pub(crate) fn run(data: &[u8]) {
-    // A fuzzer learns what its inputs are compared with; who knows the secret already is shown nothing.
+    // The fuzzer learns what its inputs are compared with. An input that already contains the secret proves nothing.
     let Some(text) = str::from_utf8(data).ok().filter(|text| !text.to_ascii_lowercase().contains(SECRET)) else {
         return;
     };
-    // Variables stand behind a line of dashes, without their prefix.
+    // The variables follow a line of dashes, without their prefix.
     let (file, variables) = text.split_once("\n---\n").unwrap_or((text, ""));
     let variables = variables.lines().filter_map(|line| line.split_once('='));
     let variables: BTreeMap<_, _> =
         variables.map(|(name, value)| (format!("VESTIBULE_{name}"), value.to_owned())).collect();
-    // What begins with an exclamation mark goes on in the line of the secret.
+    // An input that begins with an exclamation mark continues the line of the secret.
     let file = file.strip_prefix('!').map_or_else(|| format!("\n{file}"), ToOwned::to_owned);
     let file = format!("[keys]\nmaster_key = \"{SECRET}\"{file}");
     match Config::parse(&file, variables.clone()) {
-        Err(error) => assert!(!error.to_string().contains(SECRET), "a message shows a secret"),
+        Err(error) => assert!(!error.to_string().contains(SECRET), "a message contains a secret"),
         Ok(config) => {
             accepted(&config);
             others(&file, &variables, &config);
@@ -87,7 +87,7 @@ pub(crate) fn run(data: &[u8]) {
     with_secret_variables(&file, variables);
 }
 
-/// What holds for settings that were accepted.
+/// Checks what must hold for accepted settings.
 fn accepted(config: &Config) {
     for (name, value, least, most) in NUMBERS {
         let value = value(config);
@@ -100,25 +100,28 @@ fn accepted(config: &Config) {
     assert!(config.sessions.idle_lifetime() <= config.sessions.lifetime.get());
     assert!(config.limits.lockout_duration.get() >= config.limits.max_backoff.get());
     assert_eq!(config.effective().len(), Config::declarations().count());
-    assert!(!format!("{:?}", config.effective()).contains(SECRET), "the effective settings show a secret");
+    assert!(!format!("{:?}", config.effective()).contains(SECRET), "the effective settings contain a secret");
     assert!(!config.server.listen.is_empty());
-    assert!(config.server.trusted_proxies.iter().all(|network| network.get().prefix_len() > 0), "everybody is trusted");
-    assert!(config.server.cors_origins.iter().all(|origin| !origin.as_str().contains('*')), "every origin is let in");
+    assert!(
+        config.server.trusted_proxies.iter().all(|network| network.get().prefix_len() > 0),
+        "every peer is trusted"
+    );
+    assert!(config.server.cors_origins.iter().all(|origin| !origin.as_str().contains('*')), "every origin is allowed");
     let (passwords, cost) = (&config.passwords, config.passwords.cost());
     let strong = cost.memory_kib >= 19_456 && cost.iterations >= 2;
     let weak =
         passwords.weak_hashing_for_tests && config.server.listen.iter().all(|address| address.ip().is_loopback());
-    assert!(strong || weak, "hashes cost too little");
+    assert!(strong || weak, "the hashing cost is too low");
     assert!(cost.memory_kib <= 262_144 && cost.iterations <= 16 && cost.parallelism <= 16);
-    assert!(!format!("{config:?}").contains(SECRET), "the settings show a secret when they are printed");
-    assert!(!config.database.describe().contains(SECRET), "the database's URL shows a secret");
+    assert!(!format!("{config:?}").contains(SECRET), "the debug output contains a secret");
+    assert!(!config.database.describe().contains(SECRET), "the database description contains a secret");
 }
 
-/// What holds for settings that differ in one point from ones that were accepted.
+/// Checks what must hold for settings that differ in one point from accepted ones.
 fn others(file: &str, variables: &BTreeMap<String, String>, accepted: &Config) {
     let with = |name: &str, value: &str| {
         let mut more = variables.clone();
-        // Variables with this name in small letters are about the same setting.
+        // Variable names are case-insensitive.
         more.retain(|other, _| !other.eq_ignore_ascii_case(name));
         more.insert(name.to_owned(), value.to_owned());
         more
@@ -127,24 +130,25 @@ fn others(file: &str, variables: &BTreeMap<String, String>, accepted: &Config) {
     let other = if grace(accepted) == Duration::from_secs(7) { 8 } else { 7 };
     let name = "VESTIBULE_SESSIONS__REFRESH_GRACE_PERIOD";
     let config = parse_with(name, &format!("{other}s")).expect("another grace period is accepted");
-    assert_eq!(grace(&config), Duration::from_secs(other), "variables win");
-    assert!(parse_with(name, "").is_ok(), "an empty variable counts as not set");
+    assert_eq!(grace(&config), Duration::from_secs(other), "variables must win");
+    assert!(parse_with(name, "").is_ok(), "an empty variable must count as unset");
     for value in ["301s", "-1s", "1.0s", "1e1s", " 7s", "7", "7 s", "true", "seven"] {
-        assert!(parse_with(name, value).is_err(), "{value:?} is a grace period");
+        assert!(parse_with(name, value).is_err(), "{value:?} was accepted as a grace period");
     }
     let mut twice = with(name, "7s");
     twice.insert(name.to_ascii_lowercase(), "7s".to_owned());
-    assert!(Config::parse(file, twice).is_err(), "two variables set one setting");
-    let error = parse_with("VESTIBULE_SESSIONS__REFRESH_GRACES", "7s").map(drop).expect_err("it does not exist");
+    assert!(Config::parse(file, twice).is_err(), "two variables for one setting were accepted");
+    let error =
+        parse_with("VESTIBULE_SESSIONS__REFRESH_GRACES", "7s").map(drop).expect_err("an unknown setting was accepted");
     assert!(error.to_string().contains("REFRESH_GRACES"), "{error}");
 }
 
-/// Secrets in variables are no more shown than those of a file.
+/// Secrets in variables must not be shown either.
 fn with_secret_variables(file: &str, mut variables: BTreeMap<String, String>) {
     variables.insert("VESTIBULE_KEYS__MASTER_KEY".to_owned(), SECRET.to_owned());
     variables.insert("VESTIBULE_DATABASE__URL".to_owned(), format!("postgres://user:{SECRET}@host/db"));
     match Config::parse(file, variables) {
-        Err(error) => assert!(!error.to_string().contains(SECRET), "a message shows a secret"),
+        Err(error) => assert!(!error.to_string().contains(SECRET), "a message contains a secret"),
         Ok(config) => accepted(&config),
     }
 }

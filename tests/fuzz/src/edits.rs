@@ -1,11 +1,11 @@
-//! Changes of a text that is right.
+//! Edits of a valid text.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-/// What base64url consists of.
+/// The base64url alphabet.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// One change. Places count round, below zero from the end on.
+/// One edit. Positions wrap around; negative ones count from the end.
 #[derive(Arbitrary, Debug)]
 enum Edit {
     Flip { at: i16, bit: u8 },
@@ -18,7 +18,7 @@ enum Edit {
     Swap { one: i16, other: i16 },
 }
 
-/// The text after the changes that the input describes.
+/// Applies the edits that the input describes.
 pub(crate) fn edited(text: &[u8], input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut text = text.to_vec();
     while !input.is_empty() && !text.is_empty() {
@@ -66,7 +66,7 @@ pub(crate) fn edited(text: &[u8], input: &mut Unstructured<'_>) -> Result<Vec<u8
     Ok(text)
 }
 
-/// The text with every letter of base64url in the place of the last one, some of which may stand for the same bytes.
+/// Replaces the last character with every character of base64url. Some of them decode to the same bytes.
 pub(crate) fn last_letters(text: &str) -> impl Iterator<Item = String> {
     let rest = &text[..text.len() - 1];
     LETTERS.iter().map(move |letter| format!("{rest}{}", char::from(*letter)))

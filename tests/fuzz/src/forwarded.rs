@@ -1,6 +1,6 @@
-//! Forwarding headers: whatever a client writes into them, it is taken for the address from which it reached the first
-//! trusted proxy, or, where what it wrote cannot be told from what proxies wrote, for one of these; never for an address
-//! that it made up.
+//! Forwarding headers: whatever a client writes into them, the client IP is the address from which it reached the first
+//! trusted proxy. If its text cannot be told apart from what proxies wrote, it may be the address of one of them, but
+//! never an address that the client made up.
 
 use std::{net::IpAddr, sync::LazyLock};
 
@@ -15,21 +15,21 @@ static RESOLVER: LazyLock<ClientIpResolver> = LazyLock::new(|| {
     ClientIpResolver::new(TRUSTED.iter().map(|network| network.parse().expect("a network")).collect())
 });
 
-/// How a proxy says from where a request came.
+/// How a proxy reports the address of its peer.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Style {
-    /// In `Forwarded`, else in `X-Forwarded-For`.
+    /// In `Forwarded`, not in `X-Forwarded-For`.
     forwarded: bool,
-    /// In a line of its own, else behind a comma in the last line, or with all lines put together.
+    /// In a new header line, not appended to the last line or to all lines joined.
     line: bool,
     /// With a port.
     port: bool,
-    /// After other pairs, where there are any.
+    /// After other parameters, if the header has any; when appending, to all lines joined.
     more: bool,
 }
 
-/// What stands around the headers that a client writes.
+/// The path of the request around the headers that the client writes.
 #[derive(Debug)]
 struct Setting {
     client: IpAddr,
@@ -39,7 +39,7 @@ struct Setting {
 }
 
 pub(crate) fn run(data: &[u8]) {
-    // Four bytes of the setting come first, so that the rest is text.
+    // The first four bytes select the setting, so that the rest is text.
     let Some((&[client, chain, first, style], lines)) = data.split_first_chunk() else { return };
     let proxies = (0..chain % 4).map(|number| choose(&PROXIES, first.wrapping_add(number))).collect();
     let style = Style { forwarded: style & 1 > 0, line: style & 2 > 0, port: style & 4 > 0, more: style & 8 > 0 };
@@ -50,8 +50,8 @@ fn choose(list: &[&str], number: u8) -> IpAddr {
     list[usize::from(number) % list.len()].parse().expect("an address")
 }
 
-/// Lets a client write these lines, those that begin with `f` into `Forwarded` and others into `X-Forwarded-For`, and the
-/// proxies add what they know.
+/// Lets the client write these lines, and the proxies add theirs. Lines that begin with `f` go into `Forwarded`, all
+/// others into `X-Forwarded-For`.
 fn check(setting: &Setting, lines: &[u8]) {
     let Setting { client, proxies, style } = setting;
     let mut forwarded: Vec<Vec<u8>> = Vec::new();
@@ -75,15 +75,15 @@ fn check(setting: &Setting, lines: &[u8]) {
     let found = RESOLVER.client_ip(peer, &headers);
     let real = client.to_canonical();
     let known = found == real || proxies.iter().any(|proxy| proxy.to_canonical() == found);
-    assert!(known, "{found} is taken for the client in {setting:?} with {headers:?}");
-    // Nothing of the client's is in the way.
+    assert!(known, "{found} was taken for the client in {setting:?} with {headers:?}");
+    // Nothing that the client wrote interferes.
     let readable = !style.forwarded && last.iter().all(|byte| (b' '..0x7f).contains(byte));
     if proxies.is_empty() || (alone && (style.line || readable)) {
         assert_eq!(found, real, "not the client in {setting:?} with {headers:?}");
     }
 }
 
-/// What one proxy adds about the one before it.
+/// Adds what one proxy reports about its peer.
 fn add(lines: &mut Vec<Vec<u8>>, peer: IpAddr, style: Style) {
     let node = match (peer, style.port) {
         (IpAddr::V4(_), true) => format!("{peer}:4711"),
@@ -108,7 +108,7 @@ fn add(lines: &mut Vec<Vec<u8>>, peer: IpAddr, style: Style) {
     }
 }
 
-/// The headers; `None` for what no request can hold.
+/// Builds the headers. `None` if a request cannot contain them.
 fn headers(forwarded: &[Vec<u8>], x_forwarded_for: &[Vec<u8>]) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, lines) in [("forwarded", forwarded), ("x-forwarded-for", x_forwarded_for)] {

@@ -1,5 +1,5 @@
-//! JSON in bodies and tokens: what is read is what `serde_json` reads, no member stands twice at any depth, and nothing
-//! else is refused but nesting beyond 32.
+//! JSON in bodies and tokens: the parser reads what `serde_json` reads. It rejects only duplicate members at any depth
+//! and nesting deeper than 32.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,23 +12,22 @@ use serde::{
 };
 use serde_json::Value;
 
-/// How deep arrays and objects may stand in one another.
+/// The maximum nesting of arrays and objects.
 const MAX_DEPTH: usize = 32;
 
 pub(crate) fn run(data: &[u8]) {
-    assert_eq!(vestibule::json::read(data).ok(), value(data), "it is not read, or not refused, as it should be");
+    assert_eq!(vestibule::json::read(data).ok(), value(data), "the result differs from the expected one");
 }
 
-/// What a text says, where it is one that the service may read.
+/// Returns the value of a text if the service may accept it.
 pub(crate) fn value(text: &[u8]) -> Option<Value> {
     let shape: Shape = serde_json::from_slice(text).ok()?;
-    // Into a type of ours: in its own values, `serde_json` reads what stands under a name that it keeps for itself as one
-    // more text.
+    // Uses its own type, because `serde_json`'s `Value` treats a member with one internal name as nested text.
     let read: Any = serde_json::from_slice(text).ok()?;
     (!shape.repeats && shape.depth <= MAX_DEPTH).then(|| serde_json::to_value(read).expect("it was JSON"))
 }
 
-/// Any value; the first form that fits.
+/// Any value; the first variant that fits.
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum Any {
@@ -42,12 +41,12 @@ enum Any {
     Null(()),
 }
 
-/// What `serde_json`'s own values do not tell.
+/// What `serde_json`'s own values do not show.
 #[derive(Default)]
 struct Shape {
-    /// Whether a member stands twice in any object.
+    /// Whether any object has a duplicate member.
     repeats: bool,
-    /// How deep arrays and objects stand in one another.
+    /// The nesting depth of arrays and objects.
     depth: usize,
 }
 

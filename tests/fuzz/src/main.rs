@@ -1,7 +1,8 @@
-//! Fuzz targets: what must hold for any input of the places that read what strangers, rows and operators write.
+//! Fuzz targets for everything that parses input from clients, rows or operators. Each states what must hold for any
+//! input.
 //!
-//! All targets are one program, because the service is dear to link; `FUZZ_TARGET` says which one runs. A target ends
-//! in a panic where something does not hold. An input often begins with a letter that says how the rest is used.
+//! All targets are in one program, because linking the service is slow. `FUZZ_TARGET` selects one. A target panics if
+//! something does not hold. Many inputs begin with a letter that selects how the rest is used.
 
 #![no_main]
 
@@ -9,16 +10,16 @@ mod access_token;
 mod config;
 mod edits;
 mod forwarded;
+mod injected;
 mod json;
 mod name;
 mod phc;
-mod planted;
 mod refresh_token;
 mod service;
 
 use std::sync::LazyLock;
 
-/// The target that runs.
+/// The selected target.
 static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
     #[expect(clippy::disallowed_methods, reason = "the fuzzer's own arguments leave no place for it")]
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
@@ -29,9 +30,9 @@ static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
         "json" => json::run,
         "name" => name::run,
         "phc" => phc::run,
-        "planted" => planted::run,
+        "injected" => injected::run,
         "refresh_token" => refresh_token::run,
-        _ => panic!("FUZZ_TARGET={name} is no target"),
+        _ => panic!("FUZZ_TARGET={name} is not a target"),
     }
 });
 

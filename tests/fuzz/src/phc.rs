@@ -1,5 +1,5 @@
-//! Stored hashes: what is read asks for no more than the service computes, says what its text says, and is right for a
-//! password only if argon2id says so. What is refused costs one hash of the current cost, and is wrong.
+//! Stored hashes: an accepted hash costs no more than the service allows, has the cost that its text states, and
+//! matches a password only if argon2id says so. A rejected hash costs one hash at the current cost and does not match.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -10,9 +10,9 @@ use vestibule::domain::password::{
 
 use crate::service::{APP, RUNTIME};
 
-/// The password that the hashes are checked with.
+/// The password to check the hashes with.
 const PASSWORD: &str = "my_password";
-/// How much memory the passes of a hash may go through that is computed here, in KiB.
+/// The maximum of memory times iterations for a hash that is computed here, in KiB.
 const CHEAP: u32 = 1024;
 
 pub(crate) fn run(data: &[u8]) {
@@ -20,20 +20,20 @@ pub(crate) fn run(data: &[u8]) {
     let cost = cost_of(text);
     if let Some(cost) = cost {
         let Cost { memory_kib, iterations, parallelism } = cost;
-        assert!((8 * parallelism..=262_144).contains(&memory_kib), "{text} asks for too much memory, or too little");
-        assert!((1..=16).contains(&iterations) && (1..=16).contains(&parallelism), "{text} asks for too much");
-        assert_eq!(Some(cost), written(text), "{text} is read as something else");
+        assert!((8 * parallelism..=262_144).contains(&memory_kib), "{text} has too much memory, or too little");
+        assert!((1..=16).contains(&iterations) && (1..=16).contains(&parallelism), "{text} has too high a cost");
+        assert_eq!(Some(cost), written(text), "{text} is parsed as another cost");
         if memory_kib * iterations > CHEAP {
             return;
         }
     }
     let before = APP.hasher.computed();
     let verdict = RUNTIME.block_on(verify(&APP.hasher, PASSWORD, text));
-    assert_eq!(APP.hasher.computed() - before, 1, "every check costs one hash");
+    assert_eq!(APP.hasher.computed() - before, 1, "every check must cost one hash");
     let right = cost.is_some_and(|cost| is_right(text, cost));
     match verdict {
-        Some(Verdict::Match { .. }) => assert!(right, "{text} is no hash of the password"),
-        Some(Verdict::Mismatch) => assert!(!right, "{text} is a hash of the password"),
+        Some(Verdict::Match { .. }) => assert!(right, "{text} is not a hash of the password, but matches"),
+        Some(Verdict::Mismatch) => assert!(!right, "{text} is a hash of the password, but does not match"),
         None => panic!("{text} makes a login fail"),
     }
 }
@@ -43,7 +43,7 @@ fn parts(text: &str) -> Option<[&str; 5]> {
     text.strip_prefix('$')?.split('$').collect::<Vec<_>>().try_into().ok()
 }
 
-/// The cost that stands in a PHC string of argon2id, version 19.
+/// Returns the cost that an argon2id PHC string of version 19 states.
 fn written(text: &str) -> Option<Cost> {
     let [algorithm, version, parameters, ..] = parts(text)?;
     let number = |name: &str| {
@@ -55,7 +55,7 @@ fn written(text: &str) -> Option<Cost> {
     (algorithm == "argon2id" && version == "v=19").then_some(cost)
 }
 
-/// Whether it is a hash of the password.
+/// Whether the text is a hash of the password.
 fn is_right(text: &str, cost: Cost) -> bool {
     let hash = || {
         let [.., salt, tag] = parts(text)?;

@@ -1,4 +1,5 @@
-//! Refresh tokens: none is read but those that the key has made, each says what it was made of and has one spelling.
+//! Refresh tokens: only tokens made with the key are accepted. Each decodes to what it was made from and has only one
+//! encoding.
 
 use std::sync::LazyLock;
 
@@ -22,7 +23,7 @@ const LENGTH: usize = 1 + 16 + 16 + 8 + 16;
 
 static REAL: LazyLock<String> = LazyLock::new(|| {
     let token = issue_refresh_token(&APP, SessionId::from_bytes([7; 16]), 1, [9; 16]);
-    assert!(read_refresh_token(&APP, &token).is_some(), "a real token is read");
+    assert!(read_refresh_token(&APP, &token).is_some(), "a genuine token must be accepted");
     token
 });
 
@@ -30,7 +31,7 @@ pub(crate) fn run(data: &[u8]) {
     let Some((mode, rest)) = data.split_first() else { return };
     match mode {
         b'm' => made_with_the_key(rest),
-        // The same under the right key's name.
+        // The same with the right key ID.
         b'k' => {
             let mut message = rest.to_vec();
             if let Some(place) = message.get_mut(1..17) {
@@ -41,8 +42,8 @@ pub(crate) fn run(data: &[u8]) {
         b'l' => last_letters(&REAL).for_each(|text| unlike_the_real_one(&text)),
         b'r' => {
             if let Ok(text) = str::from_utf8(rest) {
-                assert!(read_refresh_token(&APP, text).is_none(), "somebody made a token");
-                assert!(read_refresh_token(&APP, &format!("{PREFIX}{text}")).is_none(), "somebody made a token");
+                assert!(read_refresh_token(&APP, text).is_none(), "a forged token was accepted");
+                assert!(read_refresh_token(&APP, &format!("{PREFIX}{text}")).is_none(), "a forged token was accepted");
             }
         }
         b'b' => {
@@ -63,17 +64,18 @@ fn unlike_the_real_one(token: &str) {
     assert_eq!(read_refresh_token(&APP, token).is_some(), token == *REAL, "{token} is not {}", *REAL);
 }
 
-/// A token of any bytes with a right MAC: it is read if these are what a token has, and says what they say.
+/// A token of any bytes with a valid MAC is accepted only if the bytes have the form of a token, and it decodes to
+/// them.
 fn made_with_the_key(message: &[u8]) {
     let token = with_mac(&APP, message);
     let formed = message.len() == LENGTH && message[0] == 1 && message[1..17] == refresh_key_id(&APP);
     let Some((session, counter, secret)) = read_refresh_token(&APP, &token) else {
-        assert!(!formed, "{token} is refused without a reason");
+        assert!(!formed, "{token} was rejected without a reason");
         return;
     };
-    assert!(formed, "{token} is read, but has another form");
+    assert!(formed, "{token} was accepted, but is malformed");
     assert_eq!(session.as_bytes()[..], message[17..33]);
     assert_eq!(counter.to_be_bytes()[..], message[33..41]);
     assert_eq!(secret[..], message[41..]);
-    assert_eq!(issue_refresh_token(&APP, session, counter, secret), token, "it has another spelling");
+    assert_eq!(issue_refresh_token(&APP, session, counter, secret), token, "the token has a second encoding");
 }

@@ -1,4 +1,4 @@
-//! A service with keys, whose database has gone as soon as they are read: what is fuzzed needs none.
+//! A service with keys. Its database is deleted as soon as the keys are loaded, because the targets need none.
 
 use std::{
     env, fs, process,
@@ -16,10 +16,10 @@ use vestibule::{
 /// 2030-03-17T17:46:40Z, in seconds.
 pub(crate) const NOW: i64 = 1_900_000_000;
 
-/// For what waits.
+/// Runs async functions.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime starts"));
 
-/// The service, at [`NOW`] for ever.
+/// The service, with its clock frozen at [`NOW`].
 pub(crate) static APP: LazyLock<App> = LazyLock::new(|| {
     let folder = env::temp_dir().join(format!("vestibule-fuzz-{}", process::id()));
     fs::create_dir(&folder).expect("the temporary folder can be written to");
@@ -40,7 +40,7 @@ pub(crate) static APP: LazyLock<App> = LazyLock::new(|| {
     app
 });
 
-/// Returns what the clock of [`APP`] shows.
+/// Returns the time of [`APP`]'s clock.
 pub(crate) fn now() -> Timestamp {
     APP.clock.now()
 }

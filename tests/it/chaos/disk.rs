@@ -1,4 +1,4 @@
-//! Disks that are full, and files and databases that can only be read.
+//! Full disks, and read-only files and databases.
 
 use std::{
     env,
@@ -14,31 +14,31 @@ use tokio::time::sleep;
 use vestibule::store;
 
 use super::{
-    owner::{GOOD_OR_REFUSED, Tally},
-    traffic::{Owners, Readers, ready},
+    simulated_user::{EXPECTED_OR_503, Tally},
+    traffic::{Readers, SimulatedUsers, wait_until_ready},
 };
 use crate::support::{
-    engine::Engine,
-    figures::Figures,
+    database_server::DatabaseServer,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
 };
 
-const OWNERS: usize = 16;
+const USERS: usize = 16;
 const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the disk is full or the database is read-only.
+/// Returns how long the disk is full or the database is read-only.
 fn outage() -> Duration {
     Duration::from_secs(rounds(4, 30) as u64)
 }
 
-/// The small volume on which the database lies.
+/// Returns the small volume that holds the database.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 fn volume() -> PathBuf {
-    env::var_os("TEST_VOLUME").expect("the suite says where its small volume is").into()
+    env::var_os("TEST_VOLUME").expect("TEST_VOLUME must name the small volume").into()
 }
 
-/// A file that leaves no room for anything else.
+/// A file that fills the volume.
 struct Ballast(PathBuf);
 
 impl Ballast {
@@ -58,12 +58,12 @@ impl Drop for Ballast {
     }
 }
 
-/// Uses up what the database has set aside, so that it needs the disk from now on.
-async fn stuff(rows: &DatabaseConnection) {
-    let insert = format!("INSERT INTO stuffing VALUES ('{}')", "x".repeat(100_000));
+/// Uses up the space that the database has preallocated, so that it needs the disk.
+async fn use_up_preallocated_space(db: &DatabaseConnection) {
+    let insert = format!("INSERT INTO filler VALUES ('{}')", "x".repeat(100_000));
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(10) {
-        match tokio::time::timeout(Duration::from_secs(2), rows.execute_unprepared(&insert)).await {
+        match tokio::time::timeout(Duration::from_secs(2), db.execute_unprepared(&insert)).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) | Err(_) => return,
         }
@@ -71,59 +71,59 @@ async fn stuff(rows: &DatabaseConnection) {
     panic!("the disk is not full");
 }
 
-/// Adds the row of an outage, and asserts what must hold in each.
-fn tell(scenario: &'static str, tally: &Tally, recovery: Duration, more: String) {
-    let figures = Figures { recovery: Some(recovery), more, ..tally.figures("R8", scenario, 1) };
-    figures.tell();
-    tally.holds();
-    assert!(tally.refusals().count() > 0, "it was noticed");
-    tally.is_answered(&GOOD_OR_REFUSED);
+/// Adds the row of an outage, and asserts what must hold after every outage.
+fn write_result(scenario: &'static str, tally: &Tally, recovery: Duration, notes: String) {
+    let result = ResultRow { recovery: Some(recovery), notes, ..tally.result_row("R8", scenario, 1) };
+    result.write();
+    tally.assert_consistent();
+    assert!(tally.responses_503().count() > 0, "no request was rejected during the outage");
+    tally.assert_statuses(&EXPECTED_OR_503);
     assert!(recovery < RECOVERY_LIMIT, "{recovery:?}");
 }
 
 #[apply(trial)]
-async fn disk_is_full_r8() {
+async fn service_survives_a_full_disk_r8() {
     let volume = volume();
-    let deployment = Deployment::new_in(&volume).await.on_one_port();
+    let deployment = Deployment::new_in(&volume).await.with_fixed_port();
     let server = Server::start(deployment.command());
-    let remote = server.remote();
-    let rows = deployment.rows().await;
-    let mysql = rows.get_database_backend() == DatabaseBackend::MySql;
+    let client = server.client();
+    let db = deployment.connect().await;
+    let mysql = db.get_database_backend() == DatabaseBackend::MySql;
     let text = if mysql { "MEDIUMTEXT" } else { "TEXT" };
-    rows.execute_unprepared(&format!("CREATE TABLE stuffing (line {text})")).await.unwrap();
-    let readers = Readers::start(&remote);
-    let owners = Owners::start(&remote, "owner", OWNERS);
+    db.execute_unprepared(&format!("CREATE TABLE filler (line {text})")).await.unwrap();
+    let readers = Readers::start(&client);
+    let users = SimulatedUsers::start(&client, "user", USERS);
     sleep(Duration::from_secs(1)).await;
     let ballast = Ballast::fill(&volume);
-    stuff(&rows).await;
+    use_up_preallocated_space(&db).await;
     sleep(outage()).await;
     drop(ballast);
-    let mended = Instant::now();
-    if let Some(engine) = Engine::find()
-        && !engine.runs()
+    let restored = Instant::now();
+    if let Some(database) = DatabaseServer::find()
+        && !database.is_running()
     {
-        // PostgreSQL gives up when it has no room for its log; whoever makes room starts it again.
-        engine.start();
+        // PostgreSQL exits when it has no room for its write-ahead log, and has to be restarted.
+        database.start();
     }
-    ready(&remote, mended).await;
+    wait_until_ready(&client, restored).await;
     sleep(Duration::from_secs(1)).await;
-    let tally = owners.look_back(&remote).await;
+    let tally = users.verify_acknowledged(&client).await;
     readers.end().await;
     server.stop();
-    let damage = super::kill::damage(&deployment.rows().await).await;
-    let recovery = tally.last_refusal(mended);
-    tell("disk full", &tally, recovery, format!("{} s; the database finds no damage", outage().as_secs()));
+    let damage = super::kill::find_damage(&deployment.connect().await).await;
+    let recovery = tally.last_503_after(restored);
+    write_result("disk full", &tally, recovery, format!("{} s; the database reports no damage", outage().as_secs()));
     assert_eq!(damage, None);
 }
 
-/// A server that takes no writes, as one does that has become a replica.
+/// A server that rejects writes, like one that has become a replica.
 #[apply(trial)]
 #[on(Servers)]
-async fn database_can_only_be_read_r8() {
-    let deployment = Deployment::new().await.on_one_port();
+async fn service_survives_a_read_only_database_r8() {
+    let deployment = Deployment::new().await.with_fixed_port();
     let server = Server::start(deployment.command());
-    let remote = server.remote();
-    // On PostgreSQL the usual one may do anything.
+    let client = server.client();
+    // On PostgreSQL the default user may change this setting.
     let operator = deployment.url.replace("mysql://vestibule:", "mysql://operator:");
     let operator = store::connect(&operator.into(), 1).await.unwrap();
     let postgres = operator.get_database_backend() == DatabaseBackend::Postgres;
@@ -141,52 +141,52 @@ async fn database_can_only_be_read_r8() {
             operator.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
         }
     };
-    let readers = Readers::start(&remote);
-    let owners = Owners::start(&remote, "owner", OWNERS);
+    let readers = Readers::start(&client);
+    let users = SimulatedUsers::start(&client, "user", USERS);
     sleep(Duration::from_secs(1)).await;
     switch(true).await;
     sleep(outage()).await;
-    let mended = Instant::now();
+    let restored = Instant::now();
     switch(false).await;
     sleep(Duration::from_secs(2)).await;
-    let tally = owners.look_back(&remote).await;
+    let tally = users.verify_acknowledged(&client).await;
     readers.end().await;
-    let recovery = tally.last_refusal(mended);
-    tell("database read-only", &tally, recovery, format!("{} s", outage().as_secs()));
+    let recovery = tally.last_503_after(restored);
+    write_result("database read-only", &tally, recovery, format!("{} s", outage().as_secs()));
     server.stop();
 }
 
-/// Its own process may not write to the file any more: connections from now on only read.
+/// The server's own process may no longer write to the file. New connections are read-only.
 #[apply(trial)]
 #[on(SQLite)]
-async fn file_can_only_be_read_r8() {
-    let deployment = Deployment::new().await.on_one_port();
-    // Root may write to any file, unless it gives that up.
+async fn service_survives_a_read_only_file_r8() {
+    let deployment = Deployment::new().await.with_fixed_port();
+    // Root may write to any file unless it drops these capabilities.
     let as_anybody = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
-    let server = Server::start(deployment.command_by(&as_anybody));
-    let remote = server.remote();
+    let server = Server::start(deployment.command_under(&as_anybody));
+    let client = server.client();
     let file = PathBuf::from(deployment.url.trim_start_matches("sqlite://"));
     let files = ["", "-wal", "-shm"].map(|end| file.with_file_name(format!("vestibule.db{end}")));
     let allow = |mode| {
-        // The log and its index are gone once the last connection is closed.
+        // The log and its index are removed when the last connection closes.
         for file in files.iter().filter(|file| file.exists()) {
             fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
         }
     };
-    let readers = Readers::start(&remote);
+    let readers = Readers::start(&client);
     allow(0o400);
-    let owners = Owners::start(&remote, "owner", OWNERS);
+    let users = SimulatedUsers::start(&client, "user", USERS);
     sleep(outage()).await;
-    let mended = Instant::now();
+    let restored = Instant::now();
     allow(0o600);
     sleep(Duration::from_secs(2)).await;
-    let tally = owners.look_back(&remote).await;
+    let tally = users.verify_acknowledged(&client).await;
     readers.end().await;
-    let recovery = tally.last_refusal(mended);
-    tell("file read-only", &tally, recovery, format!("{} s", outage().as_secs()));
+    let recovery = tally.last_503_after(restored);
+    write_result("file read-only", &tally, recovery, format!("{} s", outage().as_secs()));
     server.stop();
     allow(0o400);
-    assert_eq!(deployment.failed_start(&as_anybody), Some(1), "{}", deployment.logs());
+    assert_eq!(deployment.failed_start_exit_code(&as_anybody), Some(1), "{}", deployment.logs());
     let logs = deployment.logs();
     let reason = logs.lines().last().unwrap_or_default();
     assert!(reason.contains("vestibule.db: Permission denied"), "{reason}");

@@ -1,4 +1,4 @@
-//! More logins at once than the service can hash, at the cost and with the queue that it has by default.
+//! More logins at once than the service can hash, with the default cost and queue.
 
 use std::{
     net::SocketAddr,
@@ -16,48 +16,48 @@ use tokio::{
 };
 
 use super::{
-    light::{Light, REFRESH},
-    raw::{Raw, post},
+    latency::{Latencies, REFRESH},
+    raw_client::{RawClient, post},
 };
 use crate::support::{
-    figures::Figures,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
     usage::Usage,
 };
 
 const CLIENTS: usize = 1000;
-/// Every so many clients one has an account and its password; the names of the others are nobody's.
-const OWNERS: usize = 4;
-const ACCOUNTS: usize = 10;
-/// How soon a client tries again while the flood is kept up.
-const AGAIN: Duration = Duration::from_secs(1);
-/// The arena of a hashing thread, and what else a flood may take, in KiB.
+/// One in so many clients logs in as an existing user with the right password. The others use unknown names.
+const KNOWN_USER_INTERVAL: usize = 4;
+const KNOWN_USERS: usize = 10;
+/// How soon a client sends its next request during the flood.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// The memory of a hashing thread, and of everything else during a flood, in KiB.
 const ARENA: u32 = 19 * 1024;
 const MARGIN: u32 = 64 * 1024;
-/// How far the clients stand back behind the others, in steps of `nice`.
+/// The niceness of the clients.
 const NICENESS: i32 = 5;
 
-/// How many threads hash by default.
+/// Returns the default number of hashing threads.
 fn threads() -> usize {
     thread::available_parallelism().unwrap().get()
 }
 
-/// The service as it is by default, but for the limits on tries.
-fn usual(deployment: &Deployment) -> Command {
+/// Starts from the default settings, except for the rate limits.
+fn command_with_defaults(deployment: &Deployment) -> Command {
     let mut command = deployment.command();
     for setting in ["WEAK_HASHING_FOR_TESTS", "HASH_MEMORY", "HASH_ITERATIONS", "QUEUE_LENGTH", "QUEUE_TIMEOUT"] {
         command.env_remove(format!("VESTIBULE_PASSWORDS__{setting}"));
     }
-    // Each of the clients has its place, and the others theirs.
+    // Leave room for every client of the flood and for the others.
     command.env("VESTIBULE_SERVER__MAX_CONNECTIONS", "2000");
     command
 }
 
-/// What a client of a flood asks for.
-struct Demand {
+/// A request of a flood.
+struct FloodRequest {
     request: Vec<u8>,
-    /// What it is answered, unless that is too much.
+    /// The expected status, unless the request is rejected for overload.
     expected: u16,
 }
 
@@ -65,63 +65,64 @@ fn login(name: &str) -> Vec<u8> {
     post("/login", &json!({ "username": name, "password": "my_password" }), true)
 }
 
-fn logins(number: usize) -> Demand {
-    if number.is_multiple_of(OWNERS) {
-        Demand { request: login(&format!("owner{}", number / OWNERS % ACCOUNTS)), expected: 200 }
+fn logins(number: usize) -> FloodRequest {
+    if number.is_multiple_of(KNOWN_USER_INTERVAL) {
+        FloodRequest { request: login(&format!("user{}", number / KNOWN_USER_INTERVAL % KNOWN_USERS)), expected: 200 }
     } else {
-        Demand { request: login(&format!("nobody{number}")), expected: 401 }
+        FloodRequest { request: login(&format!("nobody{number}")), expected: 401 }
     }
 }
 
-fn made_up_tokens(number: usize) -> Demand {
-    Demand { request: post(REFRESH, &json!({ "refresh_token": format!("token{number}") }), true), expected: 401 }
+fn invalid_tokens(number: usize) -> FloodRequest {
+    FloodRequest { request: post(REFRESH, &json!({ "refresh_token": format!("token{number}") }), true), expected: 401 }
 }
 
-/// What came of it.
-struct Tried {
+/// The outcome of a request.
+struct Outcome {
     took: Duration,
     status: u16,
-    /// What is wrong with the answer.
+    /// The fault of the response.
     fault: Option<String>,
 }
 
-impl Demand {
-    async fn send(&self, client: &mut Raw) -> Tried {
+impl FloodRequest {
+    async fn send(&self, client: &mut RawClient) -> Outcome {
         let begun = Instant::now();
-        let answer = client.ask(&self.request).await;
+        let response = client.exchange(&self.request).await;
         let took = begun.elapsed();
-        match answer {
-            Err(error) => Tried { took, status: 0, fault: Some(error.to_string()) },
-            Ok(reply) => {
-                let refused = match reply.status {
+        match response {
+            Err(error) => Outcome { took, status: 0, fault: Some(error.to_string()) },
+            Ok(response) => {
+                let rejected = match response.status {
                     429 => true,
-                    503 => reply.body.contains(r#""code":"busy""#),
+                    503 => response.body.contains(r#""code":"busy""#),
                     _ => false,
                 };
-                let fits = reply.status == self.expected || (refused && reply.header("retry-after").is_some());
-                let fault = (!fits || !reply.is_ours()).then(|| format!("{reply:?}"));
-                Tried { took, status: reply.status, fault }
+                let fits = response.status == self.expected || (rejected && response.header("retry-after").is_some());
+                let fault = (!fits || !response.is_well_formed()).then(|| format!("{response:?}"));
+                Outcome { took, status: response.status, fault }
             }
         }
     }
 }
 
-/// Clients that all ask at once, on connections that are ready, and again after a while until the time is over; what came
-/// of it, and how long it took. Their thread stands back like those that hash; elsewhere they would have other machines.
-fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Duration) {
+/// Floods the service: all clients send at once, on open connections, and again after a pause until the time is over.
+/// Returns the outcomes and the duration. The thread runs with lower priority, as hashing does, because real clients
+/// would run on other machines.
+fn flood(address: SocketAddr, request: fn(usize) -> FloodRequest) -> (Vec<Outcome>, Duration) {
     let time = Duration::from_secs(rounds(2, 60) as u64);
     let clients = async {
-        let clients = join_all((0..CLIENTS).map(|_| Raw::connect(address))).await;
+        let clients = join_all((0..CLIENTS).map(|_| RawClient::connect(address))).await;
         let begun = Instant::now();
         let clients = clients.into_iter().enumerate().map(async |(number, client)| {
-            let (demand, mut client, mut next, mut tries) = (demand(number), client.unwrap(), begun, Vec::new());
+            let (request, mut client, mut next, mut outcomes) = (request(number), client.unwrap(), begun, Vec::new());
             loop {
-                tries.push(demand.send(&mut client).await);
-                next = (next + AGAIN).max(Instant::now());
+                outcomes.push(request.send(&mut client).await);
+                next = (next + RETRY_INTERVAL).max(Instant::now());
                 if next >= begun + time {
-                    break tries;
+                    break outcomes;
                 }
-                client = Raw::connect(address).await.unwrap();
+                client = RawClient::connect(address).await.unwrap();
                 sleep_until(next.into()).await;
             }
         });
@@ -132,68 +133,69 @@ fn flood(address: SocketAddr, demand: fn(usize) -> Demand) -> (Vec<Tried>, Durat
 }
 
 #[apply(trial)]
-async fn login_flood_is_shed_r16() {
-    let shed = flooded(logins).await;
-    shed.tell("login flood");
-    shed.holds();
-    assert!(!shed.times(&[503]).is_empty(), "there are more than it can hash");
+async fn excess_logins_are_rejected_in_a_flood_r16() {
+    let result = run_flood(logins).await;
+    result.write_result("login flood");
+    result.assert_bounded();
+    assert!(!result.times(&[503]).is_empty(), "the flood must exceed the hashing capacity");
 }
 
 #[apply(trial)]
-async fn flood_of_made_up_tokens_holds_nobody_up_r16() {
-    let shed = flooded(made_up_tokens).await;
-    shed.tell("flood of made-up refresh tokens");
-    shed.holds();
+async fn flood_of_invalid_tokens_does_not_delay_others_r16() {
+    let result = run_flood(invalid_tokens).await;
+    result.write_result("flood of invalid refresh tokens");
+    result.assert_bounded();
 }
 
-async fn flooded(demand: fn(usize) -> Demand) -> Shed {
+async fn run_flood(request: fn(usize) -> FloodRequest) -> FloodResult {
     let deployment = Deployment::new().await;
-    let server = Server::start(usual(&deployment));
-    let (remote, usage) = (server.remote(), Usage::of(server.id()));
-    let owners = (0..ACCOUNTS).map(|number| format!("owner{number}"));
-    for name in owners.chain(["bystander".to_owned()]) {
-        remote.sign_up(&name).await;
+    let server = Server::start(command_with_defaults(&deployment));
+    let (client, usage) = (server.client(), Usage::of(server.pid()));
+    let known_users = (0..KNOWN_USERS).map(|number| format!("user{number}"));
+    for name in known_users.chain(["bystander".to_owned()]) {
+        client.sign_up(&name).await;
     }
-    let address = remote.address;
-    let (first, second) = (remote.sign_in("bystander").await, remote.sign_in("bystander").await);
-    let ((), quiet) = Light::beside(address, &first, sleep(Duration::from_secs(rounds(1, 20) as u64))).await;
+    let address = client.address;
+    let (first, second) = (client.sign_in("bystander").await, client.sign_in("bystander").await);
+    let ((), quiet) =
+        Latencies::measure_during(address, &first, sleep(Duration::from_secs(rounds(1, 20) as u64))).await;
     let idle = usage.memory();
-    usage.forget_peak();
-    let flooding = spawn_blocking(move || thread::spawn(move || flood(address, demand)).join().unwrap());
-    let (flooded, busy) = Light::beside(address, &second, flooding).await;
-    let ((tries, took), peak) = (flooded.unwrap(), usage.peak_memory());
+    usage.reset_peak();
+    let flooding = spawn_blocking(move || thread::spawn(move || flood(address, request)).join().unwrap());
+    let (flooded, busy) = Latencies::measure_during(address, &second, flooding).await;
+    let ((outcomes, took), peak) = (flooded.unwrap(), usage.peak_memory());
     server.stop();
-    Shed { tries, took, idle, peak, quiet, busy }
+    FloodResult { outcomes, took, idle, peak, quiet, busy }
 }
 
-/// What came of a flood.
-struct Shed {
-    tries: Vec<Tried>,
+/// The result of a flood.
+struct FloodResult {
+    outcomes: Vec<Outcome>,
     took: Duration,
     /// Memory in KiB.
     idle: u32,
     peak: u32,
-    /// Light requests before and meanwhile.
-    quiet: Light,
-    busy: Light,
+    /// Latencies of cheap requests before and during the flood.
+    quiet: Latencies,
+    busy: Latencies,
 }
 
-impl Shed {
-    /// How long the tries took that had one of these answers.
+impl FloodResult {
+    /// Returns the duration of each request with one of these statuses.
     fn times(&self, statuses: &[u16]) -> Vec<Duration> {
-        self.tries.iter().filter(|tried| statuses.contains(&tried.status)).map(|tried| tried.took).collect()
+        self.outcomes.iter().filter(|outcome| statuses.contains(&outcome.status)).map(|outcome| outcome.took).collect()
     }
 
     fn bound(&self) -> u32 {
         self.idle + u32::try_from(threads()).unwrap() * ARENA + MARGIN
     }
 
-    fn tell(&self, scenario: &'static str) {
+    fn write_result(&self, scenario: &'static str) {
         let served = self.times(&[200, 401]);
-        let more = format!(
-            "{} requests of {CLIENTS} clients in {:.1} s; {} not refused, {:.0} a second and core, the slowest after {:.2} \
+        let notes = format!(
+            "{} requests of {CLIENTS} clients in {:.1} s; {} served, {:.0} per second and core, the slowest after {:.2} \
              s; memory {} MiB, at most {} of {} MiB; {}",
-            self.tries.len(),
+            self.outcomes.len(),
             self.took.as_secs_f64(),
             served.len(),
             f64::from(u32::try_from(served.len() / threads()).unwrap()) / self.took.as_secs_f64(),
@@ -201,60 +203,60 @@ impl Shed {
             self.idle / 1024,
             self.peak / 1024,
             self.bound() / 1024,
-            self.busy.after(&self.quiet),
+            self.busy.describe_against(&self.quiet),
         );
         let worst_503 = self.times(&[503]).into_iter().max();
-        Figures { id: "R16", scenario, rounds: 1, worst_503, more, ..Figures::default() }.tell();
+        ResultRow { id: "R16", scenario, rounds: 1, worst_503, notes, ..ResultRow::default() }.write();
     }
 
-    fn holds(&self) {
-        let faults: Vec<_> = self.tries.iter().filter_map(|tried| tried.fault.as_deref()).take(3).collect();
-        assert_eq!(faults, [""; 0], "each is answered, or refused with a time to come again");
+    fn assert_bounded(&self) {
+        let faults: Vec<_> = self.outcomes.iter().filter_map(|outcome| outcome.fault.as_deref()).take(3).collect();
+        assert_eq!(faults, [""; 0], "every request must be served, or rejected with Retry-After");
         assert!(self.peak <= self.bound(), "{} KiB of {}", self.peak, self.bound());
-        self.busy.holds(&self.quiet);
+        self.busy.assert_close_to(&self.quiet);
     }
 }
 
-/// Clients fill the queue and leave: then hardly more is computed than for the next one who signs in. How much is, shows
-/// by what the processor has worked.
+/// Clients fill the queue and disconnect. Then the service must compute hardly more than the next login. The CPU time
+/// shows how much it computed.
 #[apply(trial)]
 #[on(SQLite)]
 async fn abandoned_logins_are_not_hashed_r16() {
     let (clients, queue) = (200, 150);
     let deployment = Deployment::new().await;
-    let mut command = usual(&deployment);
+    let mut command = command_with_defaults(&deployment);
     command.env("VESTIBULE_PASSWORDS__HASH_THREADS", "1").env("VESTIBULE_PASSWORDS__HASH_ITERATIONS", "16");
     command.env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", queue.to_string());
     command.env("VESTIBULE_PASSWORDS__QUEUE_TIMEOUT", "30s");
     let server = Server::start(command);
-    let (address, usage) = (server.remote().address, Usage::of(server.id()));
+    let (address, usage) = (server.client().address, Usage::of(server.pid()));
     let one = async || {
-        let (begun, before) = (Instant::now(), usage.worked());
-        // Who has left keeps his place until it would be his turn.
-        while Raw::connect(address).await.unwrap().ask(&login("nobody")).await.unwrap().status != 401 {
+        let (begun, before) = (Instant::now(), usage.cpu_time());
+        // An abandoned request keeps its place until its turn.
+        while RawClient::connect(address).await.unwrap().exchange(&login("nobody")).await.unwrap().status != 401 {
             sleep(Duration::from_millis(10)).await;
         }
-        (begun.elapsed(), usage.worked_since(before))
+        (begun.elapsed(), usage.cpu_time_since(before))
     };
     let (quiet, cost) = one().await;
     let mut crowd: JoinSet<_> = (0..clients)
         .map(|number| async move {
-            let mut client = Raw::connect(address).await.unwrap();
-            client.ask(&login(&format!("nobody{number}"))).await.unwrap().status
+            let mut client = RawClient::connect(address).await.unwrap();
+            client.exchange(&login(&format!("nobody{number}"))).await.unwrap().status
         })
         .collect();
-    // Now it is full.
+    // Wait until the queue is full.
     while crowd.join_next().await.unwrap().unwrap() != 503 {}
     crowd.shutdown().await;
     let (next, worked) = one().await;
     server.stop();
     let hashes = worked.div_duration_f64(cost);
-    let more = format!(
-        "{clients} clients left a full queue of {queue}: {hashes:.1} hashes until the next one was answered, after {:.2} s \
-         ({:.2} s on a quiet service)",
+    let notes = format!(
+        "{clients} clients left a full queue of {queue}: {hashes:.1} hashes until the next response, after {:.2} s \
+         ({:.2} s on an idle service)",
         next.as_secs_f64(),
         quiet.as_secs_f64(),
     );
-    Figures { id: "R16", scenario: "abandoned logins", rounds: 1, more, ..Figures::default() }.tell();
+    ResultRow { id: "R16", scenario: "abandoned logins", rounds: 1, notes, ..ResultRow::default() }.write();
     assert!(hashes < 10.0, "{hashes} hashes");
 }

@@ -1,4 +1,4 @@
-//! Processes that end at any moment, without a warning.
+//! Processes that are killed at any moment.
 
 use std::{
     collections::HashSet,
@@ -11,105 +11,105 @@ use tokio::time::sleep;
 use vestibule::entity::{session, user};
 
 use super::{
-    owner::{GOOD_OR_REFUSED, Tally},
-    some_of,
-    traffic::{Owners, ready},
+    random_duration,
+    simulated_user::{EXPECTED_OR_503, Tally},
+    traffic::{SimulatedUsers, wait_until_ready},
 };
 use crate::support::{
-    engine::Engine,
-    figures::Figures,
+    database_server::DatabaseServer,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
 };
 
-const OWNERS: usize = 16;
-/// When a process is killed after the load has begun: at the earliest, and how much later at most.
+const USERS: usize = 16;
+/// The earliest time of the kill after the load starts, and the random delay on top.
 const EARLIEST: Duration = Duration::from_millis(200);
 const LATER: Duration = Duration::from_millis(800);
 
-/// What the database itself finds wrong with its files, and rows that belong to nothing.
-pub(super) async fn damage(rows: &DatabaseConnection) -> Option<String> {
-    let users: HashSet<_> = user::Entity::find().all(rows).await.unwrap().iter().map(|user| user.id).collect();
-    let sessions = session::Entity::find().all(rows).await.unwrap();
+/// Returns the damage that the database finds in its files, or an orphaned row.
+pub(super) async fn find_damage(db: &DatabaseConnection) -> Option<String> {
+    let users: HashSet<_> = user::Entity::find().all(db).await.unwrap().iter().map(|user| user.id).collect();
+    let sessions = session::Entity::find().all(db).await.unwrap();
     if let Some(orphan) = sessions.iter().find(|session| !users.contains(&session.user_id)) {
-        return Some(format!("{orphan:?} is nobody's"));
+        return Some(format!("{orphan:?} has no user"));
     }
-    let (statement, column, good) = match rows.get_database_backend() {
+    let (statement, column, good) = match db.get_database_backend() {
         DatabaseBackend::Sqlite => ("PRAGMA integrity_check", "integrity_check", "ok"),
         DatabaseBackend::Postgres => return None,
         _ => ("CHECK TABLE `user`, session, rate_limit, known_network, job, audit_event, audit_head", "Msg_text", "OK"),
     };
-    let statement = Statement::from_string(rows.get_database_backend(), statement);
-    let found = rows.query_all_raw(statement).await.unwrap();
+    let statement = Statement::from_string(db.get_database_backend(), statement);
+    let found = db.query_all_raw(statement).await.unwrap();
     let texts = found.iter().map(|row| row.try_get::<String>("", column).unwrap());
     texts.into_iter().find(|text| text != good)
 }
 
 #[apply(trial)]
-async fn service_is_killed_r1() {
-    let deployment = Deployment::new().await.on_one_port();
+async fn killed_service_loses_no_acknowledged_change_r1() {
+    let deployment = Deployment::new().await.with_fixed_port();
     let (number, mut tally, mut recovery) = (rounds(5, 100), Tally::default(), Duration::ZERO);
     let mut server = Server::start(deployment.command());
     for round in 0..number {
-        let owners = Owners::start(&server.remote(), &format!("round{round}of"), OWNERS);
-        sleep(EARLIEST + some_of(LATER)).await;
+        let users = SimulatedUsers::start(&server.client(), &format!("round{round}of"), USERS);
+        sleep(EARLIEST + random_duration(LATER)).await;
         server.kill();
         let begun = Instant::now();
         server = Server::start(deployment.command());
-        recovery = recovery.max(ready(&server.remote(), begun).await);
-        tally.add(owners.look_back(&server.remote()).await);
+        recovery = recovery.max(wait_until_ready(&server.client(), begun).await);
+        tally.add(users.verify_acknowledged(&server.client()).await);
     }
     server.stop();
-    let damage = damage(&deployment.rows().await).await;
-    let trail = verified_trail(&deployment);
-    tell("kill -9 of the service under load", number, &tally, recovery, &trail);
-    tally.holds();
+    let damage = find_damage(&deployment.connect().await).await;
+    let audit_events = verified_audit_events(&deployment);
+    write_result("kill -9 of the service under load", number, &tally, recovery, &audit_events);
+    tally.assert_consistent();
     assert_eq!(damage, None);
 }
 
 #[apply(trial)]
 #[on(Servers)]
-async fn database_is_killed_r1() {
-    let engine = Engine::get();
-    let deployment = Deployment::new().await.on_one_port();
+async fn killed_database_loses_no_acknowledged_change_r1() {
+    let database = DatabaseServer::get();
+    let deployment = Deployment::new().await.with_fixed_port();
     let (number, mut tally, mut recovery) = (rounds(5, 100), Tally::default(), Duration::ZERO);
     let server = Server::start(deployment.command());
-    let remote = server.remote();
+    let client = server.client();
     for round in 0..number {
-        let owners = Owners::start(&remote, &format!("round{round}of"), OWNERS);
-        sleep(EARLIEST + some_of(LATER)).await;
-        engine.kill();
+        let users = SimulatedUsers::start(&client, &format!("round{round}of"), USERS);
+        sleep(EARLIEST + random_duration(LATER)).await;
+        database.kill();
         let begun = Instant::now();
-        engine.start();
-        recovery = recovery.max(ready(&remote, begun).await);
-        tally.add(owners.look_back(&remote).await);
+        database.start();
+        recovery = recovery.max(wait_until_ready(&client, begun).await);
+        tally.add(users.verify_acknowledged(&client).await);
     }
     server.stop();
-    let damage = damage(&deployment.rows().await).await;
-    let trail = verified_trail(&deployment);
-    tell("kill -9 of the database under load", number, &tally, recovery, &trail);
-    tally.holds();
-    assert_eq!(tally.others(&GOOD_OR_REFUSED), [0; 0], "answers while the database was down");
+    let damage = find_damage(&deployment.connect().await).await;
+    let audit_events = verified_audit_events(&deployment);
+    write_result("kill -9 of the database under load", number, &tally, recovery, &audit_events);
+    tally.assert_consistent();
+    assert_eq!(tally.unexpected_statuses(&EXPECTED_OR_503), [0; 0], "unexpected responses while the database was down");
     assert_eq!(damage, None);
 }
 
-/// How many audit events there are, all of them in their chain as they were written.
-fn verified_trail(deployment: &Deployment) -> String {
+/// Verifies the audit log and returns the number of its events.
+fn verified_audit_events(deployment: &Deployment) -> String {
     let output = deployment.command().args(["audit", "verify", "--json"]).output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success(), "{report}");
     report["events"].to_string()
 }
 
-/// Adds a row about processes that were killed.
-fn tell(scenario: &'static str, rounds: usize, tally: &Tally, recovery: Duration, trail: &str) {
-    let more = format!("{OWNERS} clients; {trail} audit events in one unbroken chain");
-    Figures { recovery: Some(recovery), more, ..tally.figures("R1", scenario, rounds) }.tell();
+/// Adds a row about killed processes.
+fn write_result(scenario: &'static str, rounds: usize, tally: &Tally, recovery: Duration, audit_events: &str) {
+    let notes = format!("{USERS} clients; {audit_events} audit events in one unbroken chain");
+    ResultRow { recovery: Some(recovery), notes, ..tally.result_row("R1", scenario, rounds) }.write();
 }
 
-/// Starts on an empty database that are killed at some moment; each next one must finish what was begun.
+/// Kills the first start on an empty database at a random moment. The next start must finish the migration.
 #[apply(trial)]
-async fn service_is_killed_while_it_migrates_r10() {
+async fn killed_migration_is_completed_by_the_next_start_r10() {
     let whole = {
         let deployment = Deployment::new().await;
         let begun = Instant::now();
@@ -120,28 +120,28 @@ async fn service_is_killed_while_it_migrates_r10() {
     for _ in 0..number {
         let deployment = Deployment::new().await;
         let mut starting = deployment.command().stdout(Stdio::null()).spawn().unwrap();
-        sleep(some_of(whole)).await;
+        sleep(random_duration(whole)).await;
         starting.kill().unwrap();
         starting.wait().unwrap();
-        let rows = deployment.rows().await;
-        before += usize::from(user::Entity::find().one(&rows).await.is_err());
-        rows.close().await.unwrap();
+        let db = deployment.connect().await;
+        before += usize::from(user::Entity::find().one(&db).await.is_err());
+        db.close().await.unwrap();
         let begun = Instant::now();
         let server = Server::start(deployment.command());
-        recovery = recovery.max(ready(&server.remote(), begun).await);
+        recovery = recovery.max(wait_until_ready(&server.client(), begun).await);
         server.sign_up("john").await;
         server.stop();
-        damaged.extend(damage(&deployment.rows().await).await);
+        damaged.extend(find_damage(&deployment.connect().await).await);
     }
-    Figures {
+    ResultRow {
         id: "R10",
         scenario: "kill -9 while it migrates",
         rounds: number,
         half_written: Some(damaged.len()),
         recovery: Some(recovery),
-        more: format!("{before} killed before the first table was there; no repair by hand"),
-        ..Figures::default()
+        notes: format!("{before} killed before the first table existed; no manual repair"),
+        ..ResultRow::default()
     }
-    .tell();
+    .write();
     assert_eq!(damaged, [""; 0]);
 }

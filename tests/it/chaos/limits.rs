@@ -1,5 +1,4 @@
-//! Handlers that panic, and a process that has no file left for another connection: what fails is what must, and the rest
-//! goes on.
+//! Panicking handlers, and a process without a free file descriptor: only the affected requests fail.
 
 use std::{
     collections::HashSet,
@@ -20,22 +19,22 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{raw::Raw, traffic::p99};
+use super::{raw_client::RawClient, traffic::p99};
 use crate::support::{
     Fault, TestApp,
-    figures::Figures,
-    process::{Deployment, Remote, Server},
+    process::{Deployment, Server, ServiceClient},
+    results::ResultRow,
     rounds,
     usage::Usage,
 };
 
-/// How many requests panic at once.
+/// The number of requests that panic at once.
 const PARALLEL: usize = 10;
 
-/// Logins panic, each at another moment, before, in and after what they ask of the database; everybody else is served.
+/// Each login panics at another moment: before, during or after its database work. All other requests are served.
 #[apply(trial)]
 #[on(SQLite)]
-async fn panics_cost_one_request_each_r19() {
+async fn each_panic_fails_only_its_own_request_r19() {
     let app = TestApp::builder().fault(Fault::PanicIn("/login")).start().await;
     let john = json!({ "username": "john", "password": "my_password" });
     assert_eq!(app.post("/register").json(&john).send().await.status, 201);
@@ -51,52 +50,52 @@ async fn panics_cost_one_request_each_r19() {
             assert_eq!(app.get("/docs").send().await.status, 200);
             4
         };
-        let (answers, others) = tokio::join!(panicking, others);
-        for answer in answers {
-            answer.is_problem(500, "internal");
-            let id = answer.header("x-request-id").to_owned();
-            assert_eq!(answer.body["request_id"], *id);
-            assert!(!id.is_empty() && ids.insert(id), "{answer:?}");
+        let (responses, others) = tokio::join!(panicking, others);
+        for response in responses {
+            response.is_problem(500, "internal");
+            let id = response.header("x-request-id").to_owned();
+            assert_eq!(response.body["request_id"], *id);
+            assert!(!id.is_empty() && ids.insert(id), "{response:?}");
         }
         served += others;
     }
     app.get("/nothing").send().await.is_problem(404, "not_found");
     let left = app.app.hasher.queue_length();
-    Figures {
+    ResultRow {
         id: "R19",
         scenario: "handlers that panic",
         rounds: number,
-        more: format!(
-            "{PARALLEL} at once, all answered 500 with an id of their own; {served} other requests meanwhile, all served"
+        notes: format!(
+            "{PARALLEL} at once, all got 500 with their own request ID; {served} other requests meanwhile, all served"
         ),
-        ..Figures::default()
+        ..ResultRow::default()
     }
-    .tell();
-    assert_eq!(left, 0, "passwords wait that nobody asks about any more");
+    .write();
+    assert_eq!(left, 0, "passwords of failed requests are still queued");
 }
 
-/// How many files the process may have open, and how many connections are asked of it.
+/// The limit of open files, and the number of connections that are opened.
 const FILES: u32 = 256;
 const CROWD: usize = 1000;
-/// How much of a core a process may use that can take no more connections.
+/// The part of a core that a process may use while it cannot accept connections.
 const IDLE: f64 = 0.2;
 const RECOVERY: Duration = Duration::from_secs(5);
 
-/// Asks again and again on one connection; how long each answer took.
-async fn known(remote: Remote, stop: Arc<AtomicBool>) -> Vec<Duration> {
+/// Sends requests over and over on one connection. Returns how long each took.
+async fn keep_requesting(client: ServiceClient, stop: Arc<AtomicBool>) -> Vec<Duration> {
     let mut times = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        let answer = timeout(RECOVERY, remote.get("/.well-known/jwks.json").send());
-        assert_eq!(answer.await.expect("those who are connected are served").status, 200);
+        let response = timeout(RECOVERY, client.get("/.well-known/jwks.json").send());
+        assert_eq!(response.await.expect("connected clients must be served").status, 200);
         times.push(begun.elapsed());
         sleep(Duration::from_millis(100)).await;
     }
     times
 }
 
-/// Keeps a connection and does nothing with it; asks for another one when it is closed.
-async fn holding(address: SocketAddr) {
+/// Holds an idle connection, and opens another one when it is closed.
+async fn hold_connections(address: SocketAddr) {
     loop {
         if let Ok(mut stream) = TcpStream::connect(address).await {
             drop(stream.read(&mut [0]).await);
@@ -104,59 +103,60 @@ async fn holding(address: SocketAddr) {
     }
 }
 
-/// How long it takes until somebody new is served; none if that is longer than `patience`.
-async fn newcomer(address: SocketAddr, patience: Duration) -> Option<Duration> {
+/// Returns how long a new client waits until it is served, or `None` if that exceeds `patience`.
+async fn time_until_served(address: SocketAddr, patience: Duration) -> Option<Duration> {
     let begun = Instant::now();
-    let answer = async {
-        let mut client = Raw::connect(address).await.unwrap();
-        client.ask(&super::raw::get("/health/live", "")).await.unwrap()
+    let response = async {
+        let mut client = RawClient::connect(address).await.unwrap();
+        client.exchange(&super::raw_client::get("/health/live", "")).await.unwrap()
     };
-    let answer = timeout(patience, answer).await.ok()?;
-    assert_eq!(answer.status, 200);
+    let response = timeout(patience, response).await.ok()?;
+    assert_eq!(response.status, 200);
     Some(begun.elapsed())
 }
 
 #[apply(trial)]
 #[on(SQLite)]
-async fn full_table_of_files_starves_nobody_r23() {
+async fn running_out_of_file_descriptors_does_not_affect_open_connections_r23() {
     let deployment = Deployment::new().await;
-    let server = Server::start(deployment.command_by(&["sh", "-c", &format!("ulimit -n {FILES} && exec \"$0\"")]));
-    let (address, usage) = (server.remote().address, Usage::of(server.id()));
+    let server = Server::start(deployment.command_under(&["sh", "-c", &format!("ulimit -n {FILES} && exec \"$0\"")]));
+    let (address, usage) = (server.client().address, Usage::of(server.pid()));
     let stop = Arc::new(AtomicBool::new(false));
-    let friends: Vec<_> = (0..4).map(|_| tokio::spawn(known(Remote::new(address), Arc::clone(&stop)))).collect();
+    let connected: Vec<_> =
+        (0..4).map(|_| tokio::spawn(keep_requesting(ServiceClient::new(address), Arc::clone(&stop)))).collect();
     sleep(Duration::from_millis(500)).await;
-    // Most of them wait in the system, or for it.
-    let crowd: JoinSet<_> = (0..CROWD).map(|_| holding(address)).collect();
+    // Most of them wait in the accept queue, or for a place in it.
+    let crowd: JoinSet<_> = (0..CROWD).map(|_| hold_connections(address)).collect();
     sleep(Duration::from_secs(1)).await;
-    let full = newcomer(address, Duration::from_millis(500)).await.is_none();
+    let full = time_until_served(address, Duration::from_millis(500)).await.is_none();
     let (mut worst, mut files) = (0.0_f64, 0);
     for _ in 0..rounds(1, 30) {
-        let (begun, before) = (Instant::now(), usage.worked());
+        let (begun, before) = (Instant::now(), usage.cpu_time());
         sleep(Duration::from_secs(2)).await;
-        worst = worst.max(usage.worked_since(before).div_duration_f64(begun.elapsed()));
-        files = files.max(usage.files());
+        worst = worst.max(usage.cpu_time_since(before).div_duration_f64(begun.elapsed()));
+        files = files.max(usage.open_files());
     }
     drop(crowd);
-    let recovery = newcomer(address, 2 * RECOVERY).await;
+    let recovery = time_until_served(address, 2 * RECOVERY).await;
     stop.store(true, Ordering::Relaxed);
-    let times: Vec<_> = join_all(friends).await.into_iter().flat_map(Result::unwrap).collect();
+    let times: Vec<_> = join_all(connected).await.into_iter().flat_map(Result::unwrap).collect();
     server.stop();
-    let figures = Figures {
+    let result = ResultRow {
         id: "R23",
         scenario: "more connections than files",
         rounds: 1,
         recovery,
-        more: format!(
-            "{CROWD} connections held, {files} of {FILES} files open, {:.0} % of a core; {} requests of those who were \
+        notes: format!(
+            "{CROWD} connections held, {files} of {FILES} files open, {:.0} % of a core; {} requests of clients that were \
              connected before, all served, p99 {:.1} ms",
             worst * 100.0,
             times.len(),
             p99(times).as_secs_f64() * 1000.0,
         ),
-        ..Figures::default()
+        ..ResultRow::default()
     };
-    figures.tell();
-    assert!(full, "somebody new is served beside {CROWD}");
+    result.write();
+    assert!(full, "a new client was served despite {CROWD} connections");
     assert!(worst < IDLE, "{worst} of a core");
     assert!(recovery.is_some_and(|recovery| recovery < RECOVERY), "{recovery:?}");
     assert!(!deployment.logs().contains("cannot accept"), "{}", deployment.logs());

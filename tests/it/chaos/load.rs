@@ -1,16 +1,16 @@
-//! Many clients at once who all write.
+//! Many clients that write at once.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use super::{
-    owner::{GOOD, Tally},
-    traffic::Owners,
+    simulated_user::{EXPECTED_STATUSES, Tally},
+    traffic::SimulatedUsers,
 };
 use crate::support::{
-    figures::Figures,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
 };
 
@@ -28,39 +28,39 @@ async fn parallel_writers_of_two_instances_are_all_served_r7() {
 
 async fn writers_are_served<const INSTANCES: usize>(scenario: &'static str, seconds: usize) {
     let deployment = Deployment::new().await;
-    let servers: [Server; INSTANCES] = deployment.servers();
+    let servers: [Server; INSTANCES] = deployment.start_servers();
     let begun = Instant::now();
     let writers = servers.each_ref().map(|server| {
-        let remote = server.remote();
-        let owners = Owners::start(&remote, &format!("writer{}of", remote.address.port()), WRITERS / INSTANCES);
-        (owners, remote)
+        let client = server.client();
+        let users = SimulatedUsers::start(&client, &format!("writer{}of", client.address.port()), WRITERS / INSTANCES);
+        (users, client)
     });
     sleep(Duration::from_secs(seconds as u64)).await;
     let mut tally = Tally::default();
-    for (owners, remote) in writers {
-        tally.add(owners.look_back(&remote).await);
+    for (users, client) in writers {
+        tally.add(users.verify_acknowledged(&client).await);
     }
     let took = begun.elapsed();
     for server in servers {
         server.stop();
     }
     let written = tally.acknowledged;
-    let slowest = tally.seen.iter().map(|seen| seen.took).max().unwrap_or_default();
+    let slowest = tally.requests.iter().map(|request| request.took).max().unwrap_or_default();
     let locked = deployment.logs().matches("database is locked").count();
-    let figures = Figures {
-        more: format!(
-            "{:.0} acknowledged writes a second for {:.1} s; {} of {} requests failed, the slowest took {:.2} s; \
-             \"database is locked\" {locked} times",
+    let result = ResultRow {
+        notes: format!(
+            "{:.0} acknowledged writes per second for {:.1} s; {} of {} requests failed, the slowest took {:.2} s; \
+             \"database is locked\" logged {locked} times",
             f64::from(u32::try_from(written).unwrap()) / took.as_secs_f64(),
             took.as_secs_f64(),
-            tally.failed(&GOOD),
-            tally.seen.len(),
+            tally.count_unexpected(&EXPECTED_STATUSES),
+            tally.requests.len(),
             slowest.as_secs_f64(),
         ),
-        ..tally.figures("R7", scenario, 1)
+        ..tally.result_row("R7", scenario, 1)
     };
-    figures.tell();
-    tally.holds();
-    tally.is_answered(&GOOD);
+    result.write();
+    tally.assert_consistent();
+    tally.assert_statuses(&EXPECTED_STATUSES);
     assert_eq!(locked, 0, "{}", deployment.logs());
 }

@@ -1,19 +1,19 @@
-//! What happens to the service when machines fail: each scenario adds a row to a table of figures. They stop and kill
-//! what runs under the service, so they only run where that belongs to them alone, one after the other.
+//! Robustness tests: how the service behaves when machines fail. Each scenario adds a row to the results table. The
+//! scenarios stop and kill what runs under the service. So they run only on their own machine, one after the other.
 
 mod clocks;
 mod damage;
 mod disk;
 mod flood;
 mod kill;
-mod light;
+mod latency;
 mod limits;
 mod load;
 mod outage;
-mod owner;
 mod proxy;
-mod raw;
+mod raw_client;
 mod rolling;
+mod simulated_user;
 mod soak;
 mod stop;
 mod traffic;
@@ -26,8 +26,8 @@ use std::{
     time::Duration,
 };
 
-/// Returns whether a test runs. Scenarios run only in the suite that gives them a machine, and those behind a proxy only
-/// where there is one; the suite says so if there is none.
+/// Returns whether a test runs. Scenarios run only in the chaos suite, and those behind a proxy only if one is
+/// installed. The suite reports a missing proxy.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 pub(crate) fn runs(test: &str) -> bool {
     match test.strip_prefix("chaos::") {
@@ -38,13 +38,13 @@ pub(crate) fn runs(test: &str) -> bool {
     }
 }
 
-/// A number below `limit`, another one each time.
-fn some_number(limit: usize) -> usize {
+/// Returns a random number below `limit`.
+fn random_below(limit: usize) -> usize {
     let random = RandomState::new().build_hasher().finish();
     usize::try_from(random % u64::try_from(limit).unwrap()).unwrap()
 }
 
-/// A moment within `span`, another one each time.
-fn some_of(span: Duration) -> Duration {
-    Duration::from_micros(u64::try_from(some_number(usize::try_from(span.as_micros()).unwrap())).unwrap())
+/// Returns a random duration below `span`.
+fn random_duration(span: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(random_below(usize::try_from(span.as_micros()).unwrap())).unwrap())
 }

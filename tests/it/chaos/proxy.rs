@@ -1,4 +1,4 @@
-//! A real reverse proxy before several instances: haproxy.
+//! A real reverse proxy in front of several instances: haproxy.
 
 use std::{
     env,
@@ -19,17 +19,17 @@ use tokio::{
 
 use crate::support::process::unused_port;
 
-/// How long it may take to see that an instance is there or gone.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the proxy may take to notice that an instance has started or stopped.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The program, where the suite has found it.
+/// Returns the haproxy program, if the suite has found it.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 pub(super) fn program() -> Option<OsString> {
     env::var_os("TEST_HAPROXY")
 }
 
-/// As an operator would write it: it asks each instance whether it is ready, keeps connections to it, and tries again
-/// only where no connection was made, so that nothing is sent twice and what an instance drops gets lost.
+/// Returns a configuration like an operator's: health checks and persistent connections. It retries only failed
+/// connections, so no request is sent twice, and a request that an instance drops is lost.
 fn configuration(address: SocketAddr, instances: &[SocketAddr]) -> String {
     let mut text = format!(
         "global
@@ -79,7 +79,7 @@ impl Proxy {
         Self { address, folder, child }
     }
 
-    /// A column of its statistics, for each instance and then for all together.
+    /// Returns a column of the proxy's statistics for each instance, followed by the total.
     async fn statistics(&self, column: &str) -> Vec<String> {
         let Ok(mut socket) = UnixStream::connect(self.folder.path().join("haproxy.socket")).await else {
             return Vec::new();
@@ -92,23 +92,23 @@ impl Proxy {
         lines.filter(|line| line[0] == "instances").map(|line| line[place].to_owned()).collect()
     }
 
-    /// How often it has counted something that befell the instances.
+    /// Returns a counter for all instances.
     pub(super) async fn count(&self, column: &str) -> u64 {
         self.statistics(column).await.last().unwrap().parse().unwrap()
     }
 
-    /// Waits until it sends requests to so many instances.
-    pub(super) async fn sees(&self, instances: usize) {
+    /// Waits until the proxy sends requests to this many instances.
+    pub(super) async fn wait_for_instances(&self, instances: usize) {
         let begun = Instant::now();
         loop {
             let rows = self.statistics("status").await;
-            // The last one is about all of them together; before the proxy answers there are none.
+            // The last row is the total. There are no rows until the proxy runs.
             let each = rows.split_last().map_or(&[][..], |(_, each)| each);
             if each.iter().filter(|status| *status == "UP").count() == instances {
                 return;
             }
             let log = || fs::read_to_string(self.folder.path().join("haproxy.log")).unwrap();
-            assert!(begun.elapsed() < PATIENCE, "not {instances} instances: {}", log());
+            assert!(begun.elapsed() < TIMEOUT, "the proxy does not see {instances} instances: {}", log());
             sleep(Duration::from_millis(20)).await;
         }
     }

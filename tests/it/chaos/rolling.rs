@@ -1,5 +1,4 @@
-//! Instances that are stopped and started again one after the other, behind a proxy, under load: a new version that is
-//! rolled out.
+//! Rolling updates: instances behind a proxy are stopped and restarted one after the other, under load.
 
 use std::{
     net::SocketAddr,
@@ -20,46 +19,46 @@ use tokio::{
 
 use super::{
     proxy::Proxy,
-    raw::{Raw, get},
-    traffic::Owners,
+    raw_client::{RawClient, get},
+    traffic::SimulatedUsers,
 };
 use crate::support::{
-    figures::Figures,
-    process::{Deployment, Remote, Server, unused_port},
+    process::{Deployment, Server, ServiceClient, unused_port},
+    results::ResultRow,
     rounds,
 };
 
-const OWNERS: usize = 8;
+const USERS: usize = 8;
 const READERS: usize = 4;
 /// The pause of a reader between two requests.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long an instance goes on when it is asked to stop: longer than the proxy takes to see it.
+/// The shutdown delay of an instance, longer than the proxy takes to notice.
 const DELAY: Duration = Duration::from_secs(2);
-/// The most that it takes beyond that: what is in flight ends within a moment.
+/// How much longer an instance may take, because requests in flight finish quickly.
 const SLACK: Duration = Duration::from_secs(2);
-/// Fewer requests a second prove nothing.
-const LEAST: f64 = 50.0;
+/// With fewer requests per second, the test would prove nothing.
+const MIN_RATE: f64 = 50.0;
 
-/// Clients that keep their one connection to the proxy.
-struct Steady {
+/// Clients that each keep one connection to the proxy.
+struct PersistentClients {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<(usize, Vec<String>)>>,
 }
 
-impl Steady {
+impl PersistentClients {
     fn start(address: SocketAddr, token: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let requests = [get("/me", token), get("/.well-known/jwks.json", "")].into_iter().cycle().take(READERS);
         let tasks = requests.map(|request| {
             let stop = Arc::clone(&stop);
             tokio::spawn(async move {
-                let (mut client, mut served, mut dropped) = (Raw::connect(address).await.unwrap(), 0, Vec::new());
+                let (mut client, mut served, mut dropped) = (RawClient::connect(address).await.unwrap(), 0, Vec::new());
                 while !stop.load(Ordering::Relaxed) {
-                    match client.ask(&request).await {
-                        Ok(reply) if reply.status == 200 && reply.is_ours() => served += 1,
+                    match client.exchange(&request).await {
+                        Ok(response) if response.status == 200 && response.is_well_formed() => served += 1,
                         outcome => {
                             dropped.push(format!("{outcome:?}"));
-                            client = Raw::connect(address).await.unwrap();
+                            client = RawClient::connect(address).await.unwrap();
                         }
                     }
                     sleep(PAUSE).await;
@@ -70,7 +69,7 @@ impl Steady {
         Self { tasks: tasks.collect(), stop }
     }
 
-    /// How many requests were served, and what came of the others.
+    /// Returns how many requests were served, and the outcomes of the others.
     async fn end(self) -> (usize, Vec<String>) {
         self.stop.store(true, Ordering::Relaxed);
         let ended = join_all(self.tasks).await.into_iter().map(Result::unwrap);
@@ -78,39 +77,39 @@ impl Steady {
     }
 }
 
-/// An instance that is asked to stop, as somebody sees it who asks whether it is ready.
+/// How an instance shuts down, as seen by a client that polls its readiness. All times count from the signal.
 #[derive(Default)]
-struct Leaving {
-    /// How long after it was asked to stop it first said that it is not.
+struct StopTimes {
+    /// When the instance first reported that it is not ready.
     unready: Option<Duration>,
-    /// How long after that it refused a connection.
+    /// When it first refused a connection.
     refused: Duration,
-    /// How long after that the process had ended.
+    /// When the process exited.
     ended: Duration,
 }
 
-async fn stop(server: Server) -> Leaving {
-    let (address, begun) = (server.remote().address, Instant::now());
+async fn stop(server: Server) -> StopTimes {
+    let (address, begun) = (server.client().address, Instant::now());
     let ended = spawn_blocking(move || {
         server.stop();
         begun.elapsed()
     });
-    let mut leaving = Leaving::default();
+    let mut times = StopTimes::default();
     while TcpStream::connect(address).await.is_ok() {
-        // The connection may be the last one, which is not served any more.
-        let answer = Remote::new(address).get("/health/ready").try_send().await;
-        if answer.is_ok_and(|answer| answer.status == 503) {
-            leaving.unready.get_or_insert(begun.elapsed());
+        // The last connection may be accepted but no longer served.
+        let response = ServiceClient::new(address).get("/health/ready").try_send().await;
+        if response.is_ok_and(|response| response.status == 503) {
+            times.unready.get_or_insert(begun.elapsed());
         }
         sleep(Duration::from_millis(10)).await;
     }
-    leaving.refused = begun.elapsed();
-    leaving.ended = ended.await.unwrap();
-    leaving
+    times.refused = begun.elapsed();
+    times.ended = ended.await.unwrap();
+    times
 }
 
 #[apply(trial)]
-async fn instances_are_replaced_behind_a_proxy_r18() {
+async fn rolling_update_behind_a_proxy_drops_no_request_r18() {
     let deployment = Deployment::new().await;
     let addresses = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], unused_port())));
     let command = |number: usize| -> Command {
@@ -121,11 +120,12 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
     };
     let mut servers = [0, 1].map(|number| Some(Server::start(command(number))));
     let proxy = Proxy::start(&addresses);
-    proxy.sees(2).await;
-    let remote = Remote::new(proxy.address);
-    let token = remote.sign_up("reader").await.access;
+    proxy.wait_for_instances(2).await;
+    let client = ServiceClient::new(proxy.address);
+    let token = client.sign_up("reader").await.access;
     let begun = Instant::now();
-    let (owners, steady) = (Owners::start(&remote, "owner", OWNERS), Steady::start(proxy.address, &token));
+    let (users, persistent) =
+        (SimulatedUsers::start(&client, "user", USERS), PersistentClients::start(proxy.address, &token));
     sleep(Duration::from_secs(1)).await;
     let (number, mut stops, mut back) = (rounds(2, 20), Vec::new(), Duration::ZERO);
     for round in 0..number {
@@ -133,36 +133,36 @@ async fn instances_are_replaced_behind_a_proxy_r18() {
         stops.push(stop(servers[place].take().unwrap()).await);
         let (starting, command) = (Instant::now(), command(place));
         servers[place] = Some(spawn_blocking(move || Server::start(command)).await.unwrap());
-        proxy.sees(2).await;
+        proxy.wait_for_instances(2).await;
         back = back.max(starting.elapsed());
         sleep(Duration::from_millis(500)).await;
     }
-    let (served, mut dropped) = steady.end().await;
-    let tally = owners.look_back(&remote).await;
+    let (served, mut dropped) = persistent.end().await;
+    let tally = users.verify_acknowledged(&client).await;
     let took = begun.elapsed();
-    let failed = tally.seen.iter().filter(|seen| seen.status.is_none_or(|status| status >= 500));
-    dropped.extend(failed.map(|seen| format!("an owner: {:?}", seen.status)));
-    let rate = f64::from(u32::try_from(served + tally.seen.len()).unwrap()) / took.as_secs_f64();
+    let failed = tally.requests.iter().filter(|request| request.status.is_none_or(|status| status >= 500));
+    dropped.extend(failed.map(|request| format!("a simulated user: {:?}", request.status)));
+    let rate = f64::from(u32::try_from(served + tally.requests.len()).unwrap()) / took.as_secs_f64();
     let [retried, redispatched, broken] =
         [proxy.count("wretr").await, proxy.count("wredis").await, proxy.count("eresp").await];
-    let most = |of: fn(&Leaving) -> Duration| stops.iter().map(of).max().unwrap().as_secs_f64();
-    let figures = Figures {
+    let most = |of: fn(&StopTimes) -> Duration| stops.iter().map(of).max().unwrap().as_secs_f64();
+    let result = ResultRow {
         recovery: Some(back),
-        more: format!(
-            "{rate:.0} requests a second, {} dropped; not ready after {:.2} s, connections refused after {:.2} s, ended \
+        notes: format!(
+            "{rate:.0} requests per second, {} dropped; not ready after {:.2} s, connections refused after {:.2} s, exited \
              after {:.2} s; the proxy retried {retried} connections, {redispatched} elsewhere",
             dropped.len(),
-            most(|leaving| leaving.unready.unwrap_or(leaving.ended)),
-            most(|leaving| leaving.refused),
-            most(|leaving| leaving.ended),
+            most(|times| times.unready.unwrap_or(times.ended)),
+            most(|times| times.refused),
+            most(|times| times.ended),
         ),
-        ..tally.figures("R18", "stopped in turn behind haproxy", number)
+        ..tally.result_row("R18", "stopped in turn behind haproxy", number)
     };
-    figures.tell();
-    tally.holds();
+    result.write();
+    tally.assert_consistent();
     assert_eq!((dropped, broken), (Vec::new(), 0));
-    assert!(rate > LEAST, "{rate} requests a second");
-    for Leaving { unready, refused, ended } in stops {
+    assert!(rate > MIN_RATE, "{rate} requests per second");
+    for StopTimes { unready, refused, ended } in stops {
         assert!(unready.is_some_and(|unready| unready + DELAY / 2 < refused), "{unready:?}, {refused:?}");
         assert!(ended < DELAY + SLACK, "{ended:?}");
     }

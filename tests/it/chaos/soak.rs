@@ -1,40 +1,40 @@
-//! A mixed load for long: what grows with each request shows.
+//! A long mixed load, which reveals leaks.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use super::{
-    owner::GOOD,
-    traffic::{Owners, Readers, p99},
+    simulated_user::EXPECTED_STATUSES,
+    traffic::{Readers, SimulatedUsers, p99},
 };
 use crate::support::{
-    engine::Engine,
-    figures::Figures,
+    database_server::DatabaseServer,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
     usage::Usage,
 };
 
-const OWNERS: usize = 8;
+const USERS: usize = 8;
 const SAMPLES: u32 = 200;
-/// By how much files may differ: connections to the database come and go.
+/// How much the number of open files may vary, because database connections come and go.
 const FILES: u32 = 8;
-/// How much the memory may grow in a minute of the second half of a full run, in KiB. Accounts and sessions are rows; what
-/// the service keeps in memory is bounded. At 300 requests a second it is six bytes for each, less than the least that can
-/// be forgotten in a heap.
+/// How much memory may grow per minute in the second half of a full run, in KiB. The service keeps only a bounded
+/// amount in memory; users and sessions are rows. At 300 requests per second this is six bytes per request, less than
+/// the smallest possible leak on the heap.
 const GROWTH: f64 = 100.0;
-/// A short run is over before caches and the heap have their size.
+/// A short run ends before caches and the heap have reached their final size.
 const GROWTH_EARLY: f64 = 20.0 * 1024.0;
 
-/// What was seen of the process at a moment.
+/// A measurement of the process.
 struct Sample {
     minutes: f64,
     memory: u32,
     files: u32,
 }
 
-/// By how much a value grows in a minute: the slope of the straight line that fits best.
+/// Returns the growth of a value per minute, by linear regression.
 fn slope(samples: &[Sample], value: impl Fn(&Sample) -> u32) -> f64 {
     let number = f64::from(u32::try_from(samples.len()).unwrap());
     let mean = |of: &dyn Fn(&Sample) -> f64| samples.iter().map(of).sum::<f64>() / number;
@@ -44,45 +44,45 @@ fn slope(samples: &[Sample], value: impl Fn(&Sample) -> u32) -> f64 {
 }
 
 #[apply(trial)]
-async fn nothing_grows_under_a_mixed_load_r17() {
+async fn memory_and_open_files_do_not_grow_under_mixed_load_r17() {
     let deployment = Deployment::new().await;
     let server = Server::start(deployment.command());
-    let (remote, usage) = (server.remote(), Usage::of(server.id()));
-    // What the service itself keeps does not depend on the database's kind.
-    let long = if Engine::find().is_none() { 30 } else { 5 };
+    let (client, usage) = (server.client(), Usage::of(server.pid()));
+    // What the service keeps in memory does not depend on the database.
+    let long = if DatabaseServer::find().is_none() { 30 } else { 5 };
     let time = Duration::from_secs(rounds(20, long * 60) as u64);
-    let (owners, readers) = (Owners::start(&remote, "owner", OWNERS), Readers::start(&remote));
+    let (users, readers) = (SimulatedUsers::start(&client, "user", USERS), Readers::start(&client));
     let (begun, mut samples) = (Instant::now(), Vec::new());
     for _ in 0..SAMPLES {
         sleep(time / SAMPLES).await;
         let minutes = begun.elapsed().as_secs_f64() / 60.0;
-        samples.push(Sample { minutes, memory: usage.memory(), files: usage.files() });
+        samples.push(Sample { minutes, memory: usage.memory(), files: usage.open_files() });
     }
-    let tally = owners.look_back(&remote).await;
-    let light = readers.end().await;
+    let tally = users.verify_acknowledged(&client).await;
+    let cheap = readers.end().await;
     let took = begun.elapsed();
     server.stop();
 
     let (early, late) = samples.split_at(samples.len() / 2);
     let (memory, files) = (slope(late, |sample| sample.memory), slope(late, |sample| sample.files));
     let most = |samples: &[Sample]| samples.iter().map(|sample| sample.files).max().unwrap();
-    let requests = tally.seen.len() + light.len();
-    let failed = tally.failed(&GOOD);
-    let figures = Figures {
-        more: format!(
-            "{} s, {:.0} requests a second, {failed} of {requests} failed, p99 of the light ones {:.1} ms; second half: \
-             memory {memory:+.0} KiB a minute, at the end {} MiB; files {files:+.2} a minute, at the end {}",
+    let requests = tally.requests.len() + cheap.len();
+    let failed = tally.count_unexpected(&EXPECTED_STATUSES);
+    let result = ResultRow {
+        notes: format!(
+            "{} s, {:.0} requests per second, {failed} of {requests} failed, p99 of the cheap ones {:.1} ms; second half: \
+             memory {memory:+.0} KiB per minute, {} MiB at the end; files {files:+.2} per minute, {} at the end",
             took.as_secs(),
             f64::from(u32::try_from(requests).unwrap()) / took.as_secs_f64(),
-            p99(light).as_secs_f64() * 1000.0,
+            p99(cheap).as_secs_f64() * 1000.0,
             late.last().unwrap().memory / 1024,
             late.last().unwrap().files,
         ),
-        ..tally.figures("R17", "mixed load for long", 1)
+        ..tally.result_row("R17", "long mixed load", 1)
     };
-    figures.tell();
-    tally.holds();
-    tally.is_answered(&GOOD);
+    result.write();
+    tally.assert_consistent();
+    tally.assert_statuses(&EXPECTED_STATUSES);
     assert!(most(late) <= most(early) + FILES, "{} files, then {}", most(early), most(late));
-    assert!(memory < if rounds(0, 1) == 0 { GROWTH_EARLY } else { GROWTH }, "{memory} KiB a minute");
+    assert!(memory < if rounds(0, 1) == 0 { GROWTH_EARLY } else { GROWTH }, "{memory} KiB per minute");
 }

@@ -1,4 +1,4 @@
-//! A service that is asked to stop while clients are in the middle of something.
+//! Shutdown while clients are in the middle of requests.
 
 use std::{
     convert::Infallible,
@@ -15,23 +15,23 @@ use tokio::{
     time::sleep,
 };
 
-use super::raw::{Raw, Reply};
+use super::raw_client::{RawClient, RawResponse};
 use crate::support::{
-    figures::Figures,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
 };
 
 const DELAY: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(4);
 const SLACK: Duration = Duration::from_secs(2);
-/// How long those take who do go on: until long after no connection is accepted any more.
-const MOVING: Duration = Duration::from_secs(3);
-/// Into how many pieces they cut what they do.
+/// How long slow clients take: until well after the service has stopped accepting connections.
+const SLOW_DURATION: Duration = Duration::from_secs(3);
+/// The number of pieces that slow clients divide their work into.
 const PIECES: u32 = 30;
-/// The largest answer of the service.
+/// A request for the largest response of the service.
 const LARGE: &str = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-/// What clients send who then do nothing more, not even read.
+/// What stuck clients send before they stop writing and reading.
 const STUCK: [&str; 6] = [
     "",
     "GET /me HTTP/1.1\r\nhost: a\r\n",
@@ -40,17 +40,17 @@ const STUCK: [&str; 6] = [
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     LARGE,
 ];
-/// How many there are of each.
+/// The number of clients of each kind.
 const EACH: usize = 10;
 
-/// A connection for which neither end keeps much.
+/// Opens a connection with a small receive buffer.
 async fn connect(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.connect(address).await.unwrap()
 }
 
-/// The body of a login, bit by bit.
+/// Returns the body of a login in pieces.
 fn login() -> (usize, impl Iterator<Item = Vec<u8>>) {
     let body = json!({ "username": "john", "password": "my_password" }).to_string() + &" ".repeat(60);
     let size = body.len().div_ceil(PIECES as usize);
@@ -58,24 +58,24 @@ fn login() -> (usize, impl Iterator<Item = Vec<u8>>) {
     (body.len(), pieces.into_iter())
 }
 
-/// Signs in slowly.
+/// Logs in slowly.
 async fn write_slowly(address: SocketAddr) -> u16 {
     let (length, pieces) = login();
-    let mut client = Raw::connect(address).await.unwrap();
+    let mut client = RawClient::connect(address).await.unwrap();
     let head = "POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ";
     client.send(format!("{head}{length}\r\n\r\n").as_bytes()).await.unwrap();
     for piece in pieces {
         client.send(&piece).await.unwrap();
-        sleep(MOVING / PIECES).await;
+        sleep(SLOW_DURATION / PIECES).await;
     }
-    client.answer().await.unwrap().status
+    client.receive().await.unwrap().status
 }
 
-/// Signs in as slowly over HTTP/2.
+/// Logs in equally slowly over HTTP/2.
 async fn write_slowly_over_http_2(address: SocketAddr) -> u16 {
     let (_, pieces) = login();
     let body = stream::unfold(pieces, async |mut pieces| {
-        sleep(MOVING / PIECES).await;
+        sleep(SLOW_DURATION / PIECES).await;
         Some((Ok::<_, Infallible>(pieces.next()?), pieces))
     });
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
@@ -83,7 +83,7 @@ async fn write_slowly_over_http_2(address: SocketAddr) -> u16 {
     call.body(reqwest::Body::wrap_stream(Box::pin(body))).send().await.unwrap().status().as_u16()
 }
 
-/// Reads a large answer slowly, to its end.
+/// Reads a large response slowly, to its end.
 async fn read_slowly(address: SocketAddr) -> u16 {
     let (mut stream, mut bytes, mut piece) = (connect(address).await, Vec::new(), vec![0; 64 * 1024]);
     stream.write_all(LARGE.as_bytes()).await.unwrap();
@@ -92,18 +92,18 @@ async fn read_slowly(address: SocketAddr) -> u16 {
         let length = stream.read(&mut piece).await.unwrap();
         bytes.extend_from_slice(&piece[..length]);
         if length == 0 {
-            break Reply::of(&bytes).expect("the answer is whole").status;
+            break RawResponse::parse(&bytes).expect("the response must be complete").status;
         }
-        if begun.elapsed() < MOVING {
-            sleep(MOVING / PIECES).await;
+        if begun.elapsed() < SLOW_DURATION {
+            sleep(SLOW_DURATION / PIECES).await;
         }
     }
 }
 
-/// Those who are stuck cannot hold it up for longer than is configured, and those who are not can finish.
+/// Stuck clients must not delay the shutdown beyond the configured timeout, and slow clients must be able to finish.
 #[apply(trial)]
 #[on(SQLite)]
-async fn stuck_clients_do_not_hold_the_stop_up_r18() {
+async fn stuck_clients_do_not_delay_shutdown_r18() {
     let (number, mut longest, mut finished) = (rounds(1, 10), Duration::ZERO, 0);
     for _ in 0..number {
         let deployment = Deployment::new().await;
@@ -111,7 +111,7 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
         command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", format!("{}s", DELAY.as_secs()));
         command.env("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", format!("{}s", TIMEOUT.as_secs()));
         let server = Server::start(command);
-        let address = server.remote().address;
+        let address = server.client().address;
         let body = json!({ "username": "john", "password": "my_password" });
         assert_eq!(server.call("POST", "/register").json(&body).send().await.status, 201);
         let mut stuck = Vec::new();
@@ -120,41 +120,41 @@ async fn stuck_clients_do_not_hold_the_stop_up_r18() {
             stream.write_all(bytes.as_bytes()).await.unwrap();
             stuck.push(stream);
         }
-        let mut moving = JoinSet::new();
+        let mut slow = JoinSet::new();
         for _ in 0..EACH {
-            moving.spawn(write_slowly(address));
-            moving.spawn(write_slowly_over_http_2(address));
-            moving.spawn(read_slowly(address));
+            slow.spawn(write_slowly(address));
+            slow.spawn(write_slowly_over_http_2(address));
+            slow.spawn(read_slowly(address));
         }
-        // Each has begun by then.
-        sleep(MOVING / PIECES * 2).await;
+        // By now every client has started.
+        sleep(SLOW_DURATION / PIECES * 2).await;
         let begun = Instant::now();
         let ended = spawn_blocking(move || {
             server.stop();
             begun.elapsed()
         });
-        let statuses = moving.join_all().await;
+        let statuses = slow.join_all().await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
         finished += statuses.len();
         let ended = ended.await.unwrap();
-        assert!(ended + Duration::from_millis(500) > DELAY + TIMEOUT, "nobody was stuck: {ended:?}");
+        assert!(ended + Duration::from_millis(500) > DELAY + TIMEOUT, "no client was stuck: {ended:?}");
         assert!(deployment.logs().contains("they took longer than server.shutdown_timeout"));
         longest = longest.max(ended);
     }
-    Figures {
+    ResultRow {
         id: "R18",
-        scenario: "stopped with stuck clients",
+        scenario: "shutdown with stuck clients",
         rounds: number,
-        more: format!(
-            "{} stuck clients: ended {:.2} s after SIGTERM, with a delay of {} s and a timeout of {} s; {finished} slow \
-             requests were finished meanwhile, 0 broken off",
+        notes: format!(
+            "{} stuck clients: exited {:.2} s after SIGTERM, with a delay of {} s and a timeout of {} s; {finished} slow \
+             requests finished meanwhile, 0 aborted",
             STUCK.len() * EACH,
             longest.as_secs_f64(),
             DELAY.as_secs(),
             TIMEOUT.as_secs(),
         ),
-        ..Figures::default()
+        ..ResultRow::default()
     }
-    .tell();
+    .write();
     assert!(longest < DELAY + TIMEOUT + SLACK, "{longest:?}");
 }

@@ -1,4 +1,4 @@
-//! Load in the background, while something happens to the machine.
+//! Background load while something happens to the machine.
 
 use std::{
     sync::{
@@ -11,70 +11,70 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::owner::{Owner, Tally};
-use crate::support::process::Remote;
+use super::simulated_user::{SimulatedUser, Tally};
+use crate::support::process::ServiceClient;
 
-/// What goes on without a database.
+/// Paths that need no database.
 const CHEAP: [&str; 4] = ["/.well-known/jwks.json", "/health/live", "/docs", "/openapi.json"];
 /// The pause of a client between two requests.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a service may take to get ready.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the service may take to become ready.
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Owners of accounts who use them.
-pub(super) struct Owners {
+/// Simulated users who use the service.
+pub(super) struct SimulatedUsers {
     stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<Owner>>,
+    tasks: Vec<JoinHandle<SimulatedUser>>,
 }
 
-impl Owners {
-    /// So many, whose names begin with `prefix`.
-    pub(super) fn start(remote: &Remote, prefix: &str, number: usize) -> Self {
+impl SimulatedUsers {
+    /// Starts this many users, with names that begin with `prefix`.
+    pub(super) fn start(client: &ServiceClient, prefix: &str, number: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = (0..number).map(|number| {
-            let mut owner = Owner::new(format!("{prefix}{number}"));
-            let (remote, stop) = (remote.clone(), Arc::clone(&stop));
+            let mut user = SimulatedUser::new(format!("{prefix}{number}"));
+            let (client, stop) = (client.clone(), Arc::clone(&stop));
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    owner.step(&remote).await;
+                    user.step(&client).await;
                     sleep(PAUSE).await;
                 }
-                owner
+                user
             })
         });
         Self { tasks: tasks.collect(), stop }
     }
 
-    /// Lets each of them look back at what was acknowledged, now that the service runs; what came of it all.
-    pub(super) async fn look_back(self, remote: &Remote) -> Tally {
+    /// Stops the load, and lets every user verify what was acknowledged. Returns the sum of their outcomes.
+    pub(super) async fn verify_acknowledged(self, client: &ServiceClient) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
-        let mut owners: Vec<_> = join_all(self.tasks).await.into_iter().map(|owner| owner.unwrap()).collect();
-        join_all(owners.iter_mut().map(|owner| owner.look_back(remote))).await;
+        let mut users: Vec<_> = join_all(self.tasks).await.into_iter().map(|user| user.unwrap()).collect();
+        join_all(users.iter_mut().map(|user| user.verify_acknowledged(client))).await;
         let mut tally = Tally::default();
-        for owner in owners {
-            tally.add(owner.tally);
+        for user in users {
+            tally.add(user.tally);
         }
         tally
     }
 }
 
-/// Clients of what needs no database.
+/// Clients of paths that need no database.
 pub(super) struct Readers {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Vec<Duration>>>,
 }
 
 impl Readers {
-    pub(super) fn start(remote: &Remote) -> Self {
+    pub(super) fn start(client: &ServiceClient) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = CHEAP.map(|path| {
-            let (remote, stop) = (remote.clone(), Arc::clone(&stop));
+            let (client, stop) = (client.clone(), Arc::clone(&stop));
             tokio::spawn(async move {
                 let mut times = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
                     let begun = Instant::now();
-                    let answer = remote.get(path).send().await;
-                    assert_eq!(answer.status, 200, "{path} needs no database: {answer:?}");
+                    let response = client.get(path).send().await;
+                    assert_eq!(response.status, 200, "{path} needs no database: {response:?}");
                     times.push(begun.elapsed());
                     sleep(PAUSE).await;
                 }
@@ -84,14 +84,14 @@ impl Readers {
         Self { tasks: tasks.into(), stop }
     }
 
-    /// How long each request took; all were served.
+    /// Stops the clients and returns how long each request took. All were served.
     pub(super) async fn end(self) -> Vec<Duration> {
         self.stop.store(true, Ordering::Relaxed);
         join_all(self.tasks).await.into_iter().flat_map(|times| times.unwrap()).collect()
     }
 }
 
-/// The 99th percentile.
+/// Returns the 99th percentile.
 pub(super) fn p99(times: Vec<Duration>) -> Duration {
     percentile(99, times)
 }
@@ -102,14 +102,14 @@ pub(super) fn percentile(number: usize, mut times: Vec<Duration>) -> Duration {
     times.get(place).copied().unwrap_or_default()
 }
 
-/// Waits until the service says that it is ready; how long after `since` that was.
-pub(super) async fn ready(remote: &Remote, since: Instant) -> Duration {
+/// Waits until the service is ready. Returns how long after `since` that was.
+pub(super) async fn wait_until_ready(client: &ServiceClient, since: Instant) -> Duration {
     loop {
-        let answer = remote.get("/health/ready").try_send().await;
-        if answer.is_ok_and(|answer| answer.status == 200) {
+        let response = client.get("/health/ready").try_send().await;
+        if response.is_ok_and(|response| response.status == 200) {
             return since.elapsed();
         }
-        assert!(since.elapsed() < PATIENCE, "the service does not get ready");
+        assert!(since.elapsed() < READY_TIMEOUT, "the service does not become ready");
         sleep(PAUSE).await;
     }
 }

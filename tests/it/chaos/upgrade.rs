@@ -1,4 +1,4 @@
-//! Upgrades: the schema of the next version under instances of this one.
+//! Upgrades: the schema of the next version while instances of this version run.
 
 use std::time::{Duration, Instant};
 
@@ -7,28 +7,28 @@ use tokio::time::sleep;
 use vestibule::store;
 
 use super::{
-    owner::{GOOD, Tally},
-    traffic::{Owners, Readers},
+    simulated_user::{EXPECTED_STATUSES, Tally},
+    traffic::{Readers, SimulatedUsers},
 };
 use crate::support::{
-    figures::Figures,
     process::{Deployment, Server},
+    results::ResultRow,
     rounds,
 };
 
-const OWNERS: usize = 16;
+const USERS: usize = 16;
 const NEXT: &str = "m20990101_000001_next";
-/// How long the older instances serve on before and after.
-const WHILE: Duration = Duration::from_millis(1500);
+/// How long the older instances run before and after the migration.
+const PHASE: Duration = Duration::from_millis(1500);
 
-/// What a later version may do to the schema while older instances serve: it adds.
-async fn migrate_to_the_next(rows: &DatabaseConnection) {
-    let mysql = rows.get_database_backend() == DatabaseBackend::MySql;
-    // As migrations are run: a change that has to wait for those who use its table is tried again.
-    match rows.get_database_backend() {
+/// Migrates the schema as a later version may while older instances run: it only adds.
+async fn migrate_to_next_version(db: &DatabaseConnection) {
+    let mysql = db.get_database_backend() == DatabaseBackend::MySql;
+    // Like real migrations, a change that waits for a lock is retried.
+    match db.get_database_backend() {
         DatabaseBackend::Sqlite => {}
-        DatabaseBackend::Postgres => drop(rows.execute_unprepared("SET lock_timeout = '200ms'").await.unwrap()),
-        _ => drop(rows.execute_unprepared("SET SESSION lock_wait_timeout = 0").await.unwrap()),
+        DatabaseBackend::Postgres => drop(db.execute_unprepared("SET lock_timeout = '200ms'").await.unwrap()),
+        _ => drop(db.execute_unprepared("SET SESSION lock_wait_timeout = 0").await.unwrap()),
     }
     for statement in [
         "ALTER TABLE \"user\" ADD COLUMN email VARCHAR(254)",
@@ -38,7 +38,7 @@ async fn migrate_to_the_next(rows: &DatabaseConnection) {
         &format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{NEXT}', 1)"),
     ] {
         let statement = if mysql { statement.replace('"', "`") } else { statement.to_owned() };
-        while let Err(error) = rows.execute_unprepared(&statement).await {
+        while let Err(error) = db.execute_unprepared(&statement).await {
             assert!(store::is_conflict(&error), "{error}");
             sleep(Duration::from_millis(50)).await;
         }
@@ -46,58 +46,62 @@ async fn migrate_to_the_next(rows: &DatabaseConnection) {
 }
 
 #[apply(trial)]
-async fn schema_of_the_next_version_hurts_nobody_r11() {
-    let (number, mut whole) = (rounds(2, 20), Tally::default());
+async fn running_instances_survive_the_next_schema_version_r11() {
+    let (number, mut total) = (rounds(2, 20), Tally::default());
     for _ in 0..number {
         let deployment = Deployment::new().await;
-        let servers = deployment.servers::<2>();
-        let rows = deployment.rows().await;
+        let servers = deployment.start_servers::<2>();
+        let db = deployment.connect().await;
         let crowds = servers.each_ref().map(|server| {
             let address = server.address().replace(['.', ':'], "x");
-            (server.remote(), Owners::start(&server.remote(), &address, OWNERS / 2), Readers::start(&server.remote()))
+            (
+                server.client(),
+                SimulatedUsers::start(&server.client(), &address, USERS / 2),
+                Readers::start(&server.client()),
+            )
         });
-        sleep(WHILE).await;
-        migrate_to_the_next(&rows).await;
-        sleep(WHILE).await;
-        for (remote, owners, readers) in crowds {
-            let tally = owners.look_back(&remote).await;
+        sleep(PHASE).await;
+        migrate_to_next_version(&db).await;
+        sleep(PHASE).await;
+        for (client, users, readers) in crowds {
+            let tally = users.verify_acknowledged(&client).await;
             readers.end().await;
-            whole.add(tally);
+            total.add(tally);
         }
         for server in servers {
             server.stop();
         }
     }
-    let figures = Figures {
-        more: format!("{} of {} requests failed", whole.failed(&GOOD), whole.seen.len()),
-        ..whole.figures("R11", "two instances on the schema of a next version, which adds", number)
+    let result = ResultRow {
+        notes: format!("{} of {} requests failed", total.count_unexpected(&EXPECTED_STATUSES), total.requests.len()),
+        ..total.result_row("R11", "two instances on the schema of the next version, which only adds", number)
     };
-    figures.tell();
-    whole.holds();
-    whole.is_answered(&GOOD);
+    result.write();
+    total.assert_consistent();
+    total.assert_statuses(&EXPECTED_STATUSES);
 }
 
 #[apply(trial)]
-async fn older_version_refuses_a_newer_schema_r12() {
+async fn older_version_does_not_start_on_a_newer_schema_r12() {
     let deployment = Deployment::new().await;
     Server::start(deployment.command()).stop();
-    let rows = deployment.rows().await;
-    migrate_to_the_next(&rows).await;
-    rows.close().await.unwrap();
+    let db = deployment.connect().await;
+    migrate_to_next_version(&db).await;
+    db.close().await.unwrap();
     let begun = Instant::now();
-    let code = deployment.failed_start(&[]);
+    let code = deployment.failed_start_exit_code(&[]);
     let took = begun.elapsed();
     let logs = deployment.logs();
     let reason = logs.lines().last().unwrap_or_default();
     assert_eq!(code, Some(6), "{logs}");
     assert!(reason.contains(NEXT) && reason.contains("newer version") && reason.contains("backup"), "{reason}");
-    assert!(took < Duration::from_secs(5), "waiting would not help: {took:?}");
-    let figures = Figures {
+    assert!(took < Duration::from_secs(5), "the start must fail at once: {took:?}");
+    let result = ResultRow {
         id: "R12",
-        scenario: "this version on the schema of a next one",
+        scenario: "this version on the schema of the next",
         rounds: 1,
-        more: format!("exit code 6 after {:.2} s, with the reason and what to do", took.as_secs_f64()),
-        ..Figures::default()
+        notes: format!("exit code 6 after {:.2} s, with the reason and what to do", took.as_secs_f64()),
+        ..ResultRow::default()
     };
-    figures.tell();
+    result.write();
 }

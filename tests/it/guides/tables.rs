@@ -8,7 +8,7 @@ use vestibule::api::schema::ProblemCode;
 use super::{pages, read};
 use crate::{
     checks::suites,
-    support::contract::{Walked, operations},
+    support::contract::{OperationInfo, operations},
 };
 
 /// Returns the part of a page from a heading to the next heading.
@@ -66,7 +66,7 @@ async fn every_problem_code_is_explained() {
 
 /// Returns the faults of the table of endpoints in the API guide.
 fn endpoint_faults(guide: &str) -> Vec<String> {
-    let declared = operations().iter().map(|Walked { method, path, .. }| format!("`{method} {path}`")).collect();
+    let declared = operations().iter().map(|OperationInfo { method, path, .. }| format!("`{method} {path}`")).collect();
     let rows = rows(section(guide, "## Endpoints"));
     let documented: Vec<_> = rows.into_iter().map(|row| row[0].clone()).collect();
     differences("operation", &declared, &documented)

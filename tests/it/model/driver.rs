@@ -1,4 +1,4 @@
-//! Does the steps of a sequence to a service and to the model, and compares.
+//! Runs the steps of a sequence against the service and the model, and compares the two.
 
 use std::{collections::BTreeMap, fmt, ops::AddAssign};
 
@@ -14,35 +14,35 @@ use vestibule::{
 };
 
 use super::{
-    ACCESS, GRACE, IDLE, LIFETIME, MOST,
-    state::{self, Model, Over, Renewal},
-    steps::{Age, Boundary, Caller, Operation, Refresh, Span, Step, Typed},
+    ACCESS, GRACE, IDLE, LIFETIME, MAX_SESSIONS,
+    state::{self, EndCause, Model, RefreshOutcome},
+    steps::{Age, Boundary, Caller, Operation, PasswordChoice, Refresh, Span, Step},
 };
 use crate::support::{
     TestApp,
     app::{Builder, Tokens},
-    client::Answer,
+    client::TestResponse,
     forge,
 };
 
 const NAMES: [&str; 3] = ["john", "jane", "joan"];
 const PASSWORDS: [&str; 3] = ["one good password", "another password", "the last password"];
-/// After how many steps every token is tried.
-const EVERY: usize = 8;
-/// How many requests are on their way at once.
-const AT_ONCE: usize = 4;
+/// All tokens are checked after this many steps.
+const CHECK_INTERVAL: usize = 8;
+/// The number of concurrent requests.
+const CONCURRENCY: usize = 4;
 
-/// What was done, and how often.
+/// The number of events of each kind.
 #[derive(Default)]
 pub(super) struct Tally {
     steps: usize,
-    /// How often a token was tried beside the steps.
+    /// The number of token checks between the steps.
     tokens: usize,
     kinds: BTreeMap<&'static str, usize>,
 }
 
 impl Tally {
-    fn saw(&mut self, kind: &'static str) {
+    fn count(&mut self, kind: &'static str) {
         self.kinds.entry(kind).or_default().add_assign(1);
     }
 
@@ -61,38 +61,38 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps, {} tokens tried in between, {:?}", self.steps, self.tokens, self.kinds)
+        write!(f, "{} steps, {} tokens checked in between, {:?}", self.steps, self.tokens, self.kinds)
     }
 }
 
-/// Ends a sequence unless an answer is as it should be.
+/// Returns an error if two values differ.
 fn expect<T: PartialEq + fmt::Debug>(what: &str, seen: &T, expected: &T) -> Result<(), String> {
     if seen == expected { Ok(()) } else { Err(format!("{what}: {seen:?} instead of {expected:?}")) }
 }
 
-fn set(account: &mut Option<state::Account>, change: impl FnOnce(&mut state::Account)) {
-    if let Some(account) = account {
-        change(account);
+fn set(user: &mut Option<state::UserState>, change: impl FnOnce(&mut state::UserState)) {
+    if let Some(user) = user {
+        change(user);
     }
 }
 
-/// Two instances over one database, and the model.
+/// Two instances on one database, and the model.
 struct Driver {
     instances: [TestApp; 2],
-    /// Those that were made last, by the numbers of their names.
-    accounts: Vec<User>,
+    /// The latest user of each name.
+    users: Vec<User>,
     model: Model,
     tally: Tally,
 }
 
-/// Does a sequence from the beginning.
+/// Runs a sequence from the start.
 pub(super) async fn run(steps: &[(u8, Step)]) -> Result<Tally, String> {
     let mut driver = Driver::start().await;
     for (number, (instance, step)) in steps.iter().enumerate() {
         let place = |error| format!("step {number}, {step:?}: {error}");
         driver.step(usize::from(*instance), *step).await.map_err(place)?;
-        if number % EVERY == EVERY - 1 {
-            driver.try_all().await.map_err(|error| format!("after step {number}: {error}"))?;
+        if number % CHECK_INTERVAL == CHECK_INTERVAL - 1 {
+            driver.check_all_tokens().await.map_err(|error| format!("after step {number}: {error}"))?;
         }
     }
     driver.tally.steps += steps.len();
@@ -106,40 +106,40 @@ fn builder() -> Builder {
         .setting("sessions.refresh_grace_period", format!("{GRACE}s"))
         .setting("sessions.idle_lifetime", format!("{IDLE}s"))
         .setting("sessions.lifetime", format!("{LIFETIME}s"))
-        .setting("sessions.max_per_user", MOST)
+        .setting("sessions.max_per_user", MAX_SESSIONS)
         .setting("passwords.hash_threads", 1)
 }
 
 impl Driver {
     async fn start() -> Self {
         let app = builder().start().await;
-        let (mut accounts, mut model) = (Vec::new(), Model::default());
+        let (mut users, mut model) = (Vec::new(), Model::default());
         for name in NAMES {
-            accounts.push(app.user(name, PASSWORDS[0]).await);
-            model.accounts.push(Some(state::Account { password: 0, disabled: false }));
+            users.push(app.create_user(name, PASSWORDS[0]).await);
+            model.users.push(Some(state::UserState { password: 0, disabled: false }));
         }
-        let other = app.another().await;
-        Self { instances: [app, other], accounts, model, tally: Tally::default() }
+        let other = app.start_instance().await;
+        Self { instances: [app, other], users, model, tally: Tally::default() }
     }
 
     async fn step(&mut self, at: usize, step: Step) -> Result<(), String> {
         match step {
-            Step::LogIn { account, password } => self.log_in(at, usize::from(account) % NAMES.len(), password).await,
+            Step::LogIn { user, password } => self.log_in(at, usize::from(user) % NAMES.len(), password).await,
             Step::CleanUp => run_cleanup(&self.instances[at].app).await.map(drop).map_err(|fault| fault.to_string()),
-            // The others are about sessions.
+            // All other steps need a session.
             _ if self.model.sessions.is_empty() => Ok(()),
-            Step::Operator { session, does } => {
-                self.operate(at, self.model.sessions[self.session(session)].account, does).await
+            Step::Operator { session, operation } => {
+                self.operate(at, self.model.sessions[self.session(session)].user, operation).await
             }
             Step::Refresh(token) => self.refresh(at, token).await,
             Step::Revoke(token) => self.revoke(at, token).await,
-            Step::Pass(span) => {
-                self.pass(span);
+            Step::Advance(span) => {
+                self.advance_by(span);
                 Ok(())
             }
             Step::LogOut(caller) => self.log_out(at, caller).await,
             Step::List(caller) => self.list(at, caller).await,
-            Step::EndOne { caller, session } => self.end_one(at, caller, session).await,
+            Step::EndSession { caller, session } => self.end_session(at, caller, session).await,
             Step::EndOthers(caller) => self.end_others(at, caller).await,
             Step::ChangePassword { caller, current, new } => self.change_password(at, caller, current, new).await,
         }
@@ -150,46 +150,46 @@ impl Driver {
         self.model.now += seconds;
     }
 
-    /// The number of a session that is counted from the newest one.
+    /// Returns the index of a session that is counted from the newest.
     fn session(&self, from_the_newest: u8) -> usize {
         let all = self.model.sessions.len();
         all - 1 - usize::from(from_the_newest) % all
     }
 
-    fn password(&self, account: usize, typed: Typed) -> usize {
-        match (typed, &self.model.accounts[account]) {
-            (Typed::Right, Some(account)) => account.password,
-            (Typed::Right, None) => 0,
-            (Typed::Any(number), _) => usize::from(number) % PASSWORDS.len(),
+    fn password(&self, user: usize, choice: PasswordChoice) -> usize {
+        match (choice, &self.model.users[user]) {
+            (PasswordChoice::Correct, Some(user)) => user.password,
+            (PasswordChoice::Correct, None) => 0,
+            (PasswordChoice::Any(number), _) => usize::from(number) % PASSWORDS.len(),
         }
     }
 
-    async fn log_in(&mut self, at: usize, account: usize, typed: Typed) -> Result<(), String> {
-        // Of sessions that began at once none is older.
+    async fn log_in(&mut self, at: usize, user: usize, choice: PasswordChoice) -> Result<(), String> {
+        // Sessions that start at the same time would have no oldest one.
         self.advance(1);
-        let password = self.password(account, typed);
-        let body = json!({ "username": NAMES[account], "password": PASSWORDS[password] });
-        let answer = self.instances[at].post("/login").json(&body).send().await;
-        if !self.model.lets_in(account, password) {
-            self.tally.saw("login refused");
-            return expect("the login", &(answer.status, answer.code()), &(401, "invalid_credentials"));
+        let password = self.password(user, choice);
+        let body = json!({ "username": NAMES[user], "password": PASSWORDS[password] });
+        let response = self.instances[at].post("/login").json(&body).send().await;
+        if !self.model.accepts_login(user, password) {
+            self.tally.count("login rejected");
+            return expect("the login", &(response.status, response.code()), &(401, "invalid_credentials"));
         }
-        expect("the login", &answer.status, &200)?;
-        self.tally.saw("login");
-        let id = forge::part(&Tokens::of(&answer).access, 1)["sid"].as_str().unwrap().to_owned();
-        if self.model.opened(account, id, Tokens::of(&answer)) > 0 {
-            self.tally.saw("oldest session ended");
+        expect("the login", &response.status, &200)?;
+        self.tally.count("login");
+        let id = forge::decode_part(&Tokens::of(&response).access, 1)["sid"].as_str().unwrap().to_owned();
+        if self.model.open_session(user, id, Tokens::of(&response)) > 0 {
+            self.tally.count("oldest session ended");
         }
-        self.spans(self.model.sessions.len() - 1, &answer)
+        self.check_lifetimes(self.model.sessions.len() - 1, &response)
     }
 
-    /// Compares how long the tokens of an answer last.
-    fn spans(&self, session: usize, answer: &Answer) -> Result<(), String> {
-        let said = |name: &str| answer.body[name].as_u64().unwrap();
-        expect("the spans", &(said("refresh_expires_in"), said("expires_in")), &self.model.spans(session))
+    /// Compares the lifetimes in a response with the model.
+    fn check_lifetimes(&self, session: usize, response: &TestResponse) -> Result<(), String> {
+        let seconds = |name: &str| response.body[name].as_u64().unwrap();
+        expect("the lifetimes", &(seconds("refresh_expires_in"), seconds("expires_in")), &self.model.lifetimes(session))
     }
 
-    /// The number of a refresh token.
+    /// Returns the index of a refresh token.
     fn token(&self, session: usize, age: Age) -> usize {
         let current = self.model.sessions[session].refresh.len() - 1;
         match age {
@@ -201,46 +201,50 @@ impl Driver {
 
     async fn refresh(&mut self, at: usize, Refresh { session, age }: Refresh) -> Result<(), String> {
         let session = self.session(session);
-        self.present(at, session, self.token(session, age)).await
+        self.use_refresh_token(at, session, self.token(session, age)).await
     }
 
-    async fn present(&mut self, at: usize, session: usize, token: usize) -> Result<(), String> {
-        let answer = self.instances[at].refresh(&self.model.sessions[session].refresh[token]).await;
-        let renewal = self.model.presents(session, token);
-        self.tally.saw(match &renewal {
-            Renewal::Next => "renewed",
-            Renewal::Same(_) => "answered again",
-            Renewal::Reuse => "reuse",
-            Renewal::Refused(Over::Ended) => "refresh after the end",
-            Renewal::Refused(Over::Idle) => "refresh after idling",
-            Renewal::Refused(Over::Lifetime) => "refresh after the lifetime",
+    async fn use_refresh_token(&mut self, at: usize, session: usize, token: usize) -> Result<(), String> {
+        let response = self.instances[at].refresh(&self.model.sessions[session].refresh[token]).await;
+        let refresh_outcome = self.model.use_refresh_token(session, token);
+        self.tally.count(match &refresh_outcome {
+            RefreshOutcome::Rotated => "rotated",
+            RefreshOutcome::Repeated(_) => "retried in the grace period",
+            RefreshOutcome::Reuse => "reuse",
+            RefreshOutcome::Rejected(EndCause::Ended) => "refresh of an ended session",
+            RefreshOutcome::Rejected(EndCause::Idle) => "refresh after the idle lifetime",
+            RefreshOutcome::Rejected(EndCause::Lifetime) => "refresh after the lifetime",
         });
-        if matches!(renewal, Renewal::Reuse | Renewal::Refused(_)) {
-            return expect(&format!("{renewal:?}"), &(answer.status, answer.code()), &(401, "invalid_token"));
+        if matches!(refresh_outcome, RefreshOutcome::Reuse | RefreshOutcome::Rejected(_)) {
+            return expect(
+                &format!("{refresh_outcome:?}"),
+                &(response.status, response.code()),
+                &(401, "invalid_token"),
+            );
         }
-        expect(&format!("{renewal:?}"), &answer.status, &200)?;
-        let tokens = Tokens::of(&answer);
+        expect(&format!("{refresh_outcome:?}"), &response.status, &200)?;
+        let tokens = Tokens::of(&response);
         let known = self.model.sessions[session].refresh.contains(&tokens.refresh);
-        match renewal {
-            Renewal::Same(expected) => expect("the successor", &tokens.refresh, &expected)?,
-            _ => expect("whether the token was there before", &known, &false)?,
+        match refresh_outcome {
+            RefreshOutcome::Repeated(expected) => expect("the successor", &tokens.refresh, &expected)?,
+            _ => expect("whether the token was issued before", &known, &false)?,
         }
-        self.model.renewed(session, tokens);
-        self.spans(session, &answer)
+        self.model.record_tokens(session, tokens);
+        self.check_lifetimes(session, &response)
     }
 
     async fn revoke(&mut self, at: usize, Refresh { session, age }: Refresh) -> Result<(), String> {
         let session = self.session(session);
         let token = &self.model.sessions[session].refresh[self.token(session, age)];
-        let answer = self.instances[at].post("/token/revoke").json(&json!({ "refresh_token": token })).send().await;
+        let response = self.instances[at].post("/token/revoke").json(&json!({ "refresh_token": token })).send().await;
         if self.model.is_live(session) {
-            self.tally.saw("revoked");
+            self.tally.count("revoked");
             self.model.end(session);
         }
-        expect("the answer", &answer.status, &204)
+        expect("the response", &response.status, &204)
     }
 
-    /// Sends a request with an access token; none when the token is refused, as it then must be.
+    /// Sends a request with an access token. Returns `None` if the model rejects the token and the service did too.
     async fn call(
         &mut self,
         at: usize,
@@ -248,127 +252,133 @@ impl Driver {
         method: &str,
         path: &str,
         body: Option<serde_json::Value>,
-    ) -> Result<Option<(usize, Answer)>, String> {
+    ) -> Result<Option<(usize, TestResponse)>, String> {
         let number = self.session(caller.session);
         let session = &self.model.sessions[number];
         let access = &session.access[session.access.len() - 1 - usize::from(caller.token) % session.access.len()];
         let call = self.instances[at].call(method, path).bearer(&access.token);
-        let answer = match body {
+        let response = match body {
             Some(body) => call.json(&body).send().await,
             None => call.send().await,
         };
-        if self.model.knows(number, access) {
-            return Ok(Some((number, answer)));
+        if self.model.accepts(number, access) {
+            return Ok(Some((number, response)));
         }
-        self.tally.saw("access refused");
-        expect("the access token", &(answer.status, answer.code()), &(401, "invalid_token"))?;
+        self.tally.count("access rejected");
+        expect("the access token", &(response.status, response.code()), &(401, "invalid_token"))?;
         Ok(None)
     }
 
     async fn log_out(&mut self, at: usize, caller: Caller) -> Result<(), String> {
-        let Some((own, answer)) = self.call(at, caller, "POST", "/logout", None).await? else { return Ok(()) };
-        self.tally.saw("logout");
+        let Some((own, response)) = self.call(at, caller, "POST", "/logout", None).await? else { return Ok(()) };
+        self.tally.count("logout");
         self.model.end(own);
-        expect("the answer", &answer.status, &204)
+        expect("the response", &response.status, &204)
     }
 
     async fn list(&mut self, at: usize, caller: Caller) -> Result<(), String> {
-        let Some((own, answer)) = self.call(at, caller, "GET", "/me/sessions", None).await? else { return Ok(()) };
-        self.tally.saw("list");
-        let items = answer.body["items"].as_array().ok_or("there is no list")?;
+        let Some((own, response)) = self.call(at, caller, "GET", "/me/sessions", None).await? else { return Ok(()) };
+        self.tally.count("list");
+        let items = response.body["items"].as_array().ok_or("the response has no list")?;
         let mut seen: Vec<_> = items.iter().map(|item| item["id"].as_str().unwrap()).collect();
         seen.sort_unstable();
         let session = &self.model.sessions[own];
-        expect("the list", &seen, &self.model.live_of(session.account))?;
+        expect("the list", &seen, &self.model.live_sessions_of(session.user))?;
         let current = items.iter().filter(|item| item["current"] == true).map(|item| item["id"].as_str().unwrap());
-        expect("the current one", &current.collect::<Vec<_>>(), &vec![session.id.as_str()])
+        expect("the current session", &current.collect::<Vec<_>>(), &vec![session.id.as_str()])
     }
 
-    async fn end_one(&mut self, at: usize, caller: Caller, session: u8) -> Result<(), String> {
+    async fn end_session(&mut self, at: usize, caller: Caller, session: u8) -> Result<(), String> {
         let target = self.session(session);
         let path = format!("/me/sessions/{}", self.model.sessions[target].id);
-        let Some((own, answer)) = self.call(at, caller, "DELETE", &path, None).await? else { return Ok(()) };
-        if self.model.is_live_of(target, self.model.sessions[own].account) {
-            self.tally.saw("one ended");
+        let Some((own, response)) = self.call(at, caller, "DELETE", &path, None).await? else { return Ok(()) };
+        if self.model.is_live_of(target, self.model.sessions[own].user) {
+            self.tally.count("one ended");
             self.model.end(target);
-            return expect("the answer", &answer.status, &204);
+            return expect("the response", &response.status, &204);
         }
-        self.tally.saw("none such");
-        expect("the answer", &(answer.status, answer.code()), &(404, "not_found"))
+        self.tally.count("no such session");
+        expect("the response", &(response.status, response.code()), &(404, "not_found"))
     }
 
     async fn end_others(&mut self, at: usize, caller: Caller) -> Result<(), String> {
-        let Some((own, answer)) = self.call(at, caller, "DELETE", "/me/sessions", None).await? else { return Ok(()) };
-        self.tally.saw("others ended");
-        self.model.end_all(self.model.sessions[own].account, Some(own));
-        expect("the answer", &answer.status, &204)
+        let Some((own, response)) = self.call(at, caller, "DELETE", "/me/sessions", None).await? else { return Ok(()) };
+        self.tally.count("others ended");
+        self.model.end_all(self.model.sessions[own].user, Some(own));
+        expect("the response", &response.status, &204)
     }
 
-    async fn change_password(&mut self, at: usize, caller: Caller, typed: Typed, new: u8) -> Result<(), String> {
-        let account = self.model.sessions[self.session(caller.session)].account;
-        let (current, new) = (self.password(account, typed), usize::from(new) % PASSWORDS.len());
+    async fn change_password(
+        &mut self,
+        at: usize,
+        caller: Caller,
+        choice: PasswordChoice,
+        new: u8,
+    ) -> Result<(), String> {
+        let user = self.model.sessions[self.session(caller.session)].user;
+        let (current, new) = (self.password(user, choice), usize::from(new) % PASSWORDS.len());
         let body = json!({ "current_password": PASSWORDS[current], "new_password": PASSWORDS[new] });
-        let answered = self.call(at, caller, "POST", "/me/password", Some(body)).await?;
-        let Some((own, answer)) = answered else { return Ok(()) };
-        let right = self.model.lets_in(account, current);
+        let outcome = self.call(at, caller, "POST", "/me/password", Some(body)).await?;
+        let Some((own, response)) = outcome else { return Ok(()) };
+        let right = self.model.accepts_login(user, current);
         if !right {
-            self.tally.saw("password not changed");
-            return expect("the answer", &(answer.status, answer.code()), &(401, "invalid_credentials"));
+            self.tally.count("password not changed");
+            return expect("the response", &(response.status, response.code()), &(401, "invalid_credentials"));
         }
-        self.tally.saw("password changed");
-        if let Some(account) = &mut self.model.accounts[account] {
-            account.password = new;
+        self.tally.count("password changed");
+        if let Some(user) = &mut self.model.users[user] {
+            user.password = new;
         }
-        self.model.end_all(account, Some(own));
-        expect("the answer", &answer.status, &204)
+        self.model.end_all(user, Some(own));
+        expect("the response", &response.status, &204)
     }
 
-    async fn operate(&mut self, at: usize, number: usize, does: Operation) -> Result<(), String> {
+    async fn operate(&mut self, at: usize, number: usize, operation: Operation) -> Result<(), String> {
         let app = &self.instances[at].app;
-        let id: UserId = self.accounts[number].id;
-        let known = &mut self.model.accounts[number];
+        let id: UserId = self.users[number].id;
+        let known = &mut self.model.users[number];
         let there = known.is_some();
         let change = |changed: Result<(), ChangeUserError>| {
             let found = !matches!(changed, Err(ChangeUserError::NotFound));
-            expect("whether there is such an account", &found, &there)?;
+            expect("whether the user exists", &found, &there)?;
             if found { changed.map_err(|error| error.to_string()) } else { Ok(()) }
         };
-        match (does, known) {
-            (Operation::Toggle, Some(state::Account { disabled: disabled @ true, .. })) => {
+        match (operation, known) {
+            (Operation::Toggle, Some(state::UserState { disabled: disabled @ true, .. })) => {
                 *disabled = false;
                 return change(enable_user(app, id).await.map(drop));
             }
             (Operation::Toggle, known) => {
                 change(disable_user(app, id).await.map(drop))?;
-                self.tally.saw("disabled");
-                set(known, |account| account.disabled = true);
+                self.tally.count("disabled");
+                set(known, |user| user.disabled = true);
             }
             (Operation::Delete, known) => {
                 change(delete_user(app, id).await)?;
-                self.tally.saw("deleted");
+                self.tally.count("deleted");
                 *known = None;
             }
-            // Another account of the same name.
+            // Creates another user with the same name.
             (Operation::Create(password), known @ None) => {
                 let password = usize::from(password) % PASSWORDS.len();
-                self.accounts[number] = self.instances[at].user(NAMES[number], PASSWORDS[password]).await;
-                self.tally.saw("created again");
-                *known = Some(state::Account { password, disabled: false });
+                self.users[number] = self.instances[at].create_user(NAMES[number], PASSWORDS[password]).await;
+                self.tally.count("created again");
+                *known = Some(state::UserState { password, disabled: false });
                 return Ok(());
             }
             (Operation::Create(_), Some(_)) => return Ok(()),
             (Operation::SetPassword(password), known) => {
                 let password = usize::from(password) % PASSWORDS.len();
                 let text = PASSWORDS[password].to_owned().into();
-                change(set_password(app, &self.accounts[number], &text).await.map(drop))?;
-                set(known, |account| account.password = password);
+                change(set_password(app, &self.users[number], &text).await.map(drop))?;
+                set(known, |user| user.password = password);
             }
         }
         self.model.end_all(number, None);
         Ok(())
     }
 
-    fn pass(&mut self, span: Span) {
+    fn advance_by(&mut self, span: Span) {
         let seconds = match span {
             Span::Seconds(seconds) => seconds.into(),
             Span::Until { session, what, later } => {
@@ -385,12 +395,12 @@ impl Driver {
         self.advance(seconds);
     }
 
-    /// Tries every token that can be tried without changing anything: access tokens, and refresh tokens whose session is
-    /// over or which answer their successor again.
-    async fn try_all(&mut self) -> Result<(), String> {
+    /// Checks every token that can be checked without a change: all access tokens, and refresh tokens that are rejected
+    /// or that return their successor again.
+    async fn check_all_tokens(&mut self) -> Result<(), String> {
         let (mut access, mut refresh) = (Vec::new(), Vec::new());
         for (number, session) in self.model.sessions.iter().enumerate() {
-            access.extend(session.access.iter().map(|token| (&token.token, self.model.knows(number, token))));
+            access.extend(session.access.iter().map(|token| (&token.token, self.model.accepts(number, token))));
             let current = session.refresh.len() - 1;
             if !self.model.is_live(number) {
                 refresh.extend(session.refresh.iter().map(|token| (token, None)));
@@ -400,19 +410,19 @@ impl Driver {
         }
         self.tally.tokens += access.len() + refresh.len();
         let instance = |number: usize| &self.instances[number % 2];
-        for some in access.chunks(AT_ONCE) {
-            let known = some.iter().enumerate().map(|(number, (token, _))| instance(number).knows(token));
+        for some in access.chunks(CONCURRENCY) {
+            let known = some.iter().enumerate().map(|(number, (token, _))| instance(number).accepts(token));
             for (known, (token, expected)) in join_all(known).await.into_iter().zip(some) {
-                expect(&format!("the access token {}", forge::part(token, 1)), &known, expected)?;
+                expect(&format!("the access token {}", forge::decode_part(token, 1)), &known, expected)?;
             }
         }
-        for some in refresh.chunks(AT_ONCE) {
-            let answers = some.iter().enumerate().map(|(number, (token, _))| instance(number).refresh(token));
-            for (answer, (token, expected)) in join_all(answers).await.into_iter().zip(some) {
-                let seen = answer.body["refresh_token"].as_str();
+        for some in refresh.chunks(CONCURRENCY) {
+            let responses = some.iter().enumerate().map(|(number, (token, _))| instance(number).refresh(token));
+            for (response, (token, expected)) in join_all(responses).await.into_iter().zip(some) {
+                let seen = response.body["refresh_token"].as_str();
                 expect(
                     &format!("the refresh token {token}"),
-                    &(answer.status == 200, seen),
+                    &(response.status == 200, seen),
                     &(expected.is_some(), *expected),
                 )?;
             }
@@ -420,20 +430,20 @@ impl Driver {
         Ok(())
     }
 
-    /// Tries all tokens, also where that renews or ends a session: the last but one, the current one, the first, and the
-    /// newest once more.
+    /// Checks all tokens once more, then uses each session's refresh tokens even if that rotates them or ends the
+    /// session: the previous one, the current one, the first one, and the newest.
     async fn finish(&mut self) -> Result<(), String> {
-        self.try_all().await?;
+        self.check_all_tokens().await?;
         for session in 0..self.model.sessions.len() {
             for (at, age) in [(0, Age::Previous), (1, Age::Current), (1, Age::Older(0)), (0, Age::Current)] {
-                self.present(at, session, self.token(session, age)).await?;
+                self.use_refresh_token(at, session, self.token(session, age)).await?;
             }
         }
-        self.try_all().await?;
-        let misuses = i64::try_from(self.instances[0].misuses().await.len()).unwrap();
-        expect("how many tokens were misused", &misuses, &self.model.reuses)?;
-        let trail =
+        self.check_all_tokens().await?;
+        let misuse_events = i64::try_from(self.instances[0].misuse_events().await.len()).unwrap();
+        expect("the number of reuses", &misuse_events, &self.model.reuses)?;
+        let verification =
             vestibule::domain::audit::verify(&self.instances[0].app.db, &self.instances[0].app.audit).await.unwrap();
-        expect("what is wrong with the audit trail", &trail.findings, &Vec::new())
+        expect("the findings in the audit log", &verification.findings, &Vec::new())
     }
 }

@@ -1,7 +1,8 @@
-//! Sessions against a model: random sequences of logins, refreshes, replays, ends, operators' deeds and passing time, on
-//! two instances over one database. Each answer is what the model says, and so is what becomes of every token there is.
+//! Sessions compared with a model. Random sequences of logins, refreshes, replays, logouts, administration and passing
+//! time run on two instances with one database. After every step, the responses and the state of every token must be
+//! those of the model.
 //!
-//! A sequence that fails is made as short as it gets and shown.
+//! A failing sequence is shrunk and printed.
 
 mod driver;
 mod state;
@@ -12,43 +13,43 @@ use std::sync::{Arc, Mutex};
 use self::driver::Tally;
 use crate::support::{database, property, rounds};
 
-/// What the services of this test are configured to, in seconds.
+/// The settings of the service in this test, in seconds.
 const ACCESS: u64 = 120;
 const GRACE: u64 = 30;
 const IDLE: u64 = 600;
 const LIFETIME: u64 = 700;
-/// The most live sessions of an account.
-const MOST: usize = 3;
+/// The maximum number of open sessions of a user.
+const MAX_SESSIONS: usize = 3;
 
-/// Everything that is to happen at least once in the sequences of a run, or it has proven little.
-const SEEN: [&str; 21] = [
+/// The events that a run must contain at least once, or it proves little.
+const REQUIRED_EVENTS: [&str; 21] = [
     "login",
-    "login refused",
+    "login rejected",
     "oldest session ended",
-    "renewed",
-    "answered again",
+    "rotated",
+    "retried in the grace period",
     "reuse",
-    "refresh after the end",
-    "refresh after idling",
+    "refresh of an ended session",
+    "refresh after the idle lifetime",
     "refresh after the lifetime",
     "revoked",
     "logout",
     "list",
     "one ended",
-    "none such",
+    "no such session",
     "others ended",
     "password changed",
     "password not changed",
-    "access refused",
+    "access rejected",
     "disabled",
     "deleted",
     "created again",
 ];
 
 #[apply(trial)]
-async fn sessions_do_as_the_model_says() {
-    // A database of its own for each sequence takes longer on a server.
-    let sequences = rounds(40, if database::server().is_some() { 150 } else { 1000 });
+async fn sessions_behave_like_the_model() {
+    // On a database server, creating a database for each sequence takes longer.
+    let sequences = rounds(40, if database::server_url().is_some() { 150 } else { 1000 });
     let tally = Arc::new(Mutex::new(Tally::default()));
     let total = Arc::clone(&tally);
     let compare = move |steps: Vec<_>| {
@@ -59,10 +60,10 @@ async fn sessions_do_as_the_model_says() {
             Ok(())
         }
     };
-    property::holds(sequences, steps::sequences, compare).await;
+    property::check(sequences, steps::sequences, compare).await;
     let tally = tally.lock().unwrap();
     println!("model: {sequences} sequences from TEST_SEED={}, {tally}", property::seed());
-    for what in SEEN {
-        assert!(tally.has(what), "nothing of this kind was tried: {what}");
+    for what in REQUIRED_EVENTS {
+        assert!(tally.has(what), "the sequences contain no event of this kind: {what}");
     }
 }

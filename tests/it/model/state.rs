@@ -1,31 +1,31 @@
-//! The model: what accounts, sessions and tokens are to be, in plain lists, without a database and without a clock.
+//! The model: the expected users, sessions and tokens as plain lists, without a database or a clock.
 
-use super::{ACCESS, GRACE, IDLE, LIFETIME, MOST};
+use super::{ACCESS, GRACE, IDLE, LIFETIME, MAX_SESSIONS};
 use crate::support::app::Tokens;
 
-/// How long after its end an access token is still taken for valid, in seconds.
+/// The clock leeway for the expiry of access tokens, in seconds.
 const LEEWAY: u64 = 5;
 
-/// Everything there is, and the time in seconds.
+/// The state of everything, and the time in seconds.
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) now: u64,
-    /// By their numbers; none where an account is deleted.
-    pub(super) accounts: Vec<Option<Account>>,
-    /// Every session there ever was, in the order of their beginning.
+    /// Users by index; `None` if deleted.
+    pub(super) users: Vec<Option<UserState>>,
+    /// All sessions ever opened, oldest first.
     pub(super) sessions: Vec<Session>,
-    /// How often a token was seen that had been used before.
+    /// The number of detected reuses.
     pub(super) reuses: i64,
 }
 
-pub(super) struct Account {
-    /// The number of its password.
+pub(super) struct UserState {
+    /// The index of the user's password.
     pub(super) password: usize,
     pub(super) disabled: bool,
 }
 
 pub(super) struct Session {
-    pub(super) account: usize,
+    pub(super) user: usize,
     pub(super) id: String,
     ended: bool,
     pub(super) expires: u64,
@@ -41,71 +41,71 @@ pub(super) struct Access {
     expires: u64,
 }
 
-/// What becomes of a refresh token that is presented.
+/// What happens when a refresh token is used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Renewal {
-    /// A new one takes its place.
-    Next,
-    /// It answers this one again.
-    Same(String),
+pub(super) enum RefreshOutcome {
+    /// A new token replaces it.
+    Rotated,
+    /// The same successor is returned again.
+    Repeated(String),
     /// It is too old: its session ends.
     Reuse,
-    /// Its session is over.
-    Refused(Over),
+    /// Its session has ended.
+    Rejected(EndCause),
 }
 
-/// Why a session is over.
+/// Why a session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum EndCause {
     Ended,
     Idle,
     Lifetime,
 }
 
 impl Session {
-    /// When the last token but one is no longer answered.
+    /// Returns when the grace period of the previous token ends.
     pub(super) fn grace_ends(&self) -> u64 {
         self.rotated + GRACE
     }
 
-    /// When its newest access token is refused.
+    /// Returns when the newest access token is rejected.
     pub(super) fn access_ends(&self) -> u64 {
         self.access.last().map_or(0, |access| access.expires + LEEWAY)
     }
 
-    fn over(&self, now: u64) -> Option<Over> {
+    fn end_cause(&self, now: u64) -> Option<EndCause> {
         if self.ended {
-            Some(Over::Ended)
+            Some(EndCause::Ended)
         } else if now < self.idle_expires {
             None
         } else if self.idle_expires < self.expires {
-            Some(Over::Idle)
+            Some(EndCause::Idle)
         } else {
-            Some(Over::Lifetime)
+            Some(EndCause::Lifetime)
         }
     }
 
-    /// How long an access token that is made now is valid.
-    fn lasts(&self, now: u64) -> u64 {
+    /// Returns the lifetime of an access token issued now.
+    fn access_lifetime(&self, now: u64) -> u64 {
         ACCESS.min(self.idle_expires - now)
     }
 }
 
 impl Model {
-    /// Whether a name and a password open an account.
-    pub(super) fn lets_in(&self, account: usize, password: usize) -> bool {
-        self.accounts[account].as_ref().is_some_and(|account| !account.disabled && account.password == password)
+    /// Returns whether a login succeeds.
+    pub(super) fn accepts_login(&self, user: usize, password: usize) -> bool {
+        self.users[user].as_ref().is_some_and(|user| !user.disabled && user.password == password)
     }
 
-    /// A login has succeeded; how many older sessions it has ended.
-    pub(super) fn opened(&mut self, account: usize, id: String, tokens: Tokens) -> usize {
-        let live: Vec<_> = (0..self.sessions.len()).filter(|number| self.is_live_of(*number, account)).collect();
-        let ended = live.len().saturating_sub(MOST - 1);
+    /// Opens a session. Returns how many older sessions it ended.
+    pub(super) fn open_session(&mut self, user: usize, id: String, tokens: Tokens) -> usize {
+        let live: Vec<_> = (0..self.sessions.len()).filter(|number| self.is_live_of(*number, user)).collect();
+        let ended = live.len().saturating_sub(MAX_SESSIONS - 1);
         for number in &live[..ended] {
             self.sessions[*number].ended = true;
         }
         let mut session = Session {
-            account,
+            user,
             id,
             ended: false,
             expires: self.now + LIFETIME,
@@ -114,59 +114,59 @@ impl Model {
             refresh: vec![tokens.refresh],
             access: Vec::new(),
         };
-        let expires = self.now + session.lasts(self.now);
+        let expires = self.now + session.access_lifetime(self.now);
         session.access.push(Access { token: tokens.access, expires });
         self.sessions.push(session);
         ended
     }
 
-    /// Somebody presents a refresh token of a session, by its number.
-    pub(super) fn presents(&mut self, number: usize, token: usize) -> Renewal {
+    /// Uses a refresh token of a session.
+    pub(super) fn use_refresh_token(&mut self, number: usize, token: usize) -> RefreshOutcome {
         let now = self.now;
         let session = &mut self.sessions[number];
-        if let Some(over) = session.over(now) {
-            return Renewal::Refused(over);
+        if let Some(over) = session.end_cause(now) {
+            return RefreshOutcome::Rejected(over);
         }
         let current = session.refresh.len() - 1;
         if token == current {
             session.rotated = now;
             session.idle_expires = session.expires.min(now + IDLE);
-            Renewal::Next
+            RefreshOutcome::Rotated
         } else if token + 1 == current && now < session.grace_ends() {
-            Renewal::Same(session.refresh[current].clone())
+            RefreshOutcome::Repeated(session.refresh[current].clone())
         } else {
             session.ended = true;
             self.reuses += 1;
-            Renewal::Reuse
+            RefreshOutcome::Reuse
         }
     }
 
-    /// A session was answered new tokens, or the same refresh token once more.
-    pub(super) fn renewed(&mut self, number: usize, tokens: Tokens) {
+    /// Records the tokens of a response.
+    pub(super) fn record_tokens(&mut self, number: usize, tokens: Tokens) {
         let session = &mut self.sessions[number];
-        let expires = self.now + session.lasts(self.now);
+        let expires = self.now + session.access_lifetime(self.now);
         session.access.push(Access { token: tokens.access, expires });
         if session.refresh.last() != Some(&tokens.refresh) {
             session.refresh.push(tokens.refresh);
         }
     }
 
-    /// For how long a session lasts unless it is renewed, and an access token that is made now.
-    pub(super) fn spans(&self, number: usize) -> (u64, u64) {
+    /// Returns the remaining lifetime of a session, and that of an access token issued now.
+    pub(super) fn lifetimes(&self, number: usize) -> (u64, u64) {
         let session = &self.sessions[number];
-        (session.idle_expires - self.now, session.lasts(self.now))
+        (session.idle_expires - self.now, session.access_lifetime(self.now))
     }
 
     pub(super) fn is_live(&self, number: usize) -> bool {
-        self.sessions[number].over(self.now).is_none()
+        self.sessions[number].end_cause(self.now).is_none()
     }
 
-    pub(super) fn is_live_of(&self, number: usize, account: usize) -> bool {
-        self.sessions[number].account == account && self.is_live(number)
+    pub(super) fn is_live_of(&self, number: usize, user: usize) -> bool {
+        self.sessions[number].user == user && self.is_live(number)
     }
 
-    /// Whether an access token of a session opens anything.
-    pub(super) fn knows(&self, number: usize, access: &Access) -> bool {
+    /// Returns whether an access token is accepted.
+    pub(super) fn accepts(&self, number: usize, access: &Access) -> bool {
         self.is_live(number) && self.now < access.expires + LEEWAY
     }
 
@@ -174,17 +174,16 @@ impl Model {
         self.sessions[number].ended = true;
     }
 
-    /// Ends all sessions of an account but one.
-    pub(super) fn end_all(&mut self, account: usize, but: Option<usize>) {
+    /// Ends all sessions of a user except one.
+    pub(super) fn end_all(&mut self, user: usize, except: Option<usize>) {
         for (number, session) in self.sessions.iter_mut().enumerate() {
-            session.ended |= session.account == account && Some(number) != but;
+            session.ended |= session.user == user && Some(number) != except;
         }
     }
 
-    /// The identifiers of an account's live sessions, sorted.
-    pub(super) fn live_of(&self, account: usize) -> Vec<&str> {
-        let live =
-            self.sessions.iter().filter(|session| session.account == account && session.over(self.now).is_none());
+    /// Returns the sorted IDs of a user's open sessions.
+    pub(super) fn live_sessions_of(&self, user: usize) -> Vec<&str> {
+        let live = self.sessions.iter().filter(|session| session.user == user && session.end_cause(self.now).is_none());
         let mut ids: Vec<_> = live.map(|session| session.id.as_str()).collect();
         ids.sort_unstable();
         ids

@@ -1,37 +1,37 @@
-//! The steps, and how random sequences of them are drawn.
+//! The steps, and how random sequences of them are generated.
 
 use proptest::{collection::vec, prelude::*};
 
-/// The most steps of a sequence.
+/// The maximum number of steps in a sequence.
 const LENGTH: usize = 80;
 
-/// One step. Its numbers choose among what there is when its turn comes, so that any part of a sequence is one too.
+/// One step. Its numbers select from what exists when it runs, so any part of a sequence is a valid sequence too.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    LogIn { account: u8, password: Typed },
+    LogIn { user: u8, password: PasswordChoice },
     Refresh(Refresh),
     Revoke(Refresh),
     LogOut(Caller),
     List(Caller),
-    EndOne { caller: Caller, session: u8 },
+    EndSession { caller: Caller, session: u8 },
     EndOthers(Caller),
-    ChangePassword { caller: Caller, current: Typed, new: u8 },
-    Operator { session: u8, does: Operation },
+    ChangePassword { caller: Caller, current: PasswordChoice, new: u8 },
+    Operator { session: u8, operation: Operation },
     CleanUp,
-    Pass(Span),
+    Advance(Span),
 }
 
-/// A password that somebody types.
+/// The password that a client sends.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Typed {
-    Right,
+pub(super) enum PasswordChoice {
+    Correct,
     Any(u8),
 }
 
-/// A refresh token.
+/// A refresh token to use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refresh {
-    /// Counted from the newest one.
+    /// Counted from the newest session.
     pub(super) session: u8,
     pub(super) age: Age,
 }
@@ -44,19 +44,19 @@ pub(super) enum Age {
     Older(u8),
 }
 
-/// An access token.
+/// An access token to use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
-    /// Counted from the newest one.
+    /// Counted from the newest session.
     pub(super) session: u8,
-    /// Counted from the newest one.
+    /// Counted from the newest token.
     pub(super) token: u8,
 }
 
-/// What an operator does to the account of a session.
+/// What an operator does to the user of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
-    /// Disables an account, or enables one that is disabled.
+    /// Disables the user, or enables them if they are disabled.
     Toggle,
     Delete,
     Create(u8),
@@ -67,7 +67,7 @@ pub(super) enum Operation {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Span {
     Seconds(u8),
-    /// Until something of a session ends, or a second before or after that.
+    /// Until a boundary of a session, or a second before or after it.
     Until {
         session: u8,
         what: Boundary,
@@ -75,7 +75,7 @@ pub(super) enum Span {
     },
 }
 
-/// What ends by itself.
+/// A point in time at which something expires.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Boundary {
     Grace,
@@ -84,11 +84,11 @@ pub(super) enum Boundary {
     Lifetime,
 }
 
-fn typed() -> impl Strategy<Value = Typed> {
-    prop_oneof![4 => Just(Typed::Right), 1 => any::<u8>().prop_map(Typed::Any)]
+fn password_choice() -> impl Strategy<Value = PasswordChoice> {
+    prop_oneof![4 => Just(PasswordChoice::Correct), 1 => any::<u8>().prop_map(PasswordChoice::Any)]
 }
 
-/// Newer sessions are chosen more often.
+/// Newer sessions are selected more often.
 fn session() -> impl Strategy<Value = u8> {
     prop_oneof![4 => 0..4_u8, 1 => any::<u8>()]
 }
@@ -121,7 +121,7 @@ fn span() -> impl Strategy<Value = Span> {
     ];
     prop_oneof![
         1 => any::<u8>().prop_map(Span::Seconds),
-        // Before it more often than after it, which leaves little to do.
+        // Steps before the boundary are more frequent, because little is left to do after it.
         4 => (session(), what, prop_oneof![3 => Just(-1), 2 => Just(0), 1 => Just(1)])
             .prop_map(|(session, what, later)| Span::Until { session, what, later }),
     ]
@@ -129,22 +129,22 @@ fn span() -> impl Strategy<Value = Span> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (any::<u8>(), typed()).prop_map(|(account, password)| Step::LogIn { account, password }),
+        12 => (any::<u8>(), password_choice()).prop_map(|(user, password)| Step::LogIn { user, password }),
         24 => refresh().prop_map(Step::Refresh),
         2 => refresh().prop_map(Step::Revoke),
         2 => caller().prop_map(Step::LogOut),
         2 => caller().prop_map(Step::List),
-        3 => (caller(), session()).prop_map(|(caller, session)| Step::EndOne { caller, session }),
+        3 => (caller(), session()).prop_map(|(caller, session)| Step::EndSession { caller, session }),
         2 => caller().prop_map(Step::EndOthers),
-        3 => (caller(), typed(), any::<u8>())
+        3 => (caller(), password_choice(), any::<u8>())
             .prop_map(|(caller, current, new)| Step::ChangePassword { caller, current, new }),
-        6 => (session(), operation()).prop_map(|(session, does)| Step::Operator { session, does }),
+        6 => (session(), operation()).prop_map(|(session, operation)| Step::Operator { session, operation }),
         1 => Just(Step::CleanUp),
-        12 => span().prop_map(Step::Pass),
+        12 => span().prop_map(Step::Advance),
     ]
 }
 
-/// Sequences, each step with the number of the instance that is asked.
+/// Generates sequences. Each step has the index of the instance that handles it.
 pub(super) fn sequences() -> impl Strategy<Value = Vec<(u8, Step)>> {
     vec((0..2_u8, step()), 1..=LENGTH)
 }

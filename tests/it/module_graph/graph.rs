@@ -1,20 +1,20 @@
-//! The module graph: a node for each source file, an edge for each file that another one names or declares.
+//! The module graph: a node for each source file, and an edge for each file that another one names or declares.
 
 use std::collections::BTreeMap;
 
 use super::parse::{Name, Role, Source};
 
-/// The crates: the name that paths begin with, and the file of the root. The binary has no name of its own.
+/// The crates: the name that paths begin with, and the root file. The binary has no name.
 const CRATES: [(&str, &str); 3] =
     [("vestibule", "src/lib.rs"), ("(binary)", "src/main.rs"), ("migration", "migration/src/lib.rs")];
 
-/// The sources of a repository, parsed and linked.
+/// The parsed and linked sources of a repository.
 #[derive(Default)]
 pub(super) struct Tree {
     pub(super) files: Vec<File>,
-    /// What is wrong with the sources themselves.
+    /// Problems with the sources themselves.
     pub(super) problems: Vec<String>,
-    /// The index of the file that holds a module, by the module's path, which begins with the crate's name.
+    /// The index of the file that holds each module, by the module's path including the crate.
     modules: BTreeMap<Vec<String>, usize>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Edge<'tree> {
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Tree {
-    /// A tree from the paths and texts of its files.
+    /// Builds a tree from the paths and texts of its files.
     fn from(files: [(&str, &str); N]) -> Self {
         Self::read(&files.map(|(path, text)| (path.to_owned(), text.to_owned())).into())
     }
@@ -61,7 +61,7 @@ impl Tree {
         tree
     }
 
-    /// Adds a file and, through its declarations, the files of the modules below it.
+    /// Adds a file and, through its declarations, the files of its child modules.
     fn load(&mut self, texts: &BTreeMap<String, String>, path: &str, place: &str, module: Vec<String>) {
         let source = Source::parse(&texts[path]).unwrap_or_else(|error| {
             self.problems.push(format!("{path} cannot be parsed: {error}"));
@@ -84,7 +84,8 @@ impl Tree {
         }
     }
 
-    /// The edges, at most one for each pair of files: the first path that names the file, else its declaration.
+    /// Returns the edges, at most one for each pair of files: the first path that names the file, or else its
+    /// declaration.
     pub(super) fn edges(&self) -> Vec<Edge<'_>> {
         let mut edges = BTreeMap::new();
         for (index, file) in self.files.iter().enumerate() {
@@ -108,7 +109,7 @@ impl Tree {
         edges.into_iter().map(edge).collect()
     }
 
-    /// Every path that a file names, with the full path it stands for, which begins with the name of a crate.
+    /// Returns every path that a file names, with the full path including the crate.
     pub(super) fn names<'tree>(&'tree self, file: &'tree File) -> impl Iterator<Item = (&'tree Name, Vec<String>)> {
         let names = file.source.names.iter();
         names.flat_map(|name| {
@@ -116,14 +117,14 @@ impl Tree {
         })
     }
 
-    /// The file of the deepest module on a full path.
+    /// Returns the file of the deepest module on a full path.
     fn file_of(&self, path: &[String]) -> Option<usize> {
         (1..=path.len()).rev().find_map(|length| self.modules.get(&path[..length]).copied())
     }
 
-    /// The full paths that a path can stand for. Follows the imports of the file, also those under another name.
+    /// Returns the full paths that a path may refer to. Follows the imports of the file, including renamed ones.
     fn resolve(&self, file: &File, inner: &[String], path: &[String], depth: usize) -> Vec<Vec<String>> {
-        /// More imports than are ever chained; ends the search where a name is imported from itself.
+        /// More than the longest chain of imports. It ends the search if a name is imported from itself.
         const MAX_DEPTH: usize = 8;
         let mut here = [&file.module[..], inner].concat();
         let Some((first, rest)) = path.split_first() else { return vec![here] };

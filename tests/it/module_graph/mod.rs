@@ -1,15 +1,16 @@
-//! The module graph of the sources: no circle, no upward edge, no name outside the modules that may use it.
+//! The module graph of the sources: no cycles, no upward dependencies, and restricted names only where they are
+//! allowed.
 //!
-//! A node is a source file; `mod.rs`, `lib.rs` and `main.rs` stand for their folders. A file depends on every file whose
-//! module it names, in an import, inline or in the tokens of a macro, and on every module that it declares. A path
-//! leads to the deepest module on it. A module that names an item or a re-export of one of its ancestors therefore
-//! makes a circle; it should name the module that defines the item.
+//! A node is a source file; `mod.rs`, `lib.rs` and `main.rs` stand for their folders. A file depends on every file
+//! whose module it names, in an import, inline or in the tokens of a macro, and on every module that it declares. A
+//! path leads to the deepest module on it. So a module that names an item or a re-export of one of its ancestors
+//! creates a cycle. It must name the module that defines the item instead.
 //!
-//! The order of the modules and the restricted names are the two tables at the top of `rules.rs`.
+//! Two tables at the top of `rules.rs` define the order of the modules and the restricted names.
 
+pub(crate) mod fault_injection;
 mod graph;
 mod parse;
-pub(crate) mod planted;
 mod rules;
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -17,12 +18,12 @@ use std::{collections::BTreeMap, fs, path::Path};
 pub(crate) use self::parse::Source;
 use self::{
     graph::Tree,
-    rules::{NAMES, ORDERS, circles, forbidden, upward},
+    rules::{NAMES, ORDERS, cycles, forbidden_names, upward_dependencies},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The sources of the library, the binary and the migrations.
+/// Returns the sources of the library, the binary and the migrations.
 fn sources() -> Tree {
     let mut texts = BTreeMap::new();
     for folder in ["src", "migration/src"] {
@@ -49,18 +50,18 @@ fn assert_none(found: &[String]) {
 }
 
 #[apply(trial)]
-async fn modules_do_not_depend_on_each_other_in_a_circle() {
-    assert_none(&circles(&sources()));
+async fn modules_have_no_dependency_cycles() {
+    assert_none(&cycles(&sources()));
 }
 
 #[apply(trial)]
-async fn modules_use_only_modules_below_them() {
-    assert_none(&upward(&sources(), &ORDERS));
+async fn modules_use_only_lower_modules() {
+    assert_none(&upward_dependencies(&sources(), &ORDERS));
 }
 
 #[apply(trial)]
-async fn names_stand_only_where_they_may() {
-    assert_none(&forbidden(&sources(), &NAMES));
+async fn restricted_names_are_used_only_where_allowed() {
+    assert_none(&forbidden_names(&sources(), &NAMES));
 }
 
 #[apply(trial)]

@@ -1,4 +1,4 @@
-//! Parses one source file into what the graph needs: the modules it declares and the paths it names.
+//! Parses one source file into what the graph needs: the modules that it declares and the paths that it names.
 
 use proc_macro2::{Delimiter, Ident, Spacing, TokenStream, TokenTree};
 use syn::{
@@ -9,9 +9,9 @@ use syn::{
 /// A parsed source file.
 #[derive(Default)]
 pub(crate) struct Source {
-    /// Every `mod x;`, which makes another file a part of the crate.
+    /// Every `mod x;`, which adds another file to the crate.
     pub(super) declarations: Vec<Declaration>,
-    /// Every `mod x { … }`, as its path below the file's own module.
+    /// Every `mod x { … }`, as its path relative to the file's own module.
     pub(super) inline_modules: Vec<Vec<String>>,
     /// Every path that the file names.
     pub(super) names: Vec<Name>,
@@ -19,16 +19,16 @@ pub(crate) struct Source {
 
 /// A `mod x;`.
 pub(super) struct Declaration {
-    /// The path of the declared module below the file's own module.
+    /// The path of the declared module relative to the file's own module.
     pub(super) module: Vec<String>,
     pub(super) line: usize,
 }
 
-/// A path as it is written in a file, with the groups of an import written out.
+/// A path in a file. Import groups are expanded.
 pub(super) struct Name {
-    /// The inline modules around it, outermost first.
+    /// The enclosing inline modules, outermost first.
     pub(super) module: Vec<String>,
-    /// The segments without generic arguments. The first one is empty in a path that begins with `::`.
+    /// The segments without generic arguments. The first one is empty if the path begins with `::`.
     pub(super) segments: Vec<String>,
     pub(super) role: Role,
     pub(super) line: usize,
@@ -36,9 +36,9 @@ pub(super) struct Name {
 
 #[derive(PartialEq)]
 pub(super) enum Role {
-    /// Imported under this name; without one as `_`.
+    /// Imported under this name; `None` means `_`.
     Import(Option<String>),
-    /// Imported with everything in it.
+    /// A glob import.
     Glob,
     /// Named where it is used.
     Use,
@@ -52,7 +52,7 @@ impl Source {
         Ok(parser.source)
     }
 
-    /// The imported paths, each written out in full.
+    /// Returns the imported paths, each in full.
     pub(crate) fn imports(&self) -> impl Iterator<Item = String> {
         self.names.iter().filter(|name| name.role != Role::Use).map(|name| name.segments.join("::"))
     }
@@ -71,7 +71,7 @@ impl Parser {
         self.source.names.push(Name { module: self.module.clone(), segments, role, line });
     }
 
-    /// Records every path of an import tree; `prefix` is what stands before the tree, and `last` its last segment.
+    /// Records every path of an import tree. `prefix` is the path before the tree, and `last` its last segment.
     fn import(&mut self, prefix: &[String], last: Option<&Ident>, tree: &UseTree) {
         let with = |ident: &Ident| [prefix, &[text(ident)]].concat();
         match tree {
@@ -110,7 +110,7 @@ impl Parser {
         }
     }
 
-    /// Records the path that begins with the identifier at `at`, and returns where the tokens go on after it.
+    /// Records the path that begins with the identifier at `at`. Returns the index after it.
     fn token_path(&mut self, tokens: &[TokenTree], mut at: usize, prefix: &[String]) -> usize {
         let Some(TokenTree::Ident(first)) = tokens.get(at) else { return at + 1 };
         let mut segments = prefix.to_vec();
@@ -119,7 +119,7 @@ impl Parser {
             let continues = matches!(before(3), Some(TokenTree::Punct(punct)) if punct.as_char() == '>');
             segments.push(if continues { "<type>".to_owned() } else { String::new() });
         }
-        // What `$name` stands for is recorded where the macro is called.
+        // The path after `$name` is recorded where the macro is called.
         let known = !is_punct(before(1), '$') || first == "crate";
         segments.push(text(first));
         at += 1;
@@ -144,7 +144,7 @@ impl Parser {
         at
     }
 
-    /// Records the paths of a group in an import that stands in the tokens of a macro.
+    /// Records the paths of an import group in the tokens of a macro.
     fn token_group(&mut self, prefix: &[String], first: &Ident, tokens: TokenStream) {
         let tokens: Vec<_> = tokens.into_iter().collect();
         let mut at = 0;
@@ -215,7 +215,7 @@ impl<'ast> Visit<'ast> for Parser {
         }
     }
 
-    /// `pub(in crate::domain)` opens a module to another one and needs nothing of it.
+    /// `pub(in crate::domain)` makes a module visible to another one and does not depend on it.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 }
 
@@ -227,7 +227,7 @@ fn is_test_only(attribute: &Attribute) -> bool {
     matches!(&attribute.meta, Meta::List(list) if list.path.is_ident("cfg") && list.tokens.to_string() == "test")
 }
 
-/// Whether a path can begin with it, which is not so of a keyword.
+/// Returns whether an identifier can begin a path, which a keyword cannot.
 fn is_path_segment(ident: &Ident) -> bool {
     ["crate", "self", "super", "Self"].iter().any(|keyword| ident == keyword)
         || syn::parse2::<Ident>(TokenTree::from(ident.clone()).into()).is_ok()
@@ -237,7 +237,7 @@ fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
 }
 
-/// Whether `::` stands at `at`.
+/// Returns whether there is a `::` at `at`.
 fn is_separator(tokens: &[TokenTree], at: usize) -> bool {
     let joint = matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.spacing() == Spacing::Joint);
     joint && is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':')

@@ -1,12 +1,12 @@
-//! The rules of the module graph: two tables to change when a module is added, and the functions that apply them. Each
-//! function returns one text for each breach.
+//! The rules of the module graph: two tables to extend when a module is added, and the functions that apply them. Each
+//! function returns one message for each violation.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::graph::{Edge, File, Tree};
 
-/// For each folder its modules, highest first. A module uses only modules in lower rows; those in one row do not use
-/// each other.
+/// The modules of each folder, highest first. A module may use only modules in lower rows. Modules in the same row must
+/// not use each other.
 pub(super) const ORDERS: [Order; 3] = [
     (
         "src",
@@ -53,26 +53,26 @@ pub(super) const ORDERS: [Order; 3] = [
     ),
 ];
 
-/// The modules that name what HTTP is made of.
+/// The modules that may use HTTP types.
 const HTTP: Where = Where::Only(&["startup", "server", "api"]);
-/// The modules that speak to the database.
-const ROWS: Where = Where::Only(&["domain", "store", "entity"]);
-/// The same, and the leaves whose types are stored in columns.
-const VALUES: Where = Where::Only(&["domain", "store", "entity", "clock", "ids", "secret"]);
+/// The modules that may access the database.
+const DATABASE: Where = Where::Only(&["domain", "store", "entity"]);
+/// The same, and the leaf modules whose types are stored in columns.
+const COLUMN_TYPES: Where = Where::Only(&["domain", "store", "entity", "clock", "ids", "secret"]);
 
-/// Crates, modules and items, each with the modules below `src` that may name it or may not. `vestibule` is the library
-/// itself. The longest entry that a path begins with decides.
+/// Crates, modules and items, each with the modules below `src` that may or may not name it. `vestibule` is the library
+/// itself. If several entries are a prefix of a path, the longest applies.
 pub(super) const NAMES: [(&str, Where); 17] = [
     ("poem", HTTP),
     ("poem_openapi", HTTP),
     ("hyper", HTTP),
     ("http", HTTP),
-    ("sea_orm", ROWS),
-    ("sea_orm::DbErr", VALUES),
-    ("sea_orm::DeriveValueType", VALUES),
-    ("sea_orm::TryFromU64", VALUES),
-    ("sea_orm::sea_query", VALUES),
-    ("sqlx", ROWS),
+    ("sea_orm", DATABASE),
+    ("sea_orm::DbErr", COLUMN_TYPES),
+    ("sea_orm::DeriveValueType", COLUMN_TYPES),
+    ("sea_orm::TryFromU64", COLUMN_TYPES),
+    ("sea_orm::sea_query", COLUMN_TYPES),
+    ("sqlx", DATABASE),
     ("std::env", Where::Only(&["config"])),
     ("serde", Where::Except(&["entity"])),
     ("serde_json", Where::Except(&["entity"])),
@@ -82,7 +82,7 @@ pub(super) const NAMES: [(&str, Where); 17] = [
     ("vestibule::telemetry", Where::Only(&["cli", "startup", "config", "server", "telemetry"])),
 ];
 
-/// A folder and the modules in it, highest first.
+/// A folder and its modules, highest first.
 pub(super) type Order = (&'static str, &'static [&'static str]);
 
 /// The modules below `src` that may name something, or that may not.
@@ -91,11 +91,11 @@ pub(super) enum Where {
     Except(&'static [&'static str]),
 }
 
-/// The circles between files, then those that appear when the files of a folder are taken together: one for each group
-/// of files or folders that all depend on each other, and of each group the shortest.
-pub(super) fn circles(tree: &Tree) -> Vec<String> {
+/// Returns the cycles between files, and then those that appear if the files of a folder are merged. For each strongly
+/// connected group it returns only the shortest cycle.
+pub(super) fn cycles(tree: &Tree) -> Vec<String> {
     let edges = tree.edges();
-    let mut found = circles_by(&edges, |file| Some(file.path.clone()));
+    let mut found = cycles_by(&edges, |file| Some(file.path.clone()));
     for folder in folders(tree) {
         let label = |file: &File| match below(&folder, &file.place) {
             None => (file.place == folder).then(|| file.path.clone()),
@@ -105,22 +105,22 @@ pub(super) fn circles(tree: &Tree) -> Vec<String> {
                 Some(if is_folder { format!("{child}/") } else { file.path.clone() })
             }
         };
-        // A circle without a folder in it is among those between files.
-        let circles = circles_by(&edges, label);
-        found
-            .extend(circles.into_iter().filter(|circle| circle.lines().next().is_some_and(|path| path.contains("/ "))));
+        // A cycle without a folder was found between files already.
+        let cycles = cycles_by(&edges, label);
+        found.extend(cycles.into_iter().filter(|cycle| cycle.lines().next().is_some_and(|path| path.contains("/ "))));
     }
     found
 }
 
-/// The edges that do not lead from a higher module to a lower one, and the modules that have no place in the order.
-pub(super) fn upward(tree: &Tree, orders: &[Order]) -> Vec<String> {
+/// Returns the edges that do not lead from a higher module to a lower one, and the modules that are missing from the
+/// order.
+pub(super) fn upward_dependencies(tree: &Tree, orders: &[Order]) -> Vec<String> {
     let mut found = Vec::new();
     for (folder, highest_first) in orders {
         let rank = |module: &str| highest_first.iter().position(|row| row.split(' ').any(|name| name == module));
         let modules: BTreeSet<_> = tree.files.iter().filter_map(|file| below(folder, &file.place)).collect();
         for module in modules.into_iter().filter(|module| rank(module).is_none()) {
-            found.push(format!("{folder}/{module} has no place in the order: say where it stands"));
+            found.push(format!("{folder}/{module} is not in the order of modules: add it in rules.rs"));
         }
         for edge in tree.edges() {
             let (Some(from), Some(to)) = (below(folder, &edge.from.place), below(folder, &edge.to.place)) else {
@@ -137,8 +137,9 @@ pub(super) fn upward(tree: &Tree, orders: &[Order]) -> Vec<String> {
     found
 }
 
-/// The names that stand where they may not. Of the entries that a path begins with, the longest decides.
-pub(super) fn forbidden(tree: &Tree, names: &[(&str, Where)]) -> Vec<String> {
+/// Returns the names that are used where they are not allowed. If several entries are a prefix of a path, the longest
+/// applies.
+pub(super) fn forbidden_names(tree: &Tree, names: &[(&str, Where)]) -> Vec<String> {
     let mut found = BTreeSet::new();
     for file in &tree.files {
         let area = file.place.strip_prefix("src/").unwrap_or(&file.place);
@@ -164,8 +165,8 @@ pub(super) fn forbidden(tree: &Tree, names: &[(&str, Where)]) -> Vec<String> {
     found.into_iter().map(|(path, line, message)| format!("{path}:{line}: {message}")).collect()
 }
 
-/// The circles between the labels of the files; files without a label do not count.
-fn circles_by(edges: &[Edge<'_>], label: impl Fn(&File) -> Option<String>) -> Vec<String> {
+/// Returns the cycles between the labels of the files. Files without a label are ignored.
+fn cycles_by(edges: &[Edge<'_>], label: impl Fn(&File) -> Option<String>) -> Vec<String> {
     let mut graph: Graph<'_> = BTreeMap::new();
     for edge in edges {
         if let (Some(from), Some(to)) = (label(edge.from), label(edge.to))
@@ -175,16 +176,16 @@ fn circles_by(edges: &[Edge<'_>], label: impl Fn(&File) -> Option<String>) -> Ve
         }
     }
     let mut found = Vec::new();
-    while let Some(circle) = graph.keys().filter_map(|node| shortest_path(&graph, node, node)).min_by_key(Vec::len) {
+    while let Some(cycle) = graph.keys().filter_map(|node| shortest_path(&graph, node, node)).min_by_key(Vec::len) {
         let reaches = |from: &str, to: &str| shortest_path(&graph, from, to).is_some();
-        let (start, _) = &circle[0];
+        let (start, _) = &cycle[0];
         let group = graph.keys().filter(|node| *node == start || (reaches(start, node) && reaches(node, start)));
         let group: Vec<_> = group.cloned().collect();
-        let nodes: Vec<_> = circle.iter().map(|(node, _)| node.as_str()).chain([start.as_str()]).collect();
+        let nodes: Vec<_> = cycle.iter().map(|(node, _)| node.as_str()).chain([start.as_str()]).collect();
         let mut lines = vec![nodes.join(" → ")];
-        lines.extend(circle.iter().map(|(_, edge)| describe(edge)));
-        if group.len() > circle.len() {
-            let others = group.len() - circle.len();
+        lines.extend(cycle.iter().map(|(_, edge)| describe(edge)));
+        if group.len() > cycle.len() {
+            let others = group.len() - cycle.len();
             lines.push(format!("({others} more depend on these and are depended on by them)"));
         }
         found.push(lines.join("\n    "));
@@ -195,7 +196,7 @@ fn circles_by(edges: &[Edge<'_>], label: impl Fn(&File) -> Option<String>) -> Ve
 
 type Graph<'tree> = BTreeMap<String, BTreeMap<String, &'tree Edge<'tree>>>;
 
-/// The shortest path of at least one edge: each node with the edge that leaves it.
+/// Returns the shortest path with at least one edge: each node with its outgoing edge.
 fn shortest_path<'tree>(graph: &Graph<'tree>, from: &str, to: &str) -> Option<Vec<(String, &'tree Edge<'tree>)>> {
     let mut paths = VecDeque::from([(from, Vec::new())]);
     let mut seen = BTreeSet::new();
@@ -218,7 +219,7 @@ fn describe(edge: &Edge<'_>) -> String {
     format!("{}:{line} {text} ({})", from.path, to.path)
 }
 
-/// Every folder that has modules in it, and the root of the repository.
+/// Returns every folder with modules in it, and the root of the repository.
 fn folders(tree: &Tree) -> BTreeSet<String> {
     let ancestors = |place: &str| place.match_indices('/').map(|(end, _)| place[..end].to_owned()).collect::<Vec<_>>();
     let folders = tree.files.iter().flat_map(|file| ancestors(&file.place));
@@ -229,7 +230,7 @@ fn join(folder: &str, child: &str) -> String {
     if folder.is_empty() { child.to_owned() } else { format!("{folder}/{child}") }
 }
 
-/// The first segment of the path `place` below the folder, if it is below it.
+/// Returns the first segment of `place` relative to the folder, if it is inside the folder.
 fn below<'place>(folder: &str, place: &'place str) -> Option<&'place str> {
     let rest = if folder.is_empty() { place } else { place.strip_prefix(folder)?.strip_prefix('/')? };
     rest.split('/').next()

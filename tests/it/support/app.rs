@@ -1,4 +1,4 @@
-//! A running service with a database of its own.
+//! A running service with its own database.
 
 use std::{
     fmt::Display,
@@ -39,38 +39,38 @@ use vestibule::{
 
 use super::{
     canary,
-    client::{Answer, Call, patient},
+    client::{Call, TestResponse, http_client},
     database, document,
     settings::Settings,
 };
 
-/// Where the clock of every test starts: 2030-03-17T17:46:40Z.
+/// The initial time of every test's clock: 2030-03-17T17:46:40Z.
 const START: Timestamp = Timestamp::from_micros(1_900_000_000_000_000);
-/// The message of panics that a test wants.
-const PLANTED: &str = "planted by the harness";
+/// The message of the panics that tests cause on purpose.
+const INJECTED_PANIC: &str = "injected by the harness";
 
-/// Keeps the panics that tests plant out of their output.
-pub(crate) fn keep_planted_panics_quiet() {
+/// Hides the panics that tests cause on purpose from the output.
+pub(crate) fn hide_injected_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some(PLANTED) {
+        if panic.payload_as_str() != Some(INJECTED_PANIC) {
             usual(panic);
         }
     }));
 }
 
-/// Faults of handlers that no request can cause.
+/// Handler faults that no request can trigger.
 #[derive(Clone, Copy)]
 pub(crate) enum Fault {
     /// Every handler panics.
     Panic,
-    /// The handler of this path panics in the middle of its work, each time a little later than the time before.
+    /// The handler of this path panics while it works, each time a little later than the last.
     PanicIn(&'static str),
-    /// No handler ever answers.
+    /// No handler ever responds.
     Stall,
 }
 
-/// The tokens of a login.
+/// The access token and refresh token of a login.
 #[derive(Clone)]
 pub(crate) struct Tokens {
     pub(crate) access: String,
@@ -78,11 +78,11 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Those that a login or a refresh answered.
+    /// Reads the tokens from the response to a login or a refresh.
     #[track_caller]
-    pub(crate) fn of(answer: &Answer) -> Self {
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
+    pub(crate) fn of(response: &TestResponse) -> Self {
+        assert_eq!(response.status, 200, "{response:?}");
+        let text = |name: &str| response.body[name].as_str().unwrap().to_owned();
         Self { access: text("access_token"), refresh: text("refresh_token") }
     }
 }
@@ -99,37 +99,37 @@ pub(crate) struct TestApp {
     shutdown: Shutdown,
 }
 
-type Change = Box<dyn FnOnce(Settings) -> Settings + Send>;
+type SettingsChange = Box<dyn FnOnce(Settings) -> Settings + Send>;
 
-/// Says how the service of a test differs from the usual one.
+/// Configures how the service of a test differs from the default test service.
 #[derive(Default)]
 pub(crate) struct Builder {
-    changes: Vec<Change>,
-    differences: Differences,
+    changes: Vec<SettingsChange>,
+    overrides: Overrides,
 }
 
-/// What differs beside the configuration.
+/// What a test changes besides the settings.
 #[derive(Default)]
-struct Differences {
+struct Overrides {
     fault: Option<Fault>,
     starting: bool,
     deadlines: Option<DeadlineSettings>,
 }
 
 impl Builder {
-    /// Sets a setting, as a file or a variable would.
+    /// Sets a setting, as the configuration file or an environment variable would.
     pub(crate) fn setting(self, key: &'static str, value: impl Display) -> Self {
         let value = value.to_string();
         self.change(move |settings| settings.with(key, value))
     }
 
-    /// One thread that hashes so slowly that a second password has to wait, and a third finds the queue full.
+    /// Hashes on one slow thread with one place in the queue: the second password waits, and the third is rejected.
     pub(crate) fn slow_hashing(self) -> Self {
         self.change(Settings::slow_hashing)
     }
 
-    /// With the limits that a service has unless somebody changes them.
-    pub(crate) fn usual_limits(self) -> Self {
+    /// Uses the default limits of the product.
+    pub(crate) fn default_limits(self) -> Self {
         self.change(Settings::default_limits)
     }
 
@@ -138,25 +138,25 @@ impl Builder {
         self
     }
 
-    /// Puts a fault in the place of every handler.
+    /// Injects a fault into every handler.
     pub(crate) fn fault(mut self, fault: Fault) -> Self {
-        self.differences.fault = Some(fault);
+        self.overrides.fault = Some(fault);
         self
     }
 
-    /// Holds it in the stage before it has reached its database.
+    /// Keeps the service in its startup phase, before it connects to the database.
     pub(crate) fn starting(mut self) -> Self {
-        self.differences.starting = true;
+        self.overrides.starting = true;
         self
     }
 
-    /// Gives clients other times than those that nobody can set.
+    /// Overrides the connection deadlines, which have no setting.
     pub(crate) fn deadlines(mut self, deadlines: DeadlineSettings) -> Self {
-        self.differences.deadlines = Some(deadlines);
+        self.overrides.deadlines = Some(deadlines);
         self
     }
 
-    /// Starts it; boxed, so that the futures of the tests stay shallow.
+    /// Starts the service. The future is boxed to keep the types of the tests small.
     pub(crate) fn start(self) -> BoxFuture<'static, TestApp> {
         Box::pin(self.open())
     }
@@ -164,15 +164,15 @@ impl Builder {
     async fn open(self) -> TestApp {
         let folder = TempDir::new().unwrap();
         let usual = Settings::in_folder(&folder).with("database.url", database::create(&folder).await);
-        write_key(&folder);
+        write_master_key(&folder);
         let settings = self.changes.into_iter().fold(usual, |settings, change| change(settings));
-        Box::pin(start(settings, Arc::new(folder), Clock::frozen(START), self.differences)).await
+        Box::pin(start(settings, Arc::new(folder), Clock::frozen(START), self.overrides)).await
     }
 }
 
-async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differences: Differences) -> TestApp {
+async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, overrides: Overrides) -> TestApp {
     let config = settings.config();
-    let Differences { fault, starting, deadlines } = differences;
+    let Overrides { fault, starting, deadlines } = overrides;
     let app = Arc::new(startup::open_with_retry(&config, &clock, &Arc::default()).await.unwrap());
     let instance = Arc::new(if starting { Instance::default() } else { Instance::ready(Arc::clone(&app)) });
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
@@ -183,7 +183,7 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differenc
         if matches!(fault, Fault::Stall) {
             middleware.request_timeout = Duration::from_millis(200);
         }
-        routes.endpoint = Broken { routes: routes.endpoint, fault, failed: AtomicU64::new(0) }.boxed();
+        routes.endpoint = FaultyEndpoint { routes: routes.endpoint, fault, failed: AtomicU64::new(0) }.boxed();
     }
     let listeners = server::bind(&config.server.listen, false).unwrap();
     let address = listeners.first().unwrap().local_addr().unwrap();
@@ -192,11 +192,11 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, differenc
     let mut connections = http::server_settings(&config, tls.clone());
     connections.deadlines = deadlines.unwrap_or(connections.deadlines);
     tokio::spawn(server::serve(listeners, endpoint, connections, shutdown.clone()));
-    TestApp { app, settings, config, address, folder, tls, client: patient(), shutdown }
+    TestApp { app, settings, config, address, folder, tls, client: http_client(), shutdown }
 }
 
 impl TestApp {
-    /// The usual service: registration open, cheap hashes, a frozen clock.
+    /// Starts the default test service: registration is open, hashing is cheap and the clock is frozen.
     pub(crate) async fn new() -> Self {
         Self::builder().start().await
     }
@@ -205,43 +205,43 @@ impl TestApp {
         Builder::default()
     }
 
-    /// Another instance of this service over the same database, with the same clock.
-    pub(crate) fn another(&self) -> BoxFuture<'static, Self> {
-        self.another_with(self.settings.clone())
+    /// Starts another instance of this service on the same database, with the same clock.
+    pub(crate) fn start_instance(&self) -> BoxFuture<'static, Self> {
+        self.start_instance_with(self.settings.clone())
     }
 
-    /// Another one with other settings.
-    pub(crate) fn another_with(&self, settings: Settings) -> BoxFuture<'static, Self> {
-        Box::pin(start(settings, Arc::clone(&self.folder), self.app.clock.clone(), Differences::default()))
+    /// Starts another instance with other settings.
+    pub(crate) fn start_instance_with(&self, settings: Settings) -> BoxFuture<'static, Self> {
+        Box::pin(start(settings, Arc::clone(&self.folder), self.app.clock.clone(), Overrides::default()))
     }
 
-    /// Another one with a clock of its own.
-    pub(crate) fn another_by(&self, clock: Clock) -> BoxFuture<'static, Self> {
-        Box::pin(start(self.settings.clone(), Arc::clone(&self.folder), clock, Differences::default()))
+    /// Starts another instance with its own clock.
+    pub(crate) fn start_instance_with_clock(&self, clock: Clock) -> BoxFuture<'static, Self> {
+        Box::pin(start(self.settings.clone(), Arc::clone(&self.folder), clock, Overrides::default()))
     }
 
-    /// Moves the service's clock.
+    /// Advances the service's clock.
     pub(crate) fn advance(&self, seconds: u64) {
         self.app.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// Steps the reference clock. The service has not noticed yet.
+    /// Steps the reference clock. The service does not notice before it synchronizes its clock.
     pub(crate) fn step(&self, seconds: i64) {
         let span = Duration::from_secs(seconds.unsigned_abs());
         if seconds < 0 { self.app.clock.step_host_back(span) } else { self.app.clock.step_host_forward(span) }
     }
 
-    /// Synchronizes the service's clock, as a job does every few seconds. Returns by how many seconds it had stepped.
+    /// Synchronizes the service's clock, as a background job does. Returns the detected step in seconds.
     pub(crate) async fn sync_clock(&self) -> i64 {
         sync_clock(&self.app).await.unwrap().map_or(0, ClockOffset::seconds)
     }
 
-    /// Tells the server that it is about to stop.
-    pub(crate) fn leave(&self) {
+    /// Tells the server to drain: it is about to stop.
+    pub(crate) fn drain(&self) {
         self.shutdown.draining.cancel();
     }
 
-    /// Asks the server to stop.
+    /// Tells the server to stop.
     pub(crate) fn stop(&self) {
         self.shutdown.stop.cancel();
     }
@@ -259,48 +259,48 @@ impl TestApp {
         self.call("POST", path)
     }
 
-    /// An account, made by an operator.
-    pub(crate) async fn user(&self, name: &str, password: &str) -> User {
+    /// Creates a user, as an operator would.
+    pub(crate) async fn create_user(&self, name: &str, password: &str) -> User {
         let name = Name::parse(name).unwrap();
         create_user(&self.app, &name, &Password::from(password.to_owned()), Actor::Operator).await.unwrap()
     }
 
-    /// The access token of a new login.
-    pub(crate) async fn token(&self, name: &str, password: &str) -> String {
+    /// Signs a user in and returns the access token.
+    pub(crate) async fn access_token(&self, name: &str, password: &str) -> String {
         self.sign_in(name, password).await.access
     }
 
-    /// The tokens of a new login.
+    /// Signs a user in and returns the tokens.
     pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Tokens {
         let body = json!({ "username": name, "password": password });
         Tokens::of(&self.post("/login").json(&body).send().await)
     }
 
-    /// Presents a refresh token.
-    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+    /// Sends a refresh token.
+    pub(crate) async fn refresh(&self, token: &str) -> TestResponse {
         self.post("/token/refresh").json(&json!({ "refresh_token": token })).send().await
     }
 
-    /// Whether an access token opens what it should.
-    pub(crate) async fn knows(&self, access_token: &str) -> bool {
-        let answer = self.get("/me").bearer(access_token).send().await;
-        if answer.status != 200 {
-            answer.is_problem(401, "invalid_token");
+    /// Returns whether the service accepts an access token.
+    pub(crate) async fn accepts(&self, access_token: &str) -> bool {
+        let response = self.get("/me").bearer(access_token).send().await;
+        if response.status != 200 {
+            response.is_problem(401, "invalid_token");
         }
-        answer.status == 200
+        response.status == 200
     }
 
-    /// Occupies the hashing thread and the one place in the queue of a service with slow hasher.
+    /// Fills the hashing thread and the single place in the queue of a service with slow hashing.
     pub(crate) async fn fill_queue(&self) {
-        self.fill_queue_with("nobody").await;
+        self.fill_queue_for("nobody").await;
     }
 
-    /// The same with logins of this account.
-    pub(crate) async fn fill_queue_with(&self, name: &'static str) {
+    /// Does the same with logins of this user.
+    pub(crate) async fn fill_queue_for(&self, name: &'static str) {
         let hasher = &self.app.hasher;
         let login = || {
             let app = Arc::clone(&self.app);
-            tokio::spawn(async move { login(&app, attempt(name, "my_password")).await })
+            tokio::spawn(async move { login(&app, login_attempt(name, "my_password")).await })
         };
         let before = hasher.computed();
         login();
@@ -313,7 +313,7 @@ impl TestApp {
         }
     }
 
-    /// Runs SQL past the service; names are quoted as in the standard.
+    /// Runs SQL directly on the database. Identifiers are quoted with `"`.
     pub(crate) async fn sql(&self, statement: &str) {
         self.app.db.execute_unprepared(&self.quoted(statement)).await.unwrap();
     }
@@ -323,19 +323,19 @@ impl TestApp {
         if mysql { statement.replace('"', "`") } else { statement.to_owned() }
     }
 
-    /// How many rows a table has.
+    /// Returns the number of rows in a table.
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let statement = self.quoted(&format!("SELECT COUNT(*) AS n FROM \"{table}\""));
         let statement = sea_orm::Statement::from_string(self.app.db.get_database_backend(), statement);
         self.app.db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap()
     }
 
-    /// The events that tell of refresh tokens that should not have been about.
-    pub(crate) async fn misuses(&self) -> Vec<audit_event::Model> {
-        misuses(&self.app.db).await
+    /// Returns the audit events for reused and out-of-sequence refresh tokens.
+    pub(crate) async fn misuse_events(&self) -> Vec<audit_event::Model> {
+        misuse_events(&self.app.db).await
     }
 
-    /// The key that seals this service's keys.
+    /// Returns the master key of this service.
     pub(crate) fn master_key(&self) -> MasterKey {
         MasterKey::parse(&fs::read_to_string(self.folder.path().join("vestibule.key")).unwrap()).unwrap()
     }
@@ -346,34 +346,34 @@ impl Drop for TestApp {
         self.shutdown.stop.cancel();
         if canary::is_on() {
             canary::search_metrics(&self.app.metrics);
-            canary::wait(canary::search_trail(&self.app.db));
+            canary::block_on(canary::search_audit_log(&self.app.db));
         }
     }
 }
 
 /// Writes a new master key to the test's folder.
-pub(crate) fn write_key(folder: &TempDir) {
+pub(crate) fn write_master_key(folder: &TempDir) {
     let file = folder.path().join("vestibule.key");
     let key = startup::new_master_key().unwrap().to_text();
-    canary::know(&key);
+    canary::register_key(&key);
     fs::write(&file, &**key).unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// A client at an address, in a request of its own.
+/// Returns a client with this IP address and a new request ID.
 pub(crate) fn client_at(address: impl Into<IpAddr>) -> Client {
     Client { ip: address.into(), user_agent: None, request_id: RequestId::random() }
 }
 
-/// The events that tell of refresh tokens that should not have been about.
-pub(crate) async fn misuses(db: &impl ConnectionTrait) -> Vec<audit_event::Model> {
+/// Returns the audit events for reused and out-of-sequence refresh tokens.
+pub(crate) async fn misuse_events(db: &impl ConnectionTrait) -> Vec<audit_event::Model> {
     let kinds = [Kind::RefreshTokenReused, Kind::RefreshTokenOutOfSequence].map(|kind| kind.to_value());
     let all = audit_event::Entity::find().all(db).await.unwrap();
     all.into_iter().filter(|event| kinds.contains(&event.kind)).collect()
 }
 
-/// A try to sign in from this host.
-pub(crate) fn attempt(username: &str, password: &str) -> LoginAttempt {
+/// Returns a login attempt from this host.
+pub(crate) fn login_attempt(username: &str, password: &str) -> LoginAttempt {
     LoginAttempt {
         username: username.to_owned(),
         password: password.to_owned().into(),
@@ -381,14 +381,14 @@ pub(crate) fn attempt(username: &str, password: &str) -> LoginAttempt {
     }
 }
 
-/// Routes whose handlers fail. The paths and methods stay those of the real ones.
-struct Broken {
+/// Wraps the real routes and makes their handlers fail. Paths and methods stay the same.
+struct FaultyEndpoint {
     routes: BoxEndpoint<'static>,
     fault: Fault,
     failed: AtomicU64,
 }
 
-impl Endpoint for Broken {
+impl Endpoint for FaultyEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
@@ -398,17 +398,17 @@ impl Endpoint for Broken {
             if fails {
                 let later = Duration::from_millis(self.failed.fetch_add(1, Ordering::Relaxed) % 8);
                 drop(tokio::time::timeout(later, &mut work).await);
-                panic!("{PLANTED}");
+                panic!("{INJECTED_PANIC}");
             }
             return work.await;
         }
-        let answer = self.routes.call(request).await;
-        let missing = answer.as_ref().err().is_some_and(|error| matches!(error.status().as_u16(), 404 | 405));
+        let response = self.routes.call(request).await;
+        let missing = response.as_ref().err().is_some_and(|error| matches!(error.status().as_u16(), 404 | 405));
         if missing {
-            return answer;
+            return response;
         }
         match self.fault {
-            Fault::Panic | Fault::PanicIn(_) => panic!("{PLANTED}"),
+            Fault::Panic | Fault::PanicIn(_) => panic!("{INJECTED_PANIC}"),
             Fault::Stall => std::future::pending().await,
         }
     }

@@ -1,6 +1,6 @@
-//! Whether a secret is in what the service writes. With `TEST_CANARY` set, all tests run with the log at its most
-//! talkative level and with traces, and every line of the log, of panics and of errors, every metric, every span, every
-//! audit event and the body of every refusal is searched.
+//! Searches everything that the service writes for secrets. With `TEST_CANARY` set, all tests run with tracing on and
+//! the log at its most verbose level. The search covers every log line, panic and error, every metric, every span,
+//! every audit event and the body of every problem.
 
 use std::{
     collections::HashSet,
@@ -49,38 +49,38 @@ static SECRETS: LazyLock<RegexSet> = LazyLock::new(|| {
     RegexSet::new(patterns).unwrap()
 });
 
-/// What has the length of a key in base64url.
+/// Matches anything as long as a key in base64url.
 static KEYS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_-]{43}").unwrap());
 static KNOWN_KEYS: LazyLock<Mutex<HashSet<Vec<u8>>>> = LazyLock::new(Mutex::default);
-/// The password of the database server, where the tests run on one.
+/// The password of the database server, if the tests run on one.
 static DATABASE_PASSWORD: LazyLock<Option<String>> = LazyLock::new(|| {
-    let url = Url::parse(&database::server()?).unwrap();
+    let url = Url::parse(&database::server_url()?).unwrap();
     url.password().map(ToOwned::to_owned)
 });
-/// Where this run sends its traces.
+/// The URL that this run sends its traces to.
 static COLLECTOR: LazyLock<String> = LazyLock::new(|| collector::start(search_spans));
 static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static LINES: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 static SPANS: AtomicU64 = AtomicU64::new(0);
 static EVENTS: AtomicU64 = AtomicU64::new(0);
-/// What the sender of spans says in the log when it has more of them than it can hold.
+/// The log message of the span exporter when its queue overflows.
 const LOST_SPANS: &str = "BatchSpanProcessor dropped a Span";
 
-/// Whether this run looks.
+/// Returns whether this run searches for secrets.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 pub(crate) fn is_on() -> bool {
     static ON: LazyLock<bool> = LazyLock::new(|| env::var_os("TEST_CANARY").is_some());
     *ON
 }
 
-/// Makes a key known, in base64url.
-pub(crate) fn know(key: &str) {
+/// Registers a key, in base64url, as a secret.
+pub(crate) fn register_key(key: &str) {
     KNOWN_KEYS.lock().unwrap().insert(key.trim().as_bytes().to_vec());
 }
 
-/// The part of a text that is a secret, if there is one.
-fn secret(text: &[u8]) -> Option<String> {
+/// Returns the text if it contains a secret.
+fn find_secret(text: &[u8]) -> Option<String> {
     if SECRETS.is_match(text) {
         return Some(String::from_utf8_lossy(text).into_owned());
     }
@@ -93,17 +93,17 @@ fn secret(text: &[u8]) -> Option<String> {
     Some(format!("the master key at byte {} of: {line}", key.start()))
 }
 
-/// A line that says that spans were not seen.
-fn lost(text: &[u8]) -> Option<String> {
+/// Returns a message if the text reports lost spans.
+fn find_lost_spans(text: &[u8]) -> Option<String> {
     let line = String::from_utf8_lossy(text);
     line.contains(LOST_SPANS).then(|| format!("OTEL_BSP_MAX_QUEUE_SIZE is too small: {line}"))
 }
 
-/// Searches a text.
+/// Searches a text for secrets.
 pub(crate) fn search(place: &str, text: &[u8]) {
     LINES.fetch_add(1, Ordering::Relaxed);
     BYTES.fetch_add(text.len() as u64, Ordering::Relaxed);
-    if let Some(secret) = secret(text).or_else(|| lost(text)) {
+    if let Some(secret) = find_secret(text).or_else(|| find_lost_spans(text)) {
         FOUND.lock().unwrap().push(format!("{place}: {secret}"));
     }
 }
@@ -115,41 +115,41 @@ fn search_spans(resources: &[ResourceSpans]) {
     }
 }
 
-/// Searches what a service is measured by.
+/// Searches the metrics of a service.
 pub(crate) fn search_metrics(metrics: &Metrics) {
     metrics.text(Gauges::default()).lines().for_each(|line| search("metrics", line.as_bytes()));
 }
 
-/// Searches the audit trail, where a test has left one that can be read.
-pub(crate) async fn search_trail(db: &impl ConnectionTrait) {
+/// Searches the audit log. Some tests leave a database without a readable one.
+pub(crate) async fn search_audit_log(db: &impl ConnectionTrait) {
     for event in audit_event::Entity::find().all(db).await.unwrap_or_default() {
         EVENTS.fetch_add(1, Ordering::Relaxed);
-        search("audit trail", format!("{event:?}").as_bytes());
+        search("audit log", format!("{event:?}").as_bytes());
     }
 }
 
-/// Searches the audit trail of a database that is there.
-pub(crate) async fn search_trail_at(url: &str) {
+/// Searches the audit log of the database at a URL, if it still exists.
+pub(crate) async fn search_audit_log_at(url: &str) {
     if let Ok(db) = connect(&url.to_owned().into(), 1).await {
-        search_trail(&db).await;
+        search_audit_log(&db).await;
     }
 }
 
-/// Does what awaits something where a value is dropped.
-pub(crate) fn wait(work: impl Future<Output = ()>) {
+/// Runs a future to completion inside a `Drop` implementation.
+pub(crate) fn block_on(work: impl Future<Output = ()>) {
     if let Ok(runtime) = Handle::try_current() {
         block_in_place(|| runtime.block_on(work));
     }
 }
 
-/// Lets a process log and trace everything.
-pub(crate) fn loosen(command: &mut Command) {
+/// Makes a process log and trace everything.
+pub(crate) fn log_everything(command: &mut Command) {
     if is_on() {
         command.env("VESTIBULE_LOG__FILTER", "trace").env("VESTIBULE_TRACES__ENDPOINT", &*COLLECTOR);
     }
 }
 
-/// Searches what processes have logged to the files of a folder.
+/// Searches the log files that processes wrote to a folder.
 pub(crate) fn search_logs(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -160,15 +160,15 @@ pub(crate) fn search_logs(folder: &Path) {
     }
 }
 
-/// Reads all that this process writes to standard error, while it logs and traces everything.
-pub(crate) struct Listener {
+/// Captures everything that this process writes to standard error, and makes it log and trace everything.
+pub(crate) struct StderrCapture {
     usual: OwnedFd,
     telemetry: Telemetry,
     reader: JoinHandle<()>,
 }
 
-impl Listener {
-    /// Begins, where this run looks at all.
+impl StderrCapture {
+    /// Starts the capture, if this run searches for secrets.
     pub(crate) fn start() -> Option<Self> {
         if !is_on() {
             return None;
@@ -189,8 +189,8 @@ impl Listener {
         Some(Self { usual, telemetry, reader })
     }
 
-    /// Ends, and says what was found.
-    pub(crate) fn end(self) -> ExitCode {
+    /// Stops the capture and reports what was found.
+    pub(crate) fn finish(self) -> ExitCode {
         self.telemetry.stop();
         dup2_stderr(&self.usual).unwrap();
         self.reader.join().unwrap();
@@ -210,7 +210,7 @@ impl Listener {
     }
 }
 
-/// Whether a text would be found.
-pub(crate) fn finds(text: &str) -> bool {
-    secret(text.as_bytes()).is_some()
+/// Returns whether the search would find a secret in this text.
+pub(crate) fn contains_secret(text: &str) -> bool {
+    find_secret(text.as_bytes()).is_some()
 }

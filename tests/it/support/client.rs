@@ -1,4 +1,4 @@
-//! The client: sends a request, holds the answer against the document, notes it in the ledger.
+//! The test client: sends a request, checks the response against the OpenAPI document and records it as covered.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,27 +9,28 @@ use reqwest::{
 };
 use serde_json::Value;
 
-use super::{canary, contract, ledger};
+use super::{canary, contract, coverage};
 
-/// A text as it stands in a URL when none of its bytes is to mean anything.
+/// Percent-encodes every byte of a text.
 pub(crate) fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
-/// How long a client waits for an answer, which no service takes: a test ends even where a connection is lost unnoticed.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a client waits for a response. It is longer than any service takes, so a test ends even if a lost
+/// connection goes unnoticed.
+const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What sends requests.
-pub(super) fn patient() -> Client {
-    Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap()
+/// Returns an HTTP client with a timeout.
+pub(super) fn http_client() -> Client {
+    Client::builder().redirect(Policy::none()).timeout(RESPONSE_TIMEOUT).build().unwrap()
 }
 
-/// Asserts that a request did not fail because there was no answer for [`PATIENCE`]: an end is an answer, silence is none.
-fn is_in_time(error: &reqwest::Error) {
-    assert!(!error.is_timeout(), "no answer within {PATIENCE:?}: {error:?}");
+/// Asserts that a request did not time out. A closed connection is a result; no response within the timeout is not.
+fn assert_no_timeout(error: &reqwest::Error) {
+    assert!(!error.is_timeout(), "no response within {RESPONSE_TIMEOUT:?}: {error:?}");
 }
 
-/// A request in the making.
+/// A request being built.
 pub(crate) struct Call {
     client: Client,
     url: String,
@@ -41,34 +42,34 @@ pub(crate) struct Call {
     example: bool,
 }
 
-/// An answer that the document declares.
+/// A response that the OpenAPI document declares.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null if it is not JSON.
     pub(crate) body: Value,
 }
 
-impl Answer {
-    /// The `code` of a problem.
+impl TestResponse {
+    /// Returns the `code` of a problem.
     pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
 
-    /// A header; empty when it was not sent.
+    /// Returns a header, or an empty text if it was not sent.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Asserts status and code of a problem.
+    /// Asserts the status and code of a problem.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.code()), (status, code), "{}", self.text);
     }
 
-    /// The pointers and codes of what is wrong with the body.
+    /// Returns the pointer and code of each validation error.
     pub(crate) fn errors(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
@@ -110,30 +111,30 @@ impl Call {
         self
     }
 
-    /// Sends the body without saying how long it is.
+    /// Sends the body in chunks, without a `Content-Length`.
     pub(crate) fn chunked(mut self) -> Self {
         self.chunked = true;
         self
     }
 
-    /// Makes this exchange the document's example of its answer.
+    /// Records this exchange as the document's example of the response.
     pub(crate) fn record(mut self) -> Self {
         self.example = true;
         self
     }
 
-    /// The body as JSON, when it is sent as JSON and is that.
+    /// Returns the body as JSON, if it was sent as JSON and is valid.
     pub(super) fn json_body(&self) -> Option<Value> {
         let json = self.headers.get("content-type").is_some_and(|value| value.as_bytes() == b"application/json");
         json.then(|| serde_json::from_slice(self.body.as_deref()?).ok()).flatten()
     }
 
-    pub(crate) async fn send(self) -> Answer {
-        self.try_send().await.expect("the service answers")
+    pub(crate) async fn send(self) -> TestResponse {
+        self.try_send().await.expect("the service responds")
     }
 
-    /// Sends it to a service that may end meanwhile; an answer that comes is judged all the same.
-    pub(crate) async fn try_send(self) -> Result<Answer, reqwest::Error> {
+    /// Sends the request to a service that may stop at any time. A response that arrives is checked all the same.
+    pub(crate) async fn try_send(self) -> Result<TestResponse, reqwest::Error> {
         let mut request = self.client.request(self.method.clone(), &self.url).headers(self.headers.clone());
         if let Some(body) = self.body.clone() {
             request = if self.chunked {
@@ -143,19 +144,19 @@ impl Call {
                 request.body(body)
             };
         }
-        let response = request.send().await.inspect_err(is_in_time)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.inspect_err(is_in_time)?;
+        let received = request.send().await.inspect_err(assert_no_timeout)?;
+        let (status, headers) = (received.status().as_u16(), received.headers().clone());
+        let text = received.text().await.inspect_err(assert_no_timeout)?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        let answer = Answer { status, headers, text, body };
+        let response = TestResponse { status, headers, text, body };
         if status >= 400 && canary::is_on() {
-            canary::search("the body of a refusal", answer.text.as_bytes());
+            canary::search("the body of a problem", response.text.as_bytes());
         }
-        match contract::judge(&self, &answer) {
-            Ok(Some(seen)) => ledger::note(&seen, &self, &answer, self.example),
+        match contract::check_response(&self, &response) {
+            Ok(Some(seen)) => coverage::record(&seen, &self, &response, self.example),
             Ok(None) => {}
             Err(difference) => panic!("{difference}"),
         }
-        Ok(answer)
+        Ok(response)
     }
 }

@@ -1,4 +1,4 @@
-//! A collector of traces, to which services send by OTLP over HTTP.
+//! A trace collector that receives OTLP over HTTP.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -9,7 +9,8 @@ use std::{
 use opentelemetry_proto::tonic::{collector::trace::v1::ExportTraceServiceRequest, trace::v1::ResourceSpans};
 use prost::Message as _;
 
-/// Starts one that hands on what it is sent before it says that it has it; its URL. It lasts as long as the tests.
+/// Starts a collector and returns its URL. It passes each export to `each` before it acknowledges it, and runs until
+/// the tests end.
 pub(crate) fn start(each: impl Fn(&[ResourceSpans]) + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -22,7 +23,7 @@ pub(crate) fn start(each: impl Fn(&[ResourceSpans]) + Clone + Send + 'static) ->
     url
 }
 
-/// Takes one request; nothing when the client has gone.
+/// Receives one request. Returns `None` if the client has disconnected.
 fn receive(mut stream: &TcpStream, each: &impl Fn(&[ResourceSpans])) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();

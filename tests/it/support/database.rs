@@ -1,4 +1,4 @@
-//! A database of its own for each test, with the current schema: an SQLite file, or one on the server that
+//! Creates a database for each test, with the current schema: an SQLite file, or a database on the server that
 //! `TEST_DATABASE` names by URL.
 
 use std::{
@@ -15,15 +15,15 @@ use vestibule::store;
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-/// The URL of the server, where the tests do not run on SQLite.
+/// Returns the URL of the database server, or `None` on SQLite.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
-pub(crate) fn server() -> Option<String> {
+pub(crate) fn server_url() -> Option<String> {
     env::var("TEST_DATABASE").ok()
 }
 
-/// The URL of a new database for the test in `folder`.
+/// Creates a database for the test in `folder` and returns its URL.
 pub(crate) async fn create(folder: &TempDir) -> String {
-    match server() {
+    match server_url() {
         None => {
             let file = folder.path().join("vestibule.db");
             fs::copy(template_file().await, &file).unwrap();
@@ -38,9 +38,11 @@ pub(crate) async fn create(folder: &TempDir) -> String {
     }
 }
 
-/// The URL of a new database without a schema; on SQLite there is not even the file.
+/// Creates a database without a schema and returns its URL. On SQLite not even the file exists.
 pub(crate) async fn create_empty(folder: &TempDir) -> String {
-    let Some(server) = server() else { return format!("sqlite://{}", folder.path().join("vestibule.db").display()) };
+    let Some(server) = server_url() else {
+        return format!("sqlite://{}", folder.path().join("vestibule.db").display());
+    };
     let name = new_name();
     let (base, any) = match server.rsplit_once('/') {
         Some((base, database)) if server.starts_with("postgres") => (base, database),
@@ -50,21 +52,21 @@ pub(crate) async fn create_empty(folder: &TempDir) -> String {
     format!("{base}/{name}")
 }
 
-/// What the tests run on, in one word.
+/// Returns the name of the database that the tests run on.
 pub(crate) fn engine() -> &'static str {
-    match server() {
+    match server_url() {
         None => "SQLite",
         Some(server) if server.starts_with("postgres") => "PostgreSQL",
         Some(_) => "MariaDB",
     }
 }
 
-/// Whether the tests run on this database; `Servers` are all but SQLite.
+/// Returns whether the tests run on this database. `Servers` means every database except SQLite.
 pub(crate) fn runs_on(engine_or_servers: &str) -> bool {
-    engine_or_servers == engine() || (engine_or_servers == "Servers" && server().is_some())
+    engine_or_servers == engine() || (engine_or_servers == "Servers" && server_url().is_some())
 }
 
-/// Migrated once, copied for each test.
+/// Returns a migrated SQLite file, created once and copied for each test.
 async fn template_file() -> &'static PathBuf {
     static TEMPLATE: OnceCell<PathBuf> = OnceCell::const_new();
     let make = || async {
@@ -77,14 +79,14 @@ async fn template_file() -> &'static PathBuf {
     TEMPLATE.get_or_init(make).await
 }
 
-/// Removes what the tests leave outside their own folders.
+/// Removes the files that the tests leave outside their own folders.
 pub(crate) fn clean_up() {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("template-{}.db", process::id()));
-    // Only SQLite leaves one.
+    // Only SQLite has a template file.
     drop(fs::remove_file(file));
 }
 
-/// Copied from a template that is migrated once; PostgreSQL makes one copy at a time.
+/// Copies a template database that is migrated once. PostgreSQL makes only one copy at a time.
 async fn copy_on_postgres(server: &str) -> String {
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());

@@ -1,4 +1,4 @@
-//! Tokens that the service did not make: signed with its real key, which the test unseals by itself.
+//! Forged tokens, signed with the service's real key, which the tests unseal themselves.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -23,12 +23,12 @@ pub(crate) struct Forger {
 
 impl Forger {
     pub(crate) async fn new(app: &TestApp) -> Self {
-        let (id, pkcs8) = unsealed(app, Purpose::Signing).await;
+        let (id, pkcs8) = unseal_key(app, Purpose::Signing).await;
         Self { kid: id.to_string(), pkcs8 }
     }
 
-    /// A key of somebody else under the service's name.
-    pub(crate) fn foreign(kid: &str) -> Self {
+    /// Generates another key and uses it under the service's key ID.
+    pub(crate) fn with_other_key(kid: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         Self { kid: kid.to_owned(), pkcs8: pair.to_pkcs8v1().unwrap().as_ref().to_vec() }
     }
@@ -41,19 +41,19 @@ impl Forger {
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// The usual header with other claims.
+    /// Signs these claims under the service's own header.
     pub(crate) fn with_claims(&self, claims: &Value) -> String {
         self.sign(&self.header(), &claims.to_string())
     }
 
-    /// The header of the service's own tokens.
+    /// Returns the header of the service's own tokens.
     pub(crate) fn header(&self) -> String {
         format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{}"}}"#, self.kid)
     }
 }
 
-/// Opens the sealed key of a purpose with the master key: AES-256-GCM, nonce first, purpose and id as associated data.
-pub(crate) async fn unsealed(app: &TestApp, purpose: Purpose) -> (KeyId, Vec<u8>) {
+/// Unseals the key of a purpose with the master key: AES-256-GCM, nonce first, purpose and ID as associated data.
+pub(crate) async fn unseal_key(app: &TestApp, purpose: Purpose) -> (KeyId, Vec<u8>) {
     let row = sealed_key::Entity::keys_of(purpose).one(&app.app.db).await.unwrap().unwrap();
     let (nonce, text) = row.sealed.split_at(12);
     let mut text = text.to_vec();
@@ -65,33 +65,33 @@ pub(crate) async fn unsealed(app: &TestApp, purpose: Purpose) -> (KeyId, Vec<u8>
     (row.id, plain)
 }
 
-/// What the prefix of refresh tokens is followed by.
+/// The prefix of refresh tokens.
 pub(crate) const REFRESH_PREFIX: &str = "vst_r_";
 
-/// The fields of a refresh token, by their places: version, key, session, counter, secret.
+/// The fields of a refresh token, as byte ranges: version, key, session, counter, secret.
 pub(crate) const REFRESH_FIELDS: [std::ops::Range<usize>; 5] = [0..1, 1..17, 17..33, 33..41, 41..57];
 
-/// The bytes of a refresh token before its MAC.
+/// Returns the bytes of a refresh token before its MAC.
 pub(crate) fn refresh_message(token: &str) -> Vec<u8> {
     let mut bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(REFRESH_PREFIX).unwrap()).unwrap();
     bytes.truncate(57);
     bytes
 }
 
-/// A refresh token of any bytes with a right MAC: what a thief of the key can make.
-pub(crate) async fn with_mac(app: &TestApp, message: &[u8]) -> String {
-    let (_, key) = unsealed(app, Purpose::Refresh).await;
-    with_mac_of(&key, message)
+/// Builds a refresh token from any bytes with a valid MAC, as a thief of the key could.
+pub(crate) async fn refresh_token_with_mac(app: &TestApp, message: &[u8]) -> String {
+    let (_, key) = unseal_key(app, Purpose::Refresh).await;
+    refresh_token_with_key(&key, message)
 }
 
-/// The same with any key.
-pub(crate) fn with_mac_of(key: &[u8], message: &[u8]) -> String {
+/// Builds a refresh token with the MAC of any key.
+pub(crate) fn refresh_token_with_key(key: &[u8], message: &[u8]) -> String {
     let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);
     format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode([message, mac.as_ref()].concat()))
 }
 
-/// The header or the claims of a token.
-pub(crate) fn part(token: &str, number: usize) -> Value {
+/// Decodes the header (0) or the claims (1) of an access token.
+pub(crate) fn decode_part(token: &str, number: usize) -> Value {
     let text = URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap();
     serde_json::from_slice(&text).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The harness: a service of its own for each test, a client that checks every answer, a ledger of what was seen.
+//! The test harness: a service for each test, a client that checks every response, and the response coverage.
 
 #[macro_use]
 pub(crate) mod trial;
@@ -8,13 +8,13 @@ pub(crate) mod canary;
 pub(crate) mod client;
 pub(crate) mod collector;
 pub(crate) mod contract;
+pub(crate) mod coverage;
 pub(crate) mod database;
-pub(crate) mod engine;
-pub(crate) mod figures;
+pub(crate) mod database_server;
 pub(crate) mod forge;
-pub(crate) mod ledger;
 pub(crate) mod process;
 pub(crate) mod property;
+pub(crate) mod results;
 pub(crate) mod settings;
 pub(crate) mod usage;
 
@@ -25,12 +25,12 @@ pub(crate) use self::{
     settings::Settings,
 };
 
-/// The document.
+/// Returns the OpenAPI document.
 pub(crate) fn document() -> &'static Document {
     vestibule::api::document::document().unwrap()
 }
 
-/// How often a long test repeats itself: less often than for the figures unless FULL is set.
+/// Returns how many rounds a long test runs: `full` if FULL is set, `short` otherwise.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 pub(crate) fn rounds(short: usize, full: usize) -> usize {
     if std::env::var_os("FULL").is_some() { full } else { short }

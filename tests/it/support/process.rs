@@ -1,4 +1,4 @@
-//! The service as its operators run it: processes, one or several over one database.
+//! The service as operators run it: as one or several processes on one database.
 
 use std::{
     env,
@@ -19,46 +19,46 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    app::{Tokens, write_key},
+    app::{Tokens, write_master_key},
     canary,
-    client::{Answer, Call, patient},
+    client::{Call, TestResponse, http_client},
     database,
     settings::Settings,
 };
 
-/// The binary: the one that was built with the tests, unless `TEST_BINARY` names another.
+/// Returns the binary: the one built with the tests, unless `TEST_BINARY` names another.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 fn binary() -> OsString {
     env::var_os("TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into())
 }
 
-/// The binary, with settings for tests, in a folder of its own.
+/// Returns a command that runs the binary with test settings in its own folder.
 pub(crate) fn vestibule(folder: &TempDir) -> Command {
-    settled(Command::new(binary()), folder)
+    with_test_settings(Command::new(binary()), folder)
 }
 
-fn settled(mut command: Command, folder: &TempDir) -> Command {
+fn with_test_settings(mut command: Command, folder: &TempDir) -> Command {
     command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(Settings::usual().variables());
+    command.envs(Settings::for_tests().variables());
     command
 }
 
-/// The password of every account that is registered here.
+/// The password of every user that is registered here.
 pub(crate) const PASSWORD: &str = "my_password";
 
-/// A client of whatever listens at an address.
+/// A client of the service at an address.
 #[derive(Clone)]
-pub(crate) struct Remote {
+pub(crate) struct ServiceClient {
     pub(crate) address: SocketAddr,
     client: reqwest::Client,
 }
 
-impl Remote {
+impl ServiceClient {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, client: patient() }
+        Self { address, client: http_client() }
     }
 
-    /// A request, whose answer is held against the document.
+    /// Builds a request. Its response is checked against the OpenAPI document.
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         Call::new(self.client.clone(), self.address, method, path)
@@ -68,37 +68,37 @@ impl Remote {
         self.call("GET", path)
     }
 
-    pub(crate) async fn register(&self, name: &str) -> Answer {
+    pub(crate) async fn register(&self, name: &str) -> TestResponse {
         self.call("POST", "/register").json(&json!({ "username": name, "password": PASSWORD })).send().await
     }
 
-    pub(crate) async fn log_in(&self, name: &str, password: &str) -> Answer {
+    pub(crate) async fn log_in(&self, name: &str, password: &str) -> TestResponse {
         self.call("POST", "/login").json(&json!({ "username": name, "password": password })).send().await
     }
 
-    /// The tokens of a new login to an account that was registered here.
+    /// Signs in a user who was registered here.
     pub(crate) async fn sign_in(&self, name: &str) -> Tokens {
         Tokens::of(&self.log_in(name, PASSWORD).await)
     }
 
-    /// The tokens of a new account.
+    /// Registers a user and signs them in.
     pub(crate) async fn sign_up(&self, name: &str) -> Tokens {
-        let answer = self.register(name).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
+        let response = self.register(name).await;
+        assert_eq!(response.status, 201, "{response:?}");
         self.sign_in(name).await
     }
 
-    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+    pub(crate) async fn refresh(&self, token: &str) -> TestResponse {
         self.call("POST", "/token/refresh").json(&json!({ "refresh_token": token })).send().await
     }
 
-    /// Whether the access token opens what it should.
-    pub(crate) async fn knows(&self, tokens: &Tokens) -> bool {
+    /// Returns whether the service accepts the access token.
+    pub(crate) async fn accepts(&self, tokens: &Tokens) -> bool {
         self.get("/me").bearer(&tokens.access).send().await.status == 200
     }
 }
 
-/// A port of this host on which nobody listens.
+/// Returns a port of this host that is not in use.
 pub(crate) fn unused_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -108,45 +108,45 @@ pub(crate) struct Server {
     pub(crate) welcome: String,
     child: Child,
     output: BufReader<ChildStdout>,
-    remote: Remote,
+    client: ServiceClient,
 }
 
 impl Server {
-    /// Waits until it listens.
+    /// Starts a server and waits until it listens.
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut welcome = String::new();
         while !welcome.contains("first user") {
-            assert!(output.read_line(&mut welcome).unwrap() > 0, "the server ended: {welcome}");
+            assert!(output.read_line(&mut welcome).unwrap() > 0, "the server exited: {welcome}");
         }
         let line = welcome.lines().find(|line| line.contains("listens on")).unwrap();
         let address = line.split_whitespace().last().unwrap().parse().unwrap();
-        Self { welcome, child, output, remote: Remote::new(address) }
+        Self { welcome, child, output, client: ServiceClient::new(address) }
     }
 
     pub(crate) fn address(&self) -> String {
-        self.remote.address.to_string()
+        self.client.address.to_string()
     }
 
-    /// A client of it, which may outlive it.
-    pub(crate) fn remote(&self) -> Remote {
-        self.remote.clone()
+    /// Returns a client that may outlive the server.
+    pub(crate) fn client(&self) -> ServiceClient {
+        self.client.clone()
     }
 
-    pub(crate) fn id(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
-    /// Ends it at once, without asking.
+    /// Kills the server.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Stops it by SIGTERM; what it printed after the welcome's last usual line.
+    /// Stops the server with SIGTERM. Returns what it printed after the last line of its welcome message.
     pub(crate) fn stop(mut self) -> String {
-        rustix::process::kill_process(self.id(), rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
@@ -154,24 +154,24 @@ impl Server {
     }
 }
 
-/// It is used by its own client.
+/// A server can be used as its own client.
 impl Deref for Server {
-    type Target = Remote;
+    type Target = ServiceClient;
 
-    fn deref(&self) -> &Remote {
-        &self.remote
+    fn deref(&self) -> &ServiceClient {
+        &self.client
     }
 }
 
 impl Drop for Server {
-    /// A test that fails before it stops its server must not leave it running.
+    /// Stops the server of a test that fails before it does so itself.
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// A database of its own, for several instances.
+/// A database for several instances.
 pub(crate) struct Deployment {
     pub(crate) url: String,
     folder: TempDir,
@@ -180,45 +180,46 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// One whose database is still empty.
+    /// Creates a deployment with an empty database.
     pub(crate) async fn new() -> Self {
-        Self::within(TempDir::new().unwrap()).await
+        Self::in_folder(TempDir::new().unwrap()).await
     }
 
-    /// The same, with all its files on a volume.
+    /// Creates a deployment that keeps all its files on a volume.
     pub(crate) async fn new_in(volume: &Path) -> Self {
-        Self::within(TempDir::new_in(volume).unwrap()).await
+        Self::in_folder(TempDir::new_in(volume).unwrap()).await
     }
 
-    async fn within(folder: TempDir) -> Self {
-        write_key(&folder);
+    async fn in_folder(folder: TempDir) -> Self {
+        write_master_key(&folder);
         Self { url: database::create_empty(&folder).await, folder, started: AtomicUsize::new(0), port: 0 }
     }
 
-    /// Lets its servers listen on one port, one after the other.
-    pub(crate) fn on_one_port(mut self) -> Self {
+    /// Makes its servers listen on one port, one after the other.
+    pub(crate) fn with_fixed_port(mut self) -> Self {
         self.port = unused_port();
         self
     }
 
-    /// The binary over this database, which logs to a file.
+    /// Returns a command that runs the binary on this database. It logs to a file.
     pub(crate) fn command(&self) -> Command {
-        self.over_this(vestibule(&self.folder))
+        self.with_database(vestibule(&self.folder))
     }
 
-    /// The same, started by another program, which is given the binary's path as its last argument.
-    pub(crate) fn command_by(&self, program: &[&str]) -> Command {
+    /// Returns a command that runs the binary under another program, which gets the binary's path as its last argument.
+    pub(crate) fn command_under(&self, program: &[&str]) -> Command {
         let mut command = Command::new(program[0]);
         command.args(&program[1..]).arg(binary());
-        self.over_this(settled(command, &self.folder))
+        self.with_database(with_test_settings(command, &self.folder))
     }
 
-    /// The exit code of a start that must fail, by another program as in [`Self::command_by`]; 124 when it serves instead.
-    pub(crate) fn failed_start(&self, program: &[&str]) -> Option<i32> {
-        self.command_by(&[&["timeout", "20"], program].concat()).status().unwrap().code()
+    /// Runs a start that must fail, under another program as in [`Self::command_under`], and returns its exit code. The
+    /// code is 124 if the server starts after all.
+    pub(crate) fn failed_start_exit_code(&self, program: &[&str]) -> Option<i32> {
+        self.command_under(&[&["timeout", "20"], program].concat()).status().unwrap().code()
     }
 
-    fn over_this(&self, mut command: Command) -> Command {
+    fn with_database(&self, mut command: Command) -> Command {
         let log = format!("{}.log", self.started.fetch_add(1, Ordering::Relaxed));
         command
             .env("VESTIBULE_SERVER__LISTEN", format!("127.0.0.1:{}", self.port))
@@ -227,41 +228,41 @@ impl Deployment {
             .env("VESTIBULE_PASSWORDS__QUEUE_LENGTH", "1000")
             .env("VESTIBULE_PASSWORDS__QUEUE_TIMEOUT", "30s")
             .stderr(File::create(self.folder.path().join(log)).unwrap());
-        canary::loosen(&mut command);
+        canary::log_everything(&mut command);
         command
     }
 
-    /// A client of its one port.
-    pub(crate) fn remote(&self) -> Remote {
+    /// Returns a client for its fixed port.
+    pub(crate) fn client(&self) -> ServiceClient {
         assert_ne!(self.port, 0, "its servers listen on one port");
-        Remote::new(([127, 0, 0, 1], self.port).into())
+        ServiceClient::new(([127, 0, 0, 1], self.port).into())
     }
 
-    /// Several servers, started at the same moment.
-    pub(crate) fn servers<const N: usize>(&self) -> [Server; N] {
+    /// Starts several servers at the same moment.
+    pub(crate) fn start_servers<const N: usize>(&self) -> [Server; N] {
         let starting = [(); N].map(|()| {
             let command = self.command();
             std::thread::spawn(|| Server::start(command))
         });
-        starting.map(|server| server.join().unwrap_or_else(|_| panic!("a server ended: {}", self.logs())))
+        starting.map(|server| server.join().unwrap_or_else(|_| panic!("a server exited: {}", self.logs())))
     }
 
-    /// A look at the rows.
-    pub(crate) async fn rows(&self) -> DatabaseConnection {
-        let rows = vestibule::store::connect(&self.url.clone().into(), 1).await.unwrap();
+    /// Connects to the database.
+    pub(crate) async fn connect(&self) -> DatabaseConnection {
+        let db = vestibule::store::connect(&self.url.clone().into(), 1).await.unwrap();
         if let Some(file) = self.url.strip_prefix("sqlite://") {
-            // As the service makes it.
+            // The service creates it with these permissions.
             fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
         }
-        rows
+        db
     }
 
-    /// The master key, as its file has it.
+    /// Returns the master key as stored in its file.
     pub(crate) fn master_key(&self) -> String {
         fs::read_to_string(self.folder.path().join("vestibule.key")).unwrap().trim().to_owned()
     }
 
-    /// Does something while the master key's file has another text.
+    /// Runs `work` while the master key file has other content.
     pub(crate) fn with_master_key(&self, text: &[u8], work: impl FnOnce()) {
         let file = self.folder.path().join("vestibule.key");
         let whole = fs::read(&file).unwrap();
@@ -270,7 +271,7 @@ impl Deployment {
         fs::write(&file, whole).unwrap();
     }
 
-    /// What all processes have logged.
+    /// Returns the logs of all processes.
     pub(crate) fn logs(&self) -> String {
         let numbers = 0..self.started.load(Ordering::Relaxed);
         numbers.map(|number| fs::read_to_string(self.folder.path().join(format!("{number}.log"))).unwrap()).collect()
@@ -281,7 +282,7 @@ impl Drop for Deployment {
     fn drop(&mut self) {
         if canary::is_on() {
             canary::search_logs(self.folder.path());
-            canary::wait(canary::search_trail_at(&self.url));
+            canary::block_on(canary::search_audit_log_at(&self.url));
         }
     }
 }

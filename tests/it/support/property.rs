@@ -1,5 +1,4 @@
-//! What holds for random values: those that fail are made as small as they get, and the seed that they come from is
-//! told. `TEST_SEED` sets another.
+//! Property tests. A failing value is shrunk and printed with the seed of the run. `TEST_SEED` sets the seed.
 
 use std::{fmt::Debug, future::Future};
 
@@ -9,14 +8,15 @@ use proptest::{
 };
 use tokio::runtime::Handle;
 
-/// From where random values begin.
+/// Returns the seed of the random values.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 pub(crate) fn seed() -> u64 {
     std::env::var("TEST_SEED").ok().map_or(1, |text| text.parse().expect("TEST_SEED is a number"))
 }
 
-/// Runs a test with so many random values; it says what is wrong. The seed is printed with the value that fails.
-pub(crate) async fn holds<S, F>(rounds: usize, values: fn() -> S, test: impl Fn(S::Value) -> F + Send + 'static)
+/// Runs a test with this many random values. The test returns an error message if it fails; it is printed with the
+/// seed.
+pub(crate) async fn check<S, F>(rounds: usize, values: fn() -> S, test: impl Fn(S::Value) -> F + Send + 'static)
 where
     S: Strategy<Value: Debug> + 'static,
     F: Future<Output = Result<(), String>>,
@@ -27,7 +27,7 @@ where
             runner(seed, rounds).run(&values(), |value| runtime.block_on(test(value)).map_err(TestCaseError::fail));
         outcome.map_err(|failure| failure.to_string())
     };
-    // The runner waits for each value, which no thread of the runtime may.
+    // The runner blocks on each value, which a runtime thread must not do.
     if let Err(failure) = tokio::task::spawn_blocking(run).await.unwrap() {
         panic!("TEST_SEED={seed}: {failure}");
     }

@@ -1,11 +1,11 @@
-//! The settings of a test, as text: parsed and checked as those of an operator are.
+//! The settings of a test, as text. They are parsed and checked like those of an operator.
 
 use std::{collections::BTreeMap, fmt::Display};
 
 use tempfile::TempDir;
 use vestibule::config::{self, Config};
 
-/// The limits that a test meets only if it is about them.
+/// The limits that apply only to tests about limits.
 const LIMITS: [&str; 7] = [
     "limits.login_burst",
     "limits.logins_per_minute",
@@ -16,13 +16,13 @@ const LIMITS: [&str; 7] = [
     "limits.lockout_threshold",
 ];
 
-/// Settings by key. An empty text leaves a setting at its default.
+/// Settings by key. An empty text selects the default.
 #[derive(Clone, Default)]
 pub(crate) struct Settings(BTreeMap<String, String>);
 
 impl Settings {
-    /// Settings that hash cheaply, limit nothing, and listen on a loopback port that the system chooses.
-    pub(crate) fn usual() -> Self {
+    /// Returns settings that hash cheaply, limit nothing, and listen on a loopback port that the system chooses.
+    pub(crate) fn for_tests() -> Self {
         let settings = Self::default()
             .with("server.listen", "127.0.0.1:0")
             .with("passwords.weak_hashing_for_tests", true)
@@ -31,10 +31,10 @@ impl Settings {
         LIMITS.into_iter().fold(settings, |settings, limit| settings.with(limit, 1_000_000))
     }
 
-    /// The usual settings, with the database and the master key in a folder.
+    /// Returns the test settings with the database and the master key in a folder.
     pub(crate) fn in_folder(folder: &TempDir) -> Self {
         let database = folder.path().join("vestibule.db");
-        Self::usual()
+        Self::for_tests()
             .with("database.url", format!("sqlite://{}", database.display()))
             .with("keys.master_key_file", folder.path().join("vestibule.key").display())
     }
@@ -45,7 +45,7 @@ impl Settings {
         self
     }
 
-    /// One thread that hashes slowly, and a queue with one place.
+    /// Hashes on one slow thread with one place in the queue.
     pub(crate) fn slow_hashing(self) -> Self {
         self.with("passwords.hash_threads", 1)
             .with("passwords.queue_length", 1)
@@ -54,17 +54,17 @@ impl Settings {
             .with("passwords.hash_iterations", 8)
     }
 
-    /// The default limits.
+    /// Selects the default limits.
     pub(crate) fn default_limits(self) -> Self {
         LIMITS.into_iter().fold(self, |settings, limit| settings.with(limit, ""))
     }
 
-    /// The environment variables of these settings.
+    /// Returns the environment variables of these settings.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (String, String)> {
         self.0.iter().map(|(key, value)| (config::variable(key), value.clone()))
     }
 
-    /// The parsed settings.
+    /// Parses the settings.
     #[track_caller]
     pub(crate) fn config(&self) -> Config {
         Config::parse("", self.variables()).unwrap()

@@ -1,4 +1,4 @@
-//! Tests register themselves: an async function with `#[apply(trial)]` is a test.
+//! Test registration: an async function with `#[apply(trial)]` is a test.
 
 use std::future::Future;
 
@@ -9,17 +9,17 @@ use crate::chaos;
 
 /// A registered test.
 pub(crate) struct Registered {
-    /// The path of its function, from the crate on.
+    /// The path of its function, starting with the crate.
     pub(crate) path: &'static str,
-    /// The database it is about, or `Servers` for PostgreSQL and MariaDB; none if it is about all of them.
+    /// The database it runs on, or `Servers` for PostgreSQL and MariaDB; `None` for all of them.
     pub(crate) engine: Option<&'static str>,
     pub(crate) run: fn(),
 }
 
 inventory::collect!(Registered);
 
-/// Registers a test. `#[on(SQLite)]` on the line after `#[apply(trial)]`, or the name of another database, or
-/// `#[on(Servers)]`, restricts it to runs on that database.
+/// Registers a test. To restrict it to one database, add a line after `#[apply(trial)]`: `#[on(SQLite)]`, the name of
+/// another database, or `#[on(Servers)]`.
 macro_rules! trial {
     ($(#[doc = $doc:literal])* #[on($engine:ident)] $(#[$other:meta])* async fn $name:ident() $body:block) => {
         trial! { @ Some(stringify!($engine)), $(#[doc = $doc])* $(#[$other])* async fn $name() $body }
@@ -41,13 +41,13 @@ macro_rules! trial {
     };
 }
 
-/// Runs a test on a runtime of its own.
+/// Runs a test on its own runtime.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(test);
 }
 
-/// Returns the tests of this run, by name.
+/// Returns the tests of this run, sorted by name.
 pub(crate) fn all() -> Vec<Trial> {
     let mut trials: Vec<_> = inventory::iter::<Registered>
         .into_iter()

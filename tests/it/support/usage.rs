@@ -1,13 +1,13 @@
-//! What a process takes of the machine, as Linux tells (proc(5)).
+//! Resource usage of a process, from Linux's /proc (proc(5)).
 
 use std::{fs, time::Duration};
 
 use rustix::process::Pid;
 
-/// A tick of the clock in which processor time is counted.
+/// The unit in which CPU time is counted.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A process that is looked at.
+/// A process to measure.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage(Pid);
 
@@ -26,35 +26,35 @@ impl Usage {
         line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// The KiB of memory that it has.
+    /// Returns its resident memory in KiB.
     pub(crate) fn memory(self) -> u32 {
         self.kib("VmRSS")
     }
 
-    /// The most that it has had, of late if that was asked for.
+    /// Returns its peak resident memory in KiB, since the last reset if there was one.
     pub(crate) fn peak_memory(self) -> u32 {
         self.kib("VmHWM")
     }
 
-    /// Lets the peak begin anew.
-    pub(crate) fn forget_peak(self) {
+    /// Resets the peak.
+    pub(crate) fn reset_peak(self) {
         fs::write(format!("/proc/{}/clear_refs", self.0), "5").unwrap();
     }
 
-    /// How many files and connections it has open.
-    pub(crate) fn files(self) -> u32 {
+    /// Returns the number of its open files and connections.
+    pub(crate) fn open_files(self) -> u32 {
         u32::try_from(fs::read_dir(format!("/proc/{}/fd", self.0)).unwrap().count()).unwrap()
     }
 
-    /// For how long processors have worked for it.
-    pub(crate) fn worked(self) -> Duration {
+    /// Returns the CPU time that it has used.
+    pub(crate) fn cpu_time(self) -> Duration {
         let stat = self.read("stat");
         let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
         TICK * fields[11..13].iter().map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
     }
 
-    /// For how long they have since it was so much.
-    pub(crate) fn worked_since(self, before: Duration) -> Duration {
-        self.worked().saturating_sub(before)
+    /// Returns the CPU time that it has used since `before`.
+    pub(crate) fn cpu_time_since(self, before: Duration) -> Duration {
+        self.cpu_time().saturating_sub(before)
     }
 }

@@ -15,17 +15,17 @@ import (
 
 const password = "my_password"
 
-// The codes of a login and of a refresh that are refused.
-var refusals = map[string]struct{ login, refresh string }{
+// The problem codes of a rejected login and a rejected refresh.
+var rejectionCodes = map[string]struct{ login, refresh string }{
 	"live": {"invalid_credentials", "invalid_token"},
 	"stub": {"made_up_code", "made_up_code"},
 }
 
 func main() {
-	if len(os.Args) != 3 || refusals[os.Args[2]].login == "" {
+	if len(os.Args) != 3 || rejectionCodes[os.Args[2]].login == "" {
 		fail("usage: program URL live|stub")
 	}
-	url, codes := os.Args[1], refusals[os.Args[2]]
+	url, codes := os.Args[1], rejectionCodes[os.Args[2]]
 	ctx := context.Background()
 	username := freshName()
 	configuration := vestibule.NewConfiguration()
@@ -35,7 +35,7 @@ func main() {
 	registration := vestibule.NewRegisterRequest(username, password)
 	registered, _, err := client.AccountAPI.Register(ctx).RegisterRequest(*registration).Execute()
 	succeeds("POST /register", err)
-	equal("the user name of the answer to /register", registered.Username, username)
+	equal("the user name of the response to /register", registered.Username, username)
 
 	credentials := vestibule.NewLoginRequest(username, password)
 	tokens, _, err := client.LoginAPI.Login(ctx).LoginRequest(*credentials).Execute()
@@ -45,45 +45,45 @@ func main() {
 	signedIn := context.WithValue(ctx, vestibule.ContextAccessToken, tokens.AccessToken)
 	me, _, err := client.AccountAPI.GetMe(signedIn).Execute()
 	succeeds("GET /me", err)
-	equal("the user name of the answer to /me", me.Username, username)
+	equal("the user name of the response to /me", me.Username, username)
 
 	newest := vestibule.NewRefreshTokenRequest(tokens.RefreshToken)
 	renewed, _, err := client.LoginAPI.RefreshToken(ctx).RefreshTokenRequest(*newest).Execute()
 	succeeds("POST /token/refresh", err)
-	equal("whether the refresh token is another one", renewed.RefreshToken != tokens.RefreshToken, true)
+	equal("whether the refresh token is new", renewed.RefreshToken != tokens.RefreshToken, true)
 
 	signedIn = context.WithValue(ctx, vestibule.ContextAccessToken, renewed.AccessToken)
 	me, _, err = client.AccountAPI.GetMe(signedIn).Execute()
 	succeeds("GET /me after the refresh", err)
-	equal("the user name of the answer to /me after the refresh", me.Username, username)
+	equal("the user name of the response to /me after the refresh", me.Username, username)
 
 	sessions, _, err := client.SessionsAPI.ListSessions(signedIn).Execute()
 	succeeds("GET /me/sessions", err)
 	current := func(session vestibule.SessionResponse) bool { return session.Current }
 	equal("whether one of the sessions is current", slices.ContainsFunc(sessions.Items, current), true)
 
-	answer, err := client.SessionsAPI.Logout(signedIn).Execute()
+	response, err := client.SessionsAPI.Logout(signedIn).Execute()
 	succeeds("POST /logout", err)
-	equal("the status of a logout", answer.StatusCode, http.StatusNoContent)
+	equal("the status of a logout", response.StatusCode, http.StatusNoContent)
 
 	newest = vestibule.NewRefreshTokenRequest(renewed.RefreshToken)
-	_, answer, err = client.LoginAPI.RefreshToken(ctx).RefreshTokenRequest(*newest).Execute()
-	refuses("a refresh after the logout", answer, err, codes.refresh)
+	_, response, err = client.LoginAPI.RefreshToken(ctx).RefreshTokenRequest(*newest).Execute()
+	expectRejection("a refresh after the logout", response, err, codes.refresh)
 
 	wrong := vestibule.NewLoginRequest(username, "not_my_password")
-	_, answer, err = client.LoginAPI.Login(ctx).LoginRequest(*wrong).Execute()
-	refuses("a login with a wrong password", answer, err, codes.login)
+	_, response, err = client.LoginAPI.Login(ctx).LoginRequest(*wrong).Execute()
+	expectRejection("a login with a wrong password", response, err, codes.login)
 }
 
-func refuses(what string, answer *http.Response, err error, code string) {
-	var refused *vestibule.GenericOpenAPIError
-	if !errors.As(err, &refused) {
-		fail(what, "ends with", err)
+func expectRejection(what string, response *http.Response, err error, code string) {
+	var rejected *vestibule.GenericOpenAPIError
+	if !errors.As(err, &rejected) {
+		fail(what, "failed with", err)
 	}
-	equal("the status of "+what, answer.StatusCode, http.StatusUnauthorized)
-	problem, ok := refused.Model().(vestibule.Problem)
+	equal("the status of "+what, response.StatusCode, http.StatusUnauthorized)
+	problem, ok := rejected.Model().(vestibule.Problem)
 	if !ok {
-		fail(what, "answers no problem, but", refused)
+		fail(what, "does not return a problem, but", rejected)
 	}
 	equal("the code of "+what, problem.Code, code)
 }

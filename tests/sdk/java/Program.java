@@ -17,11 +17,11 @@ import vestibule.UserResponse;
 
 final class Program {
     private static final String PASSWORD = "my_password";
-    private static final Map<String, Codes> REFUSALS = Map.of(
+    private static final Map<String, Codes> REJECTION_CODES = Map.of(
             "live", new Codes("invalid_credentials", "invalid_token"),
             "stub", new Codes("made_up_code", "made_up_code"));
 
-    /** The codes of a login and of a refresh that are refused. */
+    /** The problem codes of a rejected login and a rejected refresh. */
     private record Codes(String login, String refresh) {}
 
     private interface Request {
@@ -31,10 +31,10 @@ final class Program {
     private Program() {}
 
     public static void main(String[] arguments) throws ApiException {
-        if (arguments.length != 2 || !REFUSALS.containsKey(arguments[1])) {
+        if (arguments.length != 2 || !REJECTION_CODES.containsKey(arguments[1])) {
             throw fail("usage: java Program URL live|stub");
         }
-        Codes codes = REFUSALS.get(arguments[1]);
+        Codes codes = REJECTION_CODES.get(arguments[1]);
         String username = "sdk-" + UUID.randomUUID();
         ApiClient client = new ApiClient().setBasePath(arguments[0]);
         AccountApi accounts = new AccountApi(client);
@@ -42,22 +42,22 @@ final class Program {
         SessionsApi sessions = new SessionsApi(client);
 
         UserResponse registered = accounts.register(new RegisterRequest().username(username).password(PASSWORD));
-        equal("the user name of the answer to /register", registered.getUsername(), username);
+        equal("the user name of the response to /register", registered.getUsername(), username);
 
         TokenResponse tokens = logins.login(new LoginRequest().username(username).password(PASSWORD));
         equal("the token type", tokens.getTokenType(), "Bearer");
 
         client.setBearerToken(tokens.getAccessToken());
         UserResponse me = accounts.getMe();
-        equal("the user name of the answer to /me", me.getUsername(), username);
+        equal("the user name of the response to /me", me.getUsername(), username);
 
         TokenResponse renewed = logins.refreshToken(new RefreshTokenRequest().refreshToken(tokens.getRefreshToken()));
-        boolean another = !renewed.getRefreshToken().equals(tokens.getRefreshToken());
-        equal("whether the refresh token is another one", another, true);
+        boolean isNew = !renewed.getRefreshToken().equals(tokens.getRefreshToken());
+        equal("whether the refresh token is new", isNew, true);
 
         client.setBearerToken(renewed.getAccessToken());
         UserResponse meAgain = accounts.getMe();
-        equal("the user name of the answer to /me after the refresh", meAgain.getUsername(), username);
+        equal("the user name of the response to /me after the refresh", meAgain.getUsername(), username);
 
         SessionsResponse list = sessions.listSessions();
         boolean current = list.getItems().stream().anyMatch(SessionResponse::getCurrent);
@@ -66,19 +66,19 @@ final class Program {
         equal("the status of a logout", sessions.logoutWithHttpInfo().getStatusCode(), 204);
 
         RefreshTokenRequest newest = new RefreshTokenRequest().refreshToken(renewed.getRefreshToken());
-        refuses("a refresh after the logout", () -> logins.refreshToken(newest), codes.refresh());
+        expectRejection("a refresh after the logout", () -> logins.refreshToken(newest), codes.refresh());
 
         LoginRequest wrong = new LoginRequest().username(username).password("not_my_password");
-        refuses("a login with a wrong password", () -> logins.login(wrong), codes.login());
+        expectRejection("a login with a wrong password", () -> logins.login(wrong), codes.login());
     }
 
-    private static void refuses(String what, Request request, String code) {
+    private static void expectRejection(String what, Request request, String code) {
         try {
             request.send();
             throw fail(what + " succeeds");
-        } catch (ApiException refused) {
-            equal("the status of " + what, refused.getCode(), 401);
-            Problem problem = refused.getErrorObject();
+        } catch (ApiException rejected) {
+            equal("the status of " + what, rejected.getCode(), 401);
+            Problem problem = rejected.getErrorObject();
             equal("the code of " + what, problem.getCode(), code);
         }
     }

@@ -19,8 +19,8 @@ from vestibule_client.models import (
 from vestibule_client.types import Response
 
 PASSWORD = "my_password"
-# The codes of a login and of a refresh that are refused.
-REFUSALS = {"live": ("invalid_credentials", "invalid_token"), "stub": ("made_up_code", "made_up_code")}
+# The problem codes of a rejected login and a rejected refresh.
+REJECTION_CODES = {"live": ("invalid_credentials", "invalid_token"), "stub": ("made_up_code", "made_up_code")}
 
 
 def main(url: str, login_code: str, refresh_code: str) -> None:
@@ -29,7 +29,7 @@ def main(url: str, login_code: str, refresh_code: str) -> None:
 
     registered = register.sync(client=client, body=RegisterRequest(username=username, password=PASSWORD))
     assert isinstance(registered, UserResponse), registered
-    equal("the user name of the answer to /register", registered.username, username)
+    equal("the user name of the response to /register", registered.username, username)
 
     tokens = login.sync(client=client, body=LoginRequest(username=username, password=PASSWORD))
     assert isinstance(tokens, TokenResponse), tokens
@@ -37,16 +37,16 @@ def main(url: str, login_code: str, refresh_code: str) -> None:
 
     me = get_me.sync(client=AuthenticatedClient(base_url=url, token=tokens.access_token))
     assert isinstance(me, UserResponse), me
-    equal("the user name of the answer to /me", me.username, username)
+    equal("the user name of the response to /me", me.username, username)
 
     renewed = refresh_token.sync(client=client, body=RefreshTokenRequest(refresh_token=tokens.refresh_token))
     assert isinstance(renewed, TokenResponse), renewed
-    equal("whether the refresh token is another one", renewed.refresh_token != tokens.refresh_token, True)
+    equal("whether the refresh token is new", renewed.refresh_token != tokens.refresh_token, True)
 
     signed_in = AuthenticatedClient(base_url=url, token=renewed.access_token)
     me_again = get_me.sync(client=signed_in)
     assert isinstance(me_again, UserResponse), me_again
-    equal("the user name of the answer to /me after the refresh", me_again.username, username)
+    equal("the user name of the response to /me after the refresh", me_again.username, username)
 
     sessions = list_sessions.sync(client=signed_in)
     assert isinstance(sessions, SessionsResponse), sessions
@@ -56,15 +56,15 @@ def main(url: str, login_code: str, refresh_code: str) -> None:
     equal("the status of a logout", logged_out.status_code, 204)
 
     newest = RefreshTokenRequest(refresh_token=renewed.refresh_token)
-    refuses("a refresh after the logout", refresh_token.sync_detailed(client=client, body=newest), refresh_code)
+    expect_rejection("a refresh after the logout", refresh_token.sync_detailed(client=client, body=newest), refresh_code)
 
     wrong = LoginRequest(username=username, password="not_my_password")
-    refuses("a login with a wrong password", login.sync_detailed(client=client, body=wrong), login_code)
+    expect_rejection("a login with a wrong password", login.sync_detailed(client=client, body=wrong), login_code)
 
 
-def refuses(what: str, refused: Response[Problem | TokenResponse], code: str) -> None:
-    equal(f"the status of {what}", refused.status_code, 401)
-    problem = refused.parsed
+def expect_rejection(what: str, rejected: Response[Problem | TokenResponse], code: str) -> None:
+    equal(f"the status of {what}", rejected.status_code, 401)
+    problem = rejected.parsed
     assert isinstance(problem, Problem), problem
     equal(f"the code of {what}", problem.code, code)
 
@@ -74,6 +74,6 @@ def equal(what: str, got: object, wanted: object) -> None:
         sys.exit(f"{what} is {got!r}, not {wanted!r}")
 
 
-if len(sys.argv) != 3 or sys.argv[2] not in REFUSALS:
+if len(sys.argv) != 3 or sys.argv[2] not in REJECTION_CODES:
     sys.exit(__doc__)
-main(sys.argv[1], *REFUSALS[sys.argv[2]])
+main(sys.argv[1], *REJECTION_CODES[sys.argv[2]])

@@ -29,24 +29,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let username = format!("sdk-{}", Uuid::new_v4());
     let client = Client::new(url);
 
-    let account = RegisterRequest { username: username.parse()?, password: PASSWORD.parse()? };
-    let registered = client.register(&account).await?;
-    equal("the user name of the answer to /register", &registered.username, &username)?;
+    let user = RegisterRequest { username: username.parse()?, password: PASSWORD.parse()? };
+    let registered = client.register(&user).await?;
+    equal("the user name of the response to /register", &registered.username, &username)?;
 
     let credentials = LoginRequest { username: username.parse()?, password: PASSWORD.parse()? };
     let tokens = client.login(&credentials).await?;
     equal("the token type", tokens.token_type.as_str(), "Bearer")?;
 
-    let me = signed_in(url, &tokens.access_token)?.get_me().await?;
-    equal("the user name of the answer to /me", &me.username, &username)?;
+    let me = client_with_token(url, &tokens.access_token)?.get_me().await?;
+    equal("the user name of the response to /me", &me.username, &username)?;
 
     let newest = RefreshTokenRequest { refresh_token: tokens.refresh_token.parse()? };
     let renewed = client.refresh_token(&newest).await?;
-    equal("whether the refresh token is another one", *renewed.refresh_token != *tokens.refresh_token, true)?;
+    equal("whether the refresh token is new", *renewed.refresh_token != *tokens.refresh_token, true)?;
 
-    let again = signed_in(url, &renewed.access_token)?;
+    let again = client_with_token(url, &renewed.access_token)?;
     let me = again.get_me().await?;
-    equal("the user name of the answer to /me after the refresh", &me.username, &username)?;
+    equal("the user name of the response to /me after the refresh", &me.username, &username)?;
 
     let sessions = again.list_sessions().await?;
     equal("whether one of the sessions is current", sessions.items.iter().any(|session| session.current), true)?;
@@ -55,31 +55,31 @@ async fn main() -> Result<(), Box<dyn Error>> {
     equal("the status of a logout", logged_out.status().as_u16(), 204)?;
 
     let newest = RefreshTokenRequest { refresh_token: renewed.refresh_token.parse()? };
-    refuses("a refresh after the logout", client.refresh_token(&newest).await, refresh_code).await?;
+    expect_rejection("a refresh after the logout", client.refresh_token(&newest).await, refresh_code).await?;
 
     let wrong = LoginRequest { username: username.parse()?, password: "not_my_password".parse()? };
-    refuses("a login with a wrong password", client.login(&wrong).await, login_code).await
+    expect_rejection("a login with a wrong password", client.login(&wrong).await, login_code).await
 }
 
-/// A client that sends the access token.
-fn signed_in(url: &str, access_token: &str) -> Result<Client, Box<dyn Error>> {
+/// Returns a client that sends the access token.
+fn client_with_token(url: &str, access_token: &str) -> Result<Client, Box<dyn Error>> {
     let bearer = format!("Bearer {access_token}").parse()?;
     let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
     let http = reqwest::Client::builder().default_headers(headers).build()?;
     Ok(Client::new_with_client(url, http))
 }
 
-async fn refuses(
+async fn expect_rejection(
     what: &str,
     outcome: Result<ResponseValue<TokenResponse>, ClientError<ByteStream>>,
     code: &str,
 ) -> Result<(), Box<dyn Error>> {
-    let answer = match outcome {
-        Err(ClientError::ErrorResponse(answer)) => answer,
-        other => return Err(format!("{what} ends with {other:?}").into()),
+    let response = match outcome {
+        Err(ClientError::ErrorResponse(response)) => response,
+        other => return Err(format!("{what} failed with {other:?}").into()),
     };
-    equal(&format!("the status of {what}"), answer.status().as_u16(), 401)?;
-    let problem: Problem = serde_json::from_slice(&answer.into_inner_stream().try_collect::<Vec<_>>().await?.concat())?;
+    equal(&format!("the status of {what}"), response.status().as_u16(), 401)?;
+    let problem: Problem = serde_json::from_slice(&response.into_inner_stream().try_collect::<Vec<_>>().await?.concat())?;
     equal(&format!("the code of {what}"), problem.code.as_str(), code)?;
     Ok(())
 }

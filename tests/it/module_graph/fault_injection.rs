@@ -1,52 +1,52 @@
-//! Planted faults: small trees that break one rule each, and a clean one.
+//! Fault injection: small trees that each break one rule, and a valid one.
 
 use super::{
     graph::Tree,
     rules::{self, NAMES, ORDERS},
 };
 
-/// A tree of planted files below `src`, which must be whole.
+/// Builds a tree of files below `src`, which must have no problems of its own.
 #[track_caller]
-fn planted<const N: usize>(files: [(&str, &str); N]) -> Tree {
+fn tree_of<const N: usize>(files: [(&str, &str); N]) -> Tree {
     let tree = Tree::read(&files.map(|(path, text)| (format!("src/{path}"), text.to_owned())).into());
     assert_eq!(tree.problems, [""; 0]);
     tree
 }
 
-/// The circles of a tree, without the imports that make them.
-fn circles(tree: &Tree) -> Vec<String> {
-    let found = rules::circles(tree);
-    found.iter().map(|circle| circle.lines().next().unwrap().to_owned()).collect()
+/// Returns the cycles of a tree, without the imports that cause them.
+fn cycles(tree: &Tree) -> Vec<String> {
+    let found = rules::cycles(tree);
+    found.iter().map(|cycle| cycle.lines().next().unwrap().to_owned()).collect()
 }
 
 #[apply(trial)]
-async fn finds_a_circle_of_two_files() {
-    let tree = planted([
+async fn finds_a_cycle_of_two_files() {
+    let tree = tree_of([
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "\nuse crate::b::{\n    Left,\n    Right,\n};\npub struct A;"),
         ("b.rs", "pub struct Left(super::a::A); pub struct Right;"),
     ]);
     assert_eq!(
-        rules::circles(&tree),
+        rules::cycles(&tree),
         ["src/a.rs → src/b.rs → src/a.rs\n    src/a.rs:3 names crate::b::Left (src/b.rs)\n    src/b.rs:1 names \
           super::a::A (src/a.rs)"]
     );
 }
 
 #[apply(trial)]
-async fn finds_a_circle_through_a_reexport() {
-    let tree = planted([
+async fn finds_a_cycle_through_a_reexport() {
+    let tree = tree_of([
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "use crate::b::C; pub struct A;"),
         ("b.rs", "pub use crate::c::C;"),
         ("c.rs", "pub struct C(crate::a::A);"),
     ]);
-    assert_eq!(circles(&tree), ["src/a.rs → src/b.rs → src/c.rs → src/a.rs"]);
+    assert_eq!(cycles(&tree), ["src/a.rs → src/b.rs → src/c.rs → src/a.rs"]);
 }
 
 #[apply(trial)]
-async fn finds_a_circle_that_only_folders_make() {
-    let tree = planted([
+async fn finds_a_cycle_that_exists_only_between_folders() {
+    let tree = tree_of([
         ("lib.rs", "mod a; mod b;"),
         ("a/mod.rs", "mod one; mod two;"),
         ("a/one.rs", "use crate::b::one::One;"),
@@ -55,8 +55,8 @@ async fn finds_a_circle_that_only_folders_make() {
         ("b/one.rs", "pub struct One;"),
         ("b/two.rs", "use crate::a::two::Two;"),
     ]);
-    assert_eq!(circles(&tree), ["src/a/ → src/b/ → src/a/"]);
-    let tree = planted([
+    assert_eq!(cycles(&tree), ["src/a/ → src/b/ → src/a/"]);
+    let tree = tree_of([
         ("lib.rs", "mod deep;"),
         ("deep/mod.rs", "mod a; mod b;"),
         ("deep/a.rs", "mod one; mod two;"),
@@ -64,7 +64,7 @@ async fn finds_a_circle_that_only_folders_make() {
         ("deep/a/two.rs", "pub struct Two;"),
         ("deep/b.rs", "fn f(_: super::a::two::Two) {}"),
     ]);
-    assert_eq!(circles(&tree), ["src/deep/a/ → src/deep/b.rs → src/deep/a/"]);
+    assert_eq!(cycles(&tree), ["src/deep/a/ → src/deep/b.rs → src/deep/a/"]);
 }
 
 #[apply(trial)]
@@ -75,19 +75,19 @@ async fn finds_a_child_that_names_its_ancestor() {
     ] {
         for child in ["use super::One;", "use super::*;", "fn f(_: crate::a::One) {}", "f!(super::One);"] {
             let one = ("a/one.rs", "pub struct One;");
-            let tree = planted([("lib.rs", "mod a;"), ("a/mod.rs", text), one, ("a/two.rs", child)]);
-            assert_eq!(circles(&tree), ["src/a/mod.rs → src/a/two.rs → src/a/mod.rs"], "{import}: {child}");
+            let tree = tree_of([("lib.rs", "mod a;"), ("a/mod.rs", text), one, ("a/two.rs", child)]);
+            assert_eq!(cycles(&tree), ["src/a/mod.rs → src/a/two.rs → src/a/mod.rs"], "{import}: {child}");
         }
     }
-    let tree = planted([("lib.rs", "mod a; pub struct Top;"), ("a.rs", "use crate::Top;")]);
-    assert_eq!(circles(&tree), ["src/a.rs → src/lib.rs → src/a.rs"]);
-    let tree = planted([("main.rs", "mod a; fn main() { a::run() }"), ("a.rs", "use crate::main;")]);
-    assert_eq!(circles(&tree), ["src/a.rs → src/main.rs → src/a.rs"]);
+    let tree = tree_of([("lib.rs", "mod a; pub struct Top;"), ("a.rs", "use crate::Top;")]);
+    assert_eq!(cycles(&tree), ["src/a.rs → src/lib.rs → src/a.rs"]);
+    let tree = tree_of([("main.rs", "mod a; fn main() { a::run() }"), ("a.rs", "use crate::main;")]);
+    assert_eq!(cycles(&tree), ["src/a.rs → src/main.rs → src/a.rs"]);
 }
 
 #[apply(trial)]
-async fn counts_separate_circles_once_each() {
-    let tree = planted([
+async fn reports_each_separate_cycle_once() {
+    let tree = tree_of([
         ("lib.rs", "mod a; mod b; mod c; mod d; mod e;"),
         ("a.rs", "use crate::{b, c};"),
         ("b.rs", "use crate::a;"),
@@ -95,12 +95,12 @@ async fn counts_separate_circles_once_each() {
         ("d.rs", "use crate::e;"),
         ("e.rs", "use crate::d;"),
     ]);
-    assert_eq!(circles(&tree), ["src/a.rs → src/b.rs → src/a.rs", "src/d.rs → src/e.rs → src/d.rs"]);
-    assert!(rules::circles(&tree)[0].ends_with("(1 more depend on these and are depended on by them)"));
+    assert_eq!(cycles(&tree), ["src/a.rs → src/b.rs → src/a.rs", "src/d.rs → src/e.rs → src/d.rs"]);
+    assert!(rules::cycles(&tree)[0].ends_with("(1 more depend on these and are depended on by them)"));
 }
 
 #[apply(trial)]
-async fn finds_an_upward_edge_in_every_form() {
+async fn finds_an_upward_dependency_in_every_form() {
     for text in [
         "use crate::domain::user::User;",
         "use super::super::domain::user;",
@@ -118,7 +118,7 @@ async fn finds_an_upward_edge_in_every_form() {
         "#[derive(crate::domain::user::Row)] struct Row;",
         "#[cfg(fuzzing)] mod fuzzing { use super::super::super::domain::user::User; }",
     ] {
-        let tree = planted([
+        let tree = tree_of([
             ("lib.rs", "pub mod clock; pub mod domain; pub mod entity;"),
             ("clock.rs", ""),
             ("domain/mod.rs", "pub mod user;"),
@@ -126,7 +126,7 @@ async fn finds_an_upward_edge_in_every_form() {
             ("entity/mod.rs", "mod user;"),
             ("entity/user.rs", text),
         ]);
-        let found = rules::upward(&tree, &ORDERS);
+        let found = rules::upward_dependencies(&tree, &ORDERS);
         let is_found = |found: &String| {
             found.starts_with("entity is not above domain: src/entity/user.rs:1 names ")
                 && found.ends_with(" (src/domain/user.rs)")
@@ -136,8 +136,8 @@ async fn finds_an_upward_edge_in_every_form() {
 }
 
 #[apply(trial)]
-async fn finds_an_upward_edge_inside_a_folder() {
-    let tree = planted([
+async fn finds_an_upward_dependency_inside_a_folder() {
+    let tree = tree_of([
         ("lib.rs", "pub mod domain;"),
         ("domain/mod.rs", "pub mod audit; pub mod limits; pub mod session;"),
         ("domain/audit.rs", ""),
@@ -146,22 +146,22 @@ async fn finds_an_upward_edge_inside_a_folder() {
         ("domain/session.rs", "use super::audit; pub struct Session;"),
     ]);
     assert_eq!(
-        rules::upward(&tree, &ORDERS),
+        rules::upward_dependencies(&tree, &ORDERS),
         ["limits is not above session: src/domain/limits/backoff.rs:2 names super::super::session::Session \
           (src/domain/session.rs)"]
     );
 }
 
 #[apply(trial)]
-async fn finds_an_upward_edge_between_neighbours() {
-    let tree = planted([("lib.rs", "mod api; mod server;"), ("api.rs", "use crate::server;"), ("server.rs", "")]);
-    let found = rules::upward(&tree, &ORDERS);
+async fn finds_an_upward_dependency_between_adjacent_modules() {
+    let tree = tree_of([("lib.rs", "mod api; mod server;"), ("api.rs", "use crate::server;"), ("server.rs", "")]);
+    let found = rules::upward_dependencies(&tree, &ORDERS);
     assert_eq!(found, ["api is not above server: src/api.rs:1 names crate::server (src/server.rs)"]);
 }
 
 #[apply(trial)]
-async fn finds_a_module_without_a_place_in_the_order() {
-    let tree = planted([
+async fn finds_a_module_that_is_missing_from_the_order() {
+    let tree = tree_of([
         ("lib.rs", "mod domain; mod clock; mod helpers;"),
         ("clock.rs", ""),
         ("helpers.rs", ""),
@@ -169,16 +169,16 @@ async fn finds_a_module_without_a_place_in_the_order() {
         ("domain/user.rs", ""),
         ("domain/things/mod.rs", ""),
     ]);
-    let found = rules::upward(&tree, &ORDERS);
+    let found = rules::upward_dependencies(&tree, &ORDERS);
     assert_eq!(
         found,
         ["src/helpers", "src/domain/things"]
-            .map(|path| format!("{path} has no place in the order: say where it stands"))
+            .map(|path| format!("{path} is not in the order of modules: add it in rules.rs"))
     );
 }
 
 #[apply(trial)]
-async fn finds_a_forbidden_name_in_every_form() {
+async fn finds_a_restricted_name_in_every_form() {
     for (file, text) in [
         ("domain.rs", "use poem::Response;"),
         ("domain.rs", "use {std::fmt, poem as web};"),
@@ -203,19 +203,19 @@ async fn finds_a_forbidden_name_in_every_form() {
         let mut files = ["api.rs", "clock.rs", "domain.rs", "entity.rs"].map(|path| (path, ""));
         files.iter_mut().find(|(path, _)| *path == file).unwrap().1 = text;
         let [api, clock, domain, entity] = files;
-        let tree = planted([("lib.rs", "mod api; mod clock; mod domain; mod entity;"), api, clock, domain, entity]);
-        let found = rules::forbidden(&tree, &NAMES);
+        let tree = tree_of([("lib.rs", "mod api; mod clock; mod domain; mod entity;"), api, clock, domain, entity]);
+        let found = rules::forbidden_names(&tree, &NAMES);
         assert!(!found.is_empty(), "{text}");
         assert!(found.iter().all(|found| found.starts_with(&format!("src/{file}:1: "))), "{text}: {found:?}");
     }
     let tree =
-        planted([("lib.rs", "mod entity;"), ("entity.rs", "use sqlx::Row;\nuse poem::Route;\nuse serde::Serialize;")]);
+        tree_of([("lib.rs", "mod entity;"), ("entity.rs", "use sqlx::Row;\nuse poem::Route;\nuse serde::Serialize;")]);
     assert_eq!(
-        rules::forbidden(&tree, &NAMES),
+        rules::forbidden_names(&tree, &NAMES),
         ["src/entity.rs:2: only startup, server, api may name poem", "src/entity.rs:3: entity may not name serde"]
     );
-    let tree = planted([("lib.rs", ""), ("main.rs", "mod cli;"), ("cli.rs", "\nuse vestibule::entity::user;")]);
-    let found = rules::forbidden(&tree, &NAMES);
+    let tree = tree_of([("lib.rs", ""), ("main.rs", "mod cli;"), ("cli.rs", "\nuse vestibule::entity::user;")]);
+    let found = rules::forbidden_names(&tree, &NAMES);
     assert_eq!(found, ["src/cli.rs:2: only jobs, domain, store, entity may name vestibule::entity"]);
 }
 
@@ -225,7 +225,7 @@ async fn finds_the_library_named_by_the_migrations() {
         ("migration/src/lib.rs", "mod first;"),
         ("migration/src/first.rs", "fn up() { create(vestibule::clock::NAME) }"),
     ]);
-    assert_eq!(rules::forbidden(&tree, &NAMES), ["migration/src/first.rs:1: migration may not name vestibule"]);
+    assert_eq!(rules::forbidden_names(&tree, &NAMES), ["migration/src/first.rs:1: migration may not name vestibule"]);
 }
 
 #[apply(trial)]
@@ -238,8 +238,8 @@ async fn finds_a_file_that_no_module_declares() {
 }
 
 #[apply(trial)]
-async fn accepts_a_clean_tree() {
-    let tree = planted([
+async fn accepts_a_valid_tree() {
+    let tree = tree_of([
         (
             "lib.rs",
             "//! Names poem::Route.\npub mod clock; pub mod api; pub mod domain; pub mod entity; pub mod config;",
@@ -262,7 +262,7 @@ async fn accepts_a_clean_tree() {
         ("entity/mod.rs", "pub mod user;"),
         ("entity/user.rs", "use crate::clock::Timestamp; use sea_orm::entity::prelude::*; pub struct Row;"),
     ]);
-    assert_eq!(rules::circles(&tree), [""; 0]);
-    assert_eq!(rules::upward(&tree, &ORDERS), [""; 0]);
-    assert_eq!(rules::forbidden(&tree, &NAMES), [""; 0]);
+    assert_eq!(rules::cycles(&tree), [""; 0]);
+    assert_eq!(rules::upward_dependencies(&tree, &ORDERS), [""; 0]);
+    assert_eq!(rules::forbidden_names(&tree, &NAMES), [""; 0]);
 }

@@ -1,4 +1,5 @@
-//! The ledger: which declared answers the tests have seen, and one exchange of each for the document's examples.
+//! Response coverage: which declared responses the tests have received, with one exchange of each for the document's
+//! examples.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,69 +12,69 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::{
-    client::{Answer, Call},
-    contract::{self, Seen},
+    client::{Call, TestResponse},
+    contract::{self, ResponseKey},
     document,
 };
 
-/// Set to anything, it writes the examples anew instead of comparing them.
+/// If set, the run rewrites the examples instead of comparing them.
 const RECORD: &str = "RECORD_EXAMPLES";
-/// Where the examples stand.
+/// The file that holds the examples.
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/document/examples.json");
 
 #[derive(Default)]
-struct Ledger {
-    seen: BTreeSet<Seen>,
-    examples: BTreeMap<Seen, (Option<Value>, Value)>,
+struct Coverage {
+    seen: BTreeSet<ResponseKey>,
+    examples: BTreeMap<ResponseKey, (Option<Value>, Value)>,
 }
 
-static LEDGER: LazyLock<Mutex<Ledger>> = LazyLock::new(Mutex::default);
+static COVERAGE: LazyLock<Mutex<Coverage>> = LazyLock::new(Mutex::default);
 
-/// Whether this run writes the examples anew.
+/// Returns whether this run rewrites the examples.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
 pub(crate) fn is_recording() -> bool {
     env::var_os(RECORD).is_some()
 }
 
-/// Enters an answer.
-pub(super) fn note(seen: &Seen, call: &Call, answer: &Answer, example: bool) {
+/// Records a response.
+pub(super) fn record(seen: &ResponseKey, call: &Call, response: &TestResponse, example: bool) {
     let before = {
-        let mut ledger = LEDGER.lock().unwrap();
-        ledger.seen.insert(seen.clone());
-        example.then(|| ledger.examples.insert(seen.clone(), (call.json_body(), answer.body.clone()))).flatten()
+        let mut coverage = COVERAGE.lock().unwrap();
+        coverage.seen.insert(seen.clone());
+        example.then(|| coverage.examples.insert(seen.clone(), (call.json_body(), response.body.clone()))).flatten()
     };
     assert!(before.is_none(), "two examples of {seen:?}");
 }
 
-/// After all tests: what was seen is declared (each answer was checked when it came), what is declared was seen, and
-/// every example of the document is what the service sends.
-pub(crate) fn close() -> ExitCode {
-    let ledger = LEDGER.lock().unwrap();
-    let declared = contract::declared();
-    let unseen: Vec<_> = declared.difference(&ledger.seen).collect();
-    let undeclared: Vec<_> = ledger.seen.difference(&declared).collect();
-    println!("ledger: {} answers declared, {} seen", declared.len(), ledger.seen.len());
+/// Checks the coverage after all tests: every response is declared, every declared response was received, and every
+/// example in the document is what the service sends.
+pub(crate) fn finish() -> ExitCode {
+    let coverage = COVERAGE.lock().unwrap();
+    let declared = contract::declared_responses();
+    let unseen: Vec<_> = declared.difference(&coverage.seen).collect();
+    let undeclared: Vec<_> = coverage.seen.difference(&declared).collect();
+    println!("coverage: {} responses declared, {} received", declared.len(), coverage.seen.len());
     for seen in &unseen {
-        println!("ledger: declared and never seen: {seen:?}");
+        println!("coverage: declared but never received: {seen:?}");
     }
     for seen in &undeclared {
-        println!("ledger: seen and not declared: {seen:?}");
+        println!("coverage: received but not declared: {seen:?}");
     }
-    let recorded = record(&ledger);
+    let recorded = collect_examples(&coverage);
     if is_recording() {
         fs::write(EXAMPLES, serde_json::to_string_pretty(&recorded).unwrap() + "\n").unwrap();
-        println!("examples: written; build again and write openapi.yaml anew");
+        println!("examples: written; rebuild and regenerate openapi.yaml");
         return ExitCode::SUCCESS;
     }
-    let missing: Vec<_> = declared.iter().filter(|seen| !ledger.examples.contains_key(*seen)).collect();
+    let missing: Vec<_> = declared.iter().filter(|seen| !coverage.examples.contains_key(*seen)).collect();
     for seen in &missing {
         println!("examples: no exchange was recorded for {seen:?}");
     }
     let committed: Value = serde_json::from_str(&fs::read_to_string(EXAMPLES).unwrap()).unwrap();
-    let current = masked(&committed) == masked(&recorded);
+    let current = mask(&committed) == mask(&recorded);
     if !current {
         println!(
-            "examples: src/api/document/examples.json is not what the service sends; `tests/run examples` writes it anew"
+            "examples: src/api/document/examples.json differs from what the service sends; run `tests/run examples` to update it"
         );
     }
     if unseen.is_empty() && undeclared.is_empty() && missing.is_empty() && current {
@@ -83,14 +84,14 @@ pub(crate) fn close() -> ExitCode {
     }
 }
 
-/// The examples in the order of the document.
-fn record(ledger: &Ledger) -> Value {
+/// Returns the examples in the order of the document.
+fn collect_examples(coverage: &Coverage) -> Value {
     let mut operations = Map::new();
     for methods in document().value["paths"].as_object().unwrap().values() {
         for operation in methods.as_object().unwrap().values() {
             let id = operation["operationId"].as_str().unwrap();
             let mut entry = json!({ "responses": {} });
-            for (seen, (request, response)) in ledger.examples.iter().filter(|(seen, _)| seen.operation == id) {
+            for (seen, (request, response)) in coverage.examples.iter().filter(|(seen, _)| seen.operation == id) {
                 if seen.code.is_empty() {
                     entry["responses"][&seen.status] = response.clone();
                     if let Some(request) = request {
@@ -106,8 +107,8 @@ fn record(ledger: &Ledger) -> Value {
     operations.into()
 }
 
-/// The value without what differs from run to run: identifiers, tokens, keys.
-fn masked(value: &Value) -> Value {
+/// Masks what differs between runs: identifiers, tokens, keys.
+fn mask(value: &Value) -> Value {
     static CHANGING: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
             "^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[A-Za-z0-9_.-]+|vst_r_[A-Za-z0-9_-]+|[A-Za-z0-9_-]{43})$",
@@ -116,9 +117,9 @@ fn masked(value: &Value) -> Value {
     });
     match value {
         Value::String(text) if CHANGING.is_match(text) => "…".into(),
-        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Array(items) => items.iter().map(mask).collect(),
         Value::Object(members) => {
-            let sorted: BTreeMap<_, _> = members.iter().map(|(name, member)| (name.clone(), masked(member))).collect();
+            let sorted: BTreeMap<_, _> = members.iter().map(|(name, member)| (name.clone(), mask(member))).collect();
             serde_json::to_value(sorted).unwrap()
         }
         other => other.clone(),

@@ -1,4 +1,4 @@
-//! Light requests beside something heavy: how much later they are served than without it.
+//! The latency of cheap requests while the service is under load, compared with their latency without.
 
 use std::{
     fmt::Write as _,
@@ -15,23 +15,23 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{
-    raw::{Raw, get, post},
+    raw_client::{RawClient, get, post},
     traffic::percentile,
 };
 use crate::support::app::Tokens;
 
 pub(super) const REFRESH: &str = "/token/refresh";
-/// How many times longer they may take: half of them, and all but one of a hundred.
+/// The factor by which the median and the 99th percentile may grow.
 const FACTOR: u32 = 3;
-/// What is answered from memory, what is read, and what is written; and the milliseconds that half of them, and all but one
-/// of a hundred, may take in any case. The clients share the machine's cores with the service, and other programs may too:
-/// below these, more is left to chance than to the service. A request that waits for a hash waits longer than the first.
+/// Cheap requests: two served from memory, a read and a write, each with the milliseconds that its median and its 99th
+/// percentile may take in any case. Below these, chance decides more than the service does, because clients and other
+/// programs share its cores. A request that waits for a hash takes longer than the first bound.
 const KINDS: [(&str, u64, u64); 4] =
     [("/.well-known/jwks.json", 10, 100), ("/health/live", 10, 100), ("/me", 50, 250), (REFRESH, 100, 500)];
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How long each kind took: half of the requests, and all but one of a hundred.
-pub(super) struct Light([(Duration, Duration); KINDS.len()]);
+/// The median and the 99th percentile of each kind.
+pub(super) struct Latencies([(Duration, Duration); KINDS.len()]);
 
 fn request(path: &str, tokens: &Tokens) -> Vec<u8> {
     if path == REFRESH {
@@ -40,17 +40,17 @@ fn request(path: &str, tokens: &Tokens) -> Vec<u8> {
     get(path, if path == "/me" { &tokens.access } else { "" })
 }
 
-/// Asks for each kind again and again on one connection until it is told to stop.
-async fn ask(address: SocketAddr, path: &str, mut tokens: Tokens, stop: Arc<AtomicBool>) -> Vec<Duration> {
-    let (mut client, mut times) = (Raw::connect(address).await.unwrap(), Vec::new());
+/// Sends one kind of request over and over on one connection until it is told to stop.
+async fn measure(address: SocketAddr, path: &str, mut tokens: Tokens, stop: Arc<AtomicBool>) -> Vec<Duration> {
+    let (mut client, mut times) = (RawClient::connect(address).await.unwrap(), Vec::new());
     while !stop.load(Ordering::Relaxed) {
         let request = request(path, &tokens);
         let begun = Instant::now();
-        let reply = client.ask(&request).await.unwrap();
+        let response = client.exchange(&request).await.unwrap();
         times.push(begun.elapsed());
-        assert!(reply.status == 200 && reply.is_ours(), "{path}: {reply:?}");
+        assert!(response.status == 200 && response.is_well_formed(), "{path}: {response:?}");
         if path == REFRESH {
-            let body: Value = serde_json::from_str(&reply.body).unwrap();
+            let body: Value = serde_json::from_str(&response.body).unwrap();
             body["refresh_token"].as_str().unwrap().clone_into(&mut tokens.refresh);
         }
         sleep(PAUSE).await;
@@ -58,11 +58,15 @@ async fn ask(address: SocketAddr, path: &str, mut tokens: Tokens, stop: Arc<Atom
     times
 }
 
-impl Light {
-    /// Measures while `during` lasts, on connections that are there before.
-    pub(super) async fn beside<T>(address: SocketAddr, tokens: &Tokens, during: impl Future<Output = T>) -> (T, Self) {
+impl Latencies {
+    /// Measures while `during` runs, on connections that are already open.
+    pub(super) async fn measure_during<T>(
+        address: SocketAddr,
+        tokens: &Tokens,
+        during: impl Future<Output = T>,
+    ) -> (T, Self) {
         let stop = Arc::new(AtomicBool::new(false));
-        let tasks = KINDS.map(|(path, ..)| tokio::spawn(ask(address, path, tokens.clone(), Arc::clone(&stop))));
+        let tasks = KINDS.map(|(path, ..)| tokio::spawn(measure(address, path, tokens.clone(), Arc::clone(&stop))));
         let value = during.await;
         stop.store(true, Ordering::Relaxed);
         let mut all = join_all(tasks).await.into_iter().map(Result::unwrap);
@@ -70,10 +74,10 @@ impl Light {
         (value, Self(times.map(|times| (percentile(50, times.clone()), percentile(99, times)))))
     }
 
-    /// In words, after what they took without anything beside.
-    pub(super) fn after(&self, quiet: &Self) -> String {
+    /// Formats the latencies beside those without load.
+    pub(super) fn describe_against(&self, quiet: &Self) -> String {
         let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-        let mut text = "p99 (median) in ms, quiet and meanwhile:".to_owned();
+        let mut text = "p99 (median) in ms, without and under load:".to_owned();
         for (((path, ..), before), now) in KINDS.into_iter().zip(quiet.0).zip(self.0) {
             let [quiet, busy] = [before, now].map(|(half, most)| {
                 let (half, most) = (milliseconds(half), milliseconds(most));
@@ -84,12 +88,12 @@ impl Light {
         text.trim_end_matches(';').to_owned()
     }
 
-    /// Asserts that they took hardly longer than they did without anything beside.
-    pub(super) fn holds(&self, quiet: &Self) {
+    /// Asserts that the latencies are not much higher than without load.
+    pub(super) fn assert_close_to(&self, quiet: &Self) {
         for (((path, half, most), before), now) in KINDS.into_iter().zip(quiet.0).zip(self.0) {
             let bound = |before: Duration, chance: u64| (FACTOR * before).max(Duration::from_millis(chance));
-            assert!(now.0 <= bound(before.0, half), "half of {path}: {:?}, quiet {:?}", now.0, before.0);
-            assert!(now.1 <= bound(before.1, most), "99 % of {path}: {:?}, quiet {:?}", now.1, before.1);
+            assert!(now.0 <= bound(before.0, half), "median of {path}: {:?}, without load {:?}", now.0, before.0);
+            assert!(now.1 <= bound(before.1, most), "p99 of {path}: {:?}, without load {:?}", now.1, before.1);
         }
     }
 }

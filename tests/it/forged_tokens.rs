@@ -1,5 +1,5 @@
-//! Tokens that differ from real ones: by a bit, or by pieces that were changed, left out, added or put together. The
-//! numbers are those of the security checks that a test covers.
+//! Forged tokens: real ones with a flipped bit, or built from changed, removed, inserted and recombined parts. The
+//! suffix of a test name is the ID of the security check that it covers.
 
 use std::sync::Arc;
 
@@ -26,12 +26,13 @@ use crate::support::{
     property, rounds,
 };
 
-/// How many requests are on their way at once. Refused refresh tokens are counted in one row.
-const AT_ONCE: usize = 4;
-/// What tokens consist of.
-const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+/// How many requests are in flight at once. Rejected refresh tokens are counted in one row, which the requests contend
+/// for.
+const CONCURRENCY: usize = 4;
+/// The characters that tokens consist of.
+const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 
-/// Every way to flip one bit.
+/// Returns every way to flip one bit.
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {
         let mut flipped = bytes.to_vec();
@@ -40,15 +41,15 @@ fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-async fn signed_in() -> (TestApp, Tokens) {
+async fn app_with_session() -> (TestApp, Tokens) {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     (app, tokens)
 }
 
-/// Whether no operation takes this for an access token. What no header can hold is shown to the rule alone.
-async fn opens_nothing(app: &TestApp, token: Vec<u8>) {
+/// Asserts that the service rejects an access token. Bytes that cannot be in a header go to `authenticate` directly.
+async fn assert_rejected(app: &TestApp, token: Vec<u8>) {
     let header = [b"Bearer ".as_slice(), &token].concat();
     if HeaderValue::from_bytes(&header).is_ok() {
         app.get("/me").header("authorization", &header).send().await.is_problem(401, "invalid_token");
@@ -59,8 +60,8 @@ async fn opens_nothing(app: &TestApp, token: Vec<u8>) {
 }
 
 #[apply(trial)]
-async fn no_bit_of_an_access_token_can_be_flipped_s64() {
-    let (app, tokens) = signed_in().await;
+async fn access_token_with_a_flipped_bit_is_rejected_s64() {
+    let (app, tokens) = app_with_session().await;
     let parts: Vec<_> = tokens.access.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).collect();
     let joined =
         |parts: &[Vec<u8>]| parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join(".");
@@ -73,43 +74,43 @@ async fn no_bit_of_an_access_token_can_be_flipped_s64() {
             joined(&parts).into_bytes()
         }));
     }
-    println!("flipped: {} access tokens with one other bit", forged.len());
-    for some in forged.chunks(AT_ONCE) {
-        join_all(some.iter().map(|token| opens_nothing(&app, token.clone()))).await;
+    println!("forged_tokens: {} access tokens with one flipped bit", forged.len());
+    for some in forged.chunks(CONCURRENCY) {
+        join_all(some.iter().map(|token| assert_rejected(&app, token.clone()))).await;
     }
-    assert!(app.knows(&tokens.access).await);
+    assert!(app.accepts(&tokens.access).await);
 }
 
 #[apply(trial)]
-async fn no_bit_of_a_refresh_token_can_be_flipped_s64() {
-    let (app, tokens) = signed_in().await;
+async fn refresh_token_with_a_flipped_bit_is_rejected_s64() {
+    let (app, tokens) = app_with_session().await;
     let row = entity::session::Entity::find().one(&app.app.db).await.unwrap();
     let bytes = URL_SAFE_NO_PAD.decode(tokens.refresh.strip_prefix(REFRESH_PREFIX).unwrap()).unwrap();
     let inside = flips(&bytes).map(|flipped| [REFRESH_PREFIX, &URL_SAFE_NO_PAD.encode(flipped)].concat().into_bytes());
     let forged: Vec<_> = flips(tokens.refresh.as_bytes()).chain(inside).collect();
-    println!("flipped: {} refresh tokens with one other bit", forged.len());
-    for some in forged.chunks(AT_ONCE) {
+    println!("forged_tokens: {} refresh tokens with one flipped bit", forged.len());
+    for some in forged.chunks(CONCURRENCY) {
         join_all(some.iter().map(|token| async {
             if let Ok(token) = str::from_utf8(token) {
                 return app.refresh(token).await.is_problem(401, "invalid_token");
             }
-            // No text, so no JSON.
+            // The bytes are not UTF-8, so the body is not JSON.
             let body = [br#"{"refresh_token": ""#.as_slice(), token, br#""}"#].concat();
             app.post("/token/refresh").text("application/json", body).send().await.is_problem(400, "malformed_request");
         }))
         .await;
     }
     assert_eq!(entity::session::Entity::find().one(&app.app.db).await.unwrap(), row);
-    assert_eq!(app.misuses().await.len(), 0);
-    assert!(app.knows(&tokens.access).await);
+    assert_eq!(app.misuse_events().await.len(), 0);
+    assert!(app.accepts(&tokens.access).await);
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
-/// One change of a token.
+/// One change to a token.
 #[derive(Clone, Copy, Debug)]
 enum Change {
-    /// Goes on as another real token does, from the same or another place on.
-    GoOn {
+    /// Continues with another real token, from the same or another position.
+    ContinueWith {
         token: Index,
         at: Index,
         from: Option<Index>,
@@ -122,35 +123,35 @@ enum Change {
         at: Index,
         what: char,
     },
-    LeaveOut {
+    Remove {
         at: Index,
         letters: usize,
     },
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
-    let letter = || prop_oneof![8 => select(LETTERS.chars().collect::<Vec<_>>()), 1 => any::<char>()];
+    let letter = || prop_oneof![8 => select(ALPHABET.chars().collect::<Vec<_>>()), 1 => any::<char>()];
     let index = any::<Index>;
     let change = prop_oneof![
-        (index(), index(), of(index())).prop_map(|(token, at, from)| Change::GoOn { token, at, from }),
+        (index(), index(), of(index())).prop_map(|(token, at, from)| Change::ContinueWith { token, at, from }),
         (index(), letter()).prop_map(|(at, with)| Change::Replace { at, with }),
         (index(), letter()).prop_map(|(at, what)| Change::Insert { at, what }),
-        (index(), 1..9_usize).prop_map(|(at, letters)| Change::LeaveOut { at, letters }),
+        (index(), 1..9_usize).prop_map(|(at, letters)| Change::Remove { at, letters }),
     ];
     vec(change, 1..4)
 }
 
-fn changed(real: &[String], changes: &[Change]) -> String {
+fn apply_changes(real: &[String], changes: &[Change]) -> String {
     let mut text: Vec<char> = real[0].chars().collect();
     for change in changes {
         match *change {
-            Change::GoOn { token, at, from } => {
+            Change::ContinueWith { token, at, from } => {
                 let other: Vec<char> = token.get(real).chars().collect();
                 let at = at.index(text.len() + 1);
                 text.truncate(at);
                 text.extend(&other[from.map_or(at, |from| from.index(other.len())).min(other.len())..]);
             }
-            Change::Replace { .. } | Change::LeaveOut { .. } if text.is_empty() => {}
+            Change::Replace { .. } | Change::Remove { .. } if text.is_empty() => {}
             Change::Replace { at, with } => {
                 let at = at.index(text.len());
                 text[at] = with;
@@ -159,7 +160,7 @@ fn changed(real: &[String], changes: &[Change]) -> String {
                 let at = at.index(text.len() + 1);
                 text.insert(at, what);
             }
-            Change::LeaveOut { at, letters } => {
+            Change::Remove { at, letters } => {
                 let at = at.index(text.len());
                 text.drain(at..text.len().min(at + letters));
             }
@@ -168,11 +169,11 @@ fn changed(real: &[String], changes: &[Change]) -> String {
     text.into_iter().collect()
 }
 
-/// A service, and the tokens of three sessions of two accounts.
+/// Returns a service and the tokens of three sessions of two users.
 async fn three_sessions() -> (Arc<TestApp>, [Tokens; 3]) {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
-    app.user("jane", "my_password").await;
+    app.create_user("john", "my_password").await;
+    app.create_user("jane", "my_password").await;
     let john = [app.sign_in("john", "my_password").await, app.sign_in("john", "my_password").await];
     let jane = app.sign_in("jane", "my_password").await;
     let [first, second] = john;
@@ -180,39 +181,39 @@ async fn three_sessions() -> (Arc<TestApp>, [Tokens; 3]) {
 }
 
 #[apply(trial)]
-async fn no_access_token_is_made_of_others_s64() {
+async fn access_token_built_from_parts_of_others_is_rejected_s64() {
     let (app, tokens) = three_sessions().await;
     let real = Arc::new(tokens.map(|tokens| tokens.access));
-    property::holds(rounds(4000, 1_000_000), changes, move |changes| {
+    property::check(rounds(4000, 1_000_000), changes, move |changes| {
         let (app, real) = (Arc::clone(&app), Arc::clone(&real));
         async move {
-            let text = changed(&*real, &changes);
+            let text = apply_changes(&*real, &changes);
             let known = authenticate(&app.app, &AccessToken::from(text.clone())).await.is_ok();
-            if known == real.contains(&text) { Ok(()) } else { Err(format!("{text} is taken for a token: {known}")) }
+            if known == real.contains(&text) { Ok(()) } else { Err(format!("{text} is accepted: {known}")) }
         }
     })
     .await;
 }
 
 #[apply(trial)]
-async fn no_refresh_token_is_made_of_others_s64() {
+async fn refresh_token_built_from_parts_of_others_is_rejected_s64() {
     let (app, tokens) = three_sessions().await;
     let real = Arc::new(tokens.map(|tokens| tokens.refresh));
     let (service, known) = (Arc::clone(&app), Arc::clone(&real));
-    property::holds(rounds(1000, 100_000), changes, move |changes| {
+    property::check(rounds(1000, 100_000), changes, move |changes| {
         let (app, real) = (Arc::clone(&service), Arc::clone(&known));
         async move {
-            let text = changed(&*real, &changes);
+            let text = apply_changes(&*real, &changes);
             if real.contains(&text) {
                 return Ok(());
             }
             let client = client_at([127, 0, 0, 1]);
-            let refused = refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
-            if refused { Ok(()) } else { Err(format!("{text} is taken for a token")) }
+            let rejected = refresh(&app.app, &RefreshToken::from(text.clone()), &client).await.is_err();
+            if rejected { Ok(()) } else { Err(format!("{text} is accepted")) }
         }
     })
     .await;
-    assert_eq!((app.count("session").await, app.misuses().await.len()), (3, 0));
+    assert_eq!((app.count("session").await, app.misuse_events().await.len()), (3, 0));
     for token in &*real {
         Tokens::of(&app.refresh(token).await);
     }

@@ -1,5 +1,5 @@
-//! A client that costs little, for load that must not get in its own way. Of an answer it looks at the status, the media
-//! type and whether it is whole: to hold each against the document takes longer than to answer.
+//! A cheap client for load tests. It checks only the status, the media type and that the response is complete, because
+//! checking responses against the document takes longer than the service does.
 
 use std::{io, net::SocketAddr};
 
@@ -10,33 +10,33 @@ use tokio::{
 };
 
 /// One connection.
-pub(super) struct Raw(TcpStream);
+pub(super) struct RawClient(TcpStream);
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct RawResponse {
     pub(super) status: u16,
     pub(super) head: String,
     pub(super) body: String,
 }
 
-impl Reply {
-    /// The answer that these bytes are; none while some are missing.
-    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+impl RawResponse {
+    /// Parses a response. Returns `None` if it is incomplete.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n")?;
         let head = head.to_ascii_lowercase();
-        let reply = Self { status: head.split(' ').nth(1)?.parse().ok()?, head, body: body.to_owned() };
-        let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
-        (reply.body.len() >= length).then_some(reply)
+        let response = Self { status: head.split(' ').nth(1)?.parse().ok()?, head, body: body.to_owned() };
+        let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+        (response.body.len() >= length).then_some(response)
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// Whether it is what the service answers with that status.
-    pub(super) fn is_ours(&self) -> bool {
+    /// Returns whether the media type and headers are those that the service sends with this status.
+    pub(super) fn is_well_formed(&self) -> bool {
         let expected = match self.status {
             204 => None,
             200..300 => Some("application/json"),
@@ -47,43 +47,43 @@ impl Reply {
     }
 }
 
-impl Raw {
+impl RawClient {
     pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self(stream))
     }
 
-    /// Sends a request that is ready, and reads the answer to its end.
-    pub(super) async fn ask(&mut self, request: &[u8]) -> io::Result<Reply> {
+    /// Sends a complete request and reads the whole response.
+    pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<RawResponse> {
         self.send(request).await?;
-        self.answer().await
+        self.receive().await
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes).await
     }
 
-    pub(super) async fn answer(&mut self) -> io::Result<Reply> {
+    pub(super) async fn receive(&mut self) -> io::Result<RawResponse> {
         let mut bytes = Vec::with_capacity(4096);
         loop {
             if self.0.read_buf(&mut bytes).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if let Some(reply) = Reply::of(&bytes) {
-                return Ok(reply);
+            if let Some(response) = RawResponse::parse(&bytes) {
+                return Ok(response);
             }
         }
     }
 }
 
-/// A request for a path, with an access token or without.
+/// Builds a GET request. An empty token sends no credentials.
 pub(super) fn get(path: &str, token: &str) -> Vec<u8> {
     let bearer = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
     format!("GET {path} HTTP/1.1\r\nhost: vestibule\r\n{bearer}\r\n").into_bytes()
 }
 
-/// A request with a body; with `last`, the connection ends with the answer.
+/// Builds a POST request. With `last`, the service closes the connection after its response.
 pub(super) fn post(path: &str, body: &Value, last: bool) -> Vec<u8> {
     let (body, close) = (body.to_string(), if last { "connection: close\r\n" } else { "" });
     let length = body.len();

@@ -1,7 +1,7 @@
-"""Writes copies of a document with one change each: python plant.py DOCUMENT FOLDER
+"""Writes copies of a document with one change each: python changes.py DOCUMENT FOLDER
 
-FOLDER/faults holds documents that a linter must refuse, FOLDER/breaks later versions that break clients of the
-document, and FOLDER/additions later versions that do not.
+FOLDER/faults holds documents that a linter must reject, FOLDER/breaks holds later versions that break clients of the
+document, and FOLDER/additions holds later versions that do not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PROBLEM = "application/problem+json"
 
 
 class Document:
-    """A document under change."""
+    """A document that is being changed."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         """Take a copy."""
@@ -32,7 +32,7 @@ class Document:
         self.register = self.paths["/register"]["post"]
         self.me = self.paths["/me"]["get"]
         self.request = self.schemas["RegisterRequest"]
-        self.answer = self.schemas["UserResponse"]
+        self.response = self.schemas["UserResponse"]
 
     def require(self, schema: dict[str, Any], name: str) -> None:
         """Add a required member to a schema."""
@@ -54,7 +54,7 @@ class Document:
         self.paths["/me"]["put"] = {**copy.deepcopy(self.me), "operationId": "putMe", **more}
 
     def rename(self, before: str, after: str) -> None:
-        """Give a schema of the answers another name."""
+        """Rename a schema of the responses."""
         self.schemas[after] = self.schemas.pop(before)
         self.schemas["JwksResponse"]["properties"]["keys"]["items"] = {"$ref": f"#/components/schemas/{after}"}
 
@@ -66,70 +66,70 @@ class Document:
 Change = Callable[[Document], object]
 
 FAULTS: dict[str, Change] = {
-    "an answer without a description": lambda d: d.me["responses"]["200"].pop("description"),
-    "an example that breaks its schema": lambda d: d.register["requestBody"]["content"][JSON].update(example={}),
+    "a response without a description": lambda d: d.me["responses"]["200"].pop("description"),
+    "an example that does not match its schema": lambda d: d.register["requestBody"]["content"][JSON].update(example={}),
     "a schema that nothing uses": lambda d: d.schemas.update(Unused={"type": "object"}),
 }
 
 BREAKS: dict[str, Change] = {
-    "a path goes": lambda d: d.paths.pop("/me"),
-    "a method goes": lambda d: d.paths["/me"].pop("get"),
+    "a path is removed": lambda d: d.paths.pop("/me"),
+    "a method is removed": lambda d: d.paths["/me"].pop("get"),
     "an operation is renamed": lambda d: d.me.update(operationId="readMe"),
-    "an operation changes its group": lambda d: d.me.update(tags=["Login"]),
-    "an operation asks for a token": lambda d: d.register.update(security=[{"access_token": []}]),
-    "a required parameter comes": lambda d: d.parameter(required=True),
-    "a required member of a request comes": lambda d: d.require(d.request, "colour"),
-    "a member of a request goes": lambda d: d.drop(d.request, "password"),
+    "an operation changes its tag": lambda d: d.me.update(tags=["Login"]),
+    "an operation requires a token": lambda d: d.register.update(security=[{"access_token": []}]),
+    "a required parameter is added": lambda d: d.parameter(required=True),
+    "a required member of a request is added": lambda d: d.require(d.request, "colour"),
+    "a member of a request is removed": lambda d: d.drop(d.request, "password"),
     "a member of a request changes its type": lambda d: d.request["properties"]["password"].update(type="integer"),
-    "a maximum length falls": lambda d: d.request["properties"]["username"].update(maxLength=40),
-    "a minimum length rises": lambda d: d.request["properties"]["password"].update(minLength=12),
+    "a maximum length is reduced": lambda d: d.request["properties"]["username"].update(maxLength=40),
+    "a minimum length is raised": lambda d: d.request["properties"]["password"].update(minLength=12),
     "a pattern changes": lambda d: d.request["properties"]["username"].update(pattern="^[a-z]+$"),
-    "a pattern comes": lambda d: d.request["properties"]["password"].update(pattern="[0-9]"),
-    "a member of a request becomes an enumeration": lambda d: d.request["properties"]["username"].update(enum=["a"]),
+    "a pattern is added": lambda d: d.request["properties"]["password"].update(pattern="[0-9]"),
+    "a member of a request becomes an enum": lambda d: d.request["properties"]["username"].update(enum=["a"]),
     "a request changes its media type": lambda d: d.retype(d.register["requestBody"]["content"], JSON, "text/json"),
-    "a member of an answer goes": lambda d: d.drop(d.answer, "created_at"),
-    "a member of an answer becomes optional": lambda d: d.answer["required"].remove("created_at"),
-    "an optional member of an answer goes": lambda d: d.schemas["Problem"]["properties"].pop("errors"),
-    "a member of an answer changes its type": lambda d: d.answer["properties"]["created_at"].update(
+    "a member of a response is removed": lambda d: d.drop(d.response, "created_at"),
+    "a member of a response becomes optional": lambda d: d.response["required"].remove("created_at"),
+    "an optional member of a response is removed": lambda d: d.schemas["Problem"]["properties"].pop("errors"),
+    "a member of a response changes its type": lambda d: d.response["properties"]["created_at"].update(
         {"type": "integer", "format": "int64"}
     ),
-    "a member of an answer may be null": lambda d: d.answer["properties"]["username"].update(nullable=True),
-    "an answer changes its media type": lambda d: d.retype(d.me["responses"]["200"]["content"], JSON, "text/json"),
-    "a header of an answer goes": lambda d: d.register["responses"]["201"]["headers"].pop("Location"),
-    "the status of success changes": lambda d: d.retype(d.register["responses"], "201", "200"),
-    "a status goes": lambda d: d.register["responses"].pop("403"),
+    "a member of a response becomes nullable": lambda d: d.response["properties"]["username"].update(nullable=True),
+    "a response changes its media type": lambda d: d.retype(d.me["responses"]["200"]["content"], JSON, "text/json"),
+    "a header of a response is removed": lambda d: d.register["responses"]["201"]["headers"].pop("Location"),
+    "the success status changes": lambda d: d.retype(d.register["responses"], "201", "200"),
+    "a status is removed": lambda d: d.register["responses"].pop("403"),
     "a schema is renamed": lambda d: d.rename("JwkResponse", "KeyResponse"),
-    "a problem code goes": lambda d: d.register["responses"]["400"]["x-problem-codes"].pop(),
-    "the scheme of the token changes": lambda d: d.components["securitySchemes"].update(
+    "a problem code is removed": lambda d: d.register["responses"]["400"]["x-problem-codes"].pop(),
+    "the security scheme changes": lambda d: d.components["securitySchemes"].update(
         access_token={"type": "http", "scheme": "basic"}
     ),
 }
 
 ADDITIONS: dict[str, Change] = {
-    "nothing": lambda d: None,
+    "no change": lambda d: None,
     "an operation": lambda d: d.operation(),
     "a path": lambda d: d.paths.update({"/new": {"get": {**copy.deepcopy(d.me), "operationId": "new"}}}),
     "an optional parameter": lambda d: d.parameter(),
     "an optional member of a request": lambda d: d.request["properties"].update(colour={"type": "string"}),
-    "a greater maximum length": lambda d: d.request["properties"]["username"].update(maxLength=100),
-    "a lesser minimum length": lambda d: d.schemas["RegisterRequest"]["properties"]["password"].update(minLength=4),
-    "a member of an answer": lambda d: d.answer["properties"].update(colour={"type": "string"}),
-    "a member that an answer always has": lambda d: d.require(d.answer, "colour"),
-    "a header of an answer": lambda d: d.me["responses"]["200"]["headers"].update(
+    "a larger maximum length": lambda d: d.request["properties"]["username"].update(maxLength=100),
+    "a smaller minimum length": lambda d: d.schemas["RegisterRequest"]["properties"]["password"].update(minLength=4),
+    "an optional member of a response": lambda d: d.response["properties"].update(colour={"type": "string"}),
+    "a required member of a response": lambda d: d.require(d.response, "colour"),
+    "a header of a response": lambda d: d.me["responses"]["200"]["headers"].update(
         {"X-New": {"schema": {"type": "string"}}}
     ),
-    "a status of failure": lambda d: d.me["responses"].update(
+    "a failure status": lambda d: d.me["responses"].update(
         {"409": {"description": "x", "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}}
     ),
     "a problem code": lambda d: d.register["responses"]["400"]["x-problem-codes"].append("new_code"),
     "a link": lambda d: d.login["responses"]["200"].setdefault("links", {}).update(me={"operationId": "getMe"}),
-    "another wording": lambda d: d.me.update(summary="Look at yourself", description="At your account."),
+    "other wording": lambda d: d.me.update(summary="Look at yourself", description="At your user."),
     "other examples": lambda d: d.register["requestBody"]["content"][JSON]["example"].update(username="jane"),
 }
 
 
 def main(document: str, folder: str) -> None:
-    """Write them all, named by what was done."""
+    """Write all of them, named after the change."""
     raw = read(document)
     for kind, changes in {"faults": FAULTS, "breaks": BREAKS, "additions": ADDITIONS}.items():
         (Path(folder) / kind).mkdir(parents=True)

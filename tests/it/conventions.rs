@@ -1,4 +1,4 @@
-//! Rules of the repository that a reader relies on, checked against the sources.
+//! Repository conventions, checked against the sources.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::module_graph::Source;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// Files longer than this are split by topic.
+/// Longer files must be split by topic.
 const MAX_LINES: usize = 450;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -26,32 +26,32 @@ fn all_sources() -> Vec<PathBuf> {
     ["src", "migration/src", "tests"].iter().flat_map(|folder| sources(&Path::new(ROOT).join(folder))).collect()
 }
 
-/// The lines of code, without comments, in which the pattern occurs.
-fn breaches(text: &str, forbidden: &str) -> Vec<String> {
+/// Returns the lines of code, without comments, that match the pattern.
+fn matching_lines(text: &str, forbidden: &str) -> Vec<String> {
     let forbidden = Regex::new(forbidden).unwrap();
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.filter(|line| forbidden.is_match(line)).map(ToOwned::to_owned).collect()
 }
 
-/// Ways to hand the database text that is not built from parameters.
+/// Ways to pass the database text that is not built from parameters.
 const RAW_SQL: &str = r#"execute_unprepared|Statement::from_|from_string\(|from_sql_and_values|AssertSqlSafe|sqlx::query|_raw\(|Expr::cust|(format!|concat!|push_str)\s*\(\s*r?#*"(?i:\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|SET|WITH|REPLACE)\s)"#;
-/// The one file that may, because what it says to the database has no part that a client sends; and the one that passes
-/// on what the entities have built.
+/// The only files that may do so: one sends text without any client input, and the other executes what the entities
+/// have built.
 const SQL_FILES: [&str; 2] = ["src/store/pool.rs", "src/store/sql.rs"];
 
-/// The imported paths of a file, one a line: `use a::{b, c}` imports `a::b` and `a::c`.
+/// Returns the imported paths of a file, one per line: `use a::{b, c}` imports `a::b` and `a::c`.
 fn imports(text: &str) -> String {
     Source::parse(text).unwrap().imports().collect::<Vec<_>>().join("\n")
 }
 
 #[apply(trial)]
-async fn sql_is_written_in_one_file_s111() {
+async fn raw_sql_is_written_only_in_the_store_s111() {
     for file in ["src", "migration/src"].iter().flat_map(|folder| sources(&Path::new(ROOT).join(folder))) {
         let text = fs::read_to_string(&file).unwrap();
-        let found = [breaches(&text, RAW_SQL), breaches(&imports(&text), RAW_SQL)].concat();
+        let found = [matching_lines(&text, RAW_SQL), matching_lines(&imports(&text), RAW_SQL)].concat();
         assert_eq!(!found.is_empty(), SQL_FILES.iter().any(|may| file.ends_with(may)), "{}: {found:?}", file.display());
     }
-    for planted in [
+    for injected in [
         "    db.execute_unprepared(&text).await?;",
         "    let rows = db.query_all_raw(statement).await?;",
         "    Statement::from_sql_and_values(backend, text, [])",
@@ -60,28 +60,28 @@ async fn sql_is_written_in_one_file_s111() {
         "    .filter(Expr::cust(text))",
         "    sqlx::query(&text).execute(&pool)",
     ] {
-        assert!(!breaches(planted, RAW_SQL).is_empty(), "{planted}");
+        assert!(!matching_lines(injected, RAW_SQL).is_empty(), "{injected}");
     }
-    assert!(!breaches(&imports("use sqlx::{\n    Row,\n    query,\n};"), RAW_SQL).is_empty());
-    assert!(breaches("    format!(\"{name} was not selected\")", RAW_SQL).is_empty());
+    assert!(!matching_lines(&imports("use sqlx::{\n    Row,\n    query,\n};"), RAW_SQL).is_empty());
+    assert!(matching_lines("    format!(\"{name} was not selected\")", RAW_SQL).is_empty());
 }
 
-/// A comparison with `==` of what is secret, which takes longer the more of it was guessed.
-const EARLY_END: &str =
+/// Comparisons of secrets with `==`, whose time depends on how many leading bytes match.
+const SECRET_COMPARISON: &str =
     r"(\.expose\(\)|\b(mac|tag|digest|secret|token)(\(\))?) *[=!]= |[=!]= *[&*]?\w+(\.\w+)*\.expose\(\)";
 
 #[apply(trial)]
 async fn secrets_are_compared_in_constant_time_s14() {
     for file in sources(&Path::new(ROOT).join("src")) {
-        let found = breaches(&fs::read_to_string(&file).unwrap(), EARLY_END);
+        let found = matching_lines(&fs::read_to_string(&file).unwrap(), SECRET_COMPARISON);
         assert!(found.is_empty(), "{}: {found:?}", file.display());
     }
-    for planted in
+    for injected in
         ["    if presented.expose() == stored {", "    mac == expected", "    if given != self.key.expose() {"]
     {
-        assert!(!breaches(planted, EARLY_END).is_empty(), "{planted}");
+        assert!(!matching_lines(injected, SECRET_COMPARISON).is_empty(), "{injected}");
     }
-    // Rows are compared in tests; nothing else that is secret can be compared by mistake.
+    // Tests compare rows. No other secret can be compared by mistake.
     let secrets = fs::read_to_string(Path::new(ROOT).join("src/secret.rs")).unwrap();
     let comparable = Regex::new(r"#\[derive\([^)]*PartialEq[^)]*\)\]\npub struct (\w+)").unwrap();
     let comparable: Vec<_> = comparable.captures_iter(&secrets).map(|found| found[1].to_owned()).collect();
@@ -89,10 +89,10 @@ async fn secrets_are_compared_in_constant_time_s14() {
 }
 
 #[apply(trial)]
-async fn every_file_says_what_it_is() {
+async fn every_file_has_a_doc_comment() {
     for file in all_sources() {
         let text = fs::read_to_string(&file).unwrap();
-        assert!(text.starts_with("//! "), "{} has no header", file.display());
+        assert!(text.starts_with("//! "), "{} has no file-level documentation", file.display());
     }
 }
 

@@ -1,4 +1,5 @@
-//! Writes that meet another writer: repeated while that makes sense, then refused with a word of when to try again.
+//! Writes that conflict with another writer are retried. If the conflict lasts, the service responds 503 with
+//! `Retry-After`.
 
 use std::time::Duration;
 
@@ -6,12 +7,12 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection};
 use serde_json::json;
 use vestibule::store;
 
-use crate::support::{TestApp, app::Tokens, client::Answer};
+use crate::support::{TestApp, app::Tokens, client::TestResponse};
 
-/// How often the service tries.
-const TRIES: i64 = 6;
+/// How often the service attempts a write.
+const ATTEMPTS: i64 = 6;
 
-/// What a client does, and the row that it writes.
+/// The operations of a client, with the kind of write and the table.
 const WRITES: [(&str, &str, &str); 5] = [
     ("login", "INSERT", "session"),
     ("refresh", "UPDATE", "session"),
@@ -20,18 +21,18 @@ const WRITES: [(&str, &str, &str); 5] = [
     ("password", "UPDATE", "user"),
 ];
 
-/// A service with one connection, on which SQLite does not wait by itself.
-async fn service() -> (TestApp, Tokens) {
+/// Returns a service with one connection, on which SQLite does not wait for locks.
+async fn app_with_one_connection() -> (TestApp, Tokens) {
     let app = TestApp::builder().setting("database.max_connections", "1").start().await;
     if app.app.db.get_database_backend() == DatabaseBackend::Sqlite {
         app.sql("PRAGMA busy_timeout = 0").await;
     }
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     (app, tokens)
 }
 
-async fn write(app: &TestApp, tokens: &Tokens, what: &str) -> Answer {
+async fn write(app: &TestApp, tokens: &Tokens, what: &str) -> TestResponse {
     let user = |name: &str| json!({ "username": name, "password": "my_password" });
     let call = match what {
         "login" => app.post("/login").json(&user("john")),
@@ -46,8 +47,8 @@ async fn write(app: &TestApp, tokens: &Tokens, what: &str) -> Answer {
     call.send().await
 }
 
-/// The database's words for a transaction that another one was in the way of; none where a statement cannot say them.
-fn conflicts(backend: DatabaseBackend) -> &'static [&'static str] {
+/// Returns the error codes for a conflicting transaction. SQLite has none that a statement can raise.
+fn conflict_errors(backend: DatabaseBackend) -> &'static [&'static str] {
     match backend {
         DatabaseBackend::Postgres => &["40001", "40P01"],
         DatabaseBackend::Sqlite => &[],
@@ -55,30 +56,30 @@ fn conflicts(backend: DatabaseBackend) -> &'static [&'static str] {
     }
 }
 
-/// Makes the first `times` writes fail with this error; the count outlives the transactions that are undone.
-async fn plant(app: &TestApp, event: &str, table: &str, error: &str, times: i64) {
+/// Makes the first `times` writes fail with this error. A sequence counts them, because it survives rollbacks.
+async fn inject_error(app: &TestApp, event: &str, table: &str, error: &str, times: i64) {
     let row = if event == "DELETE" { "OLD" } else { "NEW" };
     if app.app.db.get_database_backend() == DatabaseBackend::Postgres {
         app.sql("CREATE SEQUENCE tries").await;
         app.sql(&format!(
             "CREATE FUNCTION fail() RETURNS trigger AS $$ BEGIN IF nextval('tries') <= {times} THEN \
-             RAISE EXCEPTION 'planted' USING ERRCODE = '{error}'; END IF; RETURN {row}; END $$ LANGUAGE plpgsql"
+             RAISE EXCEPTION 'injected' USING ERRCODE = '{error}'; END IF; RETURN {row}; END $$ LANGUAGE plpgsql"
         ))
         .await;
         let action = format!("BEFORE {event} ON \"{table}\" FOR EACH ROW EXECUTE FUNCTION fail()");
-        app.sql(&format!("CREATE TRIGGER planted {action}")).await;
+        app.sql(&format!("CREATE TRIGGER injected {action}")).await;
     } else {
         app.sql("CREATE SEQUENCE tries CACHE 1").await;
         app.sql(&format!(
-            "CREATE TRIGGER planted BEFORE {event} ON \"{table}\" FOR EACH ROW IF NEXTVAL(tries) <= {times} THEN \
-             SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {error}, MESSAGE_TEXT = 'planted'; END IF"
+            "CREATE TRIGGER injected BEFORE {event} ON \"{table}\" FOR EACH ROW IF NEXTVAL(tries) <= {times} THEN \
+             SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {error}, MESSAGE_TEXT = 'injected'; END IF"
         ))
         .await;
     }
 }
 
-/// How often the planted place was reached.
-async fn tries(app: &TestApp) -> i64 {
+/// Returns how often the failing write was reached.
+async fn count_attempts(app: &TestApp) -> i64 {
     let backend = app.app.db.get_database_backend();
     let column = if backend == DatabaseBackend::Postgres { "last_value" } else { "next_not_cached_value" };
     let statement = sea_orm::Statement::from_string(backend, format!("SELECT {column} AS n FROM tries"));
@@ -87,71 +88,72 @@ async fn tries(app: &TestApp) -> i64 {
 }
 
 #[apply(trial)]
-async fn conflicts_are_met_by_trying_again() {
+async fn conflicting_writes_are_retried() {
     for (what, event, table) in WRITES {
-        let (app, tokens) = service().await;
-        for error in conflicts(app.app.db.get_database_backend()) {
-            let (app, tokens) = service().await;
-            plant(&app, event, table, error, TRIES - 1).await;
-            let answer = write(&app, &tokens, what).await;
-            assert!((200..300).contains(&answer.status), "{what}, {error}: {answer:?}");
-            assert_eq!(tries(&app).await, TRIES, "{what}, {error}");
+        let (app, tokens) = app_with_one_connection().await;
+        for error in conflict_errors(app.app.db.get_database_backend()) {
+            let (app, tokens) = app_with_one_connection().await;
+            inject_error(&app, event, table, error, ATTEMPTS - 1).await;
+            let response = write(&app, &tokens, what).await;
+            assert!((200..300).contains(&response.status), "{what}, {error}: {response:?}");
+            assert_eq!(count_attempts(&app).await, ATTEMPTS, "{what}, {error}");
         }
         if let Some(other) = other_writer(&app).await {
-            let held = async {
+            let release = async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 other.execute_unprepared("ROLLBACK").await.unwrap();
             };
-            let (answer, ()) = futures_util::future::join(write(&app, &tokens, what), held).await;
-            assert!((200..300).contains(&answer.status), "{what}: {answer:?}");
+            let (response, ()) = futures_util::future::join(write(&app, &tokens, what), release).await;
+            assert!((200..300).contains(&response.status), "{what}: {response:?}");
         }
     }
 }
 
 #[apply(trial)]
-async fn tries_are_bounded() {
+async fn number_of_retries_is_limited() {
     for (what, event, table) in WRITES {
-        let (app, tokens) = service().await;
+        let (app, tokens) = app_with_one_connection().await;
         let backend = app.app.db.get_database_backend();
         let other = other_writer(&app).await;
         if other.is_none() {
-            plant(&app, event, table, conflicts(backend)[0], i64::from(i32::MAX)).await;
+            inject_error(&app, event, table, conflict_errors(backend)[0], i64::from(i32::MAX)).await;
         }
-        let answer = write(&app, &tokens, what).await;
-        answer.is_problem(503, "unavailable");
-        assert_eq!(answer.header("retry-after"), "1");
+        let response = write(&app, &tokens, what).await;
+        response.is_problem(503, "unavailable");
+        assert_eq!(response.header("retry-after"), "1");
         if other.is_none() {
-            assert_eq!(tries(&app).await, TRIES, "{what}");
+            assert_eq!(count_attempts(&app).await, ATTEMPTS, "{what}");
             app.sql(&format!(
-                "DROP TRIGGER planted {}",
+                "DROP TRIGGER injected {}",
                 if backend == DatabaseBackend::Postgres { format!("ON \"{table}\"") } else { String::new() }
             ))
             .await;
         }
         drop(other);
-        assert_eq!((app.count("user").await, app.count("session").await), (1, 1), "{what}: nothing has changed");
-        assert!(app.knows(&tokens.access).await);
+        assert_eq!((app.count("user").await, app.count("session").await), (1, 1), "{what}: nothing must change");
+        assert!(app.accepts(&tokens.access).await);
     }
 }
 
 #[apply(trial)]
-async fn other_errors_are_not_tried_again() {
-    let (app, tokens) = service().await;
+async fn other_errors_are_not_retried() {
+    let (app, tokens) = app_with_one_connection().await;
     let error = match app.app.db.get_database_backend() {
         DatabaseBackend::Postgres => "P0001",
         DatabaseBackend::Sqlite => {
-            app.sql("CREATE TRIGGER planted BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'planted'); END").await;
+            app.sql("CREATE TRIGGER injected BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'injected'); END")
+                .await;
             write(&app, &tokens, "login").await.is_problem(500, "internal");
             return;
         }
         _ => "1644",
     };
-    plant(&app, "INSERT", "session", error, 1).await;
+    inject_error(&app, "INSERT", "session", error, 1).await;
     write(&app, &tokens, "login").await.is_problem(500, "internal");
-    assert_eq!(tries(&app).await, 1);
+    assert_eq!(count_attempts(&app).await, 1);
 }
 
-/// On SQLite, a connection that holds the database's one write lock until it is dropped or rolls back.
+/// On SQLite, returns a connection that holds the write lock until it is dropped or rolls back.
 async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
     let file = app.config.database.file()?;
     let other = store::connect(&format!("sqlite://{}", file.display()).into(), 1).await.unwrap();
@@ -159,11 +161,12 @@ async fn other_writer(app: &TestApp) -> Option<DatabaseConnection> {
     Some(other)
 }
 
-/// With its usual settings SQLite waits by itself; the others hold a lock on the account.
+/// With the default settings SQLite waits for the lock itself. On the other databases the connection locks the user
+/// row.
 #[apply(trial)]
-async fn another_writer_is_waited_for() {
+async fn write_waits_for_another_writer() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let other = store::connect(app.config.database.url.secret(), 1).await.unwrap();
     if app.config.database.file().is_some() {
         other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
@@ -173,10 +176,10 @@ async fn another_writer_is_waited_for() {
         other.execute_unprepared(&format!("UPDATE {quote}user{quote} SET state = 'active'")).await.unwrap();
         other.execute_unprepared(&format!("SELECT * FROM {quote}user{quote} FOR UPDATE")).await.unwrap();
     }
-    let held = async {
+    let release = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         other.execute_unprepared("COMMIT").await.unwrap();
     };
-    let ((), tokens) = futures_util::future::join(held, app.sign_in("john", "my_password")).await;
-    assert!(app.knows(&tokens.access).await);
+    let ((), tokens) = futures_util::future::join(release, app.sign_in("john", "my_password")).await;
+    assert!(app.accepts(&tokens.access).await);
 }

@@ -1,5 +1,5 @@
-//! Who may do what, walked from the document: every operation against every kind of caller, and identities that nothing
-//! but the credential gives. The numbers are those of the security checks that a test covers.
+//! Access control, derived from the document: every operation is called by every kind of caller, and the identity comes
+//! only from the credential. The suffix of a test name is the ID of the security check that it covers.
 
 use std::collections::BTreeSet;
 
@@ -8,143 +8,146 @@ use vestibule::domain::admin::users::{delete_user, disable_user};
 
 use crate::support::{
     TestApp,
-    client::{Answer, Call},
-    contract::{NOTHING, Walked, operations, with_parameters},
+    client::{Call, TestResponse},
+    contract::{OperationInfo, UNKNOWN_ID, operations, with_parameters},
     document, forge,
 };
 
 const PASSWORD: &str = "my_password";
 
-/// Who calls. Each has an account of its own.
+/// The kinds of callers. Each caller is its own user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Nobody: no account, no token.
+enum CallerKind {
+    /// A client without a user or a token.
     Anonymous,
-    /// Somebody who is signed in.
+    /// A signed-in user.
     User,
-    /// Somebody else who is signed in: what the path names is not theirs.
+    /// A signed-in user whose request names an object of another user.
     OtherUser,
-    /// Signed in when the account was disabled.
+    /// A user who was disabled while signed in.
     Disabled,
-    /// Signed in until the session was ended.
+    /// A user whose session was revoked.
     EndedSession,
-    /// Signed in, with an access token whose time is over.
+    /// A signed-in user with an expired access token.
     ExpiredToken,
-    /// Signed in, but takes the refresh token for an access token.
+    /// A signed-in user who sends the refresh token as the access token.
     RefreshTokenAsBearer,
-    /// Signed in when the account was deleted.
+    /// A user who was deleted while signed in.
     Deleted,
 }
 
 /// The columns of the table.
-const KINDS: [Kind; 8] = [
-    Kind::Anonymous,
-    Kind::User,
-    Kind::OtherUser,
-    Kind::Disabled,
-    Kind::EndedSession,
-    Kind::ExpiredToken,
-    Kind::RefreshTokenAsBearer,
-    Kind::Deleted,
+const CALLER_KINDS: [CallerKind; 8] = [
+    CallerKind::Anonymous,
+    CallerKind::User,
+    CallerKind::OtherUser,
+    CallerKind::Disabled,
+    CallerKind::EndedSession,
+    CallerKind::ExpiredToken,
+    CallerKind::RefreshTokenAsBearer,
+    CallerKind::Deleted,
 ];
 
-/// What callers are answered, in the order of [`KINDS`]: the status, and the code of a problem.
-type Row = (&'static str, [&'static str; KINDS.len()]);
+/// The expected responses, in the order of [`CALLER_KINDS`]: the status, and the code of a problem.
+type Row = (&'static str, [&'static str; CALLER_KINDS.len()]);
 
 const MISSING: &str = "401 missing_token";
 const INVALID: &str = "401 invalid_token";
 const WRONG: &str = "401 invalid_credentials";
 const UNKNOWN: &str = "404 not_found";
 
-/// An operation that needs an access token: what its owner is answered, and what others are.
-const fn needs_token(own: &'static str, foreign: &'static str) -> [&'static str; KINDS.len()] {
+/// The row of an operation that requires an access token: the responses for the owner of the object and for other
+/// users.
+const fn needs_token(own: &'static str, foreign: &'static str) -> [&'static str; CALLER_KINDS.len()] {
     [MISSING, own, foreign, INVALID, INVALID, INVALID, INVALID, INVALID]
 }
 
-/// The table: a row for each operation of the document. The body bears the caller's own name, password and refresh
-/// token; the path names a session of the caller's, or for [`Kind::OtherUser`] somebody else's.
+/// The access table: one row for each operation of the document. The body contains the caller's own name, password and
+/// refresh token. The path names a session of the caller, or of another user for [`CallerKind::OtherUser`].
 const TABLE: [Row; 13] = [
     ("login", [WRONG, "200", "200", WRONG, "200", "200", "200", WRONG]),
     ("refreshToken", [INVALID, "200", "200", INVALID, INVALID, "200", "200", INVALID]),
-    ("revokeToken", ["204"; KINDS.len()]),
+    ("revokeToken", ["204"; CALLER_KINDS.len()]),
     ("logout", needs_token("204", "204")),
-    ("register", ["201"; KINDS.len()]),
+    ("register", ["201"; CALLER_KINDS.len()]),
     ("getMe", needs_token("200", "200")),
     ("changePassword", needs_token("204", "204")),
     ("listSessions", needs_token("200", "200")),
     ("endOtherSessions", needs_token("204", "204")),
     ("endSession", needs_token("204", UNKNOWN)),
-    ("getJwks", ["200"; KINDS.len()]),
-    ("getLiveness", ["200"; KINDS.len()]),
-    ("getReadiness", ["200"; KINDS.len()]),
+    ("getJwks", ["200"; CALLER_KINDS.len()]),
+    ("getLiveness", ["200"; CALLER_KINDS.len()]),
+    ("getReadiness", ["200"; CALLER_KINDS.len()]),
 ];
 
-/// What is wrong with a table: sentences that say what to do.
-fn gaps(operations: &[&str], rows: &[&str]) -> Vec<String> {
+/// Returns the faults of a table, as messages that say how to fix them.
+fn table_faults(operations: &[&str], rows: &[&str]) -> Vec<String> {
     let missing = operations.iter().filter(|id| !rows.contains(id)).map(|id| {
-        format!("the operation {id} has no row in the table of tests/it/surface.rs: add what each kind of caller gets")
+        format!("the operation {id} has no row in the table of tests/it/access_control.rs: add what each kind of caller gets")
     });
     let stray = rows.iter().filter(|id| !operations.contains(id));
-    let stray = stray.map(|id| format!("the row {id} of tests/it/surface.rs belongs to no operation: remove it"));
+    let stray =
+        stray.map(|id| format!("the row {id} of tests/it/access_control.rs belongs to no operation: remove it"));
     let twice = rows.iter().enumerate().filter(|(place, id)| rows[..*place].contains(id));
-    let twice = twice.map(|(_, id)| format!("the operation {id} has two rows in tests/it/surface.rs: remove one"));
+    let twice =
+        twice.map(|(_, id)| format!("the operation {id} has two rows in tests/it/access_control.rs: remove one"));
     missing.chain(stray).chain(twice).collect()
 }
 
-/// The table, once it is known to be complete.
-fn rows() -> Vec<(Walked, [&'static str; KINDS.len()])> {
+/// Returns the table after checking that it is complete.
+fn rows() -> Vec<(OperationInfo, [&'static str; CALLER_KINDS.len()])> {
     let operations = operations();
     let ids: Vec<_> = operations.iter().map(|operation| operation.id.as_str()).collect();
-    let gaps = gaps(&ids, &TABLE.map(|(id, _)| id));
-    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+    let faults = table_faults(&ids, &TABLE.map(|(id, _)| id));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
     let expected = |id: &str| TABLE.iter().find(|(row, _)| *row == id).unwrap().1;
     operations.iter().map(|operation| (operation.clone(), expected(&operation.id))).collect()
 }
 
-/// Somebody who calls.
+/// A caller.
 struct Caller {
     name: String,
     id: String,
     bearer: Option<String>,
     refresh: String,
-    /// Another session of the same account: what a path may name.
+    /// Another session of the same user, for paths to name.
     elsewhere: String,
     elsewhere_token: String,
 }
 
 impl Caller {
-    /// A new caller of this kind; the clock moves where a token is to expire.
-    async fn new(app: &TestApp, kind: Kind) -> Self {
+    /// Creates a caller of this kind. The clock advances if a token has to expire.
+    async fn new(app: &TestApp, kind: CallerKind) -> Self {
         let name = format!("{kind:?}{}", app.count("user").await);
-        if kind == Kind::Anonymous {
-            let nothing = || NOTHING.to_owned();
+        if kind == CallerKind::Anonymous {
+            let nothing = || UNKNOWN_ID.to_owned();
             let (id, elsewhere) = (nothing(), nothing());
             return Self { name, id, bearer: None, refresh: nothing(), elsewhere, elsewhere_token: nothing() };
         }
-        let account = app.user(&name, PASSWORD).await;
+        let user = app.create_user(&name, PASSWORD).await;
         let (here, elsewhere) = (app.sign_in(&name, PASSWORD).await, app.sign_in(&name, PASSWORD).await);
         match kind {
-            Kind::Disabled => drop(disable_user(&app.app, account.id).await.unwrap()),
-            Kind::Deleted => delete_user(&app.app, account.id).await.unwrap(),
-            Kind::EndedSession => {
+            CallerKind::Disabled => drop(disable_user(&app.app, user.id).await.unwrap()),
+            CallerKind::Deleted => delete_user(&app.app, user.id).await.unwrap(),
+            CallerKind::EndedSession => {
                 assert_eq!(app.post("/logout").bearer(&here.access).send().await.status, 204);
             }
-            Kind::ExpiredToken => app.advance(605),
-            Kind::Anonymous | Kind::User | Kind::OtherUser | Kind::RefreshTokenAsBearer => {}
+            CallerKind::ExpiredToken => app.advance(605),
+            CallerKind::Anonymous | CallerKind::User | CallerKind::OtherUser | CallerKind::RefreshTokenAsBearer => {}
         }
-        let bearer = if kind == Kind::RefreshTokenAsBearer { &here.refresh } else { &here.access };
+        let bearer = if kind == CallerKind::RefreshTokenAsBearer { &here.refresh } else { &here.access };
         Self {
             name,
-            id: account.id.to_string(),
+            id: user.id.to_string(),
             bearer: Some(bearer.clone()),
             refresh: here.refresh.clone(),
-            elsewhere: forge::part(&elsewhere.access, 1)["sid"].as_str().unwrap().to_owned(),
+            elsewhere: forge::decode_part(&elsewhere.access, 1)["sid"].as_str().unwrap().to_owned(),
             elsewhere_token: elsewhere.access,
         }
     }
 
-    /// The example of an operation with this caller's own credentials; who registers takes a new name.
-    fn body(&self, operation: &Walked) -> Option<Value> {
+    /// Returns the example body of an operation with this caller's credentials. Registration gets a new name.
+    fn body(&self, operation: &OperationInfo) -> Option<Value> {
         let mut body = operation.example.clone()?;
         let name = if operation.id == "register" { format!("{}.new", self.name) } else { self.name.clone() };
         for (member, value) in [
@@ -160,8 +163,8 @@ impl Caller {
         Some(body)
     }
 
-    /// This caller's request, where the path names one of the owner's objects.
-    fn call(&self, app: &TestApp, operation: &Walked, owner: &Self, query: &str) -> Call {
+    /// Builds this caller's request. The path names an object of `owner`.
+    fn call(&self, app: &TestApp, operation: &OperationInfo, owner: &Self, query: &str) -> Call {
         let url = with_parameters(&operation.path, &owner.elsewhere);
         let call = app.call(&operation.method, &format!("{url}{query}"));
         match &self.bearer {
@@ -170,9 +173,9 @@ impl Caller {
         }
     }
 
-    /// Whether nothing has happened to this account.
+    /// Returns whether nothing has changed for this user.
     async fn is_untouched(&self, app: &TestApp) -> bool {
-        app.knows(&self.elsewhere_token).await && app.knows(&app.token(&self.name, PASSWORD).await).await
+        app.accepts(&self.elsewhere_token).await && app.accepts(&app.access_token(&self.name, PASSWORD).await).await
     }
 }
 
@@ -183,39 +186,39 @@ fn with_body(call: Call, body: Option<&Value>) -> Call {
     }
 }
 
-fn verdict(answer: &Answer) -> String {
-    format!("{} {}", answer.status, answer.code()).trim_end().to_owned()
+fn status_and_code(response: &TestResponse) -> String {
+    format!("{} {}", response.status, response.code()).trim_end().to_owned()
 }
 
 #[apply(trial)]
-async fn every_operation_answers_every_caller_as_the_table_says_s105_s106() {
+async fn every_operation_responds_to_every_caller_as_the_table_says_s105_s106() {
     let app = TestApp::new().await;
     for (operation, expected) in rows() {
-        for (kind, expected) in KINDS.into_iter().zip(expected) {
+        for (kind, expected) in CALLER_KINDS.into_iter().zip(expected) {
             let caller = Caller::new(&app, kind).await;
-            let victim = Caller::new(&app, Kind::User).await;
-            let owner = if kind == Kind::OtherUser { &victim } else { &caller };
+            let victim = Caller::new(&app, CallerKind::User).await;
+            let owner = if kind == CallerKind::OtherUser { &victim } else { &caller };
             let call = with_body(caller.call(&app, &operation, owner, ""), caller.body(&operation).as_ref());
-            let answer = call.send().await;
-            assert_eq!(verdict(&answer), expected, "{} by {kind:?}: {answer:?}", operation.id);
-            assert!(victim.is_untouched(&app).await, "{} by {kind:?} changed somebody else's account", operation.id);
+            let response = call.send().await;
+            assert_eq!(status_and_code(&response), expected, "{} by {kind:?}: {response:?}", operation.id);
+            assert!(victim.is_untouched(&app).await, "{} by {kind:?} changed another user", operation.id);
         }
     }
 }
 
 #[apply(trial)]
-async fn operations_and_rows_that_have_no_counterpart_are_found() {
+async fn missing_and_stray_table_rows_are_detected() {
     let rows = TABLE.map(|(id, _)| id);
     let known = operations();
     let mut ids: Vec<_> = known.iter().map(|operation| operation.id.as_str()).collect();
-    assert_eq!(gaps(&ids, &rows), Vec::<String>::new());
-    assert!(gaps(&ids, &[&rows[..], &["login"]].concat())[0].contains("login has two rows"));
-    assert!(gaps(&ids, &rows[1..])[0].contains("login has no row"));
+    assert_eq!(table_faults(&ids, &rows), Vec::<String>::new());
+    assert!(table_faults(&ids, &[&rows[..], &["login"]].concat())[0].contains("login has two rows"));
+    assert!(table_faults(&ids, &rows[1..])[0].contains("login has no row"));
     ids.retain(|id| *id != "getMe");
-    assert!(gaps(&ids, &rows)[0].contains("getMe of tests/it/surface.rs belongs to no operation"));
+    assert!(table_faults(&ids, &rows)[0].contains("getMe of tests/it/access_control.rs belongs to no operation"));
 }
 
-/// Names under which a request might say who asks, or as what.
+/// Names under which a request might claim an identity or a role.
 const CLAIMS: [&str; 8] = ["user_id", "userId", "sub", "username", "account", "role", "is_admin", "sid"];
 
 #[apply(trial)]
@@ -223,7 +226,7 @@ async fn identity_comes_only_from_the_credential_s107() {
     let app = TestApp::new().await;
     for (operation, expected) in rows() {
         let id = &operation.id;
-        let victim = Caller::new(&app, Kind::OtherUser).await;
+        let victim = Caller::new(&app, CallerKind::OtherUser).await;
         let claimed = |name: &str| match name {
             "username" | "account" => victim.name.clone(),
             "role" => "admin".to_owned(),
@@ -232,45 +235,45 @@ async fn identity_comes_only_from_the_credential_s107() {
             _ => victim.id.clone(),
         };
         for name in CLAIMS.iter().filter(|name| !operation.strings.contains(&format!("/{name}"))) {
-            let caller = Caller::new(&app, Kind::User).await;
+            let caller = Caller::new(&app, CallerKind::User).await;
             let Some(mut body) = caller.body(&operation) else { continue };
             body[*name] = claimed(name).into();
-            let answer = caller.call(&app, &operation, &caller, "").json(&body).send().await;
-            answer.is_problem(400, "invalid_request");
-            assert_eq!(answer.errors(), [(format!("/{name}"), "unknown".to_owned())], "{id}");
+            let response = caller.call(&app, &operation, &caller, "").json(&body).send().await;
+            response.is_problem(400, "invalid_request");
+            assert_eq!(response.errors(), [(format!("/{name}"), "unknown".to_owned())], "{id}");
         }
-        let caller = Caller::new(&app, Kind::User).await;
+        let caller = Caller::new(&app, CallerKind::User).await;
         let query: Vec<_> = CLAIMS.iter().map(|name| format!("{name}={}", claimed(name))).collect();
         let mut call = caller.call(&app, &operation, &caller, &format!("?{}", query.join("&")));
         for header in ["x-user-id", "x-forwarded-user", "x-remote-user", "x-authenticated-userid"] {
             call = call.header(header, &victim.id);
         }
-        // A body where none is wanted is not read.
+        // A body that the operation does not expect is not read.
         let claims = json!({ "user_id": victim.id, "username": victim.name, "role": "admin" });
-        let answer = call.json(&caller.body(&operation).unwrap_or(claims)).send().await;
-        assert_eq!(verdict(&answer), expected[1], "{id}: {answer:?}");
-        let told = [&victim.id, &victim.name, &victim.elsewhere].iter().any(|part| answer.text.contains(*part));
-        assert!(!told && victim.is_untouched(&app).await, "{id}: {answer:?}");
+        let response = call.json(&caller.body(&operation).unwrap_or(claims)).send().await;
+        assert_eq!(status_and_code(&response), expected[1], "{id}: {response:?}");
+        let is_leaked = [&victim.id, &victim.name, &victim.elsewhere].iter().any(|part| response.text.contains(*part));
+        assert!(!is_leaked && victim.is_untouched(&app).await, "{id}: {response:?}");
     }
 }
 
 #[apply(trial)]
-async fn members_that_nobody_may_set_are_refused_s104() {
+async fn protected_members_are_rejected_s104() {
     let app = TestApp::new().await;
     for operation in operations() {
         for name in ["id", "created_at", "state", "disabled", "verified", "email_verified", "password_hash", "counter"]
         {
-            let caller = Caller::new(&app, Kind::User).await;
+            let caller = Caller::new(&app, CallerKind::User).await;
             let Some(mut body) = caller.body(&operation) else { continue };
             body[name] = "1".into();
-            let answer = caller.call(&app, &operation, &caller, "").json(&body).send().await;
-            answer.is_problem(400, "invalid_request");
-            assert_eq!(answer.errors(), [(format!("/{name}"), "unknown".to_owned())], "{}", operation.id);
+            let response = caller.call(&app, &operation, &caller, "").json(&body).send().await;
+            response.is_problem(400, "invalid_request");
+            assert_eq!(response.errors(), [(format!("/{name}"), "unknown".to_owned())], "{}", operation.id);
         }
     }
 }
 
-/// Authorization headers that are no bearer token, with a valid token in some of them.
+/// Authorization headers that are not valid bearer credentials. Some contain a valid token.
 fn odd_headers(token: &str) -> Vec<Vec<u8>> {
     let texts = [
         "",
@@ -312,18 +315,18 @@ fn odd_headers(token: &str) -> Vec<Vec<u8>> {
 }
 
 #[apply(trial)]
-async fn odd_authorization_is_401_everywhere_s86() {
+async fn malformed_authorization_is_401_everywhere_s86() {
     let app = TestApp::new().await;
-    let caller = Caller::new(&app, Kind::User).await;
+    let caller = Caller::new(&app, CallerKind::User).await;
     let token = caller.bearer.clone().unwrap();
-    for operation in operations().iter().filter(|operation| operation.wants_token) {
+    for operation in operations().iter().filter(|operation| operation.requires_token) {
         let call = || with_body(app.call(&operation.method, &operation.url), caller.body(operation).as_ref());
         let odd = odd_headers(&token).into_iter().map(|value| call().header("authorization", value));
         let twice = [call().bearer(&token).bearer(&token), call().bearer(&token).header("authorization", "Basic eA==")];
         for call in odd.chain(twice) {
-            let answer = call.send().await;
-            assert!(matches!(answer.code(), "missing_token" | "invalid_token"), "{}: {answer:?}", operation.id);
-            assert!(answer.header("www-authenticate").starts_with("Bearer realm=\"vestibule\""), "{answer:?}");
+            let response = call.send().await;
+            assert!(matches!(response.code(), "missing_token" | "invalid_token"), "{}: {response:?}", operation.id);
+            assert!(response.header("www-authenticate").starts_with("Bearer realm=\"vestibule\""), "{response:?}");
         }
     }
     assert!(caller.is_untouched(&app).await);
@@ -334,7 +337,7 @@ async fn identifiers_are_random_s20() {
     let app = TestApp::new().await;
     let mut ids = BTreeSet::new();
     for _ in 0..10 {
-        let caller = Caller::new(&app, Kind::User).await;
+        let caller = Caller::new(&app, CallerKind::User).await;
         ids.extend([caller.id, caller.elsewhere]);
     }
     let random = regex::Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$").unwrap();

@@ -12,13 +12,13 @@ use vestibule::{
 use crate::support::{self, TestApp};
 
 #[apply(trial)]
-async fn migrations_go_up_down_and_up() {
+async fn migrations_run_up_down_and_up() {
     let folder = TempDir::new().unwrap();
     let url = support::database::create(&folder).await.into();
     let db = store::connect(&url, 1).await.unwrap();
     assert!(Migrator::get_pending_migrations(&db).await.unwrap().is_empty());
     Migrator::down(&db, None).await.unwrap();
-    assert!(user::Entity::find().all(&db).await.is_err(), "the tables are gone");
+    assert!(user::Entity::find().all(&db).await.is_err(), "the tables must be dropped");
     store::migrate(&url).await.unwrap();
     assert!(user::Entity::find().all(&db).await.unwrap().is_empty());
 }
@@ -37,19 +37,19 @@ async fn simultaneous_migrations_all_succeed() {
     }
 }
 
-/// MySQL commits each DDL statement at once, so a migration that broke off leaves a part of its work.
+/// MySQL commits each DDL statement immediately, so an interrupted migration leaves part of its changes.
 #[apply(trial)]
-async fn interrupted_migration_is_finished() {
+async fn interrupted_migration_is_completed() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
+    app.create_user("john", "my_password").await;
     let tokens = app.sign_in("john", "my_password").await;
     for undone in ["DROP TABLE job", "DROP TABLE known_network"] {
         app.sql(undone).await;
         app.sql("DELETE FROM seaql_migrations WHERE version LIKE '%_jobs' OR version LIKE '%_rate_limits'").await;
         store::migrate(app.config.database.url.secret()).await.unwrap();
     }
-    let next = app.another().await;
-    assert!(next.knows(&tokens.access).await);
+    let next = app.start_instance().await;
+    assert!(next.accepts(&tokens.access).await);
     assert_eq!(next.refresh(&tokens.refresh).await.status, 200);
     run_cleanup(&next.app).await.unwrap();
 }
@@ -57,8 +57,8 @@ async fn interrupted_migration_is_finished() {
 #[apply(trial)]
 async fn every_entity_reads_its_row() {
     let app = TestApp::new().await;
-    let john = app.user("John", "my_password").await;
-    app.token("john", "my_password").await;
+    let john = app.create_user("John", "my_password").await;
+    app.access_token("john", "my_password").await;
     let user = user::Entity::find().one(&app.app.db).await.unwrap().unwrap();
     assert_eq!((user.id, user.username.as_str(), user.username_canonical.as_str()), (john.id, "John", "john"));
     let session = session::Entity::find().one(&app.app.db).await.unwrap().unwrap();
@@ -75,12 +75,12 @@ async fn every_entity_reads_its_row() {
 }
 
 #[apply(trial)]
-async fn unreadable_row_hurts_its_account_only() {
+async fn unreadable_row_affects_only_its_user() {
     let app = TestApp::new().await;
-    app.user("john", "my_password").await;
-    app.user("jane", "my_password").await;
+    app.create_user("john", "my_password").await;
+    app.create_user("jane", "my_password").await;
     app.sql("UPDATE \"user\" SET state = 'odd' WHERE username = 'john'").await;
     let body = serde_json::json!({ "username": "john", "password": "my_password" });
     app.post("/login").json(&body).send().await.is_problem(500, "internal");
-    app.token("jane", "my_password").await;
+    app.access_token("jane", "my_password").await;
 }
