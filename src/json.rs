@@ -1,12 +1,12 @@
-//! A strict JSON parser. It rejects repeated members, because parsers disagree about which one counts.
+//! A strict JSON parser. It rejects repeated members, because parsers disagree about which one they use.
 
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// How deep arrays and objects may be nested.
-const MAX_DEPTH: u8 = 32;
+/// The maximum nesting depth of arrays and objects.
+pub(crate) const MAX_DEPTH: u8 = 32;
 
 /// Parses a JSON text.
 ///

@@ -1,4 +1,4 @@
-//! The documentation: the OpenAPI document, and Swagger UI to read it.
+//! The documentation: the OpenAPI document, and Swagger UI to display it.
 
 use poem::{
     Response, Route,
@@ -55,7 +55,7 @@ fn add_file(routes: Route, (path, media_type, content): File) -> Route {
     routes.at(path, get(make_sync(respond)))
 }
 
-/// Returns every path of the documentation. Each has the method GET only.
+/// Returns every path of the documentation. Each supports only GET.
 pub fn paths() -> impl Iterator<Item = &'static str> {
     PAGE.into_iter().map(|(path, ..)| path).chain([JSON_PATH, YAML_PATH])
 }
