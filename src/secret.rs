@@ -111,13 +111,15 @@ impl SecretDigest {
     }
 }
 
-/// Why a text is not a master key.
+/// Why a text is not a valid master key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMasterKey {
     /// The text is not 32 bytes in base64url without padding.
-    #[error("the master key must be 32 random bytes in base64url (43 characters); generate one with `vestibule keys generate`")]
+    #[error(
+        "the master key must be 32 random bytes in base64url (43 characters); generate one with `vestibule keys generate`"
+    )]
     Malformed,
-    /// The text has the right form, but its bytes are not random.
+    /// The text has the right format, but its bytes are not random.
     #[error("the master key is not random; generate one with `vestibule keys generate`")]
     Weak,
 }

@@ -1,7 +1,7 @@
-//! Checks of connections that go back to the pool.
+//! Checks of connections that return to the pool.
 //!
-//! A connection can come back in a state that sqlx does not know about. It would fail the next request, or on SQLite
-//! keep the write lock. Each check names the scenarios of `tests/it/chaos` and the tests that need it.
+//! A connection can return in a state that sqlx does not detect. It would fail the next request or, on SQLite, keep the
+//! write lock. Each check names the scenarios of `tests/it/chaos` and the tests that require it.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,9 +10,9 @@ use std::{
 
 use sqlx::{Connection, Sqlite, SqliteConnection, pool::PoolOptions};
 
-/// How long after a failure or a cancellation the returned connections are checked.
+/// How long after a failure or a cancellation returned connections are checked.
 const SUSPICION: Duration = Duration::from_secs(1);
-/// How long a connection may take to answer a ping.
+/// How long a connection may take to respond to a ping.
 const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Decides whether a returned connection may be used again.
@@ -21,24 +21,24 @@ pub(super) struct ConnectionCheck(Arc<Suspicions>);
 
 #[derive(Debug, Default)]
 struct Suspicions {
-    /// When work last missed its deadline, or found the database unavailable.
+    /// When work last missed its deadline or failed because the database was unavailable.
     failure: Mutex<Option<Instant>>,
     /// When a caller last abandoned its work.
     cancellation: Mutex<Option<Instant>>,
 }
 
 impl ConnectionCheck {
-    /// Closes the connections that come back within the next second.
+    /// Closes the connections that return within the next second.
     pub(super) fn record_failure(&self) {
         record(&self.0.failure);
     }
 
-    /// Pings the connections that come back within the next second.
+    /// Pings the connections that return within the next second.
     pub(super) fn record_cancellation(&self) {
         record(&self.0.cancellation);
     }
 
-    /// Checks each connection that goes back to a pool of a network database.
+    /// Checks each connection that returns to the pool of a network database.
     pub(super) fn install<D: sqlx::Database>(&self, pool: PoolOptions<D>) -> PoolOptions<D> {
         let check = self.clone();
         pool.after_release(move |connection, _| {
@@ -47,7 +47,7 @@ impl ConnectionCheck {
         })
     }
 
-    /// Checks each connection that goes back to a pool of an SQLite file.
+    /// Checks each connection that returns to the pool of an SQLite file.
     pub(super) fn install_on_sqlite(&self, pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
         let check = self.clone();
         pool.after_release(move |connection, _| {
@@ -56,12 +56,13 @@ impl ConnectionCheck {
         })
     }
 
-    /// After a failure, all connections that come back are closed, because it is not known which of them failed. Needed
-    /// by: a hung database (R4), a database that became read-only (R8),
-    /// `pool::overdue_work_is_left_and_its_connection_closed`.
+    /// Returns whether a connection may be used again.
     ///
-    /// After a cancellation, a connection has to answer a ping, because a response may still be under way on it. Needed
-    /// by: callers that leave before the response (R16, `chaos::flood::abandoned_logins_are_not_hashed_r16`).
+    /// After a failure, all returning connections are closed, because it is unknown which of them failed. Required by a hung
+    /// database (R4), a database that became read-only (R8), and `pool::overdue_work_is_left_and_its_connection_closed`.
+    ///
+    /// After a cancellation, a connection must respond to a ping, because a response may still be in flight on it. Required
+    /// by clients that disconnect before the response (R16, `chaos::flood::abandoned_logins_are_not_hashed_r16`).
     async fn may_reuse<C: Connection>(&self, connection: &mut C) -> bool {
         if is_recent(&self.0.failure) {
             return false;
@@ -69,11 +70,13 @@ impl ConnectionCheck {
         !is_recent(&self.0.cancellation) || responds(connection).await
     }
 
-    /// SQLite rolls a transaction back by itself when the disk is full, and sqlx does not notice: the next transaction
-    /// would begin inside the old one and hold the write lock. Needed by: a full disk (R8,
-    /// `chaos::disk::disk_is_full_r8`), `pool::full_database_is_not_held_by_what_failed`.
+    /// Returns whether an SQLite connection may be used again.
+    ///
+    /// If the disk is full, SQLite rolls a transaction back by itself, and sqlx does not notice. The next transaction would
+    /// begin inside the old one and keep the write lock. Required by a full disk (R8, `chaos::disk::disk_is_full_r8`) and
+    /// `pool::full_database_is_not_held_by_what_failed`.
     async fn may_reuse_sqlite(&self, connection: &mut SqliteConnection) -> bool {
-        // The ping waits for earlier commands, a rollback among them.
+        // The ping waits for earlier commands, including a rollback.
         !is_recent(&self.0.failure) && responds(connection).await && !connection.is_in_transaction()
     }
 }

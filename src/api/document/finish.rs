@@ -147,11 +147,12 @@ fn shared_headers() -> Value {
     let header =
         |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
     let text = json!({ "type": "string" });
+    let seconds = json!({ "type": "integer", "minimum": 1 });
     json!({
         "Cache-Control": header("`no-store`: do not cache the response.", text.clone()),
-        "Retry-After": header("The number of seconds to wait before the next attempt.", json!({ "type": "integer", "minimum": 1 })),
+        "Retry-After": header("The number of seconds to wait before the next attempt.", seconds),
         "WWW-Authenticate": header("The authentication challenge (RFC 6750).", text.clone()),
-        "X-Request-Id": header("The identifier of the request. Quote it when you report a problem to the operator.", text),
+        "X-Request-Id": header("The identifier of the request. Quote it when you report a problem.", text),
     })
 }
 
