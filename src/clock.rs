@@ -80,8 +80,8 @@ impl Sub<Duration> for Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// Writes RFC 3339 in UTC, with whole seconds. An instant that RFC 3339 cannot express becomes the nearest one that it
-    /// can, in the year 0 or 9999.
+    /// Writes RFC 3339 in UTC, with whole seconds. An instant that RFC 3339 cannot express becomes the nearest one that
+    /// it can, in the year 0 or 9999.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.seconds().clamp(FIRST_RFC3339_SECOND, LAST_RFC3339_SECOND);
         let text = OffsetDateTime::from_unix_timestamp(seconds)

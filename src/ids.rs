@@ -67,8 +67,8 @@ id! {
     SessionId
 }
 id! {
-    /// Identifies a sealed key. Access tokens contain the identifier of their signing key as `kid`. Refresh tokens contain
-    /// the identifier of the key that authenticates them.
+    /// Identifies a sealed key. Access tokens contain the identifier of their signing key as `kid`. Refresh tokens
+    /// contain the identifier of the key that authenticates them.
     KeyId
 }
 id! {

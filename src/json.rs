@@ -11,8 +11,9 @@ pub(crate) const MAX_DEPTH: u8 = 32;
 /// Parses a JSON text.
 ///
 /// # Errors
-/// Returns an error of [`Category::Data`](serde_json::error::Category::Data) if an object repeats a member, or if arrays
-/// and objects are nested more than 32 levels deep. Returns an error of another category if the text is not JSON.
+/// Returns an error of [`Category::Data`](serde_json::error::Category::Data) if an object repeats a member, or if
+/// arrays and objects are nested more than 32 levels deep. Returns an error of another category if the text is not
+/// JSON.
 pub fn read(text: &[u8]) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Node { depth: MAX_DEPTH }.deserialize(&mut deserializer)?;

@@ -13,7 +13,7 @@
 //! | [`domain`] | the rules |
 //! | [`store`] | connections, transactions and migrations |
 //! | [`entity`] | rows and queries |
-//! | [`error`], [`clock`], [`ids`], [`secret`], [`json`], [`metrics`], [`telemetry`] | modules without dependencies on other layers |
+//! | [`error`], [`clock`], [`ids`], [`secret`], [`json`], [`metrics`], [`telemetry`] | independent modules |
 //!
 //! The tests in `module_graph` check the order, and that there are no cycles.
 

@@ -1,8 +1,8 @@
 //! Metrics for Prometheus.
 //!
-//! Each label has a small set of values, which are declared here or in the OpenAPI document. Client input never becomes a
-//! label value, because the process keeps a series for each value as long as it runs. The names of HTTP metrics follow
-//! OpenTelemetry's semantic conventions.
+//! Each label has a small set of values, which are declared here or in the OpenAPI document. Client input never becomes
+//! a label value, because the process keeps a series for each value as long as it runs. The names of HTTP metrics
+//! follow OpenTelemetry's semantic conventions.
 
 use std::{fmt, time::Duration};
 
@@ -388,8 +388,8 @@ fn register_seconds<M: Metric + Clone>(registry: &mut Registry, name: &str, help
     metric
 }
 
-/// Registers a metric with one label, and creates the series of each value. Otherwise, Prometheus would not see the first
-/// event of a series as an increase.
+/// Registers a metric with one label, and creates the series of each value. Otherwise, Prometheus would not see the
+/// first event of a series as an increase.
 fn register_labels<M>(registry: &mut Registry, name: &str, help: &str, labels: &[Label]) -> Family<[Label; 1], M>
 where
     M: EncodeMetric + TypedMetric + Default + fmt::Debug + Send + Sync + 'static,

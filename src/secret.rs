@@ -78,8 +78,8 @@ impl From<String> for PasswordHash {
     }
 }
 
-/// The secret of a session: 128 random bits that the login generates. Every refresh token of the session contains it. The
-/// database stores only its [`SecretDigest`].
+/// The secret of a session: 128 random bits that the login generates. Every refresh token of the session contains it.
+/// The database stores only its [`SecretDigest`].
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SessionSecret([u8; 16]);
 
@@ -116,7 +116,8 @@ impl SecretDigest {
 pub enum InvalidMasterKey {
     /// The text is not 32 bytes in base64url without padding.
     #[error(
-        "the master key must be 32 random bytes in base64url (43 characters); generate one with `vestibule keys generate`"
+        "the master key must be 32 random bytes in base64url, 43 characters; generate one with `vestibule keys \
+         generate`"
     )]
     Malformed,
     /// The text has the right format, but its bytes are not random.

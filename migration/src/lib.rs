@@ -1,7 +1,7 @@
 //! The schema of Vestibule's database, as migrations in order.
 //!
-//! Tables and columns are named by strings, because a migration describes the schema of its time and must not change with
-//! the entities. Each step can be repeated, because MySQL commits every DDL statement immediately.
+//! Tables and columns are named by strings, because a migration describes the schema of its time and must not change
+//! with the entities. Each step can be repeated, because MySQL commits every DDL statement immediately.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};

@@ -38,8 +38,8 @@ struct RegisterRequest {
     /// The username: 1 to 80 letters or digits of one or more scripts. Single dots, underscores or hyphens may separate
     /// them. The service displays the username as sent here. Usernames that differ only in case are the same.
     username: Username,
-    /// The password: 8 to 256 characters, any of Unicode. The operator may have set a higher minimum. It must not be the
-    /// username or one of the most common passwords.
+    /// The password: 8 to 256 characters, any of Unicode. The operator may have set a higher minimum. It must not be
+    /// the username or one of the most common passwords.
     password: NewPassword,
 }
 
@@ -79,8 +79,8 @@ enum GetUserResponse {
 struct ChangePasswordRequest {
     /// The current password.
     current_password: CurrentPassword,
-    /// The new password: 8 to 256 characters, any of Unicode. The operator may have set a higher minimum. It must not be
-    /// the username or one of the most common passwords.
+    /// The new password: 8 to 256 characters, any of Unicode. The operator may have set a higher minimum. It must not
+    /// be the username or one of the most common passwords.
     new_password: NewPassword,
 }
 
@@ -97,9 +97,9 @@ impl AccountApi {
     ///
     /// Creates a user with a username and a password. The response contains no tokens: log in with `POST /login`.
     ///
-    /// A username that is taken or reserved returns `username_taken`. A password that violates the password policy returns
-    /// `password_rejected`, with the reason in `errors`. If the operator has disabled registration, every request returns
-    /// `registration_closed`.
+    /// A username that is taken or reserved returns `username_taken`. A password that violates the password policy
+    /// returns `password_rejected`, with the reason in `errors`. If the operator has disabled registration, every
+    /// request returns `registration_closed`.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
@@ -123,11 +123,12 @@ impl AccountApi {
 
     /// Change the password
     ///
-    /// Sets a new password for the authenticated user and revokes all other sessions of the user. The session of the access
-    /// token stays active.
+    /// Sets a new password for the authenticated user and revokes all other sessions of the user. The session of the
+    /// access token stays active.
     ///
-    /// The request must contain the current password. A wrong one returns `invalid_credentials` and counts as a failed login
-    /// attempt. A new password that violates the password policy returns `password_rejected`, with the reason in `errors`.
+    /// The request must contain the current password. A wrong one returns `invalid_credentials` and counts as a failed
+    /// login attempt. A new password that violates the password policy returns `password_rejected`, with the reason in
+    /// `errors`.
     #[oai(path = "/me/password", method = "post", operation_id = "changePassword")]
     async fn change_password(
         &self,

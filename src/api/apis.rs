@@ -20,19 +20,19 @@ pub(crate) const LINKS: [Link; 1] = [account::LOG_IN];
 const DESCRIPTION: &str = "\
 Users, passwords, sessions and tokens behind one HTTP API.
 
-**Authentication:** register with `POST /register` and log in with `POST /login`. Send the `access_token` of the response \
-in the header `Authorization: Bearer`. When it expires, send the `refresh_token` to `POST /token/refresh`.
+**Authentication:** register with `POST /register` and log in with `POST /login`. Send the `access_token` from the \
+response in the header `Authorization: Bearer`. When it expires, send the `refresh_token` to `POST /token/refresh`.
 
-**Requests and responses** are JSON in UTF-8. A request with an unknown field, a repeated field or a value of the wrong \
-type is rejected. A response omits fields that have no value. Ignore response fields that you do not know: later versions \
-may add some. Times are RFC 3339 in UTC, and durations are whole seconds.
+**Requests and responses** are JSON in UTF-8. The service rejects unknown fields, repeated fields and values of the \
+wrong type. A response omits fields that have no value. Ignore response fields that you do not know, because later \
+versions may add fields. Times are RFC 3339 in UTC, and durations are whole seconds.
 
 **Errors** are `application/problem+json` (RFC 9457). Branch on `code`, show `detail` to people, and quote `request_id` \
-when you report a problem to the operator. After status 429 or 503, wait for the number of seconds in `Retry-After` before \
-you retry.
+when you report a problem to the operator. After status 429 or 503, wait for the number of seconds in `Retry-After` \
+before you retry.
 
-**Interactive documentation:** the page `/docs` stores the access token of `POST /login` and sends it with later requests, \
-until `POST /logout` or a reload of the page.";
+**Interactive documentation:** the page `/docs` keeps the access token from `POST /login` and sends it with later \
+requests, until `POST /logout` or a reload of the page.";
 
 /// Combines APIs into a service with the document's title, version and description.
 pub(crate) fn service<A: OpenApi>(apis: A) -> OpenApiService<A, ()> {

@@ -45,8 +45,8 @@ enum ReadyResponse {
 impl HealthApi {
     /// Check liveness
     ///
-    /// Returns 200 as long as the process is running, even if its database is unavailable. Use it as the liveness probe:
-    /// restart an instance that does not respond.
+    /// Returns 200 as long as the process is running, even if its database is unavailable. Use it as the liveness
+    /// probe: restart an instance that does not respond.
     #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn live(&self) -> LiveResponse {

@@ -89,12 +89,13 @@ enum RevokeResponse {
 impl LoginApi {
     /// Log in
     ///
-    /// Opens a session for a username and its password, and returns the tokens of the session. Send the access token in the
-    /// header `Authorization: Bearer` of operations that require one. Before or after it expires, send the refresh token to
+    /// Opens a session for a username and its password, and returns the tokens of the session. Send the access token in
+    /// the header `Authorization: Bearer` of operations that require one. When it expires, send the refresh token to
     /// `POST /token/refresh` to get new tokens.
     ///
     /// An unknown username, a wrong password and a disabled user all return `invalid_credentials` with the same detail.
-    /// Failed attempts lead to `too_many_requests`: wait for the number of seconds in `Retry-After` before the next attempt.
+    /// Failed attempts lead to `too_many_requests`: wait for the number of seconds in `Retry-After` before the next
+    /// attempt.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
@@ -109,15 +110,15 @@ impl LoginApi {
 
     /// Refresh tokens
     ///
-    /// Exchanges the current refresh token of a session for a new access token and a new refresh token. The current refresh
-    /// token is the one from the latest login or refresh response. Store the new refresh token in its place.
+    /// Exchanges the current refresh token of a session for a new access token and a new refresh token. The current
+    /// refresh token is the one from the latest login or refresh response. Store the new refresh token in its place.
     ///
     /// If a response is lost, or several tabs refresh at once, send the same token again. Within the grace period (30
-    /// seconds, unless the operator has set another one) it returns the same successor, as long as the successor has not
-    /// been used.
+    /// seconds, unless the operator has set another one) it returns the same successor, as long as the successor has
+    /// not been used.
     ///
-    /// An older refresh token may have been stolen. It returns `invalid_token`, and its session is revoked: the user must
-    /// log in again.
+    /// An older refresh token may have been stolen. It returns `invalid_token`, and its session is revoked: the user
+    /// must log in again.
     #[oai(path = "/token/refresh", method = "post", operation_id = "refreshToken")]
     async fn refresh(
         &self,

@@ -1,8 +1,8 @@
 //! The HTTP contract: the requests, responses and problems of every operation, and the OpenAPI document of them all.
 //!
 //! Each resource has a file with its `…Api` struct, its request and response types, and the problems of its operations.
-//! The API structs hold no state, so the document can be printed without a configuration or a database. Handlers take the
-//! `App` from the request. A handler converts the request, calls one domain function, and converts the result.
+//! The API structs hold no state, so the document can be printed without a configuration or a database. Handlers take
+//! the `App` from the request. A handler converts the request, calls one domain function, and converts the result.
 //!
 //! The modules in order; each uses only those before it:
 //!

@@ -71,8 +71,8 @@ impl SessionsApi {
     /// Log out
     ///
     /// Revokes the session of the access token. From the next request on, this service rejects the access token and the
-    /// refresh token of the session. Services that verify access tokens with the public keys accept the access token until
-    /// it expires.
+    /// refresh token of the session. Services that verify access tokens with the public keys accept the access token
+    /// until it expires.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(
         &self,
@@ -88,8 +88,8 @@ impl SessionsApi {
     ///
     /// Returns the active sessions of the authenticated user, most recently used first.
     ///
-    /// Each login opens a session. A user has at most 100 active sessions, or fewer if the operator has set a lower limit.
-    /// A login beyond the limit revokes the oldest session.
+    /// Each login opens a session. A user has at most 100 active sessions, or fewer if the operator has set a lower
+    /// limit. A login beyond the limit revokes the oldest session.
     #[oai(path = "/me/sessions", method = "get", operation_id = "listSessions")]
     async fn list(
         &self,
@@ -116,8 +116,8 @@ impl SessionsApi {
 
     /// Revoke a session
     ///
-    /// Revokes one session of the authenticated user. It may be the session of the access token. An unknown session and a
-    /// session of another user both return `not_found`.
+    /// Revokes one session of the authenticated user. It may be the session of the access token. An unknown session and
+    /// a session of another user both return `not_found`.
     #[oai(path = "/me/sessions/:session_id", method = "delete", operation_id = "endSession")]
     async fn revoke_one(
         &self,

@@ -61,8 +61,8 @@ impl WellKnownApi {
     /// Returns the public keys with which any service can verify access tokens by itself.
     ///
     /// To verify a token, select the key by the token's `kid`, verify the signature, and check `typ` (`at+jwt`), `iss`,
-    /// `aud` and `exp`. Cache the keys for as long as `Cache-Control` allows. Get them again if a token names an unknown
-    /// `kid`.
+    /// `aud` and `exp`. Cache the keys for as long as `Cache-Control` allows. Get them again if a token names an
+    /// unknown `kid`.
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn jwks(&self, app: RunningApp) -> Result<GetJwksResponse, ProblemResponse<ServiceError>> {

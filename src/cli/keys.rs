@@ -40,7 +40,7 @@ pub(super) async fn reset(config: &Config, yes: bool) -> Result<(), Failure> {
     jobs::start_clock(&db, &clock).await?;
     reset_keys(&db, clock.now()).await?;
     print_text(
-        "Deleted all keys. The next start creates new ones, and seals them with the configured master key. If a server is \
-         still running, restart it: it uses the old keys.\n",
+        "Deleted all keys. The next start creates new keys and seals them with the configured master key. If a server \
+         is still running, restart it: it uses the old keys.\n",
     )
 }

@@ -97,8 +97,8 @@ impl MetricsServer {
     }
 }
 
-/// Stops the server on signals. After SIGTERM, the server first drains for `delay`: it still serves, but is not ready. On
-/// SIGINT (Ctrl-C) or a second signal, it stops at once.
+/// Stops the server on signals. After SIGTERM, the server first drains for `delay`: it still serves, but is not ready.
+/// On SIGINT (Ctrl-C) or a second signal, it stops at once.
 fn stop_on_signal(shutdown: Shutdown, delay: Duration) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -33,5 +33,9 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
 
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new(Failure::REJECTED, "not confirmed; nothing was changed")) }
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(Failure::new(Failure::REJECTED, "not confirmed; nothing was changed"))
+    }
 }

@@ -8,8 +8,8 @@ use super::{
 };
 
 settings! {
-    /// Rate limits, backoff and lockout. The limits apply across all instances. A client IP is an IPv4 address or the /64
-    /// network of an IPv6 address.
+    /// Rate limits, backoff and lockout. The limits apply across all instances. A client IP is an IPv4 address or the
+    /// /64 network of an IPv6 address.
     pub struct Limits as "limits" {
         /// The number of login attempts that a client IP may make at once. An attempt with another username than the
         /// previous attempt counts as three, or as one if it succeeds.
@@ -18,13 +18,13 @@ settings! {
         logins_per_minute: Count<u32, 1, 1_000_000> = "30",
         /// The number of users that a client IP may register, at once and per hour.
         registrations_per_hour: Count<u32, 1, 1_000_000> = "20",
-        /// The number of rejected refresh tokens that a client IP may send, at once and per minute. Valid refresh tokens do
-        /// not count.
+        /// The number of rejected refresh tokens that a client IP may send, at once and per minute. Valid refresh
+        /// tokens do not count.
         rejected_refreshes_per_minute: Count<u32, 1, 1_000_000> = "30",
         /// The number of refreshes of one session, at once and per minute.
         refreshes_per_minute: Count<u32, 1, 1_000_000> = "60",
-        /// The number of consecutive failed login attempts, for one user or one known network, before a backoff of 1, 2, 4 …
-        /// seconds begins.
+        /// The number of consecutive failed login attempts, for one user or one known network, before a backoff of 1,
+        /// 2, 4 … seconds begins.
         free_failures: Count<u32, 1, 1_000_000> = "5",
         /// The maximum backoff after failed login attempts.
         max_backoff: BoundedDuration<SECOND, HOUR> = "15m",

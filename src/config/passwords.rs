@@ -22,13 +22,13 @@ settings! {
         hash_parallelism: Count<u32, 1, { MAX_COST.parallelism as u64 }> = "1",
         /// The number of threads that hash passwords. If unset, one per processor core.
         hash_threads: Option<Count<usize, 1, 1024>> = "",
-        /// The number of passwords that may wait for a thread. If the queue is full, the server returns 503. If unset, four
-        /// per thread.
+        /// The number of passwords that may wait for a thread. If the queue is full, the server returns 503. If unset,
+        /// four per thread.
         queue_length: Option<Count<usize, 1, 1_000_000>> = "",
         /// How long hashing a password may take, including the wait for a thread. After that, the server returns 503.
         queue_timeout: BoundedDuration<{ 100 * MILLISECOND }, { 30 * SECOND }> = "2s",
-        /// Allows less memory and fewer passes than the minimum. Use it only for tests; every address in `server.listen`
-        /// must then be a loopback address.
+        /// Allows less memory and fewer passes than the minimum. Use it only for tests; every address in
+        /// `server.listen` must then be a loopback address.
         weak_hashing_for_tests: bool = "false",
     }
 }

@@ -70,8 +70,8 @@ pub struct EffectiveSetting {
 }
 
 impl Config {
-    /// Reads and validates the file and the environment, which takes precedence. The file is `file`, or [`DEFAULT_FILE`] if
-    /// it exists.
+    /// Reads and validates the file and the environment, which takes precedence. The file is `file`, or
+    /// [`DEFAULT_FILE`] if it exists.
     ///
     /// # Errors
     /// Returns a [`ConfigError`] for the first invalid file, variable or setting.

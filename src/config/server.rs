@@ -32,15 +32,15 @@ settings! {
         body_timeout: BoundedDuration<SECOND, { 5 * MINUTE }> = "15s",
         /// How long a connection without a request stays open.
         idle_timeout: BoundedDuration<SECOND, { 60 * MINUTE }> = "1m",
-        /// The maximum number of concurrent connections. If the limit of open files (`ulimit -n`) allows only fewer, the
-        /// server uses the lower number and logs a warning.
+        /// The maximum number of concurrent connections. If the limit of open files (`ulimit -n`) allows only fewer,
+        /// the server uses the lower number and logs a warning.
         max_connections: Count<usize, 1, 1_000_000> = "1000",
         /// How long the server continues to serve requests after SIGTERM, while `/health/ready` returns 503.
         shutdown_delay: BoundedDuration<0, { 5 * MINUTE }> = "5s",
         /// How long requests in progress may take after the server stops accepting connections.
         shutdown_timeout: BoundedDuration<0, { 5 * MINUTE }> = "25s",
-        /// The networks of trusted reverse proxies, such as `10.0.0.0/8`. The server reads the client IP from the headers
-        /// `Forwarded` and `X-Forwarded-For` only if the request comes from one of these networks.
+        /// The networks of trusted reverse proxies, such as `10.0.0.0/8`. The server reads the client IP from the
+        /// headers `Forwarded` and `X-Forwarded-For` only if the request comes from one of these networks.
         trusted_proxies: Vec<ProxyNetwork> = "",
         /// The origins, such as `https://app.example`, whose web pages may call the service from a browser.
         cors_origins: Vec<Origin> = "",
@@ -94,7 +94,7 @@ impl SettingValue for ProxyNetwork {
     fn parse(text: &str) -> Result<Self, String> {
         let network = text.parse().map_err(|_| format!("{text:?} is not a network; write one such as 10.0.0.0/8"))?;
         match network {
-            _ if network.prefix_len() == 0 => Err(format!("{text} would trust every client; write the network of the proxies")),
+            _ if network.prefix_len() == 0 => Err(format!("{text} trusts every client; write the network of the proxies")),
             // Client IPs are compared in canonical form, so an IPv4-mapped network would never match.
             IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => {
                 Err(format!("{text} is an IPv4 network in IPv6 notation; write it as IPv4"))

@@ -21,8 +21,8 @@ settings! {
         /// How long a session lasts after its last refresh; at most `sessions.lifetime`. If unset, `14d` or
         /// `sessions.lifetime`, whichever is shorter.
         idle_lifetime: Option<BoundedDuration<MINUTE, { 400 * DAY }>> = "",
-        /// How long a used refresh token still returns the same successor. With `0s`, a user must log in again if a response
-        /// is lost or two tabs refresh at once.
+        /// How long a used refresh token still returns the same successor. With `0s`, a user must log in again if a
+        /// response is lost or two tabs refresh at once.
         refresh_grace_period: BoundedDuration<0, { 300 * SECOND }> = "30s",
         /// The maximum number of active sessions of a user. A login beyond it revokes the oldest session.
         max_per_user: Count<u64, 1, { session::MAX_PER_USER }> = "100",

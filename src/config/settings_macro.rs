@@ -1,7 +1,7 @@
 //! The macro that declares a section.
 
-/// Declares a section: each field with its description (the doc comment), its type with bounds, and its default as text.
-/// An empty default means that the setting has no default.
+/// Declares a section: each field with its description (the doc comment), its type with bounds, and its default as
+/// text. An empty default means that the setting has no default.
 macro_rules! settings {
     (
         $(#[doc = $about:literal])+

@@ -28,7 +28,8 @@ pub(super) struct RawSettings {
 }
 
 impl RawSettings {
-    /// Reads the file, then the environment, which takes precedence. The file is `file`, or [`DEFAULT_FILE`] if it exists.
+    /// Reads the file, then the environment, which takes precedence. The file is `file`, or [`DEFAULT_FILE`] if it
+    /// exists.
     pub(super) fn load(sections: &'static [SectionDeclaration], file: Option<&Path>) -> Result<Self, ConfigError> {
         let (name, required) = file.map_or((Path::new(DEFAULT_FILE), false), |file| (file, true));
         let text = match fs::read_to_string(name) {
@@ -88,8 +89,8 @@ impl RawSettings {
         Ok(())
     }
 
-    /// Adds the variables. Their names are case-insensitive after the prefix, so two variables can set the same setting.
-    /// That is an error, because neither takes precedence.
+    /// Adds the variables. Their names are case-insensitive after the prefix, so two variables can set the same
+    /// setting. That is an error, because neither takes precedence.
     fn add_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), ConfigError> {
         let mut seen = BTreeSet::new();
         for (name, value) in variables {
@@ -98,7 +99,7 @@ impl RawSettings {
                 return Err(ConfigError::at(&name, self.explain_unknown_variable(&capitals)));
             };
             if !seen.insert(setting.key) {
-                return Err(ConfigError::at(name, "is set twice, with different capitalization; remove one of the variables"));
+                return Err(ConfigError::at(name, "is set twice, with different capitalization; remove one"));
             }
             self.set(setting.key, toml::Value::String(value), name);
         }

@@ -27,8 +27,8 @@ pub(super) trait SettingValue: Sized {
         }
     }
 
-    /// Returns the value as it would be written in a file, with secrets redacted. Returns an empty string if the setting is
-    /// unset.
+    /// Returns the value as it would be written in a file, with secrets redacted. Returns an empty string if the
+    /// setting is unset.
     fn to_toml(&self) -> toml::Value;
 
     /// Describes the type and its bounds, such as "a duration from 1s to 5m".

@@ -1,7 +1,7 @@
 //! Access to tokens for fuzz targets. Compiled only with `--cfg fuzzing`.
 //!
-//! The functions create and verify tokens without a database, with keys that a fuzz target controls, so that its inputs pass
-//! MACs and signatures.
+//! The functions create and verify tokens without a database, with keys that a fuzz target controls, so that its inputs
+//! pass MACs and signatures.
 
 use std::time::Duration;
 

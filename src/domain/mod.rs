@@ -19,11 +19,11 @@
 //! | [`name`] | usernames |
 //! | [`request`] | the client of a request |
 //!
-//! Only `admin`, `auth`, `user` and `instance` use the whole `App`. The modules below it receive the parts that they need. A
-//! use case reads the clock before its transactions, not inside them, and writes with [`crate::store::write`].
+//! Only `admin`, `auth`, `user` and `instance` use the whole `App`. The modules below it receive the parts that they
+//! need. A use case reads the clock before its transactions, not inside them, and writes with [`crate::store::write`].
 //!
-//! The transactions of requests take locks in this order, so that no two of them deadlock: the user row, the client's token
-//! bucket, the failures, known networks, sessions, and last the head of the audit log.
+//! The transactions of requests take locks in this order, so that no two of them deadlock: the user row, the client's
+//! token bucket, the failures, known networks, sessions, and last the head of the audit log.
 
 pub mod admin;
 pub mod app;

@@ -9,12 +9,12 @@ pub const MAX_LENGTH: usize = 80;
 /// Declares the letters of usernames once, for the check and for the pattern in the OpenAPI document.
 macro_rules! letters {
     ($($first:literal $(..= $last:literal)?),+ $(,)?) => {
-        /// The regular expression of usernames that can be registered: letters and digits of several scripts, which single
-        /// dots, underscores or hyphens may separate.
+        /// The regular expression of usernames that can be registered: letters and digits of several scripts, which
+        /// single dots, underscores or hyphens may separate.
         ///
-        /// It consists of literal ranges only, so that every regular expression engine interprets it in the same way. The
-        /// profile `UsernameCaseMapped` of RFC 8265 accepts all these usernames, and each has one canonical form of the same
-        /// length. The set may grow but not shrink, because the usernames of existing users must stay valid.
+        /// It consists of literal ranges only, so that every regular expression engine interprets it in the same way.
+        /// The profile `UsernameCaseMapped` of RFC 8265 accepts all these usernames, and each has one canonical form of
+        /// the same length. The set may grow but not shrink, because the usernames of existing users must stay valid.
         pub const PATTERN: &str = concat!(
             "^[", $($first, $("-", $last,)?)+ "]([._-]?[", $($first, $("-", $last,)?)+ "])*$",
         );
@@ -116,8 +116,9 @@ fn matches_pattern(text: &str) -> bool {
 
 /// Returns the canonical form of any text, as defined in RFC 8265 section 3.3 (`UsernameCaseMapped`).
 ///
-/// Returns `None` if the profile rejects the text, if it is longer than [`MAX_LENGTH`], or if its form is not stable (RFC
-/// 8264 section 7). The Greek final sigma becomes a normal sigma, because two usernames must not differ only in it.
+/// Returns `None` if the profile rejects the text, if it is longer than [`MAX_LENGTH`], or if its form is not stable
+/// (RFC 8264 section 7). The Greek final sigma becomes a normal sigma, because two usernames must not differ only in
+/// it.
 pub fn canonicalize(text: &str) -> Option<String> {
     if text.chars().count() > MAX_LENGTH {
         return None;

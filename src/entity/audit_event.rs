@@ -62,8 +62,8 @@ pub enum Kind {
     /// A refresh token was reused after its grace period, or after its successor was used. The session was revoked.
     #[sea_orm(string_value = "refresh_token_reused")]
     RefreshTokenReused,
-    /// An authentic refresh token was newer than the row of its session, for example after a restored backup. The session
-    /// was revoked.
+    /// An authentic refresh token was newer than the row of its session, for example after a restored backup. The
+    /// session was revoked.
     #[sea_orm(string_value = "refresh_token_out_of_sequence")]
     RefreshTokenOutOfSequence,
 }
@@ -116,8 +116,8 @@ pub enum Reason {
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_event")]
-/// An audit event. It has no foreign keys, because it outlives users and sessions. Actor, kind, outcome and reason are plain
-/// text, so that a row with an unknown value can still be read.
+/// An audit event. It has no foreign keys, because it outlives users and sessions. Actor, kind, outcome and reason are
+/// plain text, so that a row with an unknown value can still be read.
 pub struct Model {
     /// The identifier of the event.
     #[sea_orm(primary_key, auto_increment = false)]

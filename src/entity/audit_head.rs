@@ -8,8 +8,8 @@ pub const ONLY: i32 = 1;
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_head")]
-/// The only row: the beginning and the end of the chain. Every event is appended under the lock of this row, which orders
-/// the events.
+/// The only row: the beginning and the end of the chain. Every event is appended under the lock of this row, which
+/// orders the events.
 pub struct Model {
     /// Always [`ONLY`].
     #[sea_orm(primary_key, auto_increment = false)]

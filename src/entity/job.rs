@@ -24,8 +24,8 @@ impl Entity {
         Self::find().filter(COLUMN.name.eq(name))
     }
 
-    /// Postpones a job that is due at `now` until `next`. A job that is due after `next` also counts as due: it was postponed
-    /// before the clock stepped back.
+    /// Postpones a job that is due at `now` until `next`. A job that is due after `next` also counts as due: it was
+    /// postponed before the clock stepped back.
     pub fn postpone(name: &str, now: Timestamp, next: Timestamp) -> UpdateMany<Self> {
         Self::update_many()
             .col_expr(Column::DueAt, Expr::value(next))

@@ -32,8 +32,8 @@ pub struct Model {
     pub id: KeyId,
     /// The purpose of the key.
     pub purpose: Purpose,
-    /// The number of the key among the keys of its purpose, counted from 1. It is unique, so that two instances cannot both
-    /// create the next key.
+    /// The number of the key among the keys of its purpose, counted from 1. It is unique, so that two instances cannot
+    /// both create the next key.
     pub generation: i32,
     /// The nonce, ciphertext and tag of AES-256-GCM.
     pub sealed: Vec<u8>,

@@ -14,8 +14,8 @@ pub async fn start_clock(db: &Pool, clock: &Clock) -> Result<(), ServiceError> {
     let error = ClockOffset::between(clock.now(), clock.host_time());
     if error.is_step() {
         tracing::warn!(
-            "this host's clock would have to be set {error} to match the database's clock, which the service uses; correct \
-             the clock that is wrong, and keep both synchronized by NTP"
+            "this host's clock would have to be set {error} to match the database's clock, which the service uses; \
+             correct the clock that is wrong, and keep both synchronized by NTP"
         );
     }
     Ok(())
@@ -31,8 +31,8 @@ pub async fn sync_clock(app: &App) -> Result<Option<ClockOffset>, ServiceError> 
         app.clock.record_step();
         app.metrics.record_clock_step();
         tracing::warn!(
-            "the reference clock stepped {step}, and this instance follows it; rate limits, lockouts and sessions may end \
-             early or late by the same amount. If the step was not intended, check NTP on the database host"
+            "the reference clock stepped {step}, and this instance follows it; rate limits, lockouts and sessions may \
+             end early or late by the same amount. If the step was not intended, check NTP on the database host"
         );
     }
     Ok(step)

@@ -20,8 +20,8 @@ const CLEANUP_CHECK: Duration = Duration::from_secs(30);
 /// How often an instance synchronizes its clock. After a step, two instances may disagree for this long.
 const CLOCK_SYNC: Duration = Duration::from_secs(5);
 
-/// Runs the jobs until `stop` is cancelled. After a failure, the clock synchronization runs again at its next tick, and the
-/// cleanup when it is next due.
+/// Runs the jobs until `stop` is cancelled. After a failure, the clock synchronization runs again at its next tick, and
+/// the cleanup when it is next due.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let jobs = async {
         tokio::join!(

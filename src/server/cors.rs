@@ -34,8 +34,8 @@ impl Cors {
         is_only_one.then(|| origin.clone())
     }
 
-    /// Adds the headers that let a page of `origin` read the response. If any origin is configured, adds `Vary`, so that
-    /// caches store the responses to different origins separately.
+    /// Adds the headers that let a page of `origin` read the response. If any origin is configured, adds `Vary`, so
+    /// that caches store the responses to different origins separately.
     pub(super) fn add_headers(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
         if self.origins.is_empty() {
             return;

@@ -1,7 +1,7 @@
 //! The client IP behind reverse proxies, from `Forwarded` (RFC 7239) and `X-Forwarded-For`.
 //!
-//! Clients can write these headers themselves, so only the parts that trusted proxies added count. poem's `RealIp` trusts
-//! every client, so it is not used.
+//! Clients can write these headers themselves, so only the parts that trusted proxies added count. poem's `RealIp`
+//! trusts every client, so it is not used.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -27,10 +27,11 @@ impl TrustedProxies {
         Self { networks, ignored_headers: LogThrottle::default() }
     }
 
-    /// Returns the client IP: the IP of the TCP peer or, behind trusted proxies, the nearest IP that is not a trusted proxy.
+    /// Returns the client IP: the IP of the TCP peer or, behind trusted proxies, the nearest IP that is not a trusted
+    /// proxy.
     ///
-    /// A proxy writes one of the two headers and forwards the other as the client sent it. If the headers name different
-    /// clients, neither is trusted.
+    /// A proxy writes one of the two headers and forwards the other as the client sent it. If the headers name
+    /// different clients, neither is trusted.
     pub(super) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         let has_forwarded = headers.contains_key(header::FORWARDED);
@@ -57,8 +58,8 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Walks from the peer towards the client, as long as trusted proxies name the next hop. A malformed hop ends the walk
-    /// at the last valid hop.
+    /// Walks from the peer towards the client, as long as trusted proxies name the next hop. A malformed hop ends the
+    /// walk at the last valid hop.
     fn walk(&self, peer: IpAddr, nearest_first: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut client = peer;
         for hop in nearest_first {
@@ -75,8 +76,8 @@ impl TrustedProxies {
             tracing::warn!(
                 network.peer.address = %peer,
                 requests,
-                "ignored the Forwarded or X-Forwarded-For header: the peer is not a trusted proxy; if it is your proxy, add \
-                 its network to server.trusted_proxies (VESTIBULE_SERVER__TRUSTED_PROXIES)"
+                "ignored Forwarded or X-Forwarded-For: the peer is not a trusted proxy; if it is your proxy, add its \
+                 network to server.trusted_proxies (VESTIBULE_SERVER__TRUSTED_PROXIES)"
             );
         }
     }

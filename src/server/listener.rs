@@ -18,11 +18,11 @@ use super::{
     tls::Tls,
 };
 
-/// The length of the accept queue: connections that the system has established and the server has not accepted. The system
-/// may shorten it. The usual 128 are too few if all clients of a replaced instance reconnect at once.
+/// The length of the accept queue: connections that the system has established and the server has not accepted. The
+/// system may shorten it. The usual 128 are too few if all clients of a replaced instance reconnect at once.
 const BACKLOG: u32 = 1024;
-/// The size of the system's send buffer of one connection, in bytes (Linux doubles the value). Without a limit, the buffer
-/// grows to megabytes for each client that does not read.
+/// The size of the system's send buffer of one connection, in bytes (Linux doubles the value). Without a limit, the
+/// buffer grows to megabytes for each client that does not read.
 const SOCKET_SEND_BUFFER: usize = 128 * 1024;
 /// The pause after a failed accept. Accepting mostly fails because no file descriptor is free.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -174,8 +174,8 @@ impl AcceptLoop {
                         tracing::warn!(
                             %error,
                             failures,
-                            "cannot accept a connection; retrying. If no file descriptor is free, raise the limit of open \
-                             files (ulimit -n)"
+                            "cannot accept a connection; retrying. If no file descriptor is free, raise the limit of \
+                             open files (ulimit -n)"
                         );
                     }
                     tokio::time::sleep(ACCEPT_RETRY_DELAY).await;

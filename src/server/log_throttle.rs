@@ -21,7 +21,8 @@ struct State {
 }
 
 impl LogThrottle {
-    /// Counts an event. If a log line is due, returns the number of events since the last log line, including this event.
+    /// Counts an event. If a log line is due, returns the number of events since the last log line, including this
+    /// event.
     pub(super) fn count(&self) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.unlogged = state.unlogged.saturating_add(1);

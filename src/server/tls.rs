@@ -65,8 +65,8 @@ pub struct Tls {
 
 struct State {
     acceptor: TlsAcceptor,
-    /// The digest of the files at the last attempt to load them, whether it succeeded or not. Empty if the files could not
-    /// be read.
+    /// The digest of the files at the last attempt to load them, whether it succeeded or not. Empty if the files could
+    /// not be read.
     attempted: Vec<u8>,
 }
 
@@ -88,15 +88,14 @@ impl Tls {
         if is_world_accessible(&files.key) {
             tracing::warn!(
                 file = %files.key.display(),
-                "every user of this host can access the private key in tls.key_file; restrict its permissions with chmod \
-                 o-rwx"
+                "every user of this host can access the private key in tls.key_file; run chmod o-rwx on it"
             );
         }
         Ok(Self { files, state: Mutex::new(state) })
     }
 
-    /// Reloads the files if they have changed. New connections use the new certificate. If the new files are unusable, the
-    /// server keeps the old certificate and logs one warning.
+    /// Reloads the files if they have changed. New connections use the new certificate. If the new files are unusable,
+    /// the server keeps the old certificate and logs one warning.
     pub fn reload(&self) {
         // While an operator replaces the two files, they may not match. The next reload reads both.
         let (digest, acceptor) = match PemContents::read(&self.files) {

@@ -24,8 +24,8 @@ pub enum StartError {
     },
     /// A network database requires a configured master key.
     #[error(
-        "keys.master_key (VESTIBULE_KEYS__MASTER_KEY) or keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE) must be \
-         set because database.url is a network database; generate a key with `vestibule keys generate`"
+        "keys.master_key (VESTIBULE_KEYS__MASTER_KEY) or keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE) must \
+         be set because database.url is a network database; generate a key with `vestibule keys generate`"
     )]
     NoMasterKey,
     /// The configured file of the master key does not exist.
@@ -34,8 +34,8 @@ pub enum StartError {
     NoKeyFile(PathBuf),
     /// The database contains sealed keys, but the file of their master key is missing.
     #[error(
-        "the database contains keys, but the file of their master key is missing: {}; restore the file, or delete the keys \
-         with `vestibule keys reset`, which revokes all sessions", .0.display()
+        "the database contains keys, but the file of their master key is missing: {}; restore the file, or delete the \
+         keys with `vestibule keys reset`, which revokes all sessions", .0.display()
     )]
     LostMasterKey(PathBuf),
     /// Other users can read the file of the master key.
@@ -64,8 +64,8 @@ pub enum StartError {
     },
     /// A newer version has migrated the database.
     #[error(
-        "database.url (VESTIBULE_DATABASE__URL): {database}: {error}, and this is version {}; start the newer version, or \
-         restore a backup from before its migration", env!("CARGO_PKG_VERSION")
+        "database.url (VESTIBULE_DATABASE__URL): {database}: {error}, and this is version {}; start the newer version, \
+         or restore a backup from before its migration", env!("CARGO_PKG_VERSION")
     )]
     NewerSchema {
         /// The database, without user, password and options.
@@ -75,19 +75,20 @@ pub enum StartError {
     },
     /// The keys cannot be opened with the master key.
     #[error(
-        "{0}; configure the master key that sealed them, or delete the keys with `vestibule keys reset`, which revokes all \
-         sessions"
+        "{0}; configure the master key that sealed them, or delete the keys with `vestibule keys reset`, which revokes \
+         all sessions"
     )]
     Keyring(KeyringError),
     /// A key that was used is missing or damaged.
     #[error(
-        "{0}; restore a backup of the database, or delete the keys with `vestibule keys reset`, which revokes all sessions"
+        "{0}; restore a backup of the database, or delete the keys with `vestibule keys reset`, which revokes all \
+         sessions"
     )]
     LostKey(KeyringError),
     /// The head of the audit log is missing.
     #[error(
-        "the head of the audit log is missing from the database; restore a backup of the database, or delete the keys with \
-         `vestibule keys reset`, which revokes all sessions"
+        "the head of the audit log is missing from the database; restore a backup of the database, or delete the keys \
+         with `vestibule keys reset`, which revokes all sessions"
     )]
     LostAuditHead,
     /// The TLS certificate or its private key is unusable.

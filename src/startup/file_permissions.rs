@@ -23,7 +23,8 @@ pub fn warn_of_loose_config(file: Option<&Path>, config: &Config) {
         && let Ok(Some(mode)) = loose_mode(file.unwrap_or(Path::new(DEFAULT_FILE)))
     {
         tracing::warn!(
-            "other users can read the configuration file (mode {mode:o}), which may contain a secret; run chmod 600 on it"
+            "other users can read the configuration file (mode {mode:o}), which may contain a secret; run chmod 600 on \
+             it"
         );
     }
 }

@@ -20,7 +20,8 @@ use crate::{
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many files the process opens in addition to connections: listeners, timers, the log, random numbers, and a reserve.
+/// How many files the process opens in addition to connections: listeners, timers, the log, random numbers, and a
+/// reserve.
 const OWN_FILES: u64 = 64;
 /// How many files SQLite opens for each connection: the database, its log and its index.
 const FILES_PER_DATABASE_CONNECTION: u64 = 3;
@@ -36,8 +37,8 @@ pub struct Routes {
     table: RouteTable,
 }
 
-/// Creates the routes of the service: the operations of the API and, if `docs` is set, the documentation. All database work
-/// of a request shares one time budget.
+/// Creates the routes of the service: the operations of the API and, if `docs` is set, the documentation. All database
+/// work of a request shares one time budget.
 pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) -> Routes {
     let endpoint = api::routes(instance, document, docs)
         .around(|routes, request| with_request_budget(async move { routes.call(request).await }))
@@ -97,7 +98,8 @@ pub fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
     Ok(tls.map(Arc::new))
 }
 
-/// Limits the number of connections to the file descriptors that the process may open, minus those that it needs itself.
+/// Limits the number of connections to the file descriptors that the process may open, minus those that it needs
+/// itself.
 fn affordable_connections(wanted: usize, database_connections: u32) -> usize {
     let Some(file_limit) = getrlimit(Resource::Nofile).current else { return wanted };
 
@@ -108,8 +110,8 @@ fn affordable_connections(wanted: usize, database_connections: u32) -> usize {
     if wanted > affordable {
         tracing::warn!(
             "accepting at most {affordable} concurrent connections instead of {wanted} (server.max_connections, \
-             VESTIBULE_SERVER__MAX_CONNECTIONS): the process may open {file_limit} files (ulimit -n) and needs {own_files} \
-             of them itself; raise the limit of open files, or lower the setting"
+             VESTIBULE_SERVER__MAX_CONNECTIONS): the process may open {file_limit} files (ulimit -n) and needs \
+             {own_files} of them itself; raise the limit of open files, or lower the setting"
         );
     }
     wanted.min(affordable)

@@ -43,8 +43,8 @@ fn key_source(config: &Config) -> Result<KeySource, StartError> {
     }
 }
 
-/// Returns the configured master key. With SQLite, creates a missing key file, unless the database already contains keys:
-/// these were sealed by a master key that is now lost.
+/// Returns the configured master key. With SQLite, creates a missing key file, unless the database already contains
+/// keys: these were sealed by a master key that is now lost.
 pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
     let file = match key_source(config)? {
         KeySource::Text(key) => return Ok(key),
@@ -67,8 +67,8 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     read_key(&file)
 }
 
-/// Validates the master key without opening the database, and creates nothing. Only a start detects that a missing key file
-/// of an SQLite database was lost.
+/// Validates the master key without opening the database, and creates nothing. Only a start detects that a missing key
+/// file of an SQLite database was lost.
 pub fn check_master_key(config: &Config) -> Result<(), StartError> {
     match key_source(config)? {
         KeySource::Text(_) => Ok(()),
@@ -95,7 +95,8 @@ fn read_key(path: &Path) -> Result<MasterKey, StartError> {
     MasterKey::parse(&text).map_err(|error| StartError::MasterKey { place: path.display().to_string(), error })
 }
 
-/// Creates the file of the master key atomically. If two processes start at once, both use the key that was written first.
+/// Creates the file of the master key atomically. If two processes start at once, both use the key that was written
+/// first.
 fn create_key(path: &Path) -> Result<(), StartError> {
     let key = new_master_key()?;
     let draft = path.with_extension(format!("key.{}", process::id()));

@@ -20,7 +20,8 @@ use super::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long work waits for a free connection or a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long work waits for a free connection or a new one on SQLite, where work holds a connection only for a bounded time.
+/// How long work waits for a free connection or a new one on SQLite, where work holds a connection only for a bounded
+/// time.
 const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for a writer in another process.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,8 +31,8 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The retries after a conflict while an SQLite file is opened. Opening a new file switches it to WAL. SQLite's busy timeout
-/// does not apply during the switch, so a process that opens the file at the same time must retry.
+/// The retries after a conflict while an SQLite file is opened. Opening a new file switches it to WAL. SQLite's busy
+/// timeout does not apply during the switch, so a process that opens the file at the same time must retry.
 const SQLITE_OPEN_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(5),
     max_delay: Duration::from_millis(50),
@@ -39,8 +40,8 @@ const SQLITE_OPEN_RETRY: RetryPolicy = RetryPolicy {
     give_up_after: SQLITE_BUSY_TIMEOUT,
 };
 
-/// Opens a pool of at most `max_connections` to the database at `url`, without deadlines, for migrations and tests. Creates
-/// a missing SQLite file.
+/// Opens a pool of at most `max_connections` to the database at `url`, without deadlines, for migrations and tests.
+/// Creates a missing SQLite file.
 ///
 /// # Errors
 /// Returns a [`DbErr`] if the database is unreachable.

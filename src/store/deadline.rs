@@ -1,7 +1,7 @@
 //! The time budget for database work.
 //!
-//! Every unit of work has a deadline. All units of one HTTP request together have the same budget, so that a request with
-//! several units still ends in time if the database hangs.
+//! Every unit of work has a deadline. All units of one HTTP request together have the same budget, so that a request
+//! with several units still ends in time if the database hangs.
 
 use std::{
     cell::Cell,
@@ -20,8 +20,8 @@ pub async fn with_request_budget<F: Future>(request: F) -> F::Output {
     USED.scope(Cell::new(Duration::ZERO), request).await
 }
 
-/// Runs `work` until it ends or the budget, minus `reserve`, is exhausted. Outside a request, the budget covers only this
-/// work.
+/// Runs `work` until it ends or the budget, minus `reserve`, is exhausted. Outside a request, the budget covers only
+/// this work.
 ///
 /// # Errors
 /// Returns [`DbErr::Conn`] if the budget is exhausted. A write may or may not have been committed then.

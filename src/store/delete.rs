@@ -17,8 +17,8 @@ pub const DELETE_BATCH: u64 = 500;
 
 type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
 
-/// Deletes the rows of a table that satisfy `condition`, and returns their number. The primary key of the table must be one
-/// column.
+/// Deletes the rows of a table that satisfy `condition`, and returns their number. The primary key of the table must be
+/// one column.
 ///
 /// Each batch is selected first and then deleted by key, so that the deletion locks no other rows.
 ///

@@ -12,8 +12,8 @@ const SQLITE_CONFLICT: [i32; 2] = [5, 6];
 const SQLITE_UNAVAILABLE: [i32; 4] = [8, 10, 13, 14];
 /// PostgreSQL SQLSTATEs: serialization failure, deadlock, lock timeout.
 const POSTGRES_CONFLICT: [&str; 3] = ["40001", "40P01", "55P03"];
-/// PostgreSQL SQLSTATEs: read-only; no disk space, memory or connection left; statement timeout; server is stopping, has
-/// stopped or is not ready.
+/// PostgreSQL SQLSTATEs: read-only; no disk space, memory or connection left; statement timeout; server is stopping,
+/// has stopped or is not ready.
 const POSTGRES_UNAVAILABLE: [&str; 9] =
     ["25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "57P05"];
 /// MySQL and MariaDB error numbers: row changed under a snapshot, lock timeout, deadlock. Galera reports a failed

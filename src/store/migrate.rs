@@ -17,8 +17,8 @@ use super::{
 /// How long an instance waits while another instance migrates.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The retries of a migration while its tables are in use. A statement that alters a table waits for the transactions that
-/// use the table, and blocks all later ones. So its lock timeout is short, and it is retried.
+/// The retries of a migration while its tables are in use. A statement that alters a table waits for the transactions
+/// that use the table, and blocks all later ones. So its lock timeout is short, and it is retried.
 const TABLE_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(25),
     max_delay: Duration::from_millis(50),
@@ -37,8 +37,8 @@ pub enum MigrateError {
     Database(#[from] DbErr),
 }
 
-/// Runs the pending migrations. If several instances start at once, one migrates and the others wait. The lock belongs to
-/// the connection that migrates, so the database releases it if the instance crashes.
+/// Runs the pending migrations. If several instances start at once, one migrates and the others wait. The lock belongs
+/// to the connection that migrates, so the database releases it if the instance crashes.
 ///
 /// # Errors
 /// Returns a [`MigrateError`] if a migration fails, or if the lock is not free within a minute.
@@ -76,7 +76,8 @@ async fn migrate_with_retry(db: &DatabaseConnection) -> Result<(), MigrateError>
     retry(TABLE_RETRY, || run_pending(db), is_table_in_use, |_, _| {}).await
 }
 
-/// Runs the pending migrations. If there are none, it does not call the migrator, which would write log lines each time.
+/// Runs the pending migrations. If there are none, it does not call the migrator, which would write log lines each
+/// time.
 async fn run_pending<'c, C>(connection: &'c C) -> Result<(), MigrateError>
 where
     C: ConnectionTrait,

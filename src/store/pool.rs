@@ -18,8 +18,8 @@ use super::{
 };
 use crate::metrics::{DatabaseErrorKind, Metrics};
 
-/// The time budget of a unit of work on PostgreSQL, MySQL and MariaDB: one statement, or one transaction with its retries.
-/// All units of one request together have the same budget.
+/// The time budget of a unit of work on PostgreSQL, MySQL and MariaDB: one statement, or one transaction with its
+/// retries. All units of one request together have the same budget.
 const NETWORK_BUDGET: Duration = Duration::from_millis(2500);
 /// The time budget on SQLite: half a second more than SQLite waits for a writer in another process.
 const SQLITE_BUDGET: Duration = Duration::from_millis(5500);
@@ -31,11 +31,11 @@ const COUNTING_RESERVE: Duration = Duration::from_millis(500);
 pub struct Pool {
     connections: DatabaseConnection,
     budget: Duration,
-    /// SQLite allows one writer at a time. Writers of this process queue here in order of arrival. SQLite itself would make
-    /// them poll while each holds a connection that readers need.
+    /// SQLite allows one writer at a time. Writers of this process queue here in order of arrival. SQLite itself would
+    /// make them poll while each holds a connection that readers need.
     writer: Option<Semaphore>,
-    /// Limits the concurrent transactions that count attempts. Any client can cause these transactions, and without the limit
-    /// other writers would wait behind all of them.
+    /// Limits the concurrent transactions that count attempts. Any client can cause these transactions, and without the
+    /// limit other writers would wait behind all of them.
     counting: Semaphore,
     check: ConnectionCheck,
     metrics: Arc<Metrics>,

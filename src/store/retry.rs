@@ -32,8 +32,8 @@ impl RetryPolicy {
     }
 }
 
-/// Runs `attempt` until it succeeds, fails with an error that `is_transient` rejects, or exceeds the policy. Calls `notify`
-/// with each error that leads to a retry, and the delay before it.
+/// Runs `attempt` until it succeeds, fails with an error that `is_transient` rejects, or exceeds the policy. Calls
+/// `notify` with each error that leads to a retry, and the delay before it.
 ///
 /// # Errors
 /// Returns the error of the last attempt.

@@ -11,8 +11,8 @@ use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection};
 const MIGRATION_LOCK_NUMBER: i64 = 0x7665_7374_6962;
 const MIGRATION_LOCK_NAME: &str = "vestibule_migration";
 
-/// Limits how long the statements of a MySQL or MariaDB connection wait for locks. On MariaDB, also limits how long they
-/// run.
+/// Limits how long the statements of a MySQL or MariaDB connection wait for locks. On MariaDB, also limits how long
+/// they run.
 pub(super) async fn limit_mysql_statements(
     connection: &mut MySqlConnection,
     lock_timeout: Duration,
@@ -60,7 +60,8 @@ pub(super) async fn lock_mysql_migration(db: &DatabaseConnection, timeout: Durat
     Ok(())
 }
 
-/// Reads the database's clock, in microseconds since the epoch. Returns `None` on SQLite, which has no clock of its own.
+/// Reads the database's clock, in microseconds since the epoch. Returns `None` on SQLite, which has no clock of its
+/// own.
 pub(super) async fn read_clock(db: &impl ConnectionTrait) -> Result<Option<i64>, DbErr> {
     let statement = match db.get_database_backend() {
         DatabaseBackend::Sqlite => return Ok(None),

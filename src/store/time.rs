@@ -8,8 +8,8 @@ use crate::{
 
 /// Sets `clock` to the reference clock. Returns the size of the step if the reference clock has stepped.
 ///
-/// The error of the measurement is at most half its duration. The time budget of a statement limits it to about a second,
-/// which is less than the size of a step.
+/// The error of the measurement is at most half its duration. The time budget of a statement limits it to about a
+/// second, which is less than the size of a step.
 ///
 /// # Errors
 /// Returns a [`ServiceError`] if the database fails. The clock then keeps running by itself.

@@ -105,8 +105,8 @@ where
 /// Begins a transaction that will write.
 ///
 /// On SQLite, it takes the write lock at once: a transaction that reads first and writes later fails without waiting if
-/// another transaction wrote in between. On PostgreSQL, it sets the isolation level to `READ COMMITTED`, whatever the default
-/// of the database: after waiting for a lock, the transaction must see the writes of the lock's previous owner.
+/// another transaction wrote in between. On PostgreSQL, it sets the isolation level to `READ COMMITTED`, whatever the
+/// default of the database: after waiting for a lock, the transaction must see the writes of the lock's previous owner.
 pub(super) async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let postgres = db.get_database_backend() == DatabaseBackend::Postgres;
     db.begin_with_options(TransactionOptions {

@@ -18,9 +18,9 @@ use crate::{
 
 /// The newest version of OpenAPI that every client generator in use accepts.
 const OPENAPI_VERSION: &str = "3.0.3";
-/// The recorded examples: one exchange for each operation and response. The tests record them, and compare them with the
-/// responses of the service. The document omits a missing example, so that the tests can run and record it. They fail
-/// until it exists.
+/// The recorded examples: one exchange for each operation and response. The tests record them, and compare them with
+/// the responses of the service. The document omits a missing example, so that the tests can run and record it. They
+/// fail until it exists.
 const EXAMPLES: &str = include_str!("examples.json");
 /// The headers that the server adds to every response without them.
 const COMMON_HEADERS: [&str; 2] = ["Cache-Control", "X-Request-Id"];

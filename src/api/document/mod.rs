@@ -1,5 +1,5 @@
-//! The OpenAPI document: derived from the Rust types of the API, then finished with the parts that poem-openapi does not
-//! derive.
+//! The OpenAPI document: derived from the Rust types of the API, then finished with the parts that poem-openapi does
+//! not derive.
 //!
 //! [`document`] derives it once, at start. A defect fails the start, so that later code can rely on the document.
 

@@ -16,8 +16,8 @@ use crate::json;
 pub(crate) const CODES: &[ProblemCode] =
     &[ProblemCode::MalformedRequest, ProblemCode::InvalidRequest, ProblemCode::UnsupportedMediaType];
 
-/// A JSON body. Request bodies are parsed strictly: the media type must be JSON in UTF-8, members must not repeat, and the
-/// value must satisfy its schema in the document.
+/// A JSON body. Request bodies are parsed strictly: the media type must be JSON in UTF-8, members must not repeat, and
+/// the value must satisfy its schema in the document.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Type> Payload for Json<T> {

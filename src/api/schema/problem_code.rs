@@ -41,8 +41,8 @@ macro_rules! problem_codes {
 
 problem_codes! {
     BadFraming = "bad_framing", BAD_REQUEST, "Ambiguous request",
-        "The request is ambiguous or incomplete. It must have exactly one Host header and one body length, and the body \
-         must have that length (RFC 9112).";
+        "The request is ambiguous or incomplete. It must have exactly one Host header and one body length, and the \
+         body must have that length (RFC 9112).";
     MalformedRequest = "malformed_request", BAD_REQUEST, "Malformed request body",
         "The request body must be one JSON object in UTF-8, without repeated fields.";
     InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request body",

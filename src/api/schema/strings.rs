@@ -1,5 +1,5 @@
-//! The string types of request and response bodies. The macros declare each type as a wrapper of a domain value, with its
-//! schema in the document.
+//! The string types of request and response bodies. The macros declare each type as a wrapper of a domain value, with
+//! its schema in the document.
 
 use std::borrow::Cow;
 
@@ -165,8 +165,8 @@ request_string! {
 }
 
 request_string! {
-    /// A refresh token that a client sends. Any text is accepted here; a text that is not a refresh token later fails with
-    /// `invalid_token`.
+    /// A refresh token that a client sends. Any text is accepted here; a text that is not a refresh token later fails
+    /// with `invalid_token`.
     PresentedRefreshToken(RefreshToken),
     StringSchema { length: Some((1, 2048)), ..StringSchema::default() },
     parse: |text| Some(RefreshToken::from(text))

@@ -10,8 +10,8 @@ use crate::{
     store::{Context as _, Pool, Transaction, write},
 };
 
-/// Deletes every key and the rows that depend on them: sessions, rate limits and known networks. After that, a new master
-/// key can be configured. Users are kept, and so are audit events, outside any chain.
+/// Deletes every key and the rows that depend on them: sessions, rate limits and known networks. After that, a new
+/// master key can be configured. Users are kept, and so are audit events, outside any chain.
 ///
 /// It works without the [`App`](crate::domain::app::App), which cannot be opened without the keys.
 ///

@@ -35,8 +35,8 @@ pub enum ChangeUserError {
     Service(#[from] ServiceError),
 }
 
-/// Finds a user by identifier, or by username in any spelling. The identifier is tried first, so a username that looks like
-/// an identifier cannot hide another user.
+/// Finds a user by identifier, or by username in any spelling. The identifier is tried first, so a username that looks
+/// like an identifier cannot hide another user.
 pub async fn find_user(app: &App, id_or_name: &str) -> Result<User, ChangeUserError> {
     if let Ok(id) = id_or_name.parse::<UserId>()
         && let Some(user) = find_by_id(&app.db, id).await?

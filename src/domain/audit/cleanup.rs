@@ -10,8 +10,8 @@ use crate::{
 
 const CONTEXT: &str = "deleting old audit events";
 
-/// Deletes the events that happened before `before`, and returns their number. Deletes only from the beginning of the chain:
-/// an event is kept as long as any event before it in the chain is kept.
+/// Deletes the events that happened before `before`, and returns their number. Deletes only from the beginning of the
+/// chain: an event is kept as long as any event before it in the chain is kept.
 ///
 /// # Errors
 /// Returns a [`ServiceError`] if the database fails. Earlier batches stay deleted.

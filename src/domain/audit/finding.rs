@@ -20,14 +20,14 @@ pub enum Finding {
     Unreadable(i64),
     /// This many events were added before the beginning or after the end of the chain.
     Added(u64),
-    /// The number of events outside the chain differs from the head. The first number is the actual count, and the second
-    /// the count in the head.
+    /// The number of events outside the chain differs from the head. The first number is the actual count, and the
+    /// second the count in the head.
     Outside(u64, i64),
 }
 
 impl Finding {
-    /// Returns the finding without the events before `first_kept`, which the cleanup has deleted. Returns `None` if nothing
-    /// is left.
+    /// Returns the finding without the events before `first_kept`, which the cleanup has deleted. Returns `None` if
+    /// nothing is left.
     pub(super) fn after_cleanup(self, first_kept: i64) -> Option<Self> {
         match self {
             Self::Removed(_, last) if last < first_kept => None,
@@ -46,7 +46,7 @@ impl fmt::Display for Finding {
             Self::Removed(first, last) => write!(f, "events {first} to {last} were removed"),
             Self::Altered(position) => write!(f, "event {position} was altered or moved"),
             Self::Unreadable(position) => write!(f, "event {position} was altered and cannot be read"),
-            Self::Added(events) => write!(f, "{events} events were added before the beginning or after the end of the chain"),
+            Self::Added(events) => write!(f, "{events} events were added before the beginning or after the end"),
             Self::Outside(found, expected) => {
                 write!(f, "{found} events are outside the chain, but the head records {expected}")
             }

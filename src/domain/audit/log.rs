@@ -20,8 +20,8 @@ use crate::{
 };
 
 const HEAD_MISSING: &str = "the head is missing; restore a backup of the database, or run `vestibule keys reset`";
-const HEAD_ALTERED: &str = "the head was altered; run `vestibule audit verify`, then restore a backup of the database, or \
-                            run `vestibule keys reset`";
+const HEAD_ALTERED: &str = "the head was altered; run `vestibule audit verify`, then restore a backup of the database, \
+                            or run `vestibule keys reset`";
 
 /// The previous MAC of the first event.
 const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
@@ -62,12 +62,12 @@ impl AuditLog {
         self.record(transaction, Event::success(Kind::AuditLogStarted, Actor::Service), now).await
     }
 
-    /// Records an event in the transaction of its action. Call it last: until the transaction ends, every other transaction
-    /// that records an event waits.
+    /// Records an event in the transaction of its action. Call it last: until the transaction ends, every other
+    /// transaction that records an event waits.
     ///
     /// # Errors
-    /// Returns [`ServiceError::Internal`] if the head is missing or altered, so that no action goes unrecorded. Returns the
-    /// error of the database if it fails.
+    /// Returns [`ServiceError::Internal`] if the head is missing or altered, so that no action goes unrecorded. Returns
+    /// the error of the database if it fails.
     pub async fn record(
         &self,
         transaction: &Transaction,
@@ -90,8 +90,8 @@ impl AuditLog {
     /// Reads the head of the chain and locks it until the end of the transaction.
     ///
     /// # Errors
-    /// Returns [`ServiceError::Internal`] if the head is missing or altered, because a new MAC over an altered head would
-    /// authenticate the alteration. Returns the error of the database if it fails.
+    /// Returns [`ServiceError::Internal`] if the head is missing or altered, because a new MAC over an altered head
+    /// would authenticate the alteration. Returns the error of the database if it fails.
     pub(super) async fn lock_head(&self, transaction: &Transaction) -> Result<audit_head::Model, ServiceError> {
         let context = "locking the head of the audit log";
         let head = audit_head::Entity::only().lock_exclusive().one(transaction).await.context(context)?;

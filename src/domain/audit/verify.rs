@@ -85,8 +85,8 @@ async fn walk_one_by_one(db: &Pool, walk: &mut ChainWalk<'_>, from: i64) -> Resu
     Ok(())
 }
 
-/// Checks the head, and the events before the beginning, after the end and outside the chain. Returns the number of events
-/// outside the chain, and the findings.
+/// Checks the head, and the events before the beginning, after the end and outside the chain. Returns the number of
+/// events outside the chain, and the findings.
 async fn check_around(
     db: &Pool,
     log: &AuditLog,

@@ -40,8 +40,8 @@ pub enum ChangePasswordError {
     Service(#[from] ServiceError),
 }
 
-/// Changes the password of the caller, if the current password is right. Revokes all other sessions of the user (OWASP ASVS
-/// 7.4.3).
+/// Changes the password of the caller, if the current password is right. Revokes all other sessions of the user (OWASP
+/// ASVS 7.4.3).
 pub async fn change_password(
     app: &App,
     caller: &Caller,

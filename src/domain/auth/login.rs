@@ -137,8 +137,8 @@ impl VerifiedLogin<'_> {
     }
 }
 
-/// Hashes the password again if its stored hash costs less than a new hash. Rehashing is best effort: if it fails, the next
-/// login retries it.
+/// Hashes the password again if its stored hash costs less than a new hash. Rehashing is best effort: if it fails, the
+/// next login retries it.
 async fn rehash_if_outdated(app: &App, verified: &VerifiedUser, password: &Password) -> Option<PasswordHash> {
     if !verified.has_outdated_hash {
         return None;

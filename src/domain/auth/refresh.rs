@@ -1,7 +1,7 @@
 //! Refresh: rotation of a session's refresh token, with reuse detection (RFC 9700 section 4.14.2).
 //!
-//! A session has one row and no list of refresh tokens. Its tokens are numbered, and the row holds the number of the current
-//! token. A refresh with the current token makes the next token current.
+//! A session has one row and no list of refresh tokens. Its tokens are numbered, and the row holds the number of the
+//! current token. A refresh with the current token makes the next token current.
 
 use std::time::Duration;
 
@@ -53,8 +53,8 @@ enum TokenAge {
 
 /// Refreshes a session with its current refresh token.
 ///
-/// Within the grace period, the previous token returns the same successor again, so that no concurrent caller is logged out.
-/// A reused or out-of-sequence token revokes the session.
+/// Within the grace period, the previous token returns the same successor again, so that no concurrent caller is logged
+/// out. A reused or out-of-sequence token revokes the session.
 pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result<TokenPair, RefreshError> {
     let now = app.clock.now();
     let outcome = try_refresh(app, token, client, now).await;
@@ -103,8 +103,8 @@ async fn try_refresh(
     Ok(issue_pair(&keyring, &app.tokens, &session, &content.secret, now)?)
 }
 
-/// Makes the next token the current one. If a concurrent caller was faster, returns the session as that caller stored it.
-/// This is not reuse, because the token was current when the request arrived.
+/// Makes the next token the current one. If a concurrent caller was faster, returns the session as that caller stored
+/// it. This is not reuse, because the token was current when the request arrived.
 async fn rotate_or_find_successor(
     app: &App,
     session: session::Model,
@@ -150,10 +150,11 @@ fn token_age(app: &App, content: &TokenContent, session: &session::Model, now: T
 
 /// Returns whether a rotation is less than one grace period old.
 ///
-/// After a step of the clock, the age of a rotation is unknown. The rotation then counts as recent, because falsely detected
-/// reuse would revoke the session of an honest user. After a step back, the rotation is in the future. After a step forward,
-/// this instance remembers the step for one grace period. A rotation is also in the future if a concurrent request made it,
-/// or an instance whose clock is slightly ahead. Without a grace period, no rotation is recent.
+/// After a step of the clock, the age of a rotation is unknown. The rotation then counts as recent, because falsely
+/// detected reuse would revoke the session of an honest user. After a step back, the rotation is in the future. After a
+/// step forward, this instance remembers the step for one grace period. A rotation is also in the future if a
+/// concurrent request made it, or an instance whose clock is slightly ahead. Without a grace period, no rotation is
+/// recent.
 fn is_within_grace_period(app: &App, rotated_at: Timestamp, grace_period: Duration, now: Timestamp) -> bool {
     if grace_period.is_zero() {
         return false;

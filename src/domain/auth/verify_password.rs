@@ -1,8 +1,8 @@
 //! The verification of passwords. Every password check goes through this module.
 //!
-//! Whether or not the user exists, a login does the same work in the same order: the rate limits, the lookup, one hash, and
-//! only then the state of the user (OWASP ASVS 6.3.8). For an unknown user, [`Hasher::verify`] computes a dummy hash of the
-//! same cost, so that an unknown username takes as long as a known one.
+//! Whether or not the user exists, a login does the same work in the same order: the rate limits, the lookup, one hash,
+//! and only then the state of the user (OWASP ASVS 6.3.8). For an unknown user, [`Hasher::verify`] computes a dummy
+//! hash of the same cost, so that an unknown username takes as long as a known one.
 //!
 //! [`Hasher::verify`]: crate::domain::password::Hasher::verify
 
@@ -45,8 +45,8 @@ pub(super) struct VerifiedUser {
 
 /// Counts an attempt to verify the password of the user with this name.
 ///
-/// If the hash queue is full, rejects the attempt before any database work. Checks the queue again after the wait for the
-/// permit, because it may have filled up.
+/// If the hash queue is full, rejects the attempt before any database work. Checks the queue again after the wait for
+/// the permit, because it may have filled up.
 pub(super) async fn count_attempt(
     app: &App,
     client: &Client,
@@ -62,8 +62,8 @@ pub(super) async fn count_attempt(
     counted
 }
 
-/// Verifies a password. Returns `None` if there is no user, the password is wrong, or the user is disabled. The caller must
-/// not reveal which.
+/// Verifies a password. Returns `None` if there is no user, the password is wrong, or the user is disabled. The caller
+/// must not reveal which.
 pub(super) async fn verify_password(
     app: &App,
     user: Option<user::Model>,

@@ -18,8 +18,8 @@ pub struct KeySet<K> {
 }
 
 impl<K> KeySet<K> {
-    /// Creates the set from its keys, oldest first. The newest key becomes the active key. Returns `None` if there are no
-    /// keys.
+    /// Creates the set from its keys, oldest first. The newest key becomes the active key. Returns `None` if there are
+    /// no keys.
     pub(super) fn new(mut keys: Vec<(KeyId, K)>) -> Option<Self> {
         let active = keys.pop()?;
         Some(Self { active, retired: keys.into_iter().collect() })

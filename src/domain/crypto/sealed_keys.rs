@@ -55,8 +55,8 @@ impl StoredKeys {
     /// Reads and opens every key.
     ///
     /// # Errors
-    /// Returns a [`KeyringError`] if a key cannot be opened. Such a key is never replaced, because a new key would silently
-    /// invalidate everything that depends on the old one.
+    /// Returns a [`KeyringError`] if a key cannot be opened. Such a key is never replaced, because a new key would
+    /// silently invalidate everything that depends on the old one.
     pub async fn load(db: &Pool, master: &MasterKey) -> Result<Self, KeyringError> {
         Ok(Self {
             signing: load_keys(db, master, Purpose::Signing, SigningKey::parse).await?,
@@ -155,8 +155,8 @@ pub async fn check_never_used(db: &Pool, missing: &[Purpose]) -> Result<(), Keyr
     Ok(())
 }
 
-/// Returns whether the database contains the active keys of `keyring`. After a reset, or in a restored backup, it contains
-/// other keys.
+/// Returns whether the database contains the active keys of `keyring`. After a reset, or in a restored backup, it
+/// contains other keys.
 pub async fn are_stored(db: &Pool, keyring: &Keyring) -> Result<bool, ServiceError> {
     let ids = keyring.active_ids();
     let stored = sealed_key::Entity::of(ids).count(db).await.context("reading the identifiers of the keys")?;

@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 use crate::{ids::KeyId, secret::MasterKey};
 
-/// The error of a sealed key that the master key cannot open: the master key is another one, or the sealed key was altered
-/// or moved.
+/// The error of a sealed key that the master key cannot open: the master key is another one, or the sealed key was
+/// altered or moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the master key cannot decrypt the keys in the database")]
 pub struct UnsealError;

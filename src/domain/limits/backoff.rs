@@ -46,8 +46,8 @@ pub(super) fn count_failure(
 
 /// Returns the remaining backoff or lockout.
 ///
-/// If the clock has stepped back since the row was stored, a lockout lasts at most its configured duration, and a backoff
-/// longer than possible is ignored.
+/// If the clock has stepped back since the row was stored, a lockout lasts at most its configured duration, and a
+/// backoff longer than possible is ignored.
 pub(super) fn remaining(row: &rate_limit::Model, settings: &LimitSettings, scope: Scope, now: Timestamp) -> Duration {
     let remaining = row.until.since(now);
     if is_locked_out(row.failures, settings, scope) {

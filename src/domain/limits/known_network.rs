@@ -11,8 +11,8 @@ use crate::{
     store::{Context as _, DELETE_BATCH, Transaction},
 };
 
-/// Forgets every known network of a user. After a password change, a login with the old password no longer proves that a
-/// network is the user's.
+/// Forgets every known network of a user. After a password change, a login with the old password no longer proves that
+/// a network is the user's.
 pub async fn forget_networks(transaction: &Transaction, user: UserId) -> Result<(), ServiceError> {
     let delete = known_network::Entity::delete_all_of(user);
     delete.exec(transaction).await.context("forgetting known networks").map(drop)
@@ -30,8 +30,8 @@ pub(super) async fn is_known(
     Ok(found.context("looking up a known network")?.is_some())
 }
 
-/// Remembers a network, in a transaction that holds the lock of the user row. If the user then has too many known networks,
-/// forgets the least recently used ones.
+/// Remembers a network, in a transaction that holds the lock of the user row. If the user then has too many known
+/// networks, forgets the least recently used ones.
 pub(super) async fn remember_network(
     transaction: &Transaction,
     network: &str,

@@ -54,8 +54,8 @@ impl Limits {
     /// Counts a login attempt with a username.
     ///
     /// # Errors
-    /// Returns [`ServiceError::RateLimited`] if the client has no tokens left, or a backoff or lockout applies. Then nothing
-    /// is counted.
+    /// Returns [`ServiceError::RateLimited`] if the client has no tokens left, or a backoff or lockout applies. Then
+    /// nothing is counted.
     pub async fn count_login_attempt(
         &self,
         db: &Pool,
@@ -106,7 +106,8 @@ impl Limits {
         Ok((bucket, cost))
     }
 
-    /// Returns the subject of the row that counts the failures of an attempt: the known network or, without one, the user.
+    /// Returns the subject of the row that counts the failures of an attempt: the known network or, without one, the
+    /// user.
     async fn find_failures(
         &self,
         transaction: &Transaction,
@@ -124,8 +125,8 @@ impl Limits {
     /// Takes the cost of an attempt from the client's bucket.
     ///
     /// # Errors
-    /// Returns [`ServiceError::RateLimited`] if the bucket does not hold enough tokens. The time to wait also covers the
-    /// backoff of the user, so that a client that waits for it is not rejected again.
+    /// Returns [`ServiceError::RateLimited`] if the bucket does not hold enough tokens. The time to wait also covers
+    /// the backoff of the user, so that a client that waits for it is not rejected again.
     async fn take_tokens(
         &self,
         transaction: &Transaction,

@@ -33,8 +33,8 @@ impl Limits {
         self.count_rejection(RateLimit::RejectedRefresh, counted)
     }
 
-    /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns the new time at which it is full
-    /// again.
+    /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns the new time at which it is
+    /// full again.
     ///
     /// # Errors
     /// Returns [`ServiceError::RateLimited`] if the limit is exceeded.

@@ -39,8 +39,8 @@ const SALT_LENGTH: usize = 16;
 pub struct InvalidCost;
 
 impl Cost {
-    /// Returns whether a hash of this cost costs an attacker at least as much as a hash of `other`, measured by the memory
-    /// that each guess fills.
+    /// Returns whether a hash of this cost costs an attacker at least as much as a hash of `other`, measured by the
+    /// memory that each guess fills.
     pub const fn is_at_least(self, other: Self) -> bool {
         self.work() >= other.work()
     }
@@ -107,8 +107,8 @@ impl StoredHash {
     }
 }
 
-/// An engine that computes argon2id hashes in memory that it reuses. Allocating the memory for each hash would take about a
-/// tenth of the time of the hash.
+/// An engine that computes argon2id hashes in memory that it reuses. Allocating the memory for each hash would take
+/// about a tenth of the time of the hash.
 pub(super) struct Engine {
     memory: Vec<Block>,
 }

@@ -1,13 +1,13 @@
 //! Timing equalization of outdated hashes.
 //!
-//! Unknown usernames, wrong passwords and disabled users all cost one hash. The duration of a stored hash that is cheaper
-//! than a new hash would reveal that its user exists. So the result of such a hash is delayed by the time that the rest of a
-//! new hash would take, estimated from a recent hash. A hash that costs more than a new hash is not equalized and takes
-//! longer.
+//! Unknown usernames, wrong passwords and disabled users all cost one hash. The duration of a stored hash that is
+//! cheaper than a new hash would reveal that its user exists. So the result of such a hash is delayed by the time that
+//! the rest of a new hash would take, estimated from a recent hash. A hash that costs more than a new hash is not
+//! equalized and takes longer.
 //!
-//! Only the rest is estimated, and by CPU time instead of wall-clock time. On a busy machine, the durations of two hashes
-//! differ widely, and the longer of two independent durations is on average longer than either. A small difference remains:
-//! a machine stays slow for longer than one hash, so the sum of two parts varies less than a whole.
+//! Only the rest is estimated, and by CPU time instead of wall-clock time. On a busy machine, the durations of two
+//! hashes differ widely, and the longer of two independent durations is on average longer than either. A small
+//! difference remains: a machine stays slow for longer than one hash, so the sum of two parts varies less than a whole.
 
 use std::{
     collections::VecDeque,
@@ -89,8 +89,8 @@ impl HashTimings {
         latest.push_back(timing);
     }
 
-    /// Waits until a hash has taken as long as a hash at the current cost. Only the last milliseconds occupy a thread, which is
-    /// never a hash thread.
+    /// Waits until a hash has taken as long as a hash at the current cost. Only the last milliseconds occupy a thread,
+    /// which is never a hash thread.
     ///
     /// # Errors
     /// Returns [`ServiceError::Internal`] if the random generator fails.

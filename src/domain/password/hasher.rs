@@ -1,8 +1,8 @@
 //! The password hasher.
 //!
-//! A hash is the most expensive work that a request can cause. Hashes run on separate threads, by default one per core, with
-//! a lower priority than the threads that serve requests. If the queue is full or a job takes too long, the request fails as
-//! busy. A job whose caller has gone is dropped before it starts.
+//! A hash is the most expensive work that a request can cause. Hashes run on separate threads, by default one per core,
+//! with a lower priority than the threads that serve requests. If the queue is full or a job takes too long, the
+//! request fails as busy. A job whose caller has gone is dropped before it starts.
 
 use std::{
     fmt,
@@ -134,8 +134,8 @@ impl Hasher {
 
     /// Runs one hash of `cost` on a hash thread.
     ///
-    /// If `cost` is not the current cost, delays the result. This applies to right passwords too, because their user may be
-    /// disabled.
+    /// If `cost` is not the current cost, delays the result. This applies to right passwords too, because their user
+    /// may be disabled.
     async fn run<T: Send + 'static>(
         &self,
         cost: Cost,

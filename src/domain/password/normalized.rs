@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 use crate::secret::Password;
 
-/// A password in Unicode normalization form C, as in RFC 8265. Unlike the `OpaqueString` profile of this RFC, it accepts all
-/// characters, such as newer emoji, and does not replace spaces.
+/// A password in Unicode normalization form C, as in RFC 8265. Unlike the `OpaqueString` profile of this RFC, it
+/// accepts all characters, such as newer emoji, and does not replace spaces.
 pub struct NormalizedPassword(Zeroizing<String>);
 
 impl NormalizedPassword {

@@ -12,7 +12,8 @@ pub const MIN_LENGTH: usize = 8;
 /// The maximum length of any password, in code points.
 pub const MAX_LENGTH: usize = 256;
 
-/// The most common passwords with at least [`MIN_LENGTH`] characters, in lower case, one per line. NOTICE names the source.
+/// The most common passwords with at least [`MIN_LENGTH`] characters, in lower case, one per line. NOTICE names the
+/// source.
 const COMMON: &str = include_str!("common.txt");
 
 static BLOCKLIST: LazyLock<HashSet<&'static str>> = LazyLock::new(|| COMMON.lines().collect());
@@ -42,8 +43,8 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// Checks a new password of the user with this name. Comparisons with the list and the name use the whole password and
-    /// ignore case.
+    /// Checks a new password of the user with this name. Comparisons with the list and the name use the whole password
+    /// and ignore case.
     ///
     /// # Errors
     /// Returns the first [`Weakness`] found.

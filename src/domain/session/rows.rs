@@ -25,8 +25,8 @@ pub struct OpenedSession {
     pub displaced: u64,
 }
 
-/// Opens a session, in a transaction that holds the lock of the user row. If the user would have too many sessions, revokes
-/// the oldest ones.
+/// Opens a session, in a transaction that holds the lock of the user row. If the user would have too many sessions,
+/// revokes the oldest ones.
 pub async fn open_session(
     transaction: &Transaction,
     settings: &SessionSettings,
@@ -98,8 +98,8 @@ pub async fn revoke_session(
 
 /// Revokes every session of a user except one. Returns the number of revoked sessions.
 ///
-/// It deletes by identifier. A deletion that searches for its rows also locks other rows that it scans, and could deadlock
-/// with the transaction of another user.
+/// It deletes by identifier. A deletion that searches for its rows also locks other rows that it scans, and could
+/// deadlock with the transaction of another user.
 pub async fn revoke_others(transaction: &Transaction, user: UserId, except: SessionId) -> Result<u64, ServiceError> {
     let context = "revoking other sessions";
     let others = session::Entity::others_of(user, except).all(transaction).await.context(context)?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The highest configurable number of live sessions of a user. It also limits how many sessions one login revokes. A login
-/// revokes more than one only after the setting was lowered.
+/// The highest configurable number of live sessions of a user. It also limits how many sessions one login revokes. A
+/// login revokes more than one only after the setting was lowered.
 pub const MAX_PER_USER: u64 = 100;
 
 /// The settings of sessions.

@@ -1,7 +1,8 @@
 //! Access tokens: JWTs in the profile of RFC 9068.
 //!
-//! The library only signs and verifies signatures. This module checks everything else, with the service's clock, because
-//! the library reads the operating system's clock, ignores `typ` and `crit`, and is lenient about the types of claims.
+//! The library only signs and verifies signatures. This module checks everything else, with the service's clock,
+//! because the library reads the operating system's clock, ignores `typ` and `crit`, and is lenient about the types of
+//! claims.
 
 use std::time::Duration;
 
@@ -159,8 +160,8 @@ fn check_claims(claims: &Claims, settings: &TokenSettings, now: Timestamp) -> Re
     })
 }
 
-/// Reads one part of the compact serialization. Accepts only canonical base64url, so that a token has exactly one spelling,
-/// and only a JSON object, because serde would also accept an array of the members' values.
+/// Reads one part of the compact serialization. Accepts only canonical base64url, so that a token has exactly one
+/// spelling, and only a JSON object, because serde would also accept an array of the members' values.
 fn read_part<T: DeserializeOwned>(text: &str) -> Result<T, InvalidAccessToken> {
     match json::read(&decode(text)?) {
         Ok(object @ Value::Object(_)) => serde_json::from_value(object).map_err(|_| InvalidAccessToken),

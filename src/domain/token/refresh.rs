@@ -1,9 +1,9 @@
 //! The format of refresh tokens.
 //!
-//! A token is `vst_r_` and the base64url encoding of: version, key identifier, session identifier, counter, session secret,
-//! and an HMAC-SHA-256 over all of these under the refresh key. The database contains only a digest of the secret, and the
-//! key only creates the MAC. So even the database and the key together do not allow an attacker to forge a token of a live
-//! session.
+//! A token is `vst_r_` and the base64url encoding of: version, key identifier, session identifier, counter, session
+//! secret, and an HMAC-SHA-256 over all of these under the refresh key. The database contains only a digest of the
+//! secret, and the key only creates the MAC. So even the database and the key together do not allow an attacker to
+//! forge a token of a live session.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -57,8 +57,8 @@ pub fn issue(keyring: &Keyring, content: &TokenContent) -> RefreshToken {
     RefreshToken::from([PREFIX, &text].concat())
 }
 
-/// Verifies the MAC of a token and returns its content, whether or not its session still exists. Each token has exactly one
-/// spelling.
+/// Verifies the MAC of a token and returns its content, whether or not its session still exists. Each token has exactly
+/// one spelling.
 pub fn verify(keyring: &Keyring, token: &RefreshToken) -> Result<TokenContent, InvalidRefreshToken> {
     let text = token.expose().strip_prefix(PREFIX).ok_or(InvalidRefreshToken)?;
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidRefreshToken)?);

@@ -35,8 +35,8 @@ pub async fn lock_user(transaction: &Transaction, id: UserId) -> Result<Option<M
 
 /// Locks the row of a user and checks that it has not changed since it was read.
 ///
-/// Hashing takes tens of milliseconds, so the user may have been disabled, deleted or given a new password in the meantime.
-/// In these cases, returns `None`.
+/// Hashing takes tens of milliseconds, so the user may have been disabled, deleted or given a new password in the
+/// meantime. In these cases, returns `None`.
 pub async fn lock_if_unchanged(transaction: &Transaction, seen: &Model) -> Result<Option<Model>, ServiceError> {
     let current = lock_user(transaction, seen.id).await?;
     Ok(current.filter(|row| row.state == seen.state && row.password_changed_at == seen.password_changed_at))

@@ -14,8 +14,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// How long a client may take for each step.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadlineSettings {
-    /// How long a client may take to send a request head. The time runs from the start of the connection for the first head,
-    /// and from the first byte for later ones.
+    /// How long a client may take to send a request head. The time runs from the start of the connection for the first
+    /// head, and from the first byte for later ones.
     pub head: Duration,
     /// How long a client may take to begin the next request.
     pub idle: Duration,
@@ -40,7 +40,8 @@ struct State {
     awaits_head_end: bool,
     /// Whether the bytes read so far end inside a head. The head may belong to a request after those in progress.
     is_inside_head: bool,
-    /// The start of each response that the client has not read completely, by id. The ids grow, so the first is the oldest.
+    /// The start of each response that the client has not read completely, by id. The ids grow, so the first is the
+    /// oldest.
     responses: BTreeMap<u64, Instant>,
     last_response_id: u64,
     /// The time since which the client has accepted no bytes.

@@ -65,8 +65,8 @@ impl Body for TimedBody {
     }
 }
 
-/// A chunk of the body. h2 takes chunks from the body long before the client accepts them, so the request lasts until the
-/// last chunk is dropped.
+/// A chunk of the body. h2 takes chunks from the body long before the client accepts them, so the request lasts until
+/// the last chunk is dropped.
 #[derive(Debug)]
 pub(in crate::server) struct TimedChunk {
     bytes: Bytes,

@@ -1,5 +1,5 @@
-//! The access log: one line for each request, written when its response begins. The request's span adds the operation, the
-//! request identifier, the client IP and the user.
+//! The access log: one line for each request, written when its response begins. The request's span adds the operation,
+//! the request identifier, the client IP and the user.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub(super) fn log_start() {
     tracing::debug!("request started");
 }
 
-/// Logs the outcome of a request. `error.type` is the problem code. The cause is for the operator only: the client gets the
-/// request identifier, with which the operator finds this line.
+/// Logs the outcome of a request. `error.type` is the problem code. The cause is for the operator only: the client gets
+/// the request identifier, with which the operator finds this line.
 pub(super) fn log_completion(status: StatusCode, duration: Duration, problem: Option<&Problem>) {
     let error_type = problem.map(|problem| problem.code().as_str());
     let cause = problem.and_then(Problem::cause);

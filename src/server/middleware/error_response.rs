@@ -1,8 +1,8 @@
 //! Error responses: every error as a problem (RFC 9457), with the headers that HTTP requires.
 //!
-//! `Problem::from_error` converts the errors of handlers and of poem's router into problems: a path without the requested
-//! method becomes `method_not_allowed` with status 405. This module converts the problems into responses, and adds to a 405
-//! response the `Allow` header from the route table. `pipeline` calls both functions.
+//! `Problem::from_error` converts the errors of handlers and of poem's router into problems: a path without the
+//! requested method becomes `method_not_allowed` with status 405. This module converts the problems into responses, and
+//! adds to a 405 response the `Allow` header from the route table. `pipeline` calls both functions.
 
 use poem::{
     Response,

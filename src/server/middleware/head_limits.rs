@@ -42,8 +42,8 @@ fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum()
 }
 
-/// Returns whether the request names at most one host. Both the Host header and a target that is an absolute URL can name
-/// it.
+/// Returns whether the request names at most one host. Both the Host header and a target that is an absolute URL can
+/// name it.
 fn has_one_host(uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (uri.authority(), hosts.next(), hosts.next()) {

@@ -1,5 +1,5 @@
-//! The headers of every response: the request identifier, and the security headers for browsers and caches (OWASP Secure
-//! Headers Project).
+//! The headers of every response: the request identifier, and the security headers for browsers and caches (OWASP
+//! Secure Headers Project).
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 

@@ -11,7 +11,8 @@ use poem::http::{HeaderMap, StatusCode};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// Makes `span` part of the trace that the request headers name, and records the trace id. Malformed headers are ignored.
+/// Makes `span` part of the trace that the request headers name, and records the trace id. Malformed headers are
+/// ignored.
 pub(super) fn join(span: &Span, headers: &HeaderMap) {
     let parent = if is_well_formed(headers) {
         TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers))
