@@ -415,7 +415,7 @@ async fn lost_head_is_refused_at_start() {
     let (app, _) = trail().await;
     app.sql("DELETE FROM audit_head").await;
     let refused = startup::open(&app.config, app.app.clock.clone(), &app.app.metrics).await.unwrap_err().to_string();
-    assert!(refused.contains("head of its audit log"), "{refused}");
+    assert!(refused.contains("head of the audit log"), "{refused}");
 }
 
 #[apply(trial)]

@@ -171,7 +171,7 @@ async fn errors_say_what_to_write() {
         (
             "VESTIBULE_SERVER__REQUEST_TIMEOUT",
             "10m",
-            "server.request_timeout (VESTIBULE_SERVER__REQUEST_TIMEOUT): 10m is out of bounds; write a duration from 1s to \
+            "server.request_timeout (VESTIBULE_SERVER__REQUEST_TIMEOUT): 10m is out of range; write a duration from 1s to \
              5m",
         ),
         (
@@ -193,7 +193,7 @@ async fn errors_say_what_to_write() {
         refused(&check(&[(name, value)], None), &[message]);
     }
     let bare = "[server]\nrequest_timeout = 30\n";
-    refused(&check(&[], Some(bare)), &["must be in quotes; write a duration from 1s to 5m"]);
+    refused(&check(&[], Some(bare)), &["must be a quoted string; write a duration from 1s to 5m"]);
     let list = "[server]\nrequest_timeout = [\"30s\"]\n";
     refused(&check(&[], Some(list)), &["is a TOML array; write a duration from 1s to 5m"]);
 }
