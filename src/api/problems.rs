@@ -1,4 +1,4 @@
-//! The macro that declares the problems of a domain error, beside its handler.
+//! The macro that declares the problems of a domain error, next to its handler.
 
 /// Declares the problem of each variant of a domain error, and with it the problem codes of its operations.
 ///
