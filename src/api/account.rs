@@ -24,7 +24,7 @@ pub(crate) struct AccountApi;
 /// The link from registration to login.
 pub(super) const LOG_IN: Link = Link {
     name: "signIn",
-    description: "Logs in as the new user. The request body is the one of the registration.",
+    description: "Logs in as the new user, with the request body of the registration.",
     from: "register",
     status: 201,
     to: "login",
@@ -35,8 +35,9 @@ pub(super) const LOG_IN: Link = Link {
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct RegisterRequest {
-    /// The username: 1 to 80 letters or digits of one or more scripts. Single dots, underscores or hyphens may separate
-    /// them. The service displays the username as sent here. Usernames that differ only in case are the same.
+    /// The username: 1 to 80 characters. It consists of letters and digits of one or more scripts. Single dots,
+    /// underscores or hyphens may separate them. The service displays the username as sent here. Usernames that differ
+    /// only in case are the same.
     username: Username,
     /// The password: 8 to 256 characters, any of Unicode. The operator may have set a higher minimum. It must not be
     /// the username or one of the most common passwords.

@@ -93,9 +93,9 @@ impl LoginApi {
     /// the header `Authorization: Bearer` of operations that require one. When it expires, send the refresh token to
     /// `POST /token/refresh` to get new tokens.
     ///
-    /// An unknown username, a wrong password and a disabled user all return `invalid_credentials` with the same detail.
-    /// Failed attempts lead to `too_many_requests`: wait for the number of seconds in `Retry-After` before the next
-    /// attempt.
+    /// The response is the same, `invalid_credentials`, for an unknown username, a wrong password and a disabled user.
+    /// After several failed attempts, the response is `too_many_requests`: wait for the number of seconds in
+    /// `Retry-After` before the next attempt.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
@@ -113,9 +113,8 @@ impl LoginApi {
     /// Exchanges the current refresh token of a session for a new access token and a new refresh token. The current
     /// refresh token is the one from the latest login or refresh response. Store the new refresh token in its place.
     ///
-    /// If a response is lost, or several tabs refresh at once, send the same token again. Within the grace period (30
-    /// seconds, unless the operator has set another one) it returns the same successor, as long as the successor has
-    /// not been used.
+    /// If a response is lost, send the same token again. Within the grace period (30 seconds by default), it returns
+    /// the same successor, as long as the successor has not been used. So several tabs can also refresh at once.
     ///
     /// An older refresh token may have been stolen. It returns `invalid_token`, and its session is revoked: the user
     /// must log in again.

@@ -61,7 +61,10 @@ const RESERVED: [&str; 14] = [
 
 /// The error of a text that cannot be a username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a username has 1 to {MAX_LENGTH} letters or digits; single dots, underscores or hyphens may separate them")]
+#[error(
+    "a username has 1 to {MAX_LENGTH} characters: letters and digits, which single dots, underscores or hyphens may \
+     separate"
+)]
 pub struct InvalidName;
 
 /// A username, as its user writes it and in its canonical form.

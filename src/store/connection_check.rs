@@ -1,7 +1,7 @@
 //! Checks of connections that return to the pool.
 //!
 //! A connection can return in a state that sqlx does not detect. It would fail the next request or, on SQLite, keep the
-//! write lock. Each check names the scenarios of `tests/it/chaos` and the tests that require it.
+//! write lock. Each check names the scenarios of `tests/it/chaos` that require it. `tests/it/pool.rs` tests them.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -59,12 +59,10 @@ impl ConnectionCheck {
     /// Returns whether a connection may be used again.
     ///
     /// After a failure, all returning connections are closed, because it is unknown which of them failed. Required by a
-    /// hung database (R4), a database that became read-only (R8), and
-    /// `pool::overdue_work_is_left_and_its_connection_closed`.
+    /// hung database (R4) and a database that became read-only (R8).
     ///
     /// After a cancellation, a connection must respond to a ping, because a response may still be in flight on it.
-    /// Required by clients that disconnect before the response (R16,
-    /// `chaos::flood::abandoned_logins_are_not_hashed_r16`).
+    /// Required by clients that disconnect before the response (R16).
     async fn may_reuse<C: Connection>(&self, connection: &mut C) -> bool {
         if is_recent(&self.0.failure) {
             return false;
@@ -75,8 +73,7 @@ impl ConnectionCheck {
     /// Returns whether an SQLite connection may be used again.
     ///
     /// If the disk is full, SQLite rolls a transaction back by itself, and sqlx does not notice. The next transaction
-    /// would begin inside the old one and keep the write lock. Required by a full disk (R8,
-    /// `chaos::disk::disk_is_full_r8`) and `pool::full_database_is_not_held_by_what_failed`.
+    /// would begin inside the old one and keep the write lock. Required by a full disk (R8).
     async fn may_reuse_sqlite(&self, connection: &mut SqliteConnection) -> bool {
         // The ping waits for earlier commands, including a rollback.
         !is_recent(&self.0.failure) && responds(connection).await && !connection.is_in_transaction()
