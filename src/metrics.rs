@@ -256,12 +256,7 @@ impl Metrics {
                 "Time that passwords waited for a hash thread",
                 new_histogram(),
             ),
-            hash_duration: register_seconds(
-                registry,
-                "hash_duration",
-                "Time to hash a password",
-                new_histogram(),
-            ),
+            hash_duration: register_seconds(registry, "hash_duration", "Time to hash a password", new_histogram()),
             database_connections: register_labels(
                 registry,
                 "database_connections",

@@ -176,7 +176,7 @@ fn summary(verified: &Verification) -> String {
     let mut lines = verified.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
     if lines.is_empty() {
         lines.push(format!(
-            "Verified {} events, {} to {}: none was altered. The MAC of the newest event is {}",
+            "Verified {} events, {} to {}: none was altered. The MAC of the last one is {}",
             verified.events, verified.first, verified.last, verified.last_mac
         ));
     }

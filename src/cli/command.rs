@@ -61,7 +61,7 @@ enum Command {
     /// Manage the master key and the keys that it seals
     #[command(subcommand)]
     Keys(keys::Command),
-    /// List and verify the audit log: who did what, from where, and how it ended
+    /// List and verify the audit log: who did what, from where, and with what outcome
     #[command(subcommand)]
     Audit(audit::Command),
     /// Check, show and document the settings; does not open the database

@@ -32,8 +32,8 @@ settings! {
         body_timeout: BoundedDuration<SECOND, { 5 * MINUTE }> = "15s",
         /// How long a connection without a request stays open.
         idle_timeout: BoundedDuration<SECOND, { 60 * MINUTE }> = "1m",
-        /// The maximum number of concurrent connections. If the limit of open files (`ulimit -n`) allows only fewer,
-        /// the server uses the lower number and logs a warning.
+        /// The maximum number of concurrent connections. If the limit of open files (`ulimit -n`) allows fewer, the
+        /// server uses the lower number and logs a warning.
         max_connections: Count<usize, 1, 1_000_000> = "1000",
         /// How long the server continues to serve requests after SIGTERM, while `/health/ready` returns 503.
         shutdown_delay: BoundedDuration<0, { 5 * MINUTE }> = "5s",
@@ -94,7 +94,9 @@ impl SettingValue for ProxyNetwork {
     fn parse(text: &str) -> Result<Self, String> {
         let network = text.parse().map_err(|_| format!("{text:?} is not a network; write one such as 10.0.0.0/8"))?;
         match network {
-            _ if network.prefix_len() == 0 => Err(format!("{text} trusts every client; write the network of the proxies")),
+            _ if network.prefix_len() == 0 => {
+                Err(format!("{text} trusts every client; write the network of the proxies"))
+            }
             // Client IPs are compared in canonical form, so an IPv4-mapped network would never match.
             IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => {
                 Err(format!("{text} is an IPv4 network in IPv6 notation; write it as IPv4"))

@@ -6,9 +6,7 @@ use jsonschema::{
     Draft, ValidationError, Validator,
     error::{
         TypeKind,
-        ValidationErrorKind::{
-            self, AdditionalProperties, MaxLength, MinLength, Pattern, Required, Type as JsonType,
-        },
+        ValidationErrorKind::{self, AdditionalProperties, MaxLength, MinLength, Pattern, Required, Type as JsonType},
     },
 };
 use poem_openapi::types::Type;
