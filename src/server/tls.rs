@@ -116,7 +116,7 @@ impl Tls {
                 tracing::info!("reloaded the TLS certificate");
             }
             Err(error) if state.attempted != digest => {
-                tracing::warn!(%error, "cannot reload the TLS certificate and keeping the old one; correct the files");
+                tracing::warn!(%error, "cannot reload the TLS certificate; keeping the old one until the files are valid");
             }
             Err(_) => {}
         }

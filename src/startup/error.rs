@@ -55,7 +55,7 @@ pub enum StartError {
         error: io::Error,
     },
     /// The database cannot be opened or migrated.
-    #[error("database.url (VESTIBULE_DATABASE__URL): {database}: {error}")]
+    #[error("database.url (VESTIBULE_DATABASE__URL): {database}: {error}; check the URL and the database")]
     Database {
         /// The database, without user, password and options.
         database: String,
