@@ -109,7 +109,7 @@ fn affordable_connections(wanted: usize, database_connections: u32) -> usize {
 
     if wanted > affordable {
         tracing::warn!(
-            "accepting at most {affordable} concurrent connections instead of {wanted} (server.max_connections, \
+            "accepting at most {affordable} connections at once, not {wanted} (server.max_connections, \
              VESTIBULE_SERVER__MAX_CONNECTIONS): the process may open {file_limit} files (ulimit -n) and needs \
              {own_files} of them itself; raise the limit of open files, or lower the setting"
         );
