@@ -1,7 +1,7 @@
 //! The clock: the only code that reads the operating system's time.
 //!
-//! The reference clock is the database's, or the host's on SQLite. [`Clock`] runs on the host's monotonic clock, so a
-//! change of the host's clock has no effect on it, and is set to the reference clock every few seconds.
+//! The reference clock is the database's clock, or the host's clock on SQLite. [`Clock`] runs on the host's monotonic
+//! clock, so a change of the host's clock has no effect on it. It is set to the reference clock every few seconds.
 
 use std::{
     fmt,
@@ -20,7 +20,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 /// How far two clocks may differ and still count as equal. A larger difference is a step.
 pub const TOLERANCE: Duration = Duration::from_secs(5);
 
-/// The monotonic clock. On Linux it includes the time that the host was suspended.
+/// The monotonic clock. On Linux, it includes the time for which the host was suspended.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MONOTONIC: ClockId = ClockId::Boottime;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -30,7 +30,7 @@ const MONOTONIC: ClockId = ClockId::Monotonic;
 const FIRST_RFC3339_SECOND: i64 = -62_167_219_200;
 const LAST_RFC3339_SECOND: i64 = 253_402_300_799;
 
-/// The last step of a clock that was never stepped.
+/// The last step of a clock that has never stepped.
 const NEVER: i64 = i64::MIN;
 
 /// An instant: whole microseconds since 1970-01-01T00:00:00Z.
@@ -80,8 +80,8 @@ impl Sub<Duration> for Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// Writes RFC 3339 in UTC, with whole seconds. Instants that RFC 3339 cannot express become the nearest one that it
-    /// can: the year 0 or 9999.
+    /// Writes RFC 3339 in UTC, with whole seconds. An instant that RFC 3339 cannot express becomes the nearest one that
+    /// it can, in the year 0 or 9999.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.seconds().clamp(FIRST_RFC3339_SECOND, LAST_RFC3339_SECOND);
         let text = OffsetDateTime::from_unix_timestamp(seconds)
@@ -92,12 +92,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// How far one clock is ahead of another: microseconds, negative if it is behind.
+/// How far one clock is ahead of another, in microseconds. Negative if it is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockOffset(i64);
 
 impl ClockOffset {
-    /// Returns how far a clock that shows `shown` is ahead of one that shows `other`.
+    /// Returns how far a clock that shows `shown` is ahead of a clock that shows `other`.
     pub const fn between(shown: Timestamp, other: Timestamp) -> Self {
         Self(shown.0.saturating_sub(other.0))
     }
@@ -112,7 +112,7 @@ impl ClockOffset {
         Duration::from_micros(self.0.unsigned_abs())
     }
 
-    /// Returns whether the offset is larger than two clocks that agree can have.
+    /// Returns whether the offset exceeds [`TOLERANCE`].
     pub fn is_step(self) -> bool {
         self.abs() > TOLERANCE
     }
@@ -125,22 +125,22 @@ impl fmt::Display for ClockOffset {
     }
 }
 
-/// Tells the time. Clones share one clock.
+/// The clock of the service. Clones share one clock.
 ///
-/// [`Clock::adjust`] sets it to the reference clock. In between it runs by itself.
+/// [`Clock::adjust`] sets it to the reference clock. In between, it runs by itself.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     source: Source,
-    /// What the clock shows when the monotonic clock shows zero.
+    /// The time of this clock when the monotonic clock shows zero.
     offset: AtomicI64,
-    /// When the reference clock was last found to have stepped, on the monotonic clock.
+    /// When a step of the reference clock was last detected, on the monotonic clock.
     last_step: AtomicI64,
 }
 
-/// Where the time comes from.
+/// The source of the time.
 #[derive(Debug)]
 enum Source {
     /// The host's clocks.
@@ -156,7 +156,7 @@ impl Clock {
         Self::new(Source::Host, offset)
     }
 
-    /// Returns a clock that stands still at `start`, on a host whose clock shows the same. Tests move both.
+    /// Returns a clock that stands still at `start`, on a host whose clock shows the same time. Tests move both.
     pub fn frozen(start: Timestamp) -> Self {
         let source = Source::Manual { monotonic: AtomicI64::new(0), wall: start.0.into() };
         Self::new(source, start.0)
@@ -171,7 +171,7 @@ impl Clock {
         Timestamp(self.monotonic().saturating_add(self.0.offset.load(Ordering::SeqCst)))
     }
 
-    /// Returns what the host's own clock shows.
+    /// Returns the time of the host's own clock.
     pub fn host_time(&self) -> Timestamp {
         Timestamp(match &self.0.source {
             Source::Host => host_wall(),
@@ -189,7 +189,7 @@ impl Clock {
         self.0.offset.fetch_add(offset.0, Ordering::SeqCst);
     }
 
-    /// Remembers that the reference clock has just been found to have stepped.
+    /// Records that a step of the reference clock was just detected.
     pub fn record_step(&self) {
         self.0.last_step.store(self.monotonic(), Ordering::SeqCst);
     }
@@ -200,7 +200,7 @@ impl Clock {
         last_step != NEVER && self.monotonic().saturating_sub(last_step) <= micros(span)
     }
 
-    /// Lets time pass on a frozen clock. Has no effect on another one.
+    /// Lets time pass on a frozen clock. Has no effect on other clocks.
     pub fn advance(&self, span: Duration) {
         if let Source::Manual { monotonic, wall } = &self.0.source {
             monotonic.fetch_add(micros(span), Ordering::SeqCst);
@@ -208,12 +208,12 @@ impl Clock {
         }
     }
 
-    /// Sets the host's clock of a frozen clock forward. Has no effect on another one.
+    /// Sets the host's clock of a frozen clock forward. Has no effect on other clocks.
     pub fn step_host_forward(&self, span: Duration) {
         self.step_host(micros(span));
     }
 
-    /// Sets the host's clock of a frozen clock back. Has no effect on another one.
+    /// Sets the host's clock of a frozen clock back. Has no effect on other clocks.
     pub fn step_host_back(&self, span: Duration) {
         self.step_host(micros(span).saturating_neg());
     }

@@ -1,27 +1,27 @@
-//! The error that every use case shares: the service cannot do the work, for a reason outside the use case's rules.
+//! The error that all use cases share: a failure outside the rules of the use case.
 
 use std::{error::Error, time::Duration};
 
 type BoxedError = Box<dyn Error + Send + Sync>;
 
-/// Why the service cannot do a piece of work, apart from the rules of the use case.
+/// Why a use case fails for a reason outside its own rules.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The client made too many requests. The same request succeeds later. Clients receive the problem
+    /// The client made too many requests. The same request may succeed later. Clients receive the problem
     /// `too_many_requests` with status 429.
     #[error("too many requests; retry in {} seconds", retry_after.as_secs())]
     RateLimited {
-        /// How long the client has to wait.
+        /// How long the client must wait.
         retry_after: Duration,
     },
-    /// Too many passwords are waiting to be hashed. The same request may succeed later. Clients receive the problem `busy`
-    /// with status 503 (`src/api/schema/problem_code.rs`).
+    /// Too many passwords are waiting to be hashed. The same request may succeed later. Clients receive the problem
+    /// `busy` with status 503.
     #[error("the queue of the password hasher is full or too slow")]
     Busy {
-        /// After how long a retry makes sense.
+        /// How long the client should wait before it retries.
         retry_after: Duration,
     },
-    /// The database cannot be used now, or other writers caused a conflict in every attempt.
+    /// The database is unavailable, or every attempt conflicted with other transactions.
     #[error("{context}: the database is unavailable")]
     Unavailable {
         /// What the service was doing.
@@ -40,7 +40,7 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// Returns a defect found while doing what `context` says.
+    /// Returns the error of a defect. `context` says what the service was doing.
     pub fn internal(context: &'static str, source: impl Into<BoxedError>) -> Self {
         Self::Internal { context, source: source.into() }
     }

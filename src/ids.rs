@@ -1,4 +1,4 @@
-//! Identifiers. Each kind has its own type, so that the compiler rejects one kind in place of another.
+//! Identifiers. Each kind has its own type, so that the compiler rejects an identifier of the wrong kind.
 
 use std::{fmt, str::FromStr};
 
@@ -67,8 +67,8 @@ id! {
     SessionId
 }
 id! {
-    /// Identifies a sealed key. Access tokens contain the id of their signing key as `kid`, refresh tokens the id of the
-    /// key that authenticates them.
+    /// Identifies a sealed key. Access tokens contain the identifier of their signing key as `kid`. Refresh tokens
+    /// contain the identifier of the key that authenticates them.
     KeyId
 }
 id! {
@@ -76,6 +76,6 @@ id! {
     AuditEventId
 }
 id! {
-    /// Identifies a request. Its response has the id in the `X-Request-Id` header.
+    /// Identifies a request. Its response contains it in the `X-Request-Id` header.
     RequestId
 }

@@ -1,18 +1,19 @@
-//! A strict JSON parser. It rejects repeated members, because parsers disagree about which one counts.
+//! A strict JSON parser. It rejects repeated members, because parsers disagree about which one they use.
 
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// How deep arrays and objects may be nested.
-const MAX_DEPTH: u8 = 32;
+/// The maximum nesting depth of arrays and objects.
+pub const MAX_DEPTH: u8 = 32;
 
 /// Parses a JSON text.
 ///
 /// # Errors
-/// Returns an error of [`Category::Data`](serde_json::error::Category::Data) if an object repeats a member, or if arrays
-/// and objects are nested more than 32 deep. Returns an error of another category if the text is not JSON.
+/// Returns an error of [`Category::Data`](serde_json::error::Category::Data) if an object repeats a member, or if
+/// arrays and objects are nested more than 32 levels deep. Returns an error of another category if the text is not
+/// JSON.
 pub fn read(text: &[u8]) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Node { depth: MAX_DEPTH }.deserialize(&mut deserializer)?;
@@ -20,7 +21,7 @@ pub fn read(text: &[u8]) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-/// Deserializes any JSON value. Unlike `serde_json`, it rejects repeated members, and nesting deeper than `depth`.
+/// Deserializes any JSON value. Unlike `serde_json`, it rejects repeated members and nesting deeper than `depth`.
 struct Node {
     depth: u8,
 }

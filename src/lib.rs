@@ -1,19 +1,19 @@
 //! Vestibule: users, passwords, sessions and tokens behind one HTTP API.
 //!
-//! The modules form layers. A module uses only modules below it:
+//! The modules form layers. A module uses only modules in lower layers:
 //!
 //! | layer | contents |
 //! |---|---|
 //! | `cli` (in the binary) | commands and exit codes |
 //! | [`startup`] | from the configuration to a running server |
 //! | [`config`] | settings: read, parsed, validated |
-//! | [`server`] | HTTP machinery; knows nothing of users |
+//! | [`server`] | the HTTP server, independent of the domain |
 //! | [`api`] | the contract: requests, responses, the OpenAPI document |
 //! | [`jobs`] | background jobs |
 //! | [`domain`] | the rules |
-//! | [`store`] | the database engine |
+//! | [`store`] | connections, transactions and migrations |
 //! | [`entity`] | rows and queries |
-//! | [`error`], [`clock`], [`ids`], [`secret`], [`json`], [`metrics`], [`telemetry`] | leaves |
+//! | [`error`], [`clock`], [`ids`], [`secret`], [`json`], [`metrics`], [`telemetry`] | independent modules |
 //!
 //! The tests in `module_graph` check the order, and that there are no cycles.
 

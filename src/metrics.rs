@@ -1,8 +1,8 @@
 //! Metrics for Prometheus.
 //!
-//! Each label has a small set of values, all of which are named here or in the OpenAPI document. Nothing that a client
-//! sends becomes a label, because the process keeps a series for each value as long as it runs. Metrics of HTTP are
-//! named after OpenTelemetry's semantic conventions.
+//! Each label has a small set of values, which are declared here or in the OpenAPI document. Client input never becomes
+//! a label value, because the process keeps a series for each value as long as it runs. The names of HTTP metrics
+//! follow OpenTelemetry's semantic conventions.
 
 use std::{fmt, time::Duration};
 
@@ -61,7 +61,7 @@ label! {
     LoginOutcome = "outcome" {
         /// A session was opened.
         Success = "success",
-        /// The user name or the password was wrong.
+        /// The username or the password was wrong, or the user is disabled.
         InvalidCredentials = "invalid_credentials",
         /// A rate limit or a lockout applied.
         RateLimited = "rate_limited",
@@ -89,25 +89,25 @@ label! {
 label! {
     /// Why a session ended.
     SessionEnd = "cause" {
-        /// The user signed out, or revoked the session or its refresh token.
+        /// The user logged out, or revoked the session or its refresh token.
         User = "user",
         /// A refresh token was reused or out of sequence.
         RefreshTokenMisuse = "refresh_token_misuse",
         /// The user changed the password.
         PasswordChange = "password_change",
-        /// The user had too many sessions, and this was the oldest.
+        /// A login exceeded the maximum number of sessions, and this session was the oldest.
         SessionLimit = "session_limit",
-        /// The session had expired and was removed.
+        /// The session had expired, and the cleanup removed it.
         Expired = "expired",
     }
 }
 
 label! {
-    /// Why a genuine refresh token was rejected.
+    /// Why an authentic refresh token was rejected.
     RefreshTokenMisuse = "kind" {
-        /// It was exchanged before, and the grace period does not apply.
+        /// The token was exchanged before, and the grace period does not apply.
         Reused = "reused",
-        /// Its counter is ahead of the session's, as after a restored backup.
+        /// The counter of the token is ahead of the counter of its session, for example after a restored backup.
         OutOfSequence = "out_of_sequence",
     }
 }
@@ -115,9 +115,9 @@ label! {
 label! {
     /// The kind of a database error.
     DatabaseErrorKind = "kind" {
-        /// The database did not respond in time, was out of reach, full or read-only.
+        /// The database did not respond in time, or was unreachable, full or read-only.
         Unavailable = "unavailable",
-        /// A transaction conflicted with another one, and was retried.
+        /// A transaction conflicted with another transaction and was retried.
         Conflict = "conflict",
         /// Any other error.
         Other = "other",
@@ -125,11 +125,11 @@ label! {
 }
 
 label! {
-    /// A background job. Its label is not `job`, because Prometheus uses that for the scrape job.
+    /// A background job. The label is not `job`, because Prometheus uses that name for the scrape job.
     Job = "task" {
         /// The removal of expired rows.
         Cleanup = "cleanup",
-        /// The comparison with the reference clock.
+        /// The synchronization with the reference clock.
         Clock = "clock",
     }
 }
@@ -154,14 +154,14 @@ label! {
     }
 }
 
-/// Values that are read when Prometheus scrapes.
+/// Values that are read at each scrape.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gauges {
-    /// Passwords that wait to be hashed.
+    /// The number of passwords that wait to be hashed.
     pub hash_queue: usize,
-    /// Database connections that are unused.
+    /// The number of idle database connections.
     pub idle_connections: usize,
-    /// Database connections that are in use.
+    /// The number of database connections in use.
     pub busy_connections: usize,
 }
 
@@ -209,13 +209,13 @@ impl Metrics {
             requests: register(
                 registry,
                 "http_server_requests",
-                "Requests, by operation and status of the response",
+                "Completed requests, by operation and response status",
                 Family::default(),
             ),
             request_durations: register_seconds(
                 registry,
                 "http_server_request_duration",
-                "Time from the arrival of a request to the start of its response, by operation",
+                "Time from the start of a request to the start of its response, by operation",
                 Family::new_with_constructor(new_histogram as fn() -> Histogram),
             ),
             active_requests: register(
@@ -241,7 +241,7 @@ impl Metrics {
             sessions_ended: register_labels(
                 registry,
                 "sessions_ended",
-                "Sessions ended or removed by this instance, by cause",
+                "Sessions revoked or removed by this instance, by cause",
                 SessionEnd::LABELS,
             ),
             hash_queue_length: register(
@@ -253,15 +253,10 @@ impl Metrics {
             hash_queue_wait: register_seconds(
                 registry,
                 "hash_queue_wait",
-                "Time that passwords waited to be hashed",
+                "Time that passwords waited for a hash thread",
                 new_histogram(),
             ),
-            hash_duration: register_seconds(
-                registry,
-                "hash_duration",
-                "Time that hashing a password took",
-                new_histogram(),
-            ),
+            hash_duration: register_seconds(registry, "hash_duration", "Time to hash a password", new_histogram()),
             database_connections: register_labels(
                 registry,
                 "database_connections",
@@ -277,7 +272,7 @@ impl Metrics {
             clock_steps: register(
                 registry,
                 "clock_steps",
-                "Steps of the reference clock that this instance noticed",
+                "Steps of the reference clock detected by this instance",
                 Counter::default(),
             ),
             job_runs: register_job_runs(registry),
@@ -285,7 +280,7 @@ impl Metrics {
         }
     }
 
-    /// Returns all metrics in the text format of `OpenMetrics`, with these values of the gauges.
+    /// Returns all metrics in the `OpenMetrics` text format, with these values of the gauges.
     pub fn text(&self, gauges: Gauges) -> String {
         set(&self.hash_queue_length, gauges.hash_queue);
         let connections =
@@ -300,7 +295,7 @@ impl Metrics {
         text
     }
 
-    /// Counts a request as active until the result is dropped.
+    /// Counts a request as active until the returned guard is dropped.
     pub fn track_active_request(&self) -> ActiveRequest<'_> {
         self.active_requests.inc();
         ActiveRequest(&self.active_requests)
@@ -324,18 +319,18 @@ impl Metrics {
         self.rate_limited_requests.get_or_create(&[limit.label()]).inc();
     }
 
-    /// Records a reused or out-of-sequence refresh token, and the end of its session.
+    /// Records a reused or out-of-sequence refresh token, and the revocation of its session.
     pub fn record_refresh_token_misuse(&self, kind: RefreshTokenMisuse) {
         self.refresh_token_misuse.get_or_create(&[kind.label()]).inc();
         self.record_sessions_ended(SessionEnd::RefreshTokenMisuse, 1);
     }
 
-    /// Records a session that was opened.
+    /// Records an opened session.
     pub fn record_session_opened(&self) {
         self.sessions_opened.inc();
     }
 
-    /// Records sessions that ended.
+    /// Records revoked or removed sessions.
     pub fn record_sessions_ended(&self, cause: SessionEnd, sessions: u64) {
         self.sessions_ended.get_or_create(&[cause.label()]).inc_by(sessions);
     }
@@ -382,14 +377,14 @@ fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, 
     metric
 }
 
-/// Registers a metric that counts seconds, and returns it.
+/// Registers a metric in seconds and returns it.
 fn register_seconds<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
 }
 
-/// Registers a metric with one label, and creates the series of each value. Otherwise Prometheus would not see the first
-/// event of a kind as an increase.
+/// Registers a metric with one label, and creates the series of each value. Otherwise, Prometheus would not see the
+/// first event of a series as an increase.
 fn register_labels<M>(registry: &mut Registry, name: &str, help: &str, labels: &[Label]) -> Family<[Label; 1], M>
 where
     M: EncodeMetric + TypedMetric + Default + fmt::Debug + Send + Sync + 'static,
@@ -408,7 +403,7 @@ fn register_job_runs(registry: &mut Registry) -> Counters<2> {
             drop(family.get_or_create(&[*job, *outcome]));
         }
     }
-    let help = "Runs of background jobs, by outcome; runs with nothing to do count as well";
+    let help = "Runs of background jobs, by task and outcome, including runs with nothing to do";
     register(registry, "job_runs", help, family)
 }
 

@@ -1,4 +1,4 @@
-//! Secrets. All are redacted when they are printed. Those in the clear are wiped from memory when they are dropped.
+//! Secrets. All are redacted in `Debug` output. Plaintext secrets are wiped from memory when they are dropped.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use sea_orm::DeriveValueType;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Declares a text that is wiped when it is dropped and redacted when it is printed.
+/// Declares a string that is wiped when it is dropped and redacted in `Debug` output.
 macro_rules! secret_text {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -19,7 +19,7 @@ macro_rules! secret_text {
         pub struct $name(SecretString);
 
         impl $name {
-            /// Returns the text in the clear.
+            /// Returns the plaintext.
             pub fn expose(&self) -> &str {
                 self.0.expose_secret()
             }
@@ -34,7 +34,7 @@ macro_rules! secret_text {
 }
 
 secret_text! {
-    /// A password as a client sent it.
+    /// A password, as a client sent it.
     Password
 }
 
@@ -44,11 +44,11 @@ secret_text! {
 }
 
 secret_text! {
-    /// A refresh token as the client receives and sends it.
+    /// A refresh token, in the form that clients receive and send.
     RefreshToken
 }
 
-/// Implements `Debug` so that it prints the name of the type only.
+/// Implements `Debug` so that it prints only the name of the type.
 macro_rules! redact {
     ($($name:ident),*) => {$(
         impl fmt::Debug for $name {
@@ -78,8 +78,8 @@ impl From<String> for PasswordHash {
     }
 }
 
-/// The secret of a session: 128 random bits that login generates. Every refresh token of the session contains it. The
-/// database stores only its [`SecretDigest`].
+/// The secret of a session: 128 random bits that the login generates. Every refresh token of the session contains it.
+/// The database stores only its [`SecretDigest`].
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SessionSecret([u8; 16]);
 
@@ -89,13 +89,13 @@ impl SessionSecret {
         Self(bytes)
     }
 
-    /// Returns the secret in the clear.
+    /// Returns the plaintext of the secret.
     pub const fn expose(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
-/// The SHA-256 digest of a session's secret. A fast hash is enough, because nobody can guess 128 random bits.
+/// The SHA-256 digest of a session secret. A fast hash is sufficient, because nobody can guess 128 random bits.
 #[derive(Clone, PartialEq, Eq, DeriveValueType)]
 pub struct SecretDigest(Vec<u8>);
 
@@ -111,14 +111,17 @@ impl SecretDigest {
     }
 }
 
-/// Why a text is not a master key.
+/// Why a text is not a valid master key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMasterKey {
     /// The text is not 32 bytes in base64url without padding.
-    #[error("a master key is 32 random bytes in base64url, 43 characters; `vestibule keys generate` prints one")]
+    #[error(
+        "the master key must be 32 random bytes in base64url, 43 characters; generate one with `vestibule keys \
+         generate`"
+    )]
     Malformed,
-    /// The text has the right form, but its bytes are not random.
-    #[error("this master key is not random; `vestibule keys generate` prints one that is")]
+    /// The text has the right format, but its bytes are not random.
+    #[error("the master key is not random; generate one with `vestibule keys generate`")]
     Weak,
 }
 
@@ -127,7 +130,7 @@ pub enum InvalidMasterKey {
 pub struct MasterKey([u8; 32]);
 
 impl MasterKey {
-    /// The least number of distinct bytes in a random key. A random generator produces fewer with a probability below
+    /// The minimum number of distinct bytes in a random key. A random generator produces fewer with a probability below
     /// 10⁻¹⁵.
     const MIN_DISTINCT_BYTES: usize = 16;
 
@@ -136,7 +139,7 @@ impl MasterKey {
         Self(bytes)
     }
 
-    /// Parses the text form. White space around it is allowed, because files end in a line break.
+    /// Parses the text form. Surrounding white space is allowed, because files end with a line break.
     pub fn parse(text: &str) -> Result<Self, InvalidMasterKey> {
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| InvalidMasterKey::Malformed)?);
         let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| InvalidMasterKey::Malformed)?;
@@ -154,7 +157,7 @@ impl MasterKey {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0))
     }
 
-    /// Returns the key in the clear.
+    /// Returns the plaintext of the key.
     pub const fn expose(&self) -> &[u8; 32] {
         &self.0
     }

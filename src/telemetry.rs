@@ -1,4 +1,4 @@
-//! The log, on standard error, and traces, which are exported to a collector if one is configured.
+//! The log on standard error, and traces, which are exported if a collector is configured.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -22,21 +22,21 @@ const SERVICE_NAME: &str = "vestibule";
 /// Directives before those of the settings, which can override them: sea-orm logs two lines for each migration, and
 /// `store::migrate` one for all.
 const QUIET_TARGETS: &str = "sea_orm_migration=warn";
-/// How long the export of the last spans may take when the process ends.
+/// How long the export of the last spans may take when the process exits.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The settings of log and traces.
 #[derive(Clone, Debug)]
 pub struct TelemetrySettings {
-    /// What is logged: a level, or directives such as `info,vestibule=debug`.
+    /// The filter of the log: a level, or directives such as `info,vestibule=debug`.
     pub log_filter: String,
-    /// How log lines are written.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// The URL of an OTLP collector over HTTP, without a path. Without it, no spans are exported.
+    /// The URL of an OTLP collector over HTTP, without a path. If `None`, no spans are exported.
     pub traces_endpoint: Option<String>,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// As text if standard error is a terminal, as JSON otherwise.
@@ -47,7 +47,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// The running telemetry, which must be stopped at the end of the process.
+/// The running telemetry, which must be stopped before the process exits.
 #[derive(Debug)]
 #[must_use]
 pub struct Telemetry {
@@ -55,10 +55,10 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Exports the remaining spans. This blocks, so it must not be called by an async task.
+    /// Exports the remaining spans. This blocks, so an async task must not call it.
     pub fn stop(self) {
         if let Some(Err(error)) = self.tracer_provider.map(|provider| provider.shutdown_with_timeout(FLUSH_TIMEOUT)) {
-            tracing::warn!(%error, "the last spans were not exported");
+            tracing::warn!(%error, "cannot export the last spans; check the collector in traces.endpoint");
         }
     }
 }
@@ -78,12 +78,12 @@ pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, ExporterBuildErr
 
     let subscriber = tracing_subscriber::registry().with(export_layer).with(log_layer(settings)).with(without_secrets);
     if let Err(error) = subscriber.try_init() {
-        tracing::debug!(%error, "the log was started before");
+        tracing::debug!(%error, "the log is already started");
     }
     Ok(Telemetry { tracer_provider })
 }
 
-/// Returns whether a target logs secrets: at the level `trace`, sea-orm logs the database's URL with its password.
+/// Returns whether a target logs secrets. At the level `trace`, sea-orm logs the database URL with its password.
 fn logs_secrets(target: &str) -> bool {
     target == "sea_orm" || target.starts_with("sea_orm::")
 }
@@ -91,7 +91,7 @@ fn logs_secrets(target: &str) -> bool {
 fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &TelemetrySettings) -> Box<dyn Layer<S> + Send + Sync> {
     let filter = EnvFilter::try_new(format!("{QUIET_TARGETS},{}", settings.log_filter));
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
-    // With internal errors logged, a full disk would make the error message fail too, and panic inside a request.
+    // If internal errors were logged, a full disk would make the error message fail too, which panics inside a request.
     let layer = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
 
     let is_terminal = io::stderr().is_terminal();
@@ -107,7 +107,7 @@ fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &TelemetrySetting
     }
 }
 
-/// Creates the exporter, which sends spans by OTLP over HTTP from a thread of its own.
+/// Creates the exporter, which sends spans by OTLP over HTTP on its own thread.
 fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider, ExporterBuildError> {
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     let exporter =

@@ -1,7 +1,7 @@
 //! The schema of Vestibule's database, as migrations in order.
 //!
-//! Tables and columns are named by strings: a migration describes the schema of its time, and must not change with the
-//! entities. Each step can be repeated, because MySQL commits every DDL statement at once.
+//! Tables and columns are named by strings, because a migration describes the schema of its time and must not change
+//! with the entities. Each step can be repeated, because MySQL commits every DDL statement immediately.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -13,7 +13,7 @@ mod m20261127_000004_audit_log;
 mod m20261127_000005_jobs;
 mod tables;
 
-/// Brings a database to the schema of this build.
+/// The migrator, which brings a database to the schema of this build.
 #[derive(Debug)]
 pub struct Migrator;
 

@@ -1,4 +1,4 @@
-//! Sessions, and the sealed keys that authenticate their tokens.
+//! Sessions, and the sealed keys.
 
 use sea_orm_migration::{
     prelude::*,

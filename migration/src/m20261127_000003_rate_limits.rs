@@ -1,4 +1,4 @@
-//! Rate limits, and the networks that users are known to sign in from.
+//! Rate limits, and the known networks of users.
 
 use sea_orm_migration::{
     prelude::*,

@@ -1,4 +1,4 @@
-//! Jobs that one instance runs for all.
+//! Periodic jobs that one instance runs for all.
 
 use sea_orm_migration::{
     prelude::*,

@@ -1,4 +1,4 @@
-//! Helpers of the migrations: tables, columns and indexes that are the same on every database.
+//! Helpers for migrations: tables, columns and indexes that are the same on every database.
 
 use sea_orm_migration::{
     prelude::{ColumnDef, DbErr, Index, SchemaManager, Table, TableCreateStatement},
@@ -12,7 +12,7 @@ pub(crate) const PSEUDONYM: u32 = 43;
 /// The length of the longest textual IP address, in characters.
 pub(crate) const IP_ADDRESS: u32 = 45;
 
-/// Returns a table whose text compares byte by byte on every database.
+/// Returns a table whose text columns are compared byte by byte on every database.
 pub(crate) fn table(backend: DatabaseBackend, name: &'static str) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name).if_not_exists();
@@ -27,7 +27,7 @@ pub(crate) fn digest(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).var_binary(DIGEST).to_owned()
 }
 
-/// Creates an index over one column, unless it exists.
+/// Creates an index on one column, unless it exists.
 pub(crate) async fn create_index(
     manager: &SchemaManager<'_>,
     table: &'static str,

@@ -1,4 +1,4 @@
-//! Users: registration, reading the signed-in user, and password change.
+//! Users: register, get the authenticated user, change the password.
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
@@ -21,80 +21,86 @@ use crate::domain::{
 #[derive(Default)]
 pub(crate) struct AccountApi;
 
-/// Leads from registration to login.
-pub(super) const SIGN_IN: Link = Link {
+/// The link from registration to login.
+pub(super) const LOG_IN: Link = Link {
     name: "signIn",
-    description: "The new account can sign in with what it was registered with.",
+    description: "Logs in as the new user, with the request body of the registration.",
     from: "register",
     status: 201,
     to: "login",
     request_body: "$request.body",
 };
 
-/// The account to be made.
+/// A user to create.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct RegisterRequest {
-    /// Letters and digits of one or several scripts, which single dots, underscores or hyphens may join. It is shown
-    /// as it is sent here; names that differ only in case are one name.
+    /// The username: 1 to 80 characters. It consists of letters and digits of one or more scripts. Single dots,
+    /// underscores or hyphens may separate them. The service displays the username as sent here. Usernames that differ
+    /// only in case are the same.
     username: Username,
-    /// At least 8 characters, any of Unicode. It must not be the user name or one of the commonest passwords.
+    /// The password: 8 to 256 characters, any of Unicode. The operator may have set a higher minimum. It must not be
+    /// the username or one of the most common passwords.
     password: NewPassword,
 }
 
 #[derive(ApiResponse)]
 enum RegisterResponse {
-    /// The account was made.
+    /// The user was created.
     #[oai(status = 201)]
     Created(
         Json<UserResponse>,
-        /// Where the account can be seen, once signed in.
+        /// The path of the new user: `/me`, which requires an access token.
         #[oai(header = "Location")]
         String,
     ),
 }
 
-/// An account.
+/// A user.
 #[derive(Object)]
 struct UserResponse {
-    /// The account's identifier; it never changes.
+    /// The identifier of the user. It never changes.
     id: UserIdString,
-    /// The user name as it was registered.
+    /// The username, as it was registered.
     username: String,
-    /// When it was registered.
+    /// When the user was created.
     created_at: TimestampString,
 }
 
 #[derive(ApiResponse)]
 enum GetUserResponse {
-    /// The account of the token.
+    /// The authenticated user.
     #[oai(status = 200)]
     User(Json<UserResponse>),
 }
 
-/// A new password, and the one that it replaces.
+/// A password change.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ChangePasswordRequest {
-    /// The password that the account has now.
+    /// The current password.
     current_password: CurrentPassword,
-    /// At least 8 characters, any of Unicode. It must not be the user name or one of the commonest passwords.
+    /// The new password: 8 to 256 characters, any of Unicode. The operator may have set a higher minimum. It must not
+    /// be the username or one of the most common passwords.
     new_password: NewPassword,
 }
 
 #[derive(ApiResponse)]
 enum ChangePasswordResponse {
-    /// The account has the new password.
+    /// The password was changed.
     #[oai(status = 204)]
     Changed,
 }
 
 #[OpenApi(tag = "Tag::Account")]
 impl AccountApi {
-    /// Make an account
+    /// Register a user
     ///
-    /// Registers a user name with a password. Nobody is signed in by it: go on with the login. An operator can close
-    /// registration; then only operators make accounts.
+    /// Creates a user with a username and a password. The response contains no tokens: log in with `POST /login`.
+    ///
+    /// A username that is taken or reserved returns `username_taken`. A password that violates the password policy
+    /// returns `password_rejected`, with the reason in `errors`. If the operator has disabled registration, every
+    /// request returns `registration_closed`.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
@@ -107,19 +113,23 @@ impl AccountApi {
         Ok(RegisterResponse::Created(Json(user.into()), "/me".to_owned()))
     }
 
-    /// See your own account
+    /// Get the authenticated user
     ///
-    /// Answers the account to which the access token belongs.
+    /// Returns the user that the access token belongs to.
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn get_user(&self, caller: Authenticated) -> GetUserResponse {
         GetUserResponse::User(Json(caller.0.user.into()))
     }
 
-    /// Change your password
+    /// Change the password
     ///
-    /// Sets a new password for those who know the current one. All other sessions of the account end; the one of the
-    /// access token goes on.
+    /// Sets a new password for the authenticated user and revokes all other sessions of the user. The session of the
+    /// access token stays active.
+    ///
+    /// The request must contain the current password. A wrong one returns `invalid_credentials` and counts as a failed
+    /// login attempt. A new password that violates the password policy returns `password_rejected`, with the reason in
+    /// `errors`.
     #[oai(path = "/me/password", method = "post", operation_id = "changePassword")]
     async fn change_password(
         &self,
@@ -152,7 +162,7 @@ impl From<User> for UserResponse {
 
 problems! {
     ChangePasswordError {
-        InvalidCredentials => InvalidCredentials, detail: "The current password is not right.";
+        InvalidCredentials => InvalidCredentials, detail: "The current password is incorrect.";
         InvalidToken => InvalidToken;
         PasswordRejected(weakness) => PasswordRejected,
             errors: [FieldError::weak_password("/new_password", weakness)];

@@ -15,19 +15,26 @@ use super::{
 pub(crate) type Apis = (LoginApi, AccountApi, SessionsApi, WellKnownApi, HealthApi);
 
 /// Every link of the document.
-pub(crate) const LINKS: [Link; 1] = [account::SIGN_IN];
+pub(crate) const LINKS: [Link; 1] = [account::LOG_IN];
 
 const DESCRIPTION: &str = "\
-Accounts, passwords, sessions and tokens behind one HTTP API.
+Users, passwords, sessions and tokens behind one HTTP API.
 
-**Try it here:** make an account with `POST /register`, sign in with `POST /login`; this page then sends the access \
-token by itself, so that `GET /me` knows you. `POST /token/refresh` takes the `refresh_token` out of the login's answer, \
-`POST /logout` signs out. A reload forgets the token.
+**Authentication:** register with `POST /register` and log in with `POST /login`. Send the `access_token` from the \
+response in the header `Authorization: Bearer`. When it expires, send the `refresh_token` to `POST /token/refresh`.
 
-**Errors** are `application/problem+json` (RFC 9457) throughout. Branch on `code`; show `detail` to people; quote \
-`request_id` to the operator.";
+**Requests and responses** are JSON in UTF-8. The service rejects unknown fields, repeated fields and values of the \
+wrong type. A response omits fields that have no value. Ignore response fields that you do not know, because later \
+versions may add fields. Times are RFC 3339 in UTC, and durations are whole seconds.
 
-/// Joins APIs to a service with the document's title, version and description.
+**Errors** are `application/problem+json` (RFC 9457). Branch on `code`, show `detail` to people, and quote `request_id` \
+when you report a problem to the operator. After status 429 or 503, wait for the number of seconds in `Retry-After` \
+before you retry.
+
+**Interactive documentation:** the page `/docs` keeps the access token from `POST /login` and sends it with later \
+requests, until `POST /logout` or a reload of the page.";
+
+/// Combines APIs into a service with the document's title, version and description.
 pub(crate) fn service<A: OpenApi>(apis: A) -> OpenApiService<A, ()> {
     OpenApiService::new(apis, "Vestibule", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)

@@ -1,23 +1,23 @@
-//! Tags and links: what the document says about operations beside the types of their handlers.
+//! Tags and links: the parts of the document that the types of the handlers do not express.
 
 use poem_openapi::Tags;
 
 /// The groups of operations.
 #[derive(Tags)]
 pub(crate) enum Tag {
-    /// Sign in, and stay signed in.
+    /// Log in, refresh the tokens of a session, and revoke them.
     Login,
-    /// Make an account, look at your own, change its password.
+    /// Register a user, get the authenticated user, and change the password.
     Account,
-    /// See where you are signed in, and sign out.
+    /// List and revoke the sessions of the authenticated user, and log out.
     Sessions,
-    /// What other services need to verify access tokens.
+    /// Get the public keys with which other services verify access tokens.
     Keys,
-    /// Whether the service runs, and whether to send it requests.
+    /// Check whether an instance is running and accepts requests.
     Health,
 }
 
-/// A link of the document: an operation that can follow a response of another one.
+/// A link of the document: an operation that can follow a response of another operation.
 pub(crate) struct Link {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
@@ -25,8 +25,8 @@ pub(crate) struct Link {
     pub(crate) from: &'static str,
     /// The status of that response.
     pub(crate) status: u16,
-    /// The `operationId` of the operation that can follow.
+    /// The `operationId` of the operation that can come next.
     pub(crate) to: &'static str,
-    /// The body of the request that follows, as one runtime expression; openapi-generator supports no other form.
+    /// The body of the next request, as one runtime expression; openapi-generator supports no other form.
     pub(crate) request_body: &'static str,
 }

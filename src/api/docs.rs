@@ -1,4 +1,4 @@
-//! The documentation: the OpenAPI document, and Swagger UI to read it; and the front page, which leads there.
+//! The documentation: the OpenAPI document, and Swagger UI to display it. Also the front page, which leads there.
 
 use poem::{
     IntoResponse as _, Response, Route,

@@ -1,4 +1,4 @@
-//! What handlers read from a request beside its body: the access token, the client and the `App`.
+//! Extractors for everything in a request except its body: the access token, the client and the `App`.
 
 use std::{net::IpAddr, ops::Deref, sync::Arc};
 
@@ -39,8 +39,8 @@ impl<'a> FromRequest<'a> for ClientInfo {
     }
 }
 
-/// The [`App`], which use cases need. While the instance is starting there is none, and the request gets `unavailable`.
-/// Every operation that takes it has to document this code.
+/// The [`App`], which use cases need. While the instance is starting, it does not exist, and extraction fails with the
+/// problem `unavailable`. Every operation that takes it must document this code.
 pub(crate) struct RunningApp(Arc<App>);
 
 impl Deref for RunningApp {
@@ -60,14 +60,14 @@ impl<'a> FromRequest<'a> for RunningApp {
     }
 }
 
-/// The name of the scheme in the document.
+/// The name of the security scheme in the document.
 const SCHEME: &str = "access_token";
 
 /// The problem codes of an operation that needs an access token.
 pub(super) const AUTHENTICATION_CODES: [&[ProblemCode]; 2] = [&[ProblemCode::MissingToken], AuthenticateError::CODES];
 
-/// The user and session of a valid access token. Handlers take it as their first argument, so that it is checked before
-/// the body is read.
+/// The user and session of a valid access token. Handlers take it as their first argument, so that the token is checked
+/// before the body is read.
 pub(crate) struct Authenticated(pub(crate) Caller);
 
 impl<'a> ApiExtractor<'a> for Authenticated {
@@ -81,7 +81,7 @@ impl<'a> ApiExtractor<'a> for Authenticated {
             SCHEME,
             MetaSecurityScheme {
                 ty: "http",
-                description: Some("The access token that a login answers."),
+                description: Some("The access token from a login or refresh response."),
                 name: None,
                 key_in: None,
                 scheme: Some("bearer"),
@@ -115,7 +115,8 @@ problems! {
     Service => [Unavailable]
 }
 
-/// Returns the access token of the request. A repeated header, or one that is not visible ASCII, is an invalid token.
+/// Returns the access token of the request. A repeated header, or a header that is not visible ASCII, counts as an
+/// invalid token.
 fn read_token(request: &Request) -> Result<AccessToken, Problem> {
     let invalid = || Problem::new(ProblemCode::InvalidToken);
     let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();

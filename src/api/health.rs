@@ -1,4 +1,4 @@
-//! `/health`: whether the process runs and whether it accepts requests.
+//! `/health`: liveness and readiness of the instance.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::domain::instance::{Instance, NotReady};
 #[derive(Default)]
 pub(crate) struct HealthApi;
 
-/// How the service is.
+/// The health of the instance.
 #[derive(Object)]
 struct HealthResponse {
-    /// `live` or `ready`: what was asked for.
+    /// `live` from the liveness check, `ready` from the readiness check.
     status: String,
 }
 
@@ -29,34 +29,37 @@ impl HealthResponse {
 
 #[derive(ApiResponse)]
 enum LiveResponse {
-    /// The process runs and answers.
+    /// The process is running.
     #[oai(status = 200)]
     Live(Json<HealthResponse>),
 }
 
 #[derive(ApiResponse)]
 enum ReadyResponse {
-    /// Requests may be sent here.
+    /// The instance accepts requests.
     #[oai(status = 200)]
     Ready(Json<HealthResponse>),
 }
 
 #[OpenApi(tag = "Tag::Health")]
 impl HealthApi {
-    /// See whether the process runs
+    /// Check liveness
     ///
-    /// Answers as long as the process does, whatever its database is doing. Whoever restarts what does not answer should
-    /// ask here.
+    /// Returns 200 as long as the process is running, even if its database is unavailable. Use it as the liveness
+    /// probe: restart an instance that does not respond.
     #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn live(&self) -> LiveResponse {
         LiveResponse::Live(HealthResponse::new("live"))
     }
 
-    /// See whether requests should come here
+    /// Check readiness
     ///
-    /// Answers 503 while the service starts, when it cannot use its database, when that is not migrated or has other keys,
-    /// and from the moment the service is asked to stop. Whoever spreads requests over several instances should ask here.
+    /// Returns 200 if the instance accepts requests. Use it as the readiness probe of a load balancer: send requests to
+    /// other instances until this one is ready.
+    ///
+    /// Returns `not_ready` while the instance is starting or stopping, while its database is unavailable, and if the
+    /// database is not migrated or holds other keys. The detail says which.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
     async fn ready(&self, instance: Data<&Arc<Instance>>) -> Result<ReadyResponse, ProblemResponse<NotReady>> {
         instance.check_ready().await?;
@@ -64,7 +67,8 @@ impl HealthApi {
     }
 }
 
-// The cause is not logged, because probes repeat every few seconds. Other requests and the cleanup log database errors.
+// The cause is not logged, because probes repeat every few seconds. Other requests and the cleanup job log database
+// errors.
 impl From<NotReady> for Problem {
     fn from(error: NotReady) -> Self {
         Self::new(ProblemCode::NotReady).with_detail(error.to_string())

@@ -1,4 +1,4 @@
-//! Login: signing in, and refreshing or revoking the tokens of a session.
+//! Login: log in, and refresh or revoke the tokens of a session.
 
 use std::time::Duration;
 
@@ -27,11 +27,11 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct LoginApi;
 
-/// A name and its password.
+/// A username and its password.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct LoginRequest {
-    /// The user name, in any spelling.
+    /// The username. Case does not matter.
     username: LoginIdentifier,
     /// The password.
     password: CurrentPassword,
@@ -39,25 +39,25 @@ struct LoginRequest {
 
 #[derive(ApiResponse)]
 enum LoginResponse {
-    /// Signed in.
+    /// The tokens of the new session.
     #[oai(status = 200)]
-    SignedIn(Json<TokenResponse>),
+    LoggedIn(Json<TokenResponse>),
 }
 
 /// The tokens of a session.
 #[derive(Object)]
 struct TokenResponse {
-    /// Opens every operation that asks for a token; a JWT of RFC 9068's profile.
+    /// The access token: a JWT in the profile of RFC 9068. Send it in the header `Authorization: Bearer`.
     access_token: IssuedAccessToken,
-    /// How the token is presented: always `Bearer`.
+    /// The authorization scheme of the access token: always `Bearer`.
     token_type: String,
-    /// How many seconds the access token is valid.
+    /// The number of seconds until the access token expires.
     // At most the bound of the setting `tokens.access_lifetime`.
     #[oai(validator(minimum(value = "1"), maximum(value = "3600")))]
     expires_in: i64,
-    /// Renews the session. Keep it secret, and use each one once.
+    /// The refresh token, which `POST /token/refresh` exchanges for new tokens. Keep it secret, and use it only once.
     refresh_token: IssuedRefreshToken,
-    /// How many seconds the session lasts unless it is renewed.
+    /// The number of seconds until the session expires unless it is refreshed.
     // At most the bound of the setting `sessions.lifetime`.
     #[oai(validator(minimum(value = "1"), maximum(value = "34560000")))]
     refresh_expires_in: i64,
@@ -67,31 +67,35 @@ struct TokenResponse {
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct RefreshTokenRequest {
-    /// The newest refresh token of the session.
+    /// The refresh token from the latest login or refresh response.
     refresh_token: PresentedRefreshToken,
 }
 
 #[derive(ApiResponse)]
 enum RefreshResponse {
-    /// The session was renewed.
+    /// The new tokens of the session.
     #[oai(status = 200)]
-    Renewed(Json<TokenResponse>),
+    Refreshed(Json<TokenResponse>),
 }
 
 #[derive(ApiResponse)]
 enum RevokeResponse {
-    /// The token is of no use any more, if it ever was.
+    /// The session is revoked, or the token belongs to no active session.
     #[oai(status = 204)]
     Revoked,
 }
 
 #[OpenApi(tag = "Tag::Login")]
 impl LoginApi {
-    /// Sign in
+    /// Log in
     ///
-    /// Answers the tokens of a new session for a user name and its password. Send the access token as
-    /// `Authorization: Bearer` to the operations that need one, and renew it with the refresh token. An unknown name, a
-    /// wrong password and a disabled account get the same answer.
+    /// Opens a session for a username and its password, and returns the tokens of the session. Send the access token in
+    /// the header `Authorization: Bearer` of operations that require one. When it expires, send the refresh token to
+    /// `POST /token/refresh` to get new tokens.
+    ///
+    /// The response is the same, `invalid_credentials`, for an unknown username, a wrong password and a disabled user.
+    /// After several failed attempts, the response is `too_many_requests`: wait for the number of seconds in
+    /// `Retry-After` before the next attempt.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
@@ -101,16 +105,19 @@ impl LoginApi {
     ) -> Result<LoginResponse, ProblemResponse<LoginError>> {
         let attempt = LoginAttempt { username: body.0.username.0, password: body.0.password.0, client: client.0 };
         let tokens = login(&app, attempt).await?;
-        Ok(LoginResponse::SignedIn(Json(tokens.into())))
+        Ok(LoginResponse::LoggedIn(Json(tokens.into())))
     }
 
-    /// Renew a session
+    /// Refresh tokens
     ///
-    /// Answers a new access token and the next refresh token for the newest refresh token of a session: the one that the
-    /// login or the last refresh answered. When an answer gets lost, or several tabs renew at once, sending the same
-    /// token again within the grace (30 seconds unless the operator chose otherwise) answers the same refresh token, as
-    /// long as that one has not been used. A token that is older must have been copied: it is refused and its session
-    /// ends.
+    /// Exchanges the current refresh token of a session for a new access token and a new refresh token. The current
+    /// refresh token is the one from the latest login or refresh response. Store the new refresh token in its place.
+    ///
+    /// If a response is lost, send the same token again. Within the grace period (30 seconds by default), it returns
+    /// the same successor, as long as the successor has not been used. So several tabs can also refresh at once.
+    ///
+    /// An older refresh token may have been stolen. It returns `invalid_token`, and its session is revoked: the user
+    /// must log in again.
     #[oai(path = "/token/refresh", method = "post", operation_id = "refreshToken")]
     async fn refresh(
         &self,
@@ -119,13 +126,14 @@ impl LoginApi {
         body: Json<RefreshTokenRequest>,
     ) -> Result<RefreshResponse, ProblemResponse<RefreshError>> {
         let tokens = refresh(&app, &body.0.refresh_token.0, &client.0).await?;
-        Ok(RefreshResponse::Renewed(Json(tokens.into())))
+        Ok(RefreshResponse::Refreshed(Json(tokens.into())))
     }
 
-    /// Give a refresh token back
+    /// Revoke a refresh token
     ///
-    /// Ends the session of a refresh token; the access token is not needed and may have expired. What is no token of a
-    /// live session gets the same answer (RFC 7009).
+    /// Revokes the session of a refresh token. The request needs no access token.
+    ///
+    /// A refresh token that is invalid, or whose session has expired or been revoked, returns 204 as well (RFC 7009).
     #[oai(path = "/token/revoke", method = "post", operation_id = "revokeToken")]
     async fn revoke(
         &self,
@@ -150,7 +158,7 @@ impl From<TokenPair> for TokenResponse {
     }
 }
 
-/// Returns a lifetime in seconds, at least 1: a token that is valid never expires in 0 seconds.
+/// Returns a lifetime in whole seconds, at least 1, because a valid token never expires in 0 seconds.
 fn whole_seconds(lifetime: Duration) -> i64 {
     i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX).max(1)
 }
@@ -164,7 +172,8 @@ problems! {
 
 problems! {
     RefreshError {
-        InvalidToken => InvalidToken;
+        InvalidToken => InvalidToken,
+            detail: "The refresh token is invalid, expired or already used, or its session was revoked. Log in again.";
     }
     Service => [TooManyRequests, Unavailable]
 }

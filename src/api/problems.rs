@@ -1,4 +1,4 @@
-//! The macro that declares the problems of a domain error, beside its handler.
+//! The macro that declares the problems of a domain error, next to its handler.
 
 /// Declares the problem of each variant of a domain error, and with it the problem codes of its operations.
 ///
@@ -6,7 +6,7 @@
 /// problems! {
 ///     ChangePasswordError {
 ///         InvalidToken => InvalidToken;
-///         InvalidCredentials => InvalidCredentials, detail: "The current password is not right.";
+///         InvalidCredentials => InvalidCredentials, detail: "The current password is incorrect.";
 ///         PasswordRejected(weakness) => PasswordRejected,
 ///             errors: [FieldError::weak_password("/new_password", weakness)];
 ///     }
@@ -14,9 +14,9 @@
 /// }
 /// ```
 ///
-/// The block maps each variant to a problem code, with its own detail or field errors where the code's default does not
-/// say enough. The last line is about the variant `Service`, whose [`ServiceError`](crate::error::ServiceError) has its
-/// own problems: it lists which of them the operation can return.
+/// The block maps each variant to a problem code. A variant can have its own detail or field errors where the default
+/// detail of the code is too general. The last line lists which problems of the variant `Service`, a
+/// [`ServiceError`](crate::error::ServiceError), the operation can return.
 macro_rules! problems {
     (
         $error:ident {

@@ -1,4 +1,4 @@
-//! The sessions of the signed-in user: listing and revoking them, and signing out.
+//! The sessions of the authenticated user: list, revoke, log out.
 
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path};
 
@@ -22,56 +22,57 @@ pub(super) const ENDS_SESSION: [&str; 2] = ["logout", "endSession"];
 
 #[derive(ApiResponse)]
 enum LogoutResponse {
-    /// Signed out.
+    /// The session was revoked.
     #[oai(status = 204)]
-    SignedOut,
+    LoggedOut,
 }
 
-/// The sessions of an account.
+/// The active sessions of a user.
 #[derive(Object)]
 struct SessionsResponse {
-    /// The live sessions, the last used first.
+    /// The sessions, most recently used first.
     items: Vec<SessionResponse>,
 }
 
-/// A live session.
+/// An active session: one that has neither expired nor been revoked.
 #[derive(Object)]
 #[oai(skip_serializing_if_is_none)]
 struct SessionResponse {
-    /// The session's identifier; its access tokens carry it as `sid`.
+    /// The identifier of the session. Its access tokens contain it as the claim `sid`.
     id: SessionIdString,
-    /// When the account signed in.
+    /// When the user logged in.
     created_at: TimestampString,
-    /// When the session was last signed into or renewed.
+    /// When the session was created or last refreshed.
     last_used_at: TimestampString,
-    /// The network address that did so.
+    /// The IP address of the client that created or last refreshed the session.
     address: String,
-    /// What the client called itself in `User-Agent`, if anything.
+    /// The `User-Agent` of that client, cut off after 256 characters. Absent if the client sent none.
     user_agent: Option<String>,
-    /// Whether this is the session of the access token that asks.
+    /// Whether it is the session of the access token in this request.
     current: bool,
 }
 
 #[derive(ApiResponse)]
 enum ListResponse {
-    /// The sessions.
+    /// The active sessions.
     #[oai(status = 200)]
     Sessions(Json<SessionsResponse>),
 }
 
 #[derive(ApiResponse)]
 enum RevokeResponse {
-    /// Ended.
+    /// The revocation succeeded.
     #[oai(status = 204)]
     Revoked,
 }
 
 #[OpenApi(tag = "Tag::Sessions")]
 impl SessionsApi {
-    /// Sign out
+    /// Log out
     ///
-    /// Ends the session of the access token. From the next request on, neither this token nor the session's refresh
-    /// token is accepted here; services that verify tokens by themselves accept the access token until it expires.
+    /// Revokes the session of the access token. From the next request on, this service rejects the access token and the
+    /// refresh token of the session. Services that verify access tokens with the public keys accept the access token
+    /// until it expires.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(
         &self,
@@ -80,13 +81,15 @@ impl SessionsApi {
         client: ClientInfo,
     ) -> Result<LogoutResponse, ProblemResponse<ServiceError>> {
         log_out(&app, &caller.0, &client.0).await?;
-        Ok(LogoutResponse::SignedOut)
+        Ok(LogoutResponse::LoggedOut)
     }
 
-    /// List your sessions
+    /// List sessions
     ///
-    /// Answers where the account is signed in: at most 100 sessions, one for each login that has not ended. One login
-    /// more ends the oldest.
+    /// Returns the active sessions of the authenticated user, most recently used first.
+    ///
+    /// Each login opens a session. A user has at most 100 active sessions, or fewer if the operator has set a lower
+    /// limit. A login beyond the limit revokes the oldest session.
     #[oai(path = "/me/sessions", method = "get", operation_id = "listSessions")]
     async fn list(
         &self,
@@ -97,9 +100,9 @@ impl SessionsApi {
         Ok(ListResponse::Sessions(Json(SessionsResponse { items })))
     }
 
-    /// Sign out everywhere else
+    /// Revoke all other sessions
     ///
-    /// Ends all sessions of the account but the one of the access token.
+    /// Revokes all sessions of the authenticated user except the session of the access token.
     #[oai(path = "/me/sessions", method = "delete", operation_id = "endOtherSessions")]
     async fn revoke_others(
         &self,
@@ -111,17 +114,17 @@ impl SessionsApi {
         Ok(RevokeResponse::Revoked)
     }
 
-    /// End one session
+    /// Revoke a session
     ///
-    /// Ends one of the account's sessions; the one of the access token may be it. Sessions of others and unknown ones
-    /// get the same answer.
+    /// Revokes one session of the authenticated user. It may be the session of the access token. An unknown session and
+    /// a session of another user both return `not_found`.
     #[oai(path = "/me/sessions/:session_id", method = "delete", operation_id = "endSession")]
     async fn revoke_one(
         &self,
         caller: Authenticated,
         app: RunningApp,
         client: ClientInfo,
-        /// The session's identifier, as the list of sessions has it.
+        /// The identifier of the session, from `GET /me/sessions`.
         session_id: Path<SessionIdString>,
     ) -> Result<RevokeResponse, ProblemResponse<RevokeSessionError>> {
         revoke_one(&app, &caller.0, &client.0, session_id.0.0).await?;

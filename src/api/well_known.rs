@@ -1,4 +1,4 @@
-//! `/.well-known`: what other services need to verify access tokens.
+//! `/.well-known`: the public keys with which other services verify access tokens.
 
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
@@ -15,7 +15,7 @@ const MAX_AGE: u32 = 300;
 #[derive(Default)]
 pub(crate) struct WellKnownApi;
 
-/// Public keys (RFC 7517).
+/// A JSON Web Key Set (RFC 7517).
 #[derive(Object)]
 struct JwksResponse {
     /// The keys, oldest first.
@@ -27,28 +27,28 @@ struct JwksResponse {
 struct JwkResponse {
     /// The key type: `EC`.
     kty: String,
-    /// What the key is for: `sig`, signatures.
+    /// The use of the key: `sig` (signatures).
     #[oai(rename = "use")]
     usage: String,
-    /// The algorithm, the only one with which this key is used: `ES256`.
+    /// The only algorithm of the key: `ES256`.
     alg: String,
-    /// The key's identifier, which tokens name in their header.
+    /// The identifier of the key. Access tokens name it in the header parameter `kid`.
     kid: String,
     /// The curve: `P-256`.
     crv: String,
-    /// The point's x coordinate in base64url.
+    /// The x coordinate of the point, in base64url.
     x: String,
-    /// The point's y coordinate in base64url.
+    /// The y coordinate of the point, in base64url.
     y: String,
 }
 
 #[derive(ApiResponse)]
 enum GetJwksResponse {
-    /// The keys that verify access tokens.
+    /// The public keys.
     #[oai(status = 200)]
     Keys(
         Json<JwksResponse>,
-        /// How long the keys may be kept.
+        /// How long clients may cache the keys.
         #[oai(header = "Cache-Control")]
         String,
     ),
@@ -56,10 +56,13 @@ enum GetJwksResponse {
 
 #[OpenApi(tag = "Tag::Keys")]
 impl WellKnownApi {
-    /// Get the keys that verify tokens
+    /// Get the public keys
     ///
-    /// Answers the public keys with which any service can verify access tokens by itself. Choose the key by the
-    /// token's `kid`, check `iss`, `aud`, `exp` and `typ` (`at+jwt`), and fetch the keys again when a `kid` is unknown.
+    /// Returns the public keys with which any service can verify access tokens by itself.
+    ///
+    /// To verify a token, select the key by the token's `kid`, verify the signature, and check `typ` (`at+jwt`), `iss`,
+    /// `aud` and `exp`. Cache the keys for as long as `Cache-Control` allows. Get them again if a token names an
+    /// unknown `kid`.
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn jwks(&self, app: RunningApp) -> Result<GetJwksResponse, ProblemResponse<ServiceError>> {

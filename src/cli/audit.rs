@@ -23,9 +23,9 @@ use super::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List events, the newest last
+    /// List events, newest last
     List(List),
-    /// Check that no event was altered, removed, added or moved since it was written
+    /// Verify that no event was altered, removed, added or moved
     Verify {
         /// Print JSON
         #[arg(long)]
@@ -35,10 +35,10 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct List {
-    /// Only events of this user: the user name, or the id, which also works for a deleted user
+    /// Only events about this user: the username, or the id, which also finds events about a deleted user
     #[arg(long, value_name = "NAME_OR_ID")]
     user: Option<String>,
-    /// Only events of this session
+    /// Only events about this session
     #[arg(long, value_name = "ID")]
     session: Option<SessionId>,
     /// Only events of the request with this X-Request-Id
@@ -50,16 +50,16 @@ pub(super) struct List {
     /// Only events with this outcome: success or failure
     #[arg(long, value_parser = parse_value::<Outcome>)]
     outcome: Option<Outcome>,
-    /// Only events of clients with this IP address
+    /// Only events that clients with this IP address caused
     #[arg(long)]
     client_ip: Option<std::net::IpAddr>,
-    /// Only events from this date on, such as 2027-01-31 or 2027-01-31T12:00:00Z
+    /// Only events at or after this date, such as 2027-01-31 or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "DATE", value_parser = date)]
     since: Option<Timestamp>,
     /// Only events before this date
     #[arg(long, value_name = "DATE", value_parser = date)]
     until: Option<Timestamp>,
-    /// Show at most this many events, the newest ones
+    /// The maximum number of events, counted from the newest
     #[arg(long, default_value_t = 100)]
     limit: u64,
     /// Print JSON
@@ -87,7 +87,10 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
             if verified.findings.is_empty() {
                 return Ok(());
             }
-            Err(Failure::new(Failure::TAMPERED, "the audit log is not as it was written"))
+            Err(Failure::new(
+                Failure::TAMPERED,
+                "the audit log was altered; keep the database as evidence, and compare it with a backup",
+            ))
         }
     }
 }
@@ -118,7 +121,7 @@ impl List {
 fn date(text: &str) -> Result<Timestamp, String> {
     let instant = OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| Date::parse(text, &Iso8601::DATE).map(|day| day.midnight().assume_utc()))
-        .map_err(|_| "not a date like 2027-01-31 or 2027-01-31T12:00:00Z".to_owned())?;
+        .map_err(|_| "not a date; write one such as 2027-01-31 or 2027-01-31T12:00:00Z".to_owned())?;
     let micros = i64::try_from(instant.unix_timestamp_nanos() / 1_000).map_err(|error| error.to_string())?;
     Ok(Timestamp::from_micros(micros))
 }
@@ -173,12 +176,12 @@ fn summary(verified: &Verification) -> String {
     let mut lines = verified.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
     if lines.is_empty() {
         lines.push(format!(
-            "{} events, {} to {}, are as they were written. The MAC of the last one is {}",
+            "Verified {} events, {} to {}: none was altered. The MAC of the last one is {}",
             verified.events, verified.first, verified.last, verified.last_mac
         ));
     }
     if verified.outside > 0 {
-        lines.push(format!("{} events are older than the chain, and were not verified.", verified.outside));
+        lines.push(format!("{} events are older than the hash chain and cannot be verified.", verified.outside));
     }
     lines.join("\n") + "\n"
 }

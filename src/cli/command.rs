@@ -1,4 +1,4 @@
-//! The command line, and the dispatch of its commands.
+//! The command line, and the dispatch to its commands.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,7 +21,7 @@ use super::{
 #[derive(Parser)]
 #[command(version = VERSION, after_help = EXIT_CODES)]
 struct Arguments {
-    /// Read this file instead of vestibule.toml
+    /// Read the settings from this file instead of vestibule.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -31,24 +31,25 @@ struct Arguments {
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ", ", env!("BUILD_TARGET"), ")");
 
 const EXIT_CODES: &str = "\
-Settings come from vestibule.toml and from variables VESTIBULE_<SECTION>__<SETTING>, which win.
+Settings come from vestibule.toml and from environment variables named VESTIBULE_<SECTION>__<SETTING>. A variable takes
+precedence over the file.
 
 Exit codes:
-  0  done
-  1  failed: the database, a file or the network
-  2  the command line is not understood
-  3  there is no such user
-  4  the user name is taken
-  5  the user name or the password violates a rule, or the prompt was declined
-  6  the configuration or a key cannot be used
-  7  the audit log is not as it was written
-  130  Ctrl-C at a prompt";
+  0    success
+  1    failure of the database, a file or the network
+  2    invalid command line
+  3    no such user
+  4    the username is taken
+  5    invalid username or password, or the prompt was declined
+  6    invalid configuration or unusable key
+  7    the audit log was altered
+  130  interrupted with Ctrl-C at a prompt";
 
 #[derive(Subcommand)]
 enum Command {
     /// Run the server (the default command)
     Serve,
-    /// Print the OpenAPI document; needs no configuration and no database
+    /// Print the OpenAPI document; requires no configuration and no database
     Openapi {
         /// Print JSON instead of YAML
         #[arg(long)]
@@ -56,21 +57,21 @@ enum Command {
     },
     /// Migrate the database to the current schema
     Migrate,
-    /// Manage users, also while the server runs
+    /// Manage users; works while the server is running
     #[command(subcommand)]
     User(user::Command),
     /// Manage the master key and the keys that it seals
     #[command(subcommand)]
     Keys(keys::Command),
-    /// List and verify the audit log: who did what, from where, and how it ended
+    /// List and verify the audit log: who did what, from where, and with what outcome
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Check, show and document the settings; opens no database
+    /// Check, show and document the settings; does not open the database
     #[command(subcommand)]
     Config(config::Command),
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command on the command line. Returns its exit code.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match execute(arguments) {

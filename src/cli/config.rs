@@ -16,17 +16,17 @@ use super::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Check every setting, the master key and the TLS files
+    /// Validate every setting, the master key and the TLS files
     Check,
-    /// Print every setting's value and where it comes from, with secrets redacted
+    /// Print the value and the source of every setting, with secrets redacted
     Show {
         /// Print JSON instead of TOML
         #[arg(long)]
         json: bool,
     },
-    /// Print a vestibule.toml with every setting commented out at its default; needs no configuration
+    /// Print a vestibule.toml with every setting commented out at its default; requires no configuration
     Example,
-    /// Print the reference of all settings in Markdown; needs no configuration
+    /// Print the reference of all settings in Markdown; requires no configuration
     Reference,
 }
 
@@ -49,13 +49,13 @@ pub(super) fn show(file: Option<&Path>, json: bool) -> Result<(), Failure> {
     if json { print_json(&as_json(&settings)) } else { print_text(&as_toml(&settings)) }
 }
 
-/// One line for each setting, with its source as a comment.
+/// Returns one line for each setting, with its source as a comment.
 fn as_toml(settings: &[EffectiveSetting]) -> String {
     let line = |setting: &EffectiveSetting| format!("{} = {}  # {}\n", setting.key, setting.value, source(setting));
     settings.iter().map(line).collect()
 }
 
-/// One object for each setting. The value of a setting that is unset is null.
+/// Returns one object for each setting. The value of an unset setting is null.
 fn as_json(settings: &[EffectiveSetting]) -> Value {
     let object = |setting: &EffectiveSetting| {
         let value = if setting.value.as_str() == Some("") { Value::Null } else { json!(setting.value) };

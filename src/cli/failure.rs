@@ -10,7 +10,7 @@ use vestibule::{
     startup::StartError,
 };
 
-/// Why a command fails, and with which exit code.
+/// The failure of a command: its message and exit code.
 pub(super) struct Failure {
     /// The exit code.
     pub(super) code: u8,
@@ -65,7 +65,7 @@ impl From<StartError> for Failure {
 
 impl From<&DocumentError> for Failure {
     fn from(error: &DocumentError) -> Self {
-        Self::new(Self::FAILED, format_args!("the OpenAPI document cannot be derived: {error}"))
+        Self::new(Self::FAILED, format_args!("cannot derive the OpenAPI document: {error}"))
     }
 }
 

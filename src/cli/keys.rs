@@ -18,9 +18,9 @@ use super::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Print a new master key, for `keys.master_key` or the file that `keys.master_key_file` names
+    /// Print a new master key, for the section `[keys]` of the settings or for a file that it names
     Generate,
-    /// Delete all keys, sessions, rate limits and known networks; users stay
+    /// Delete all keys, sessions, rate limits and known networks; keeps users and audit events
     Reset {
         /// Do not ask for confirmation
         #[arg(long)]
@@ -33,14 +33,14 @@ pub(super) fn generate() -> Result<(), Failure> {
 }
 
 pub(super) async fn reset(config: &Config, yes: bool) -> Result<(), Failure> {
-    confirm("Stop every running server first. All sessions are revoked, and all tokens become invalid.", yes)?;
+    confirm("Stop every running server first. This revokes all sessions and invalidates all tokens.", yes)?;
 
     let db = startup::open_database(config, &Arc::default()).await?;
     let clock = Clock::system();
     jobs::start_clock(&db, &clock).await?;
     reset_keys(&db, clock.now()).await?;
     print_text(
-        "The keys are deleted. The next start creates new ones, sealed by the master key that is then configured. A server \
-         that is still running uses the old keys: restart it.\n",
+        "Deleted all keys. The next start creates new keys and seals them with the configured master key. If a server \
+         is still running, restart it: it uses the old keys.\n",
     )
 }

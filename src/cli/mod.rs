@@ -1,4 +1,4 @@
-//! Commands, their help and their exit codes.
+//! The commands, their help and their exit codes.
 
 mod audit;
 mod command;

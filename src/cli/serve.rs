@@ -24,11 +24,11 @@ use vestibule::{
 
 use super::{failure::Failure, start_message::start_message, terminal::print_text};
 
-/// The most connections to the metrics listener.
+/// The maximum number of connections to the metrics listener.
 const MAX_METRICS_CONNECTIONS: usize = 16;
 
-/// Starts to listen, opens the database meanwhile, and serves until a signal arrives. Until the database is open,
-/// requests that need it get the problem `unavailable`.
+/// Listens, opens the database in the meantime, and serves until a signal arrives. Until the database is open, requests
+/// that need it get the problem `unavailable`.
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let document = document()?;
     let tls = http::load_tls(config).map_err(StartError::Tls)?;
@@ -65,8 +65,8 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
 fn bind_listeners(config: &Config) -> Result<Vec<TcpListener>, Failure> {
     server::bind(&config.server.listen, config.server.listens_by_default()).map_err(|error| {
         let reason = format!(
-            "{error}; set other addresses in server.listen (VESTIBULE_SERVER__LISTEN), and the URL that goes with them \
-             in server.public_url (VESTIBULE_SERVER__PUBLIC_URL)"
+            "{error}; set other addresses in server.listen (VESTIBULE_SERVER__LISTEN), and the matching URL in \
+             server.public_url (VESTIBULE_SERVER__PUBLIC_URL)"
         );
         Failure::new(Failure::FAILED, reason)
     })
@@ -102,8 +102,8 @@ impl MetricsServer {
     }
 }
 
-/// Stops the server on signals. After SIGTERM it drains for `delay` first: it still serves, but is not ready. On a second
-/// signal, or on SIGINT (Ctrl-C), it stops at once.
+/// Stops the server on signals. After SIGTERM, the server first drains for `delay`: it still serves, but is not ready.
+/// On SIGINT (Ctrl-C) or a second signal, it stops at once.
 fn stop_on_signal(shutdown: Shutdown, delay: Duration) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -1,4 +1,4 @@
-//! The message that the server prints when it is ready.
+//! The message that the server prints once it is ready.
 
 use std::net::SocketAddr;
 
@@ -49,19 +49,19 @@ fn first_user(config: &Config) -> &'static str {
     if config.registration.open {
         "POST /register, or: vestibule user add NAME"
     } else {
-        "vestibule user add NAME (registration is closed)"
+        "vestibule user add NAME (registration is disabled)"
     }
 }
 
-/// Lists what is open to every client that reaches a listener from another host, and how to close it.
+/// Lists what every client on another host can use, and how to restrict it.
 fn exposures(config: &Config, metrics: Option<SocketAddr>) -> Vec<&'static str> {
     let is_public = !config.server.is_loopback();
     let mut exposures = Vec::new();
     if is_public && config.registration.open {
-        exposures.push("anyone can register; VESTIBULE_REGISTRATION__OPEN=false prevents it");
+        exposures.push("anyone can register; set VESTIBULE_REGISTRATION__OPEN=false to disable registration");
     }
     if is_public && config.docs.enabled {
-        exposures.push("anyone can read the documentation; VESTIBULE_DOCS__ENABLED=false turns it off");
+        exposures.push("anyone can read the documentation; set VESTIBULE_DOCS__ENABLED=false to turn it off");
     }
     if metrics.is_some_and(|address| !address.ip().is_loopback()) {
         exposures.push("anyone can read the metrics; set VESTIBULE_METRICS__LISTEN to a private address");

@@ -18,12 +18,12 @@ pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print_text(&(text + "\n"))
 }
 
-/// Prints why a command failed to standard error. If that fails too, there is nowhere left to report it.
+/// Prints the message of a failed command to standard error. If that fails, there is nowhere left to report it.
 pub(super) fn print_error(reason: &str) {
     drop(writeln!(io::stderr(), "vestibule: {reason}"));
 }
 
-/// Asks for confirmation on the terminal, unless `--yes` was given.
+/// Prompts for confirmation, unless `--yes` was given.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
@@ -33,5 +33,9 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
 
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new(Failure::REJECTED, "nothing was changed")) }
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(Failure::new(Failure::REJECTED, "not confirmed; nothing was changed"))
+    }
 }

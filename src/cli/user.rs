@@ -24,14 +24,14 @@ use super::{
     terminal::{confirm, print_json, print_text},
 };
 
-/// The exit code of a command that Ctrl-C ended, by the convention of shells: 128 plus the signal number.
+/// The exit code after Ctrl-C, by the convention of shells: 128 plus the signal number.
 const INTERRUPTED: u8 = 130;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Create a user; prompts for the password
     Add {
-        /// The user name, which may be a reserved one
+        /// The username; may be a reserved name
         name: String,
         #[command(flatten)]
         password: PasswordSource,
@@ -50,7 +50,7 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Disable a user: all sessions are revoked, and the user cannot sign in
+    /// Disable a user: revokes all sessions and prevents logins
     Disable {
         #[command(flatten)]
         who: Who,
@@ -64,14 +64,14 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// End the lockout of a user after too many wrong passwords
+    /// End the lockout of a user after too many failed logins
     Unlock {
         #[command(flatten)]
         who: Who,
         #[command(flatten)]
         output: Output,
     },
-    /// Set a user's password; all sessions are revoked
+    /// Set the password of a user, and revoke all sessions
     Password {
         #[command(flatten)]
         who: Who,
@@ -80,7 +80,7 @@ pub(super) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Delete a user with all sessions and known networks; audit events stay
+    /// Delete a user with all sessions and known networks; keeps audit events
     Delete {
         #[command(flatten)]
         who: Who,
@@ -94,7 +94,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Who {
-    /// The user name, in any spelling, or the user's id
+    /// The username, in any capitalization, or the id of the user
     #[arg(value_name = "NAME_OR_ID")]
     who: String,
 }
@@ -117,7 +117,7 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add { name, password, output } => {
             let name = Name::parse(&name)?;
-            // An early check, before the prompt for the password. The database decides when the user is stored.
+            // An early check, before the prompt for the password. The final check is the unique constraint.
             if find_by_name(&app.db, name.canonical()).await?.is_some() {
                 return Err(CreateUserError::UsernameTaken.into());
             }
@@ -146,7 +146,7 @@ pub(super) async fn run(app: &App, command: Command) -> Result<(), Failure> {
         }
         Command::Delete { who, yes, output } => {
             let user = who.find(app).await?;
-            confirm(&format!("This deletes {} and all sessions of this user.", user.username), yes)?;
+            confirm(&format!("This deletes the user {} and revokes all sessions.", user.username), yes)?;
             delete_user(app, user.id).await?;
             output.show(&user, Some("deleted"))
         }
@@ -169,7 +169,7 @@ impl PasswordSource {
             restore_echo_on_interrupt();
             let first = rpassword::prompt_password("Password: ").map_err(|error| no_terminal(&error))?;
             if rpassword::prompt_password("Again: ").map_err(|error| no_terminal(&error))? != first {
-                return Err(Failure::new(Failure::REJECTED, "the two passwords differ; run the command again"));
+                return Err(Failure::new(Failure::REJECTED, "the passwords do not match; run the command again"));
             }
             first
         };
@@ -177,7 +177,7 @@ impl PasswordSource {
     }
 }
 
-/// Makes Ctrl-C at the prompt restore the echo of the terminal and end the command.
+/// Makes Ctrl-C at the prompt restore the terminal's echo and exit.
 fn restore_echo_on_interrupt() {
     let Ok(terminal) = File::open("/dev/tty") else { return };
     let Ok(modes) = tcgetattr(&terminal) else { return };
@@ -195,12 +195,12 @@ fn no_terminal(error: &io::Error) -> Failure {
     }
     Failure::new(
         Failure::FAILED,
-        format_args!("cannot ask for a password: {error}; use --password-stdin to read it from standard input"),
+        format_args!("cannot prompt for a password: {error}; use --password-stdin to read it from standard input"),
     )
 }
 
 impl Output {
-    /// Prints one user: as JSON, as a sentence about what was done, or as fields.
+    /// Prints one user: as JSON, as a sentence about the completed action, or as fields.
     fn show(&self, user: &User, done: Option<&str>) -> Result<(), Failure> {
         if self.json {
             return print_json(&to_json(user));

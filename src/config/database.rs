@@ -14,18 +14,18 @@ use super::{
 settings! {
     /// The database.
     pub struct Database as "database" {
-        /// The database: `sqlite://FILE` without options, `postgres://USER:PASSWORD@HOST/NAME`, or
+        /// The URL of the database: `sqlite://FILE` without options, `postgres://USER:PASSWORD@HOST/NAME`, or
         /// `mysql://USER:PASSWORD@HOST/NAME` for MariaDB.
         url: DatabaseUrl = "sqlite://vestibule.db",
-        /// How many connections the pool may hold.
+        /// The maximum number of connections in the pool.
         max_connections: Count<u32, 1, 1000> = "10",
-        /// How long a starting server waits for a database that is unreachable or locked.
+        /// How long the server waits at startup for a database that is unreachable or locked.
         start_timeout: BoundedDuration<0, DAY> = "1m",
     }
 }
 
 impl Database {
-    /// Returns the file of an SQLite database; `None` for a network database.
+    /// Returns the file of an SQLite database, or `None` for a network database.
     pub fn file(&self) -> Option<PathBuf> {
         self.url.file().map(PathBuf::from)
     }
@@ -40,7 +40,7 @@ impl Database {
     }
 }
 
-/// The URL of a database, which may hold a password.
+/// The URL of a database, which may contain a password.
 #[derive(Clone, Debug)]
 pub struct DatabaseUrl(SecretString);
 
@@ -50,7 +50,7 @@ impl DatabaseUrl {
         &self.0
     }
 
-    /// Returns whether the URL holds a password, in its user part or in an option.
+    /// Returns whether the URL contains a password, in its user part or in an option.
     pub fn has_password(&self) -> bool {
         self.parsed()
             .is_some_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| is_password(&name)))
@@ -70,7 +70,7 @@ fn is_password(option: &str) -> bool {
     option.to_ascii_lowercase().contains("pass")
 }
 
-/// Errors never show the URL.
+/// Errors never contain the URL.
 impl SettingValue for DatabaseUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let url = Self(text.into());

@@ -11,7 +11,7 @@ pub struct Declaration {
     pub key: &'static str,
     /// The lines of the field's doc comment.
     pub description: &'static [&'static str],
-    /// The default as text; empty for a setting that has none.
+    /// The default as text. Empty if the setting has none.
     pub default: &'static str,
     /// Describes the type and its bounds.
     pub expected: fn() -> String,
@@ -26,10 +26,10 @@ impl Declaration {
 
 /// The declaration of a section.
 pub(super) struct SectionDeclaration {
-    /// The name in brackets.
+    /// The name, without brackets.
     pub(super) name: &'static str,
     /// The lines of the section's doc comment.
     pub(super) description: &'static [&'static str],
-    /// Its settings, in the order of their declaration.
+    /// The settings, in the order of their declarations.
     pub(super) settings: &'static [Declaration],
 }

@@ -1,4 +1,4 @@
-//! The error of an unusable setting, and the environment variable of each setting.
+//! The error of an invalid setting, and the environment variable of each setting.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())
 }
 
-/// A setting, a file or a variable that cannot be used, with the reason and what to write instead.
+/// The error of an invalid setting, file or variable: the place, the reason and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     place: String,
@@ -23,7 +23,7 @@ impl ConfigError {
         Self::at(format_args!("{key} ({})", variable(key)), reason)
     }
 
-    /// Creates an error about anything else: a file, or a variable that is not a setting.
+    /// Creates an error about a file, or about a variable that is not a setting.
     pub(super) fn at(place: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self { place: place.to_string(), reason: reason.to_string() }
     }

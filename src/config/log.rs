@@ -8,9 +8,9 @@ use crate::telemetry::LogFormat;
 settings! {
     /// The log, on standard error.
     pub struct Log as "log" {
-        /// What is logged: a level, or directives such as `info,vestibule=debug`.
+        /// The filter of the log: a level, or directives such as `info,vestibule=debug`.
         filter: LogFilter = "info,sqlx::postgres::notice=warn",
-        /// How lines are written. `auto` is `text` if standard error is a terminal, and `json` otherwise.
+        /// The format of log lines. `auto` is `text` if standard error is a terminal, and `json` otherwise.
         format: LogFormat = "auto",
     }
 }
@@ -39,7 +39,7 @@ impl SettingValue for LogFilter {
     }
 
     fn expected() -> String {
-        "a level or directives".to_owned()
+        "a log level or directives".to_owned()
     }
 }
 

@@ -7,7 +7,7 @@ use super::{error::ConfigError, server::Server, settings_macro::settings};
 settings! {
     /// Metrics for Prometheus.
     pub struct Metrics as "metrics" {
-        /// The address, such as `127.0.0.1:9464`, on which the server answers `GET /metrics` and nothing else. If unset,
+        /// The address of a separate listener, such as `127.0.0.1:9464`, which serves only `GET /metrics`. If unset,
         /// there are no metrics.
         listen: Option<SocketAddr> = "",
     }
@@ -17,7 +17,7 @@ impl Metrics {
     pub(super) fn validate(&self, server: &Server) -> Result<(), ConfigError> {
         match self.listen {
             Some(address) if address.port() != 0 && server.listen.contains(&address) => {
-                let reason = format!("must differ from server.listen, which has {address} too");
+                let reason = format!("must not be an address in server.listen ({address}); write another port");
                 Err(ConfigError::setting("metrics.listen", reason))
             }
             _ => Ok(()),

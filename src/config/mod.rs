@@ -1,4 +1,5 @@
-//! The settings of the service: declared once, read from `vestibule.toml` and the environment, checked before the start.
+//! The settings of the service: declared once, read from `vestibule.toml` and the environment, validated before the
+//! start.
 
 mod audit;
 mod database;

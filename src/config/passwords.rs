@@ -12,22 +12,23 @@ use crate::domain::password::{Cost, MAX_COST, MIN_COST, MIN_LENGTH};
 settings! {
     /// Passwords and their argon2id hashes.
     pub struct Passwords as "passwords" {
-        /// The fewest characters of a new password.
+        /// The minimum length of a new password, in characters.
         min_length: Count<usize, { MIN_LENGTH as u64 }, 64> = "8",
         /// The memory of one hash; at least `19MiB`.
         hash_memory: Size<u32, { 8 * KIB }, { MAX_COST.memory_kib as u64 * KIB }> = "19MiB",
-        /// The passes of one hash; at least 2.
+        /// The number of passes of one hash; at least 2.
         hash_iterations: Count<u32, 1, { MAX_COST.iterations as u64 }> = "2",
-        /// The lanes of one hash. Each lane needs at least `8KiB` of memory.
+        /// The number of lanes of one hash. Each lane needs at least `8KiB` of memory.
         hash_parallelism: Count<u32, 1, { MAX_COST.parallelism as u64 }> = "1",
-        /// How many threads hash passwords. If unset, one per processor core.
+        /// The number of threads that hash passwords. If unset, one per processor core.
         hash_threads: Option<Count<usize, 1, 1024>> = "",
-        /// How many passwords may wait for a thread; the server returns 503 if more do. If unset, four per thread.
+        /// The number of passwords that may wait for a thread. If the queue is full, the server returns 503. If unset,
+        /// four per thread.
         queue_length: Option<Count<usize, 1, 1_000_000>> = "",
-        /// How long hashing a password may take, including the wait for a thread; after that, the server returns 503.
+        /// How long hashing a password may take, including the wait for a thread. After that, the server returns 503.
         queue_timeout: BoundedDuration<{ 100 * MILLISECOND }, { 30 * SECOND }> = "2s",
-        /// Allows less memory and fewer passes than the minimum. Only for tests, and only if `server.listen` is
-        /// loopback.
+        /// Allows less memory and fewer passes than the minimum. Use it only for tests; every address in
+        /// `server.listen` must then be a loopback address.
         weak_hashing_for_tests: bool = "false",
     }
 }
@@ -40,7 +41,7 @@ impl Passwords {
             return if server.is_loopback() {
                 Ok(())
             } else {
-                let reason = "must be false unless every address of server.listen is loopback";
+                let reason = "must be false unless every address in server.listen is a loopback address";
                 Err(ConfigError::setting("passwords.weak_hashing_for_tests", reason))
             };
         }

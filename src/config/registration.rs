@@ -6,9 +6,9 @@ use crate::domain::name::Name;
 settings! {
     /// Registration of new users.
     pub struct Registration as "registration" {
-        /// Whether anyone may register. If `false`, only operators can add users.
+        /// Whether anyone may register. If `false`, only operators can create users.
         open: bool = "true",
-        /// User names that only operators can assign, in addition to the built-in ones such as `admin`.
+        /// Usernames that only operators can assign, in addition to the built-in ones such as `admin`.
         reserved_names: Vec<Name> = "",
     }
 }
@@ -23,6 +23,6 @@ impl SettingValue for Name {
     }
 
     fn expected() -> String {
-        "a user name".to_owned()
+        "a username".to_owned()
     }
 }

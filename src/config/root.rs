@@ -58,30 +58,31 @@ sections! {
     traces: traces::Traces,
 }
 
-/// The value of a setting and where it comes from.
+/// The value of a setting and its source.
 #[derive(Debug)]
 pub struct EffectiveSetting {
     /// The section and the name, such as `server.listen`.
     pub key: &'static str,
-    /// The value, with secrets redacted; an empty text if the setting is unset.
+    /// The value, with secrets redacted. An empty string if the setting is unset.
     pub value: toml::Value,
-    /// The name of the file or variable that sets it; `None` for the default.
+    /// The name of the file or variable that sets the value. `None` for the default.
     pub source: Option<String>,
 }
 
 impl Config {
-    /// Reads and checks the file, if `file` names one or [`DEFAULT_FILE`] exists, and the environment, which wins.
+    /// Reads and validates the file and the environment, which takes precedence. The file is `file`, or
+    /// [`DEFAULT_FILE`] if it exists.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first file, variable or setting that cannot be used.
+    /// Returns a [`ConfigError`] for the first invalid file, variable or setting.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         Self::from_settings(RawSettings::load(Self::SECTIONS, file)?)
     }
 
-    /// Reads and checks the text of a file and environment variables, which win.
+    /// Reads and validates the text of a file and environment variables, which take precedence.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first file, variable or setting that cannot be used.
+    /// Returns a [`ConfigError`] for the first invalid file, variable or setting.
     pub fn parse(file: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         Self::from_settings(RawSettings::parse(Self::SECTIONS, DEFAULT_FILE, file, variables)?)
     }
@@ -92,7 +93,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks the rules that the types of the settings do not express.
+    /// Validates the rules that the types of the settings do not express.
     fn validate(&self) -> Result<(), ConfigError> {
         self.server.validate()?;
         self.tls.validate(&self.server)?;
@@ -108,7 +109,7 @@ impl Config {
         Self::SECTIONS.iter().flat_map(|section| section.settings)
     }
 
-    /// Returns every value and where it comes from, in the order of the declarations.
+    /// Returns the value and the source of every setting, in the order of the declarations.
     pub fn effective(&self) -> Vec<EffectiveSetting> {
         let keys = Self::declarations().map(|declaration| declaration.key);
         let effective = |(key, value)| EffectiveSetting { key, value, source: self.sources.get(key).cloned() };

@@ -24,9 +24,9 @@ settings! {
         /// The addresses to listen on. Every address that you list must be available. If you keep the default, the IPv6
         /// address is optional.
         listen: Vec<SocketAddr> = DEFAULT_LISTEN,
-        /// The URL under which clients reach the service. It is also the issuer (`iss`) of access tokens.
+        /// The URL at which clients reach the service. It is also the issuer (`iss`) of access tokens.
         public_url: HttpUrl = DEFAULT_PUBLIC_URL,
-        /// The largest request body.
+        /// The maximum size of a request body.
         max_body_size: Size<usize, { 4 * KIB }, MIB> = "16KiB",
         /// How long a request may take, including its body.
         request_timeout: BoundedDuration<SECOND, { 5 * MINUTE }> = "30s",
@@ -34,18 +34,18 @@ settings! {
         body_timeout: BoundedDuration<SECOND, { 5 * MINUTE }> = "15s",
         /// How long a connection without a request stays open.
         idle_timeout: BoundedDuration<SECOND, { 60 * MINUTE }> = "1m",
-        /// How many connections are served at once. The server uses fewer, and logs a warning, if the limit of open files
-        /// (`ulimit -n`) allows no more.
+        /// The maximum number of concurrent connections. If the limit of open files (`ulimit -n`) allows fewer, the
+        /// server uses the lower number and logs a warning.
         max_connections: Count<usize, 1, 1_000_000> = "1000",
-        /// How long the server continues to serve after SIGTERM, while `/health/ready` returns 503. If unset, `5s`, or
-        /// `0s` if every address is loopback.
+        /// How long the server continues to serve requests after SIGTERM, while `/health/ready` returns 503. If unset,
+        /// `5s`, or `0s` if every address is loopback.
         shutdown_delay: Option<BoundedDuration<0, { 5 * MINUTE }>> = "",
-        /// How long requests in progress may take when the server stops.
+        /// How long requests in progress may take after the server stops accepting connections.
         shutdown_timeout: BoundedDuration<0, { 5 * MINUTE }> = "25s",
-        /// The networks of reverse proxies, such as `10.0.0.0/8`. The server takes the client IP from `Forwarded` and
-        /// `X-Forwarded-For` only if the request comes from one of them.
+        /// The networks of trusted reverse proxies, such as `10.0.0.0/8`. The server reads the client IP from the
+        /// headers `Forwarded` and `X-Forwarded-For` only if the request comes from one of these networks.
         trusted_proxies: Vec<ProxyNetwork> = "",
-        /// The origins, such as `https://app.example`, whose pages may call the service from a browser.
+        /// The origins, such as `https://app.example`, whose web pages may call the service from a browser.
         cors_origins: Vec<Origin> = "",
     }
 }
@@ -53,7 +53,7 @@ settings! {
 impl Server {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         if self.listen.is_empty() {
-            return Err(ConfigError::setting("server.listen", "is an empty list; name at least one address"));
+            return Err(ConfigError::setting("server.listen", "is an empty list; write at least one address"));
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Server {
         self.public_url.as_str()
     }
 
-    /// Returns the URL of the server on this host, if the public URL is the default one but has another port than the
+    /// Returns the URL of the server on this host, if the public URL is the default but its port is not the port of the
     /// server.
     pub fn local_url(&self, bound: &[SocketAddr]) -> Option<String> {
         let port = bound.first()?.port();
@@ -78,7 +78,7 @@ impl Server {
         self.shutdown_delay.map_or(default, BoundedDuration::get)
     }
 
-    /// Returns whether the addresses are the default ones.
+    /// Returns whether the addresses are the default addresses.
     pub fn listens_by_default(&self) -> bool {
         Vec::parse(DEFAULT_LISTEN).is_ok_and(|default| self.listen == default)
     }
@@ -104,7 +104,9 @@ impl SettingValue for ProxyNetwork {
     fn parse(text: &str) -> Result<Self, String> {
         let network = text.parse().map_err(|_| format!("{text:?} is not a network; write one such as 10.0.0.0/8"))?;
         match network {
-            _ if network.prefix_len() == 0 => Err(format!("{text} trusts every client; write the proxies' network")),
+            _ if network.prefix_len() == 0 => {
+                Err(format!("{text} trusts every client; write the network of the proxies"))
+            }
             // Client IPs are compared in canonical form, so an IPv4-mapped network would never match.
             IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => {
                 Err(format!("{text} is an IPv4 network in IPv6 notation; write it as IPv4"))
@@ -122,7 +124,7 @@ impl SettingValue for ProxyNetwork {
     }
 }
 
-/// The origin of a web page, spelled as browsers send it, because origins are compared byte by byte.
+/// The origin of a web page, in the spelling that browsers send, because origins are compared byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
 

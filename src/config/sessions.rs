@@ -16,15 +16,15 @@ const DEFAULT_IDLE_LIFETIME: Duration = Duration::from_hours(14 * 24);
 settings! {
     /// Sessions and their refresh tokens.
     pub struct Sessions as "sessions" {
-        /// How long a session lasts after its login.
+        /// How long a session lasts after the login, even if it is refreshed.
         lifetime: BoundedDuration<MINUTE, { 400 * DAY }> = "30d",
         /// How long a session lasts after its last refresh; at most `sessions.lifetime`. If unset, `14d` or
         /// `sessions.lifetime`, whichever is shorter.
         idle_lifetime: Option<BoundedDuration<MINUTE, { 400 * DAY }>> = "",
-        /// How long a used refresh token still returns the same successor. With `0s`, a user whose response gets lost
-        /// or who refreshes in two tabs at once must sign in again.
+        /// How long a used refresh token still returns the same successor. With `0s`, a user must log in again if a
+        /// response is lost or two tabs refresh at once.
         refresh_grace_period: BoundedDuration<0, { 300 * SECOND }> = "30s",
-        /// How many live sessions a user may have. Another login revokes the oldest session.
+        /// The maximum number of active sessions of a user. A login beyond it revokes the oldest session.
         max_per_user: Count<u64, 1, { session::MAX_PER_USER }> = "100",
     }
 }

@@ -1,7 +1,7 @@
 //! The macro that declares a section.
 
-/// Declares a section: each field with its description (the doc comment), its type with bounds, and its default as text.
-/// An empty default means that the setting has none.
+/// Declares a section: each field with its description (the doc comment), its type with bounds, and its default as
+/// text. An empty default means that the setting has no default.
 macro_rules! settings {
     (
         $(#[doc = $about:literal])+
@@ -37,7 +37,7 @@ macro_rules! settings {
                     ),+],
                 };
 
-            /// Parses every setting of the section; a setting that is not set has its default.
+            /// Parses every setting of the section. An unset setting has its default.
             pub(super) fn read(
                 raw: &$crate::config::source::RawSettings,
             ) -> Result<Self, $crate::config::error::ConfigError> {

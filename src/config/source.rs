@@ -16,7 +16,7 @@ use super::{
     value::SettingValue,
 };
 
-/// The file that is read if it exists and no other is named.
+/// The file that is read by default, if it exists.
 pub const DEFAULT_FILE: &str = "vestibule.toml";
 
 /// The unparsed settings of the file and the environment.
@@ -28,7 +28,8 @@ pub(super) struct RawSettings {
 }
 
 impl RawSettings {
-    /// Reads the file, if `file` names one or [`DEFAULT_FILE`] exists, then the environment, which wins.
+    /// Reads the file, then the environment, which takes precedence. The file is `file`, or [`DEFAULT_FILE`] if it
+    /// exists.
     pub(super) fn load(sections: &'static [SectionDeclaration], file: Option<&Path>) -> Result<Self, ConfigError> {
         let (name, required) = file.map_or((Path::new(DEFAULT_FILE), false), |file| (file, true));
         let text = match fs::read_to_string(name) {
@@ -39,7 +40,7 @@ impl RawSettings {
         Self::parse(sections, &name.display().to_string(), &text, environment()?)
     }
 
-    /// Reads the text of a file, then variables, which win.
+    /// Reads the text of a file, then variables, which take precedence.
     pub(super) fn parse(
         sections: &'static [SectionDeclaration],
         file: &str,
@@ -61,7 +62,7 @@ impl RawSettings {
         parsed.map_err(|reason| ConfigError::setting(key, reason))
     }
 
-    /// Returns the name of the file or variable that sets a setting, for every setting that is set.
+    /// Returns the source of every setting that is set: the name of the file or variable.
     pub(super) fn into_sources(self) -> BTreeMap<&'static str, String> {
         self.values.into_iter().map(|(key, (_, source))| (key, source)).collect()
     }
@@ -88,8 +89,8 @@ impl RawSettings {
         Ok(())
     }
 
-    /// Adds the variables. After the prefix, their names are case-insensitive, so two variables can set the same
-    /// setting. That is an error, because either could win.
+    /// Adds the variables. Their names are case-insensitive after the prefix, so two variables can set the same
+    /// setting. That is an error, because neither takes precedence.
     fn add_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), ConfigError> {
         let mut seen = BTreeSet::new();
         for (name, value) in variables {
@@ -98,14 +99,14 @@ impl RawSettings {
                 return Err(ConfigError::at(&name, self.explain_unknown_variable(&capitals)));
             };
             if !seen.insert(setting.key) {
-                return Err(ConfigError::at(name, "is set twice, in capital and in small letters; remove one"));
+                return Err(ConfigError::at(name, "is set twice, with different capitalization; remove one"));
             }
             self.set(setting.key, toml::Value::String(value), name);
         }
         Ok(())
     }
 
-    /// Sets a value. An empty text counts as not set.
+    /// Sets a value. An empty string counts as unset.
     fn set(&mut self, key: &'static str, value: toml::Value, source: String) {
         if !matches!(&value, toml::Value::String(text) if text.is_empty()) {
             self.values.insert(key, (value, source));
@@ -131,7 +132,7 @@ impl RawSettings {
         }
     }
 
-    /// Explains why a variable, whose name is given in capital letters, is not a setting.
+    /// Explains why a variable is not a setting. `name` is in capital letters.
     fn explain_unknown_variable(&self, name: &str) -> String {
         let rest = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
         match rest.split_once("__") {
@@ -151,13 +152,14 @@ fn environment() -> Result<Vec<(String, String)>, ConfigError> {
         let name = name.into_string().ok().filter(|name| name.to_ascii_uppercase().starts_with(PREFIX))?;
         Some(match value.into_string() {
             Ok(value) => Ok((name, value)),
-            Err(_) => Err(ConfigError::at(name, "is not UTF-8; set it to UTF-8 text")),
+            Err(_) => Err(ConfigError::at(name, "is not valid UTF-8; set it to a UTF-8 string")),
         })
     };
     env::vars_os().filter_map(readable).collect()
 }
 
-/// Returns an error that says where a file is not TOML. It never shows the text there, which may be a secret.
+/// Returns the error of a file that is not TOML, with the position. It never contains text of the file, which may be a
+/// secret.
 fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let reason = "is not valid TOML; check quotes and brackets";
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {

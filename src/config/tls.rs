@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::{error::ConfigError, server::Server, settings_macro::settings};
 
 settings! {
-    /// TLS without a proxy: set both files to serve https. The server reads them again within a minute after they change.
+    /// TLS without a proxy. To serve HTTPS, set both files. The server reloads them within a minute after they change.
     pub struct Tls as "tls" {
-        /// The PEM file of the certificate and its chain.
+        /// The PEM file of the certificate and its intermediate certificates.
         certificate_file: Option<PathBuf> = "",
         /// The PEM file of the certificate's private key.
         key_file: Option<PathBuf> = "",

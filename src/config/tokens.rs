@@ -8,7 +8,7 @@ use super::{
 settings! {
     /// Access tokens.
     pub struct Tokens as "tokens" {
-        /// The audience (`aud`) of access tokens. If unset, `server.public_url`.
+        /// The audience (`aud`) of access tokens. If unset, the value of `server.public_url`.
         audience: Option<String> = "",
         /// The `client_id` of access tokens.
         client_id: String = "vestibule",

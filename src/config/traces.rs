@@ -5,8 +5,8 @@ use super::{error::ConfigError, http_url::HttpUrl, settings_macro::settings};
 settings! {
     /// OpenTelemetry traces.
     pub struct Traces as "traces" {
-        /// The URL of an OTLP collector that speaks HTTP, such as `http://localhost:4318`, without a path. If unset, the
-        /// server sends no traces.
+        /// The URL of an OTLP collector over HTTP, such as `http://localhost:4318`, without a path. If unset, the
+        /// server exports no traces.
         endpoint: Option<HttpUrl> = "",
     }
 }

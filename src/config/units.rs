@@ -33,11 +33,11 @@ const SIZES: Quantity = Quantity {
 struct Quantity {
     /// Its name with an article.
     noun: &'static str,
-    /// The name and the factor of each unit except the smallest, the largest first.
+    /// The name and the factor of each unit except the smallest, largest first.
     units: &'static [(&'static str, u64)],
-    /// The name and the factor of the smallest unit, of which every value is a multiple.
+    /// The name and the factor of the smallest unit. Every value is a multiple of it.
     smallest: (&'static str, u64),
-    /// How zero is written.
+    /// The notation of zero.
     zero: &'static str,
     /// Examples of valid values, for error messages.
     examples: &'static str,
@@ -55,12 +55,12 @@ impl Quantity {
             return Err(format!("{text:?} has no unit; write {}", self.examples));
         }
         let Some((_, factor)) = self.units.iter().chain([&self.smallest]).find(|(name, _)| *name == unit) else {
-            return Err(format!("{text:?} has no known unit; write {}", self.examples));
+            return Err(format!("{text:?} has an unknown unit; write {}", self.examples));
         };
         let value = number.parse().ok().and_then(|number: u64| number.checked_mul(*factor));
         value
             .filter(|value| (min..=max).contains(value))
-            .ok_or_else(|| format!("{text} is out of bounds; write {}", self.expected(min, max)))
+            .ok_or_else(|| format!("{text} is out of range; write {}", self.expected(min, max)))
     }
 
     /// Writes a value in the largest unit that divides it.

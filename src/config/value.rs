@@ -7,27 +7,28 @@ use secrecy::SecretString;
 /// The text that replaces a secret.
 pub(super) const REDACTED: &str = "***";
 
-/// The type of a setting. The reason of an error says what is wrong and what to write.
+/// The type of a setting. Its errors say what is wrong and what to write instead.
 pub(super) trait SettingValue: Sized {
-    /// Whether TOML writes the value in quotes.
+    /// Whether the value is quoted in TOML.
     const QUOTED: bool = true;
 
     /// Parses the text of a variable, a default or a quoted TOML value.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// Parses a value of the file.
+    /// Parses a value from the file.
     fn from_toml(value: &toml::Value) -> Result<Self, String> {
         match value {
             toml::Value::String(text) => Self::parse(text),
             toml::Value::Integer(_) | toml::Value::Boolean(_) if Self::QUOTED => {
-                Err(format!("must be in quotes; write {}", Self::expected()))
+                Err(format!("must be a quoted string; write {}", Self::expected()))
             }
             toml::Value::Integer(_) | toml::Value::Boolean(_) => Self::parse(&value.to_string()),
             _ => Err(wrong_type::<Self>(value)),
         }
     }
 
-    /// Returns the value as a file would contain it, with secrets redacted; an empty text if the setting is unset.
+    /// Returns the value as it would be written in a file, with secrets redacted. Returns an empty string if the
+    /// setting is unset.
     fn to_toml(&self) -> toml::Value;
 
     /// Describes the type and its bounds, such as "a duration from 1s to 5m".
@@ -100,7 +101,7 @@ impl<T: Copy + TryFrom<u64> + TryInto<i64>, const MIN: u64, const MAX: u64> Sett
         }
         let bounded = text.parse().ok().filter(|number: &u64| (MIN..=MAX).contains(number));
         let number = bounded.and_then(|number| T::try_from(number).ok());
-        number.map(Self).ok_or_else(|| format!("{text} is out of bounds; write {}", Self::expected()))
+        number.map(Self).ok_or_else(|| format!("{text} is out of range; write {}", Self::expected()))
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -131,7 +132,7 @@ impl SettingValue for bool {
 impl SettingValue for String {
     fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
-            Err("must not be blank; write a text, or remove the setting".to_owned())
+            Err("must not be blank; write a string, or remove the setting".to_owned())
         } else {
             Ok(text.to_owned())
         }
@@ -142,7 +143,7 @@ impl SettingValue for String {
     }
 
     fn expected() -> String {
-        "a text".to_owned()
+        "a string".to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The [`App`]: the parts that use cases work with.
+//! The [`App`]: the parts of the service that use cases share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,40 +12,40 @@ use super::{
 };
 use crate::{clock::Clock, metrics::Metrics, store::Pool};
 
-/// The parts of the service. The start builds them once, and all requests share them.
+/// The parts of the service. The startup creates them once, and all requests share them.
 #[derive(Debug)]
 pub struct App {
     /// The database.
     pub db: Pool,
-    /// Tells the time.
+    /// The clock.
     pub clock: Clock,
-    /// Signs and verifies tokens.
+    /// The keys, which sign and verify tokens.
     pub keyring: SharedKeyring,
-    /// Records audit events.
+    /// The audit log.
     pub audit: AuditLog,
     /// How long audit events are kept.
     pub audit_retention: Duration,
-    /// Enforces rate limits, backoff and lockout.
+    /// The limiter, which enforces rate limits, backoff and lockout.
     pub limits: Limits,
-    /// Hashes and verifies passwords.
+    /// The password hasher.
     pub hasher: Hasher,
-    /// What a new password must satisfy.
+    /// The policy for new passwords.
     pub password_policy: PasswordPolicy,
     /// The lifetime of access tokens, and the claims that all of them share.
     pub tokens: TokenSettings,
-    /// How long sessions last, and how many a user may have.
+    /// The settings of sessions.
     pub sessions: SessionSettings,
-    /// Who may register.
+    /// The settings of registration.
     pub registration: RegistrationSettings,
-    /// Counts events for the operator.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
 }
 
-/// Who may register.
+/// The settings of registration.
 #[derive(Clone, Debug)]
 pub struct RegistrationSettings {
-    /// Whether anyone may register. An operator can always create users.
+    /// Whether anyone may register. Operators can always create users.
     pub open: bool,
-    /// Reserved names besides the built-in ones, in canonical form.
+    /// Reserved usernames in addition to the built-in ones, in canonical form.
     pub reserved_names: Vec<String>,
 }

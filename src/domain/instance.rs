@@ -1,4 +1,4 @@
-//! A running instance of the service, and its stages: starting, ready, draining.
+//! A running instance of the service and its stages: starting, ready, draining.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +11,7 @@ use crate::{
     store::{self, Context as _},
 };
 
-/// An instance. It exists from the start of its process, before the database is reached.
+/// A running instance. It exists from the start of the process, before the database is open.
 #[derive(Debug, Default)]
 pub struct Instance {
     app: OnceLock<Arc<App>>,
@@ -19,23 +19,23 @@ pub struct Instance {
     metrics: Arc<Metrics>,
 }
 
-/// Why requests should go to another instance.
+/// Why an instance is not ready: clients should send requests to another instance.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// The instance has not reached its database yet.
-    #[error("The service is starting and waits for its database.")]
+    /// The instance has not opened its database yet.
+    #[error("The instance is starting and is waiting for its database.")]
     Starting,
-    /// The instance is about to stop.
-    #[error("The service is about to stop.")]
+    /// The instance is draining before it stops.
+    #[error("The instance is about to stop.")]
     Draining,
-    /// The database cannot be used now.
-    #[error("The database cannot be used.")]
+    /// The database is unavailable.
+    #[error("The database is unavailable.")]
     Database(#[source] ServiceError),
-    /// The schema is not the one of this build.
-    #[error("The database is not migrated to this version.")]
+    /// The schema is not the schema of this build.
+    #[error("The database is not migrated to the schema of this version. Run `vestibule migrate`.")]
     Schema,
-    /// The database does not hold the active keys of this instance.
-    #[error("The database does not hold the keys that this instance works with.")]
+    /// The database does not contain the active keys of this instance.
+    #[error("The database does not contain the keys that this instance uses. Restart the instance.")]
     Keys,
 }
 
@@ -52,7 +52,7 @@ impl Instance {
         self.app.get_or_init(|| app);
     }
 
-    /// Returns the app, once the instance has started.
+    /// Returns the app, or `None` while the instance is starting.
     pub fn app(&self) -> Option<&Arc<App>> {
         self.app.get()
     }
@@ -81,7 +81,10 @@ impl Instance {
         &self.draining
     }
 
-    /// Checks whether this instance should receive requests.
+    /// Checks whether this instance is ready to receive requests.
+    ///
+    /// # Errors
+    /// Returns the reason for which it is not ready.
     pub async fn check_ready(&self) -> Result<(), NotReady> {
         if self.draining.is_cancelled() {
             return Err(NotReady::Draining);

@@ -1,20 +1,20 @@
-//! User names: which ones can be registered, and which spellings are the same name.
+//! Usernames: the pattern of usernames that can be registered, and their canonical form.
 
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::UsernameCaseMapped;
 
-/// The longest user name, in code points.
+/// The maximum length of a username, in code points.
 pub const MAX_LENGTH: usize = 80;
 
-/// Declares the letters of user names once, for the check and for the pattern in the OpenAPI document.
+/// Declares the letters of usernames once, for the check and for the pattern in the OpenAPI document.
 macro_rules! letters {
     ($($first:literal $(..= $last:literal)?),+ $(,)?) => {
-        /// The regular expression of names that can be registered: letters and digits of several scripts, which single
-        /// dots, underscores or hyphens may separate.
+        /// The regular expression of usernames that can be registered: letters and digits of several scripts, which
+        /// single dots, underscores or hyphens may separate.
         ///
-        /// It consists of literal ranges only, so that every regular expression engine reads it alike. RFC 8265's
-        /// `UsernameCaseMapped` accepts all these names, and each has one canonical form of the same length. The set
-        /// may grow but not shrink, because the names of existing users must stay valid.
+        /// It consists of literal ranges only, so that every regular expression engine interprets it in the same way.
+        /// The profile `UsernameCaseMapped` of RFC 8265 accepts all these usernames, and each has one canonical form of
+        /// the same length. The set may grow but not shrink, because the usernames of existing users must stay valid.
         pub const PATTERN: &str = concat!(
             "^[", $($first, $("-", $last,)?)+ "]([._-]?[", $($first, $("-", $last,)?)+ "])*$",
         );
@@ -41,7 +41,7 @@ letters! {
     '一'..='鿋', '가'..='힣',
 }
 
-/// Names that could be mistaken for the service or its staff. Only an operator can create users with them.
+/// Reserved usernames, which could be mistaken for the service or its staff. Only operators can create users with them.
 const RESERVED: [&str; 14] = [
     "admin",
     "administrator",
@@ -59,12 +59,15 @@ const RESERVED: [&str; 14] = [
     "vestibule",
 ];
 
-/// The text cannot be a user name.
+/// The error of a text that cannot be a username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a user name has 1 to {MAX_LENGTH} letters or digits; single dots, underscores or hyphens may separate them")]
+#[error(
+    "a username has 1 to {MAX_LENGTH} characters: letters and digits, which single dots, underscores or hyphens may \
+     separate"
+)]
 pub struct InvalidName;
 
-/// A user name, as its user writes it and in its canonical form.
+/// A username, as its user writes it and in its canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     shown: String,
@@ -72,10 +75,10 @@ pub struct Name {
 }
 
 impl Name {
-    /// Parses a name to register.
+    /// Parses a username to register.
     ///
     /// # Errors
-    /// [`InvalidName`] if it is longer than [`MAX_LENGTH`] or does not match [`PATTERN`].
+    /// Returns [`InvalidName`] if the text is longer than [`MAX_LENGTH`] or does not match [`PATTERN`].
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         if text.chars().count() > MAX_LENGTH || !matches_pattern(text) {
             return Err(InvalidName);
@@ -84,17 +87,17 @@ impl Name {
         Ok(Self { shown: text.to_owned(), canonical })
     }
 
-    /// Returns the name as its user writes it.
+    /// Returns the username, as its user writes it.
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// Returns the canonical form, which is equal for all spellings of a name.
+    /// Returns the canonical form, which is the same for all spellings of a username.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
-    /// Returns whether the name is in the built-in list or in `others`, a list of canonical names.
+    /// Returns whether the username is in the built-in list or in `others`, a list of canonical names.
     pub fn is_reserved(&self, others: &[String]) -> bool {
         RESERVED.contains(&self.canonical.as_str()) || others.contains(&self.canonical)
     }
@@ -114,10 +117,11 @@ fn matches_pattern(text: &str) -> bool {
     after_letter
 }
 
-/// Returns the canonical form of any text by RFC 8265 section 3.3 (`UsernameCaseMapped`).
+/// Returns the canonical form of any text, as defined in RFC 8265 section 3.3 (`UsernameCaseMapped`).
 ///
 /// Returns `None` if the profile rejects the text, if it is longer than [`MAX_LENGTH`], or if its form is not stable
-/// (RFC 8264 section 7). The Greek final sigma becomes a normal sigma: two names must not differ in it alone.
+/// (RFC 8264 section 7). The Greek final sigma becomes a normal sigma, because two usernames must not differ only in
+/// it.
 pub fn canonicalize(text: &str) -> Option<String> {
     if text.chars().count() > MAX_LENGTH {
         return None;

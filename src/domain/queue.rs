@@ -1,4 +1,4 @@
-//! Jobs that one instance runs for all. The first instance that claims a due job runs it.
+//! Periodic jobs that one instance runs for all. The first instance that claims a due job runs it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// Claims a job if it is due, and makes it due again after `interval`. Returns whether this instance claimed it.
 ///
-/// If the instance dies or fails while it runs the job, the job runs again one interval later.
+/// If the instance crashes or the job fails, the job runs again one interval later.
 pub async fn claim(db: &Pool, name: &str, interval: Duration, now: Timestamp) -> Result<bool, ServiceError> {
     let context = "claiming a job";
     let next = now + interval;

@@ -1,16 +1,16 @@
-//! Where a request comes from.
+//! The client of a request.
 
 use std::net::IpAddr;
 
 use crate::ids::RequestId;
 
-/// The longest stored `User-Agent`, in characters.
+/// The maximum length of a stored user agent, in characters.
 const MAX_USER_AGENT: usize = 256;
 
 /// The client of a request.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// The client IP. Behind a trusted proxy, it is the one that the proxy forwarded.
+    /// The client IP. Behind a trusted proxy, it is the IP that the proxy forwarded.
     pub ip: IpAddr,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,

@@ -17,7 +17,7 @@ pub enum Kind {
     /// The first key that signs access tokens was created.
     #[sea_orm(string_value = "signing_key_created")]
     SigningKeyCreated,
-    /// An operator deleted all keys, and all sessions with them.
+    /// An operator deleted all keys and, with them, all sessions.
     #[sea_orm(string_value = "keys_reset")]
     KeysReset,
     /// A user registered, or was created by an operator.
@@ -32,7 +32,7 @@ pub enum Kind {
     /// An operator deleted a user; all sessions were revoked.
     #[sea_orm(string_value = "user_deleted")]
     UserDeleted,
-    /// Too many failed logins in a row locked a user out, except on known networks.
+    /// Too many consecutive failed login attempts locked a user out, except on known networks.
     #[sea_orm(string_value = "user_locked")]
     UserLocked,
     /// An operator ended a lockout.
@@ -47,7 +47,7 @@ pub enum Kind {
     /// An operator set a password; all sessions were revoked.
     #[sea_orm(string_value = "password_set")]
     PasswordSet,
-    /// A user signed out.
+    /// A user logged out.
     #[sea_orm(string_value = "logout")]
     Logout,
     /// A user revoked one session, which the event names.
@@ -59,15 +59,16 @@ pub enum Kind {
     /// A client revoked a refresh token, and with it the session.
     #[sea_orm(string_value = "refresh_token_revoked")]
     RefreshTokenRevoked,
-    /// A refresh token was reused after its grace period or after its successor was used; the session was revoked.
+    /// A refresh token was reused after its grace period, or after its successor was used. The session was revoked.
     #[sea_orm(string_value = "refresh_token_reused")]
     RefreshTokenReused,
-    /// A genuine refresh token was newer than its session, as after a restored backup; the session was revoked.
+    /// An authentic refresh token was newer than the row of its session, for example after a restored backup. The
+    /// session was revoked.
     #[sea_orm(string_value = "refresh_token_out_of_sequence")]
     RefreshTokenOutOfSequence,
 }
 
-/// How an event ended.
+/// The outcome of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum Outcome {
@@ -121,7 +122,7 @@ pub struct Model {
     /// The identifier of the event.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: AuditEventId,
-    /// The position in the hash chain; `None` if the event is older than the chain.
+    /// The position in the hash chain. `None` if the event is older than the chain.
     pub position: Option<i64>,
     /// When the event happened.
     pub occurred_at: Timestamp,
@@ -129,7 +130,7 @@ pub struct Model {
     pub actor: String,
     /// What happened: a [`Kind`].
     pub kind: String,
-    /// How it ended: an [`Outcome`].
+    /// The outcome: an [`Outcome`].
     pub outcome: String,
     /// Why the attempt was rejected: a [`Reason`].
     pub reason: Option<String>,
@@ -141,39 +142,39 @@ pub struct Model {
     pub client_ip: Option<String>,
     /// The request that caused the event.
     pub request_id: Option<RequestId>,
-    /// Authenticates this event and the one before it.
+    /// The MAC that authenticates this event and the previous one.
     pub mac: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// The events of the chain from `position` on, at most `limit` of them.
+    /// Selects the events of the chain at or after `position`, at most `limit` of them.
     pub fn chained_from(position: i64, limit: u64) -> Select<Self> {
         Self::find().filter(Column::Position.gte(position)).order_by_asc(COLUMN.position).limit(limit)
     }
 
-    /// The event at this position of the chain.
+    /// Selects the event at this position of the chain.
     pub fn by_position(position: i64) -> Select<Self> {
         Self::find().filter(Column::Position.eq(position))
     }
 
-    /// The positions of the events after `position`.
+    /// Selects the positions of the events after `position`.
     pub fn positions_after(position: i64) -> Select<Self> {
         Self::find().select_only().column(Column::Position).filter(Column::Position.gt(position))
     }
 
-    /// The events of the chain before `position`.
+    /// Selects the events of the chain before `position`.
     pub fn chained_before(position: i64) -> Select<Self> {
         Self::find().filter(Column::Position.lt(position))
     }
 
-    /// The events that happened before `time`.
+    /// Selects the events that happened before `time`.
     pub fn occurred_before(time: Timestamp) -> Select<Self> {
         Self::find().filter(Column::OccurredAt.lt(time))
     }
 
-    /// The events outside the chain.
+    /// Selects the events outside the chain.
     pub fn outside() -> Select<Self> {
         Self::find().filter(Column::Position.is_null())
     }
@@ -183,7 +184,7 @@ impl Entity {
         Self::delete_many().filter(Column::Position.lt(position))
     }
 
-    /// The events outside the chain that happened before `time`, at most `limit` of them.
+    /// Selects the events outside the chain that happened before `time`, at most `limit` of them.
     pub fn outside_before(time: Timestamp, limit: u64) -> Select<Self> {
         Self::outside().filter(Column::OccurredAt.lt(time)).limit(limit)
     }

@@ -8,8 +8,8 @@ pub const ONLY: i32 = 1;
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_head")]
-/// The only row: where the chain begins and ends. Every event is appended under the lock of this row, which orders the
-/// events.
+/// The only row: the beginning and the end of the chain. Every event is appended under the lock of this row, which
+/// orders the events.
 pub struct Model {
     /// Always [`ONLY`].
     #[sea_orm(primary_key, auto_increment = false)]
@@ -18,20 +18,20 @@ pub struct Model {
     pub first_position: i64,
     /// The MAC of the event before it.
     pub first_mac: Vec<u8>,
-    /// The position of the newest event; one less than the first if there is none.
+    /// The position of the newest event. One less than `first_position` if there are no events.
     pub last_position: i64,
     /// The MAC of the newest event.
     pub last_mac: Vec<u8>,
-    /// How many events are older than the chain, and outside it.
+    /// The number of events that are older than the chain and outside it.
     pub outside: i64,
-    /// Authenticates this row.
+    /// The MAC that authenticates this row.
     pub mac: Vec<u8>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// The only row.
+    /// Selects the only row.
     pub fn only() -> Select<Self> {
         Self::find_by_id(ONLY)
     }

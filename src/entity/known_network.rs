@@ -1,4 +1,4 @@
-//! Known networks: the networks from which users have signed in.
+//! Known networks: the networks from which users have logged in.
 
 use sea_orm::{Condition, DeleteMany, QueryOrder, QuerySelect, Select, entity::prelude::*};
 
@@ -7,26 +7,26 @@ use crate::{clock::Timestamp, ids::UserId};
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "known_network")]
-/// A network from which a user has signed in with a password.
+/// A network from which a user has logged in with a password.
 pub struct Model {
-    /// The pseudonym of the user's name and the network.
+    /// The pseudonym of the username and the network.
     #[sea_orm(primary_key, auto_increment = false)]
     pub network: String,
     /// The user.
     pub user_id: UserId,
-    /// When the user last signed in from there.
+    /// When the user last logged in from the network.
     pub last_login_at: Timestamp,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// The network, if the user signed in from it after `since`.
+    /// Selects the network if the user has logged in from it after `since`.
     pub fn by_network(network: &str, since: Timestamp) -> Select<Self> {
         Self::find().filter(COLUMN.network.eq(network)).filter(Column::LastLoginAt.gt(since))
     }
 
-    /// The networks of a user beyond the `newest` most recently used ones, at most `limit` of them.
+    /// Selects the networks of a user except the `newest` most recently used ones, at most `limit` of them.
     pub fn older_of(user: UserId, newest: u64, limit: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(user))

@@ -1,7 +1,8 @@
 //! Rows: one file per table, with its model and its named queries.
 //!
-//! A query returns an unexecuted statement, so that the caller chooses the connection or transaction. `by_*` finds at
-//! most one row. The other queries are named after what they find or do. Plain inserts and updates are in use cases.
+//! A query returns an unexecuted statement, so that the caller chooses the connection or transaction. `by_*` selects at
+//! most one row. Other queries are named after the rows that they select, or after their action. Plain inserts and
+//! updates are in use cases.
 
 pub mod audit_event;
 pub mod audit_head;

@@ -1,4 +1,4 @@
-//! Rate limits: the state of a token bucket, or the failed logins of a user.
+//! Rate limits: the state of a token bucket, or the failed login attempts of a user.
 
 use sea_orm::{Condition, Select, entity::prelude::*};
 
@@ -12,11 +12,11 @@ pub struct Model {
     /// The pseudonym of the purpose, and of the client or user that the row counts for.
     #[sea_orm(primary_key, auto_increment = false)]
     pub subject: String,
-    /// How many login attempts have failed in a row; zero in a token bucket.
+    /// The number of consecutive failed login attempts. Zero in a token bucket.
     pub failures: i64,
-    /// Until when attempts are rejected; in a token bucket, when it is full again.
+    /// When attempts are allowed again. In a token bucket, when the bucket is full again.
     pub until: Timestamp,
-    /// The pseudonym of the name in the last login attempt, in the token bucket of a client.
+    /// In the token bucket of a client, the pseudonym of the username in the last login attempt.
     pub last_name: Option<String>,
     /// When the row expires.
     pub expires_at: Timestamp,
@@ -25,7 +25,7 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// The row of this subject.
+    /// Selects the row of this subject.
     pub fn by_subject(subject: &str) -> Select<Self> {
         Self::find().filter(COLUMN.subject.eq(subject))
     }

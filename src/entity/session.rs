@@ -16,25 +16,25 @@ pub struct Model {
     /// The identifier of the session.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: SessionId,
-    /// The user who signed in.
+    /// The user who logged in.
     pub user_id: UserId,
-    /// When the user signed in.
+    /// When the user logged in.
     pub created_at: Timestamp,
     /// When the session was created or last refreshed.
     pub last_used_at: Timestamp,
-    /// When the session expires, even if it is used.
+    /// When the session expires, even if it is refreshed.
     pub expires_at: Timestamp,
-    /// When the session expires unless it is refreshed before; never after `expires_at`.
+    /// When the session expires unless it is refreshed before. Never after `expires_at`.
     pub idle_expires_at: Timestamp,
     /// The IP address of the client that created or last refreshed the session.
     pub client_ip: String,
-    /// The user agent of that client, at most 256 characters.
+    /// The user agent of that client, cut off after 256 characters.
     pub user_agent: Option<String>,
     /// The number of the current refresh token, counted from 1.
     pub counter: i64,
     /// When the current refresh token was issued.
     pub rotated_at: Timestamp,
-    /// When the token bucket of refreshes is full again.
+    /// When the token bucket of the session's refreshes is full again.
     pub refreshes_until: Timestamp,
     /// The digest of the secret in all refresh tokens of the session.
     pub secret_digest: SecretDigest,
@@ -43,12 +43,12 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// This session, if it has not expired by `now`.
+    /// Selects this session if it has not expired by `now`.
     pub fn by_id_live(id: SessionId, now: Timestamp) -> Select<Self> {
         Self::find().filter(COLUMN.id.eq(id)).filter(Column::IdleExpiresAt.gt(now))
     }
 
-    /// The live sessions of a user, the most recently used first, at most `limit` of them.
+    /// Selects the live sessions of a user, most recently used first, at most `limit` of them.
     pub fn live_of(user: UserId, now: Timestamp, limit: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(user))
@@ -58,7 +58,7 @@ impl Entity {
             .limit(limit)
     }
 
-    /// The live sessions of a user beyond the `newest` ones by creation, at most `limit` of them.
+    /// Selects the live sessions of a user except the `newest` ones by creation, at most `limit` of them.
     pub fn older_of(user: UserId, now: Timestamp, newest: u64, limit: u64) -> Select<Self> {
         Self::find()
             .filter(COLUMN.user_id.eq(user))
@@ -74,7 +74,7 @@ impl Entity {
         Condition::all().add(Column::IdleExpiresAt.lte(now))
     }
 
-    /// Stores a rotated session, if the previous refresh token is still the current one.
+    /// Stores a rotated session if the previous refresh token is still the current one.
     pub fn rotate(rotated: Model) -> UpdateMany<Self> {
         Self::update_many()
             .filter(COLUMN.id.eq(rotated.id))
@@ -98,7 +98,7 @@ impl Entity {
         Self::delete_many().filter(COLUMN.id.is_in(ids))
     }
 
-    /// Deletes a session, if it is a live one of this user.
+    /// Deletes a session if it is a live session of this user.
     pub fn delete_live_of(user: UserId, id: SessionId, now: Timestamp) -> DeleteMany<Self> {
         Self::delete_one(id).filter(COLUMN.user_id.eq(user)).filter(Column::IdleExpiresAt.gt(now))
     }
@@ -108,7 +108,7 @@ impl Entity {
         Self::delete_many().filter(COLUMN.user_id.eq(user))
     }
 
-    /// The sessions of a user except this one.
+    /// Selects the sessions of a user except this one.
     pub fn others_of(user: UserId, except: SessionId) -> Select<Self> {
         Self::find().filter(COLUMN.user_id.eq(user)).filter(COLUMN.id.ne(except))
     }

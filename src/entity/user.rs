@@ -1,6 +1,6 @@
 //! Users.
 //!
-//! A new column needs a migration in `migration/src`, a field of [`Model`], and its first value in
+//! A new column needs a migration in `migration/src`, a field in [`Model`], and an initial value in
 //! `src/domain/user/create.rs`. If callers see it, it also needs a field in `src/domain/user/record.rs` and in the
 //! responses of `src/api/account.rs` and `src/cli/user.rs`.
 
@@ -8,14 +8,14 @@ use sea_orm::{Select, entity::prelude::*};
 
 use crate::{clock::Timestamp, ids::UserId, secret::PasswordHash};
 
-/// Whether a user may sign in.
+/// Whether a user may log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum State {
-    /// The user may sign in.
+    /// The user may log in.
     #[sea_orm(string_value = "active")]
     Active,
-    /// An operator disabled the user, who has no session.
+    /// An operator has disabled the user. The user has no sessions.
     #[sea_orm(string_value = "disabled")]
     Disabled,
 }
@@ -28,14 +28,14 @@ pub struct Model {
     /// The identifier of the user.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: UserId,
-    /// The name as the user writes it.
+    /// The username, as the user writes it.
     pub username: String,
-    /// The canonical form of the name.
+    /// The canonical form of the username.
     #[sea_orm(unique)]
     pub username_canonical: String,
     /// The argon2id hash as a PHC string.
     pub password_hash: PasswordHash,
-    /// Whether the user may sign in.
+    /// Whether the user may log in.
     pub state: State,
     /// When the user was created.
     pub created_at: Timestamp,
@@ -46,12 +46,12 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// The user with this canonical name.
+    /// Selects the user with this canonical name.
     pub fn by_canonical_name(name: &str) -> Select<Self> {
         Self::find().filter(COLUMN.username_canonical.eq(name))
     }
 
-    /// The user with this identifier.
+    /// Selects the user with this identifier.
     pub fn by_id(id: UserId) -> Select<Self> {
         Self::find().filter(COLUMN.id.eq(id))
     }

@@ -1,4 +1,5 @@
-//! Cleanup of expired rows. No rule depends on it: an expired row has no effect, whether it still exists or not.
+//! The job that removes expired rows. No rule depends on it: an expired row has no effect, whether it still exists or
+//! not.
 
 use std::time::Duration;
 
@@ -10,28 +11,28 @@ use crate::{
     store::delete_in_batches,
 };
 
-/// How often one of the instances cleans up.
+/// How often one of the instances runs the cleanup.
 const INTERVAL: Duration = Duration::from_mins(5);
 
-/// How long an instance pauses the cleanup after it noticed a step of the clock. A wrong clock may be corrected within
-/// that time, and deleted rows cannot be restored.
+/// How long an instance pauses the cleanup after it has noticed a step of the clock. A wrong clock may be corrected
+/// within this time, and deleted rows cannot be restored.
 const PAUSE_AFTER_STEP: Duration = Duration::from_hours(1);
 
-/// How many rows a cleanup has deleted.
+/// The numbers of rows that a cleanup has deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     /// Expired sessions.
     pub sessions: u64,
     /// Expired rate limits.
     pub rate_limits: u64,
-    /// Networks that are no longer known.
+    /// Expired known networks.
     pub known_networks: u64,
     /// Audit events older than the retention period.
     pub audit_events: u64,
 }
 
-/// Deletes expired rows, unless an instance did so within the last five minutes or this instance noticed a step of the
-/// clock within the last hour.
+/// Deletes expired rows, unless an instance has done so within the last five minutes, or this instance has noticed a
+/// step of the clock within the last hour.
 pub async fn run_cleanup(app: &App) -> Result<Deleted, ServiceError> {
     if app.clock.has_stepped_within(PAUSE_AFTER_STEP) {
         return Ok(Deleted::default());

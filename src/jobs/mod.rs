@@ -1,4 +1,4 @@
-//! Background jobs, which run beside the requests.
+//! Background jobs.
 
 mod cleanup;
 mod clock_sync;

@@ -17,11 +17,11 @@ use crate::{
 
 /// How often an instance checks whether the cleanup is due.
 const CLEANUP_CHECK: Duration = Duration::from_secs(30);
-/// How often an instance synchronizes its clock. After a step, two instances may disagree for that long.
+/// How often an instance synchronizes its clock. After a step, two instances may disagree for this long.
 const CLOCK_SYNC: Duration = Duration::from_secs(5);
 
-/// Runs the jobs until `stop` is cancelled. After a failure, the clock is synchronized again at the next tick, and the
-/// cleanup runs again when it is next due.
+/// Runs the jobs until `stop` is cancelled. After a failure, the clock synchronization runs again at its next tick, and
+/// the cleanup when it is next due.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let jobs = async {
         tokio::join!(
@@ -50,9 +50,9 @@ async fn clean_up(app: &App) {
     match outcome {
         Ok(deleted) if deleted == Deleted::default() => {}
         Ok(Deleted { sessions, rate_limits, known_networks, audit_events }) => {
-            tracing::info!(sessions, rate_limits, known_networks, audit_events, "deleted expired rows");
+            tracing::info!(sessions, rate_limits, known_networks, audit_events, "removed expired rows");
         }
-        Err(error) => tracing::warn!(cause = error.chain(), "could not delete expired rows; the next run tries again"),
+        Err(error) => tracing::warn!(cause = error.chain(), "cannot remove expired rows; retrying in the next run"),
     }
 }
 
@@ -62,12 +62,12 @@ async fn follow_clock(app: &App) {
     if let Err(error) = outcome {
         tracing::debug!(
             cause = error.chain(),
-            "could not synchronize the clock, which runs on by itself; trying again soon"
+            "cannot synchronize the clock, which keeps running by itself; retrying in a few seconds"
         );
     }
 }
 
-/// Returns how a run is counted.
+/// Returns the outcome under which a run is counted.
 const fn job_outcome<T>(run: &Result<T, ServiceError>) -> JobOutcome {
     match run {
         Ok(_) => JobOutcome::Success,

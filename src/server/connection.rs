@@ -1,4 +1,4 @@
-//! One connection: the TLS handshake, then HTTP/1 or HTTP/2 until it ends.
+//! One connection: the TLS handshake, then HTTP/1 or HTTP/2 until it closes.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,25 +26,26 @@ use super::{
     tls::Tls,
 };
 
-/// The most headers that hyper parses. The middleware's own limit is lower, so that it can answer with a problem.
+/// The maximum number of headers that hyper parses. The limit of the middleware is lower, so that it can respond with a
+/// problem.
 const MAX_HEADERS: usize = 256;
-/// The most requests at once on one HTTP/2 connection.
+/// The maximum number of concurrent requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
-/// The most HTTP/2 requests that a client may reset before they are served; then the connection ends (rapid reset,
+/// How many HTTP/2 requests a client may reset before they are served. After that, the connection closes (rapid reset,
 /// CVE-2023-44487). The value is h2's recommendation.
 const MAX_RESET_STREAMS: usize = 20;
-/// The most malformed HTTP/2 requests before the connection ends. The value is h2's recommendation.
+/// How many malformed HTTP/2 requests a client may send before the connection closes. The value is h2's recommendation.
 const MAX_REFUSED_STREAMS: usize = 1024;
-/// Bytes that an HTTP/2 client may send before the server reads them. Request bodies are small.
+/// How many bytes an HTTP/2 client may send before the server reads them. Request bodies are small.
 const RECEIVE_WINDOW: u32 = 64 * 1024;
-/// Bytes of a response that are buffered for one HTTP/2 stream.
+/// How many bytes of a response are buffered for one HTTP/2 stream.
 const STREAM_SEND_BUFFER: usize = 64 * 1024;
-/// How long an HTTP/2 connection is silent before the server sends a PING.
+/// How long an HTTP/2 connection may be silent before the server sends a PING.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long the client may take to acknowledge the PING.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The endpoint that answers every request of a server.
+/// The endpoint that responds to every request of a server.
 pub type SharedEndpoint = Arc<dyn DynEndpoint<Output = Response>>;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -55,11 +56,11 @@ pub(super) struct ConnectionHandler {
     pub(super) endpoint: SharedEndpoint,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) deadlines: DeadlineSettings,
-    /// Cancelled when the server is about to stop.
+    /// Cancelled when the server begins to drain.
     pub(super) draining: CancellationToken,
 }
 
-/// What every request of a connection has in common.
+/// The properties that all requests of a connection share.
 #[derive(Clone)]
 struct ConnectionInfo {
     local: LocalAddr,
@@ -68,7 +69,7 @@ struct ConnectionInfo {
 }
 
 impl ConnectionHandler {
-    /// Serves one connection until it ends or misses a deadline.
+    /// Serves one connection until it closes or misses a deadline.
     pub(super) async fn run(self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         let deadlines = ConnectionDeadlines::start(self.deadlines);
 
@@ -128,7 +129,7 @@ impl ConnectionHandler {
         watcher.watch(protocols().serve_connection(io, service).into_owned())
     }
 
-    /// Answers one request.
+    /// Responds to one request.
     async fn respond(
         &self,
         mut request: hyper::Request<Incoming>,
@@ -136,14 +137,14 @@ impl ConnectionHandler {
         framing: Framing,
         timed: TimedRequest,
     ) -> Result<hyper::Response<TimedBody>, Infallible> {
-        // HTTP/2 frames its requests itself, and the graceful stop closes its connections by GOAWAY.
+        // HTTP/2 frames its requests itself, and the graceful shutdown closes its connections by GOAWAY.
         let is_http1 = request.version() < Version::HTTP_2;
         if is_http1 {
             request.extensions_mut().insert(framing);
         }
 
         let request = Request::from((request, info.local, info.remote, info.scheme));
-        // The middleware has turned every error into a response, so this fallback is not reached.
+        // The middleware converts every error into a response, so this fallback is never reached.
         let response = self.endpoint.call(request).await.unwrap_or_else(poem::Error::into_response);
 
         let mut response = hyper::Response::from(response);

@@ -1,4 +1,4 @@
-//! Cross-origin requests (CORS, the Fetch standard): web pages of the configured origins may call the service from a
+//! Cross-origin requests (CORS in the Fetch standard): web pages of the configured origins may call the service from a
 //! browser. Origins are compared byte by byte. The service uses no cookies, so credentials are never allowed.
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Cors {
         Self { origins }
     }
 
-    /// Returns the origin of a request if it is a configured one.
+    /// Returns the origin of a request if it is a configured origin.
     pub(super) fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut values = headers.get_all(header::ORIGIN).iter();
         let origin = values.next().filter(|origin| self.origins.iter().any(|known| known.as_bytes() == *origin))?;
@@ -34,8 +34,8 @@ impl Cors {
         is_only_one.then(|| origin.clone())
     }
 
-    /// Adds the headers that let a page of `origin` read the response. If any origin is configured, `Vary` makes caches
-    /// keep the responses to different origins apart.
+    /// Adds the headers that let a page of `origin` read the response. If any origin is configured, adds `Vary`, so
+    /// that caches store the responses to different origins separately.
     pub(super) fn add_headers(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
         if self.origins.is_empty() {
             return;

@@ -1,7 +1,7 @@
 //! The client IP behind reverse proxies, from `Forwarded` (RFC 7239) and `X-Forwarded-For`.
 //!
-//! Clients can write these headers themselves, so only the parts that trusted proxies wrote count. poem's `RealIp`
-//! trusts every client and is not used.
+//! Clients can write these headers themselves, so only the parts that trusted proxies added count. poem's `RealIp`
+//! trusts every client, so it is not used.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -27,10 +27,11 @@ impl TrustedProxies {
         Self { networks, ignored_headers: LogThrottle::default() }
     }
 
-    /// Returns the client IP: the TCP peer's or, behind trusted proxies, the nearest one that is not a trusted proxy.
+    /// Returns the client IP: the IP of the TCP peer or, behind trusted proxies, the nearest IP that is not a trusted
+    /// proxy.
     ///
-    /// A proxy writes one of the two headers and passes on the other one as the client sent it. So if the headers name
-    /// different clients, neither is believed.
+    /// A proxy writes one of the two headers and forwards the other as the client sent it. If the headers name
+    /// different clients, neither is trusted.
     pub(super) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         let has_forwarded = headers.contains_key(header::FORWARDED);
@@ -58,7 +59,7 @@ impl TrustedProxies {
     }
 
     /// Walks from the peer towards the client, as long as trusted proxies name the next hop. A malformed hop ends the
-    /// walk: the last good one is all that is known for certain.
+    /// walk at the last valid hop.
     fn walk(&self, peer: IpAddr, nearest_first: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut client = peer;
         for hop in nearest_first {
@@ -75,14 +76,14 @@ impl TrustedProxies {
             tracing::warn!(
                 network.peer.address = %peer,
                 requests,
-                "ignored Forwarded or X-Forwarded-For: the peer is not a trusted proxy; if it is one of yours, add its \
+                "ignored Forwarded or X-Forwarded-For: the peer is not a trusted proxy; if it is your proxy, add its \
                  network to server.trusted_proxies (VESTIBULE_SERVER__TRUSTED_PROXIES)"
             );
         }
     }
 }
 
-/// Returns the hops of a header, the nearest first. A line that is not text counts as one malformed hop.
+/// Returns the hops of a header, nearest first. A line that is not text counts as one malformed hop.
 fn hops<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -102,7 +103,7 @@ fn parse_x_forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
 fn parse_forwarded(line: &str) -> Vec<Option<IpAddr>> {
     match split_outside_quotes(line, ',') {
         Some(elements) => elements.into_iter().map(parse_element).collect(),
-        // A client's open quote may hide the element that the proxy appended.
+        // An unclosed quote from the client may hide the element that the proxy appended.
         None => vec![None],
     }
 }
@@ -121,7 +122,7 @@ fn parse_element(text: &str) -> Option<IpAddr> {
     address
 }
 
-/// Splits a text at each separator outside of quotes. Returns `None` if a quote is left open.
+/// Splits a text at each separator outside quotes. Returns `None` if a quote is not closed.
 fn split_outside_quotes(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut is_quoted, mut is_escaped) = (false, false);
 

@@ -1,24 +1,25 @@
-//! Finds requests whose end two servers may see in different places, against request smuggling.
+//! Detection of ambiguous requests, against request smuggling.
 //!
-//! An attacker sends such a request through a proxy. If the proxy and this server disagree about where it ends, the
-//! attacker hides a second request in the first one, past the rules of the proxy and in the name of another client.
-//! RFC 9112 lets a server reject ambiguous requests. hyper rejects most of them, but accepts a bare LF, several
-//! lengths, a length beside a transfer coding, several transfer codings, and several hosts or none. So this module
-//! scans the bytes of the connection before hyper parses them.
+//! Two servers may see the end of an ambiguous request in different places. If an attacker sends one through a proxy,
+//! and the proxy and this server disagree about its end, the attacker can hide a second request in it. The hidden
+//! request bypasses the rules of the proxy and may run as another client. RFC 9112 lets a server reject ambiguous
+//! requests. hyper rejects most of them. It accepts a bare LF, several lengths, a length together with a transfer
+//! coding, several transfer codings, and several hosts or none. So this module scans the bytes of the connection before
+//! hyper parses them.
 //!
 //! The interface: a `FramingScanner` scans the bytes of one connection, and returns the `Framing` of each request in
-//! the order in which they arrive. The connection closes after every request that is not `Framing::Unambiguous`, and
-//! `middleware::head_limits` rejects those that are `Framing::Ambiguous`.
+//! the order of arrival. The connection closes after every request that is not `Framing::Unambiguous`, and
+//! `middleware::head_limits` rejects every request that is `Framing::Ambiguous`.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The most bytes of a request head that the server reads. The middleware's own limits are lower, so that it can answer
-/// with a problem.
+/// The maximum size of a request head, in bytes. The limits of the middleware are lower, so that it can respond with a
+/// problem.
 pub(super) const MAX_HEAD_BYTES: u16 = u16::MAX;
-/// The most bytes of a line.
+/// The maximum length of a line, in bytes.
 const MAX_LINE_BYTES: usize = MAX_HEAD_BYTES as usize;
 /// The first line of every HTTP/2 connection (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -28,8 +29,8 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 pub(super) enum Framing {
     /// Every server sees the end of the request, and the start of the next one, in the same place.
     Unambiguous,
-    /// The request itself is unambiguous, but the scanner does not follow its body (it is chunked). It has to be the
-    /// last one of its connection.
+    /// The request is unambiguous, but its body is chunked, and the scanner does not follow chunks. It must be the last
+    /// request of its connection.
     Last,
     /// Two servers may see the end of the request in different places, for this reason.
     Ambiguous(&'static str),
@@ -47,11 +48,11 @@ impl FramingScanner {
 
     /// Returns the framing of the next request, in the order of arrival. Call it once for each request from hyper.
     pub(super) fn next_request(&self) -> Framing {
-        // hyper has found a request that the scanner has not found, so the two disagree.
+        // hyper found a request that the scanner did not find, so the two disagree.
         self.scanner().found.pop_front().unwrap_or(Framing::Ambiguous("the head is malformed"))
     }
 
-    /// Returns whether the bytes so far end inside the head of a request.
+    /// Returns whether the bytes scanned so far end inside a request head.
     pub(super) fn is_inside_head(&self) -> bool {
         self.scanner().is_inside_head()
     }
@@ -71,15 +72,15 @@ struct Scanner {
     found: VecDeque<Framing>,
 }
 
-/// Where in the stream the scanner is.
+/// The position of the scanner in the stream.
 #[derive(Debug, Default)]
 enum Position {
     /// Inside a head, or between two requests.
     #[default]
     Head,
-    /// Inside a body that has so many bytes left.
+    /// Inside a body, with this many bytes left.
     Body(u64),
-    /// Behind the part that needs scanning: in HTTP/2, or in the last request of the connection.
+    /// After the part that needs scanning: in HTTP/2, or in the last request of the connection.
     Finished,
 }
 
@@ -94,7 +95,7 @@ impl Scanner {
         }
     }
 
-    /// Skips bytes of a body. Returns the bytes behind it.
+    /// Skips bytes of a body. Returns the bytes after it.
     fn skip_body<'a>(&mut self, remaining: u64, bytes: &'a [u8]) -> &'a [u8] {
         let end = usize::try_from(remaining).unwrap_or(usize::MAX);
         let (body, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
@@ -106,7 +107,7 @@ impl Scanner {
         rest
     }
 
-    /// Scans up to the end of the current line. Returns the bytes behind it.
+    /// Scans up to the end of the current line. Returns the bytes after it.
     fn scan_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
         let (Some(end), Some(rest)) = (parts.next(), parts.next()) else {
@@ -131,7 +132,7 @@ impl Scanner {
             Some(HTTP2_PREFACE) if !self.head.has_begun => self.position = Position::Finished,
             Some(line) => self.head.add_line(line),
             None => {
-                self.head.fault = Some("a line ends without CR");
+                self.head.fault = Some("a line of the head ends without CR");
                 self.end_head();
             }
         }
@@ -154,7 +155,7 @@ impl Scanner {
     }
 }
 
-/// The lines of a head, as far as they matter for its framing.
+/// The parts of a head that determine the framing.
 #[derive(Debug, Default)]
 struct Head {
     has_begun: bool,
@@ -204,18 +205,18 @@ impl Head {
             return Framing::Ambiguous(fault);
         }
         match (self.hosts, self.lengths, self.transfer_codings) {
-            (2.., ..) => Framing::Ambiguous("there are several Host headers"),
-            (0, ..) if !self.is_http_1_0 => Framing::Ambiguous("there is no Host header"),
-            (_, 2.., _) => Framing::Ambiguous("there are several Content-Length headers"),
-            (.., 2..) => Framing::Ambiguous("there are several Transfer-Encoding headers"),
-            (_, 1, 1) => Framing::Ambiguous("there are both Content-Length and Transfer-Encoding"),
+            (2.., ..) => Framing::Ambiguous("the head has several Host headers"),
+            (0, ..) if !self.is_http_1_0 => Framing::Ambiguous("the head has no Host header"),
+            (_, 2.., _) => Framing::Ambiguous("the head has several Content-Length headers"),
+            (.., 2..) => Framing::Ambiguous("the head has several Transfer-Encoding headers"),
+            (_, 1, 1) => Framing::Ambiguous("the head has both Content-Length and Transfer-Encoding"),
             (.., 1) => Framing::Last,
             _ => Framing::Unambiguous,
         }
     }
 }
 
-/// Parses a length that consists of digits alone: no sign, no list, no other base.
+/// Parses a length of decimal digits only: no sign, no list, no other base.
 fn parse_length(value: &[u8]) -> Option<u64> {
     let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(value).ok().filter(|_| is_number)?.parse().ok()

@@ -1,4 +1,4 @@
-//! Access to `forwarded` for the fuzz targets; compiled only with `--cfg fuzzing`.
+//! Access to `forwarded` for fuzz targets. Compiled only with `--cfg fuzzing`.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use super::forwarded::TrustedProxies;
 pub struct ClientIpResolver(TrustedProxies);
 
 impl ClientIpResolver {
-    /// Creates a resolver that trusts proxies of these networks.
+    /// Creates a resolver that trusts proxies in these networks.
     pub fn new(trusted_proxies: Vec<IpNet>) -> Self {
         Self(TrustedProxies::new(trusted_proxies))
     }

@@ -1,4 +1,4 @@
-//! The listeners: binding addresses, accepting connections up to a limit, and the graceful stop.
+//! The listeners: binding addresses, accepting connections up to a limit, and the graceful shutdown.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,11 +18,11 @@ use super::{
     tls::Tls,
 };
 
-/// The length of the queue of connections that the system has completed and the server has not accepted. The system
-/// may shorten it. The usual 128 are too few when all clients of a replaced instance reconnect at once.
+/// The length of the accept queue: connections that the system has established and the server has not accepted. The
+/// system may shorten it. The usual 128 are too few if all clients of a replaced instance reconnect at once.
 const BACKLOG: u32 = 1024;
-/// Bytes of responses that the system buffers for one connection (Linux doubles the value). Without a limit it grows
-/// to megabytes for each client that does not read.
+/// The size of the system's send buffer of one connection, in bytes (Linux doubles the value). Without a limit, the
+/// buffer grows to megabytes for each client that does not read.
 const SOCKET_SEND_BUFFER: usize = 128 * 1024;
 /// The pause after a failed accept. Accepting mostly fails because no file descriptor is free.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -30,9 +30,9 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// The settings of [`serve`].
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// The most connections at once. Further clients wait until a connection ends.
+    /// The maximum number of concurrent connections. Further clients wait until a connection closes.
     pub max_connections: usize,
-    /// How long requests in progress may take when the server stops.
+    /// How long requests in progress may take after the server stops accepting connections.
     pub shutdown_timeout: Duration,
     /// The deadlines of each connection.
     pub deadlines: DeadlineSettings,
@@ -43,9 +43,9 @@ pub struct ServerSettings {
 /// The two steps in which a server stops.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
-    /// Cancelled first: each HTTP/1 response now closes its connection, so that clients move to another instance.
+    /// Cancelled first: each HTTP/1 response then closes its connection, so that clients move to another instance.
     pub draining: CancellationToken,
-    /// Cancelled second: the server accepts no more connections, finishes its requests and returns.
+    /// Cancelled second: the server then accepts no more connections, completes its requests and returns.
     pub stop: CancellationToken,
 }
 
@@ -59,7 +59,7 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Listens on every address. If `allow_missing` is set, the host may lack every address but the first.
+/// Listens on every address. If `allow_missing` is set, the host may lack any address except the first.
 ///
 /// # Errors
 /// Returns a [`BindError`] for the first address that is unavailable.
@@ -77,7 +77,7 @@ pub fn bind(addresses: &[SocketAddr], allow_missing: bool) -> Result<Vec<TcpList
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Lets a new process listen while connections of the previous one are still in TIME_WAIT.
+    // Lets a new process listen while connections of the previous process are still in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?;
@@ -96,7 +96,7 @@ fn is_missing(error: &io::Error) -> bool {
 /// Serves until `shutdown.stop` is cancelled, then waits for the requests in progress.
 ///
 /// # Errors
-/// The failure of a listener's task. The server then stops as well.
+/// Returns the [`JoinError`] of a task that failed. The server then stops as well.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     endpoint: SharedEndpoint,
@@ -125,7 +125,7 @@ pub async fn serve(
     let mut outcome = Ok(());
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
-            tracing::error!(%error, "a task of the server failed; the server stops");
+            tracing::error!(%error, "a task of the server failed unexpectedly; stopping the server");
             stop.cancel();
             outcome = Err(error);
         }
@@ -138,11 +138,11 @@ pub async fn serve(
     outcome
 }
 
-/// Waits for the requests in progress, up to a timeout. Connections that are still open then are dropped with the
+/// Waits for the requests in progress, up to a timeout. Connections that are still open after it are dropped with the
 /// runtime.
 async fn finish_requests(graceful: GracefulShutdown, timeout: Duration) {
     if tokio::time::timeout(timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!("stopped before all requests were finished: they took longer than server.shutdown_timeout");
+        tracing::warn!("stopped before all requests were completed: they took longer than server.shutdown_timeout");
     }
 }
 
@@ -150,7 +150,7 @@ async fn finish_requests(graceful: GracefulShutdown, timeout: Duration) {
 struct AcceptLoop {
     listener: TcpListener,
     handler: ConnectionHandler,
-    /// One permit for each connection that may be open; shared by all listeners.
+    /// One permit for each connection that may be open. All listeners share the permits.
     slots: Arc<Semaphore>,
     graceful: Arc<GracefulShutdown>,
 }
@@ -171,7 +171,12 @@ impl AcceptLoop {
                 }
                 Err(error) => {
                     if let Some(failures) = failures.count() {
-                        tracing::warn!(%error, failures, "cannot accept a connection; trying again");
+                        tracing::warn!(
+                            %error,
+                            failures,
+                            "cannot accept a connection; retrying. If no file descriptor is free, raise the limit of \
+                             open files (ulimit -n)"
+                        );
                     }
                     tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }

@@ -1,14 +1,14 @@
-//! A limit on log lines about events that clients can cause as often as they like.
+//! A rate limit on log lines about events that clients can cause at any rate.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// The shortest time between two log lines.
+/// The minimum time between two log lines.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Counts events, and lets one of them be logged each minute.
+/// Counts events, and allows one log line per minute.
 #[derive(Debug, Default)]
 pub(super) struct LogThrottle {
     state: Mutex<State>,
@@ -21,7 +21,8 @@ struct State {
 }
 
 impl LogThrottle {
-    /// Counts an event. If a log line is due, returns the number of events since the last one, this one included.
+    /// Counts an event. If a log line is due, returns the number of events since the last log line, including this
+    /// event.
     pub(super) fn count(&self) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.unlogged = state.unlogged.saturating_add(1);

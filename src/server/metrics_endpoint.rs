@@ -1,4 +1,4 @@
-//! The endpoint for Prometheus, which is served on a listener of its own.
+//! The endpoint for Prometheus, which has its own listener.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use poem::{
 use super::connection::SharedEndpoint;
 use crate::metrics::MEDIA_TYPE;
 
-/// Creates an endpoint that answers `GET /metrics` with the text that `render` returns, and nothing else.
+/// Creates an endpoint that serves only `GET /metrics`, with the text that `render` returns.
 pub fn metrics_endpoint(render: impl Fn() -> String + Send + Sync + 'static) -> SharedEndpoint {
     let respond = move |_| {
         Response::builder()
@@ -25,7 +25,7 @@ pub fn metrics_endpoint(render: impl Fn() -> String + Send + Sync + 'static) -> 
     Arc::new(ToDynEndpoint(routes.map_to_response().after(recover)))
 }
 
-/// Turns the router's errors (404 and 405) into responses.
+/// Converts the router's errors (404 and 405) into responses.
 async fn recover(outcome: poem::Result<Response>) -> poem::Result<Response> {
     Ok(outcome.unwrap_or_else(poem::Error::into_response))
 }

@@ -1,8 +1,8 @@
-//! The HTTP server: listeners, connections and the middleware around the routes. It knows nothing of users.
+//! The HTTP server: listeners, connections and the middleware around the routes. It does not know the domain.
 //!
-//! A connection is accepted by `listener` and served by `connection`. Each of its requests passes
-//! `middleware::pipeline`, which names the steps in their order, and reaches the routes that `startup` hands over.
-//! `framing` and `deadlines` protect connections against two kinds of attack; the rest can be read without them.
+//! `listener` accepts a connection and `connection` serves it. Each request passes `middleware::pipeline`, which
+//! defines the order of the steps, and reaches the routes that `startup` provides. `framing` and `deadlines` protect
+//! connections against two kinds of attack; the other modules can be understood without them.
 
 mod connection;
 mod cors;

@@ -1,5 +1,5 @@
-//! A byte stream that reports to the two protections of a connection: what it reads to `framing` and `deadlines`, and
-//! whether the client accepts what it writes to `deadlines`.
+//! A byte stream that feeds the two protections of a connection. It reports the bytes that it reads to `framing` and
+//! `deadlines`, and whether the client accepts written bytes to `deadlines`.
 
 use std::{
     io::{self, IoSlice},
@@ -31,7 +31,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ObservedStream<S> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
 
         let read = buffer.filled().get(before..);
-        self.framing.scan(read.ok_or_else(|| io::Error::other("a read has shortened its buffer"))?);
+        self.framing.scan(read.ok_or_else(|| io::Error::other("a read shortened its buffer"))?);
         self.deadlines.note_read(self.framing.is_inside_head());
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! The table of routes: names the operation of a request, and lists the methods of a path.
+//! The route table: names the operation of a request, and lists the methods of a path.
 
 use poem::http::{HeaderValue, Method};
 
@@ -28,7 +28,7 @@ impl RouteTable {
 }
 
 impl Route {
-    /// Returns the name of the operation behind a method. HEAD is served wherever GET is.
+    /// Returns the name of the operation of a method. HEAD is served wherever GET is.
     pub(super) fn operation(&self, method: &Method) -> Option<&str> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         self.operations.iter().find(|(known, _)| known == method).map(|(_, name)| name.as_str())

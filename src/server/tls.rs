@@ -1,4 +1,4 @@
-//! TLS by rustls, for deployments without a TLS proxy: one certificate, which is reloaded when its files change.
+//! TLS with rustls, for deployments without a TLS proxy: one certificate, which is reloaded when its files change.
 
 use std::{
     fmt::Display,
@@ -36,7 +36,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// The certificate or the private key is unusable.
+/// The error of an unusable certificate or private key.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The certificate is unusable, or does not match the key.
@@ -65,7 +65,8 @@ pub struct Tls {
 
 struct State {
     acceptor: TlsAcceptor,
-    /// The digest of the files at the last attempt to load them, successful or not; empty if they could not be read.
+    /// The digest of the files at the last attempt to load them, whether it succeeded or not. Empty if the files could
+    /// not be read.
     attempted: Vec<u8>,
 }
 
@@ -87,16 +88,16 @@ impl Tls {
         if is_world_accessible(&files.key) {
             tracing::warn!(
                 file = %files.key.display(),
-                "other users can read the private key of tls.key_file; restrict its permissions"
+                "every user of this host can access the private key in tls.key_file; run chmod o-rwx on it"
             );
         }
         Ok(Self { files, state: Mutex::new(state) })
     }
 
-    /// Loads the files again if they have changed. A new certificate applies to new connections. If the new files are
-    /// unusable, the server keeps the old certificate and logs a warning once.
+    /// Reloads the files if they have changed. New connections use the new certificate. If the new files are unusable,
+    /// the server keeps the old certificate and logs one warning.
     pub fn reload(&self) {
-        // While an operator replaces the two files, they may not match. The next reload sees both.
+        // While an operator replaces the two files, they may not match. The next reload reads both.
         let (digest, acceptor) = match PemContents::read(&self.files) {
             Ok(contents) => {
                 let digest = contents.digest();
@@ -115,14 +116,14 @@ impl Tls {
                 tracing::info!("reloaded the TLS certificate");
             }
             Err(error) if state.attempted != digest => {
-                tracing::warn!(%error, "cannot reload the TLS certificate; the old one stays in use");
+                tracing::warn!(%error, "cannot reload the TLS certificate; keeping the old one until the files are valid");
             }
             Err(_) => {}
         }
         state.attempted = digest;
     }
 
-    /// Reloads the files at intervals, without end.
+    /// Reloads the files every minute. Never returns.
     pub(super) async fn reload_periodically(self: Arc<Self>) {
         loop {
             tokio::time::sleep(RELOAD_INTERVAL).await;
@@ -167,11 +168,11 @@ impl PemContents {
         let chain = CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(|error| files.certificate_error(&error))?;
         if chain.is_empty() {
-            return Err(files.certificate_error(&"the file holds no certificate in PEM"));
+            return Err(files.certificate_error(&"the file contains no PEM certificate"));
         }
-        // The library's own error is dropped, because it repeats a line of the file.
+        // The error of the library is dropped, because it repeats a line of the file.
         let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| files.key_error(&"the file holds no unencrypted private key in PEM"))?;
+            .map_err(|_| files.key_error(&"the file contains no unencrypted PEM private key"))?;
 
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
@@ -193,8 +194,8 @@ impl TlsFiles {
     }
 }
 
-/// Returns whether every user of this host may access the file. Certificates are often shared with a group, so access
-/// by the group is fine.
+/// Returns whether every user of this host may access the file. Certificates are often shared with a group, so group
+/// access is allowed.
 fn is_world_accessible(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o007 != 0)
 }

@@ -21,16 +21,16 @@ use crate::{
     store::{RetryPolicy, retry},
 };
 
-/// Passwords that may wait for each hash thread.
+/// The default number of passwords that may wait for each hash thread.
 const QUEUED_PER_THREAD: usize = 4;
-/// The first and the longest delay between two attempts to reach the database.
+/// The first and the maximum delay between two attempts to open the database.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const MAX_DELAY: Duration = Duration::from_secs(2);
 
 /// Opens the app: the master key, then the database, then the keys in it. Synchronizes the clock.
 ///
 /// # Errors
-/// [`StartError`]. Damaged or lost keys are never replaced.
+/// Returns a [`StartError`]. Damaged or lost keys are never replaced.
 pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let master = master_key(config).await?;
     let db = open_database(config, metrics).await?;
@@ -59,7 +59,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Resu
     })
 }
 
-/// Opens the app, and retries while the database cannot be reached or is locked, for at most `database.start_timeout`.
+/// Opens the app, and retries for at most `database.start_timeout` while the database is unreachable or locked.
 pub async fn open_with_retry(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let policy = RetryPolicy {
         first_delay: FIRST_DELAY,
@@ -73,7 +73,7 @@ pub async fn open_with_retry(config: &Config, clock: &Clock, metrics: &Arc<Metri
         attempt,
         |error| error.is_transient(config),
         |error, delay| {
-            tracing::warn!(cause = %error, "waiting for the database; next attempt in {} ms", delay.as_millis());
+            tracing::warn!(cause = %error, "cannot open the database; retrying in {} ms", delay.as_millis());
         },
     )
     .await
@@ -109,7 +109,7 @@ fn limit_settings(limits: &config::Limits) -> LimitSettings {
     }
 }
 
-/// Returns the rate of `count` requests in a period, all of which may come at once.
+/// Returns the rate of `count` requests in a period. All of them may arrive at once.
 fn rate_per(count: u32, period: Duration) -> Rate {
     Rate { burst: count, refill: refill_time(count, period) }
 }

@@ -1,4 +1,4 @@
-//! Why the service cannot start.
+//! The error of a failed start.
 
 use std::{io, path::PathBuf};
 
@@ -11,35 +11,35 @@ use crate::{
     store::{self, DatabaseError, MigrateError},
 };
 
-/// Why the service cannot start, with what to do.
+/// Why the service cannot start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The master key is malformed or weak.
     #[error("{place}: {error}")]
     MasterKey {
-        /// The setting or file that holds it.
+        /// The setting or file that contains it.
         place: String,
         /// What is wrong with it.
         error: InvalidMasterKey,
     },
-    /// A network database needs a configured master key.
+    /// A network database requires a configured master key.
     #[error(
-        "keys.master_key (VESTIBULE_KEYS__MASTER_KEY) or keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE) must be \
-         set with this database; `vestibule keys generate` prints a key"
+        "keys.master_key (VESTIBULE_KEYS__MASTER_KEY) or keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE) must \
+         be set because database.url is a network database; generate a key with `vestibule keys generate`"
     )]
     NoMasterKey,
     /// The configured file of the master key does not exist.
     #[error("keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE): {} does not exist; restore it, or create one with \
          `vestibule keys generate`", .0.display())]
     NoKeyFile(PathBuf),
-    /// The database holds sealed keys, but the file of their master key is missing.
+    /// The database contains sealed keys, but the file of their master key is missing.
     #[error(
-        "the database holds keys, but {} is missing; restore it, or give up all sessions and tokens with \
-         `vestibule keys reset`", .0.display()
+        "the database contains keys, but the file of their master key is missing: {}; restore the file, or delete the \
+         keys with `vestibule keys reset`, which revokes all sessions", .0.display()
     )]
     LostMasterKey(PathBuf),
     /// Other users can read the file of the master key.
-    #[error("{}: other users can read the master key (mode {mode:o}); `chmod 600` it", .path.display())]
+    #[error("{}: other users can read the master key (mode {mode:o}); run chmod 600 on the file", .path.display())]
     LooseKeyFile {
         /// The file.
         path: PathBuf,
@@ -55,17 +55,17 @@ pub enum StartError {
         error: io::Error,
     },
     /// The database cannot be opened or migrated.
-    #[error("database.url (VESTIBULE_DATABASE__URL): {database}: {error}")]
+    #[error("database.url (VESTIBULE_DATABASE__URL): {database}: {error}; check the URL and the database")]
     Database {
         /// The database, without user, password and options.
         database: String,
         /// The cause.
         error: DatabaseError,
     },
-    /// The database belongs to a newer version.
+    /// A newer version has migrated the database.
     #[error(
-        "database.url (VESTIBULE_DATABASE__URL): {database}: {error}, and this is {}; start that version, or restore the \
-         backup from before it", env!("CARGO_PKG_VERSION")
+        "database.url (VESTIBULE_DATABASE__URL): {database}: {error}, and this is version {}; start the newer version, \
+         or restore a backup from before its migration", env!("CARGO_PKG_VERSION")
     )]
     NewerSchema {
         /// The database, without user, password and options.
@@ -75,16 +75,20 @@ pub enum StartError {
     },
     /// The keys cannot be opened with the master key.
     #[error(
-        "{0}; start with the master key that made them, or give up all sessions and tokens with `vestibule keys reset`"
+        "{0}; configure the master key that sealed them, or delete the keys with `vestibule keys reset`, which revokes \
+         all sessions"
     )]
     Keyring(KeyringError),
     /// A key that was used is missing or damaged.
-    #[error("{0}; restore the database's backup, or give up all sessions and tokens with `vestibule keys reset`")]
+    #[error(
+        "{0}; restore a backup of the database, or delete the keys with `vestibule keys reset`, which revokes all \
+         sessions"
+    )]
     LostKey(KeyringError),
     /// The head of the audit log is missing.
     #[error(
-        "the database has lost the head of its audit log; restore the database's backup, or give up all sessions and \
-         tokens with `vestibule keys reset`"
+        "the head of the audit log is missing from the database; restore a backup of the database, or delete the keys \
+         with `vestibule keys reset`, which revokes all sessions"
     )]
     LostAuditHead,
     /// The TLS certificate or its private key is unusable.
@@ -96,8 +100,8 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Returns whether a retry may succeed: the database is unreachable or locked. An SQLite file that cannot be used
-    /// is a permanent error.
+    /// Returns whether a retry may succeed because the database is unreachable or locked. An unusable SQLite file is a
+    /// permanent error.
     pub(super) fn is_transient(&self, config: &Config) -> bool {
         let (conflict, unavailable) = match self {
             Self::Database { error, .. } => (store::is_conflict(error), store::is_unavailable(error)),

@@ -1,4 +1,4 @@
-//! Permissions of files that only their owner may read (OWASP ASVS 13.3.2): the master key, the database and the
+//! Permissions of files that only their owner may access (OWASP ASVS 13.3.2): the master key, the database and the
 //! configuration.
 
 use std::{
@@ -17,25 +17,30 @@ pub(super) fn loose_mode(path: &Path) -> io::Result<Option<u32>> {
     Ok((mode & 0o077 != 0).then_some(mode))
 }
 
-/// Warns if other users can read the configuration file and it may contain a secret.
+/// Logs a warning if other users have access to the configuration file and it may contain a secret.
 pub fn warn_of_loose_config(file: Option<&Path>, config: &Config) {
     if config.has_secret()
         && let Ok(Some(mode)) = loose_mode(file.unwrap_or(Path::new(DEFAULT_FILE)))
     {
         tracing::warn!(
-            "other users can read the configuration file (mode {mode:o}), which may contain a secret; `chmod 600` it"
+            "other users can read the configuration file (mode {mode:o}), which may contain a secret; run chmod 600 on \
+             it"
         );
     }
 }
 
-/// Creates the file of an SQLite database, readable only by its owner; SQLite gives its other files the same mode. An
-/// existing file must be writable: SQLite would open a read-only one, and every write would fail.
+/// Creates the file of an SQLite database, accessible only to its owner. SQLite gives its other files the same mode. An
+/// existing file must be writable, because SQLite would open a read-only file and every write would fail.
 pub(super) fn create_database_file(path: &Path) -> Result<(), StartError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if let Ok(Some(mode)) = loose_mode(path) {
-                tracing::warn!(file = %path.display(), mode = format!("{mode:o}"), "other users can read the database; `chmod 600` it");
+                tracing::warn!(
+                    file = %path.display(),
+                    mode = format!("{mode:o}"),
+                    "other users can read the database file; run chmod 600 on it"
+                );
             }
             let opened = OpenOptions::new().write(true).open(path).map(drop);
             opened.map_err(|error| StartError::File { path: path.to_owned(), error })

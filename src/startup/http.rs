@@ -1,4 +1,4 @@
-//! Joins the routes of the API with the HTTP server, and derives the server's settings from the configuration.
+//! Connects the routes of the API to the HTTP server, and derives the server's settings from the configuration.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,9 +20,10 @@ use crate::{
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Files that the process has open beside connections: listeners, timers, the log, random numbers, and a reserve.
+/// How many files the process opens in addition to connections: listeners, timers, the log, random numbers, and a
+/// reserve.
 const OWN_FILES: u64 = 64;
-/// Files that SQLite has open for each connection: the database, its log and its index.
+/// How many files SQLite opens for each connection: the database, its log and its index.
 const FILES_PER_DATABASE_CONNECTION: u64 = 3;
 
 /// The operation of requests for the documentation and the front page, in metrics and logs.
@@ -30,14 +31,14 @@ const DOCS_OPERATION: &str = "docs";
 
 /// The routes of the service.
 pub struct Routes {
-    /// Answers the requests for all paths of the table.
+    /// The endpoint for all paths of the table.
     pub endpoint: BoxEndpoint<'static>,
-    /// Which paths and methods there are.
+    /// The paths and methods.
     table: RouteTable,
 }
 
-/// Creates the routes of the service: the API's operations and, if `docs` is set, the documentation. The database work
-/// of a request has one time budget.
+/// Creates the routes of the service: the operations of the API and, if `docs` is set, the documentation. All database
+/// work of a request shares one time budget.
 pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) -> Routes {
     let endpoint = api::routes(instance, document, docs)
         .around(|routes, request| with_request_budget(async move { routes.call(request).await }))
@@ -95,7 +96,8 @@ pub fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
     Ok(tls.map(Arc::new))
 }
 
-/// Limits the number of connections to the file descriptors that the process may open, less those that it needs itself.
+/// Limits the number of connections to the file descriptors that the process may open, minus those that it needs
+/// itself.
 fn affordable_connections(wanted: usize, database_connections: u32) -> usize {
     let Some(file_limit) = getrlimit(Resource::Nofile).current else { return wanted };
 
@@ -105,9 +107,9 @@ fn affordable_connections(wanted: usize, database_connections: u32) -> usize {
 
     if wanted > affordable {
         tracing::warn!(
-            "serving at most {affordable} connections at once, not {wanted} as server.max_connections \
-             (VESTIBULE_SERVER__MAX_CONNECTIONS) says: the process may open {file_limit} files (ulimit -n) and needs \
-             {own_files} itself; raise the limit"
+            "accepting at most {affordable} connections at once, not {wanted} (server.max_connections, \
+             VESTIBULE_SERVER__MAX_CONNECTIONS): the process may open {file_limit} files (ulimit -n) and needs \
+             {own_files} of them itself; raise the limit of open files, or lower the setting"
         );
     }
     wanted.min(affordable)

@@ -1,4 +1,4 @@
-//! The keyring and the audit log: opened together, created at the first start.
+//! The keyring and the audit log: opened together, and created at the first start.
 
 use super::error::StartError;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     store::{Pool, Transaction, write},
 };
 
-/// Opens every key. At the first start the keys are created, and the audit log is started.
+/// Opens every key. The first start creates the keys and starts the audit log.
 ///
 /// Keys that are lost or cannot be opened are never replaced.
 pub(super) async fn open_keys(db: &Pool, master: &MasterKey, now: Timestamp) -> Result<Keyring, StartError> {
@@ -26,7 +26,7 @@ pub(super) async fn open_keys(db: &Pool, master: &MasterKey, now: Timestamp) -> 
     keyring.ok_or_else(|| ServiceError::internal("opening the keys", "a key is missing").into())
 }
 
-/// Creates the missing keys, in one transaction with the audit events about them.
+/// Creates the missing keys and their audit events in one transaction.
 async fn create_missing(
     db: &Pool,
     master: &MasterKey,
@@ -35,7 +35,7 @@ async fn create_missing(
 ) -> Result<StoredKeys, StartError> {
     let missing = stored.missing();
     if let Err(lost) = check_never_used(db, &missing).await {
-        // Another instance may have created the keys, and used them, since they were read.
+        // Another instance may have created and used the keys since they were read.
         let stored = StoredKeys::load(db, master).await.map_err(start_error)?;
         return if stored.missing().is_empty() { Ok(stored) } else { Err(start_error(lost)) };
     }

@@ -1,4 +1,4 @@
-//! The master key: where it is configured, and the file that holds it.
+//! The master key: where it is configured, and the file that contains it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -19,14 +19,14 @@ use crate::{
     secret::MasterKey,
 };
 
-/// The file of the master key, if the database is SQLite and nothing else is configured.
+/// The default file of the master key if the database is SQLite.
 const DEFAULT_KEY_FILE: &str = "vestibule.key";
 
-/// Where the master key is.
+/// The place of the master key.
 enum KeySource {
     /// In the configuration itself.
     Text(MasterKey),
-    /// In this file, which may not exist.
+    /// In this file, which need not exist.
     File(PathBuf),
 }
 
@@ -43,8 +43,8 @@ fn key_source(config: &Config) -> Result<KeySource, StartError> {
     }
 }
 
-/// Returns the configured master key. With SQLite, a missing key file is created, unless the database already holds
-/// keys: those were sealed by a master key that is now missing.
+/// Returns the configured master key. With SQLite, creates a missing key file, unless the database already contains
+/// keys: these were sealed by a master key that is now lost.
 pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError> {
     let file = match key_source(config)? {
         KeySource::Text(key) => return Ok(key),
@@ -59,7 +59,7 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
         let sealed = has_sealed_keys(&db).await?;
         db.close().await.map_err(|error| StartError::Database { database: config.database.describe(), error })?;
         if sealed {
-            // Another process that starts for the first time may have created both meanwhile.
+            // Another process that starts for the first time may have created both in the meantime.
             return if file.exists() { read_key(&file) } else { Err(StartError::LostMasterKey(file)) };
         }
     }
@@ -67,8 +67,8 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     read_key(&file)
 }
 
-/// Checks the master key without the database, and creates nothing. Only a start finds out whether a missing key file of
-/// an SQLite database has been lost.
+/// Validates the master key without opening the database, and creates nothing. Only a start detects that a missing key
+/// file of an SQLite database was lost.
 pub fn check_master_key(config: &Config) -> Result<(), StartError> {
     match key_source(config)? {
         KeySource::Text(_) => Ok(()),
@@ -81,7 +81,7 @@ pub fn check_master_key(config: &Config) -> Result<(), StartError> {
 /// Generates a master key.
 ///
 /// # Errors
-/// [`ServiceError::Internal`] if the random generator fails.
+/// Returns [`ServiceError::Internal`] if the random generator fails.
 pub fn new_master_key() -> Result<MasterKey, ServiceError> {
     Ok(MasterKey::from_random(random_bytes()?))
 }
@@ -95,8 +95,8 @@ fn read_key(path: &Path) -> Result<MasterKey, StartError> {
     MasterKey::parse(&text).map_err(|error| StartError::MasterKey { place: path.display().to_string(), error })
 }
 
-/// Creates the file of the master key, as a whole or not at all. If two processes start at once, both use the key of the
-/// faster one.
+/// Creates the file of the master key atomically. If two processes start at once, both use the key that was written
+/// first.
 fn create_key(path: &Path) -> Result<(), StartError> {
     let key = new_master_key()?;
     let draft = path.with_extension(format!("key.{}", process::id()));

@@ -1,5 +1,5 @@
-//! Starts the service: from the settings to a running [`App`](crate::domain::app::App), for the server, the commands
-//! and the tests.
+//! Startup: from the settings to a running [`App`](crate::domain::app::App), for the server, the commands and the
+//! tests.
 
 mod app;
 mod database;

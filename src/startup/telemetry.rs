@@ -1,4 +1,4 @@
-//! Derives the settings of the log and the traces from the configuration.
+//! The settings of the log and the traces, derived from the configuration.
 
 use crate::{
     config::{Config, HttpUrl},

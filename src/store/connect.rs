@@ -16,22 +16,23 @@ use super::{
     sql,
 };
 
-/// How long a connection may take to open where no request waits for it.
+/// How long a connection may take to open if no request waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long work waits for a free connection or a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The same on SQLite, where work holds a connection only for a bounded time.
+/// How long work waits for a free connection or a new one on SQLite, where work holds a connection only for a bounded
+/// time.
 const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for a writer in another process.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one statement may run on PostgreSQL and MariaDB, so that an abandoned one ends.
+/// How long one statement may run on PostgreSQL and MariaDB. It ends abandoned statements.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a statement waits for a lock on PostgreSQL, MySQL and MariaDB, so that one locked row cannot occupy every
 /// connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Opening a new SQLite file switches it to WAL. SQLite's busy timeout does not apply during the switch, so a process
-/// that opens the file at the same moment has to retry.
+/// The retries after a conflict while an SQLite file is opened. Opening a new file switches it to WAL. SQLite's busy
+/// timeout does not apply during the switch, so a process that opens the file at the same time must retry.
 const SQLITE_OPEN_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(5),
     max_delay: Duration::from_millis(50),
@@ -39,18 +40,18 @@ const SQLITE_OPEN_RETRY: RetryPolicy = RetryPolicy {
     give_up_after: SQLITE_BUSY_TIMEOUT,
 };
 
-/// Opens at most `max_connections` to the database at `url`, without deadlines: for migrations and tests. Creates a
-/// missing SQLite file.
+/// Opens a pool of at most `max_connections` to the database at `url`, without deadlines, for migrations and tests.
+/// Creates a missing SQLite file.
 ///
 /// # Errors
-/// [`DbErr`] if the database cannot be reached.
+/// Returns a [`DbErr`] if the database is unreachable.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = connect_options(url, max_connections);
     options.acquire_timeout(CONNECT_TIMEOUT).map_sqlx_mysql_pool_opts(limit_statements);
     open(options).await
 }
 
-/// Returns the options that all connections to `url` share, except [`limit_statements`].
+/// Returns the options of all connections to `url`, except [`limit_statements`].
 pub(super) fn connect_options(url: &SecretString, max_connections: u32) -> ConnectOptions {
     let url = url.expose_secret();
     let acquire_timeout = if is_sqlite(url) { SQLITE_ACQUIRE_TIMEOUT } else { ACQUIRE_TIMEOUT };
@@ -82,7 +83,7 @@ pub(super) fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite")
 }
 
-/// Limits the statements of each connection to MySQL and MariaDB.
+/// Sets the statement limits of each MySQL and MariaDB connection.
 pub(super) fn limit_statements(pool: PoolOptions<MySql>) -> PoolOptions<MySql> {
     pool.after_connect(|connection, _| {
         Box::pin(sql::limit_mysql_statements(connection, LOCK_TIMEOUT, STATEMENT_TIMEOUT))

@@ -18,14 +18,12 @@ const MAX_IDLE: Duration = Duration::from_mins(10);
 
 /// Decides whether a returned connection may be used again.
 ///
-/// After a failure, all connections that come back within a second are closed, because it is not known which of them
-/// failed. sqlx checks only that a connection responds. Needed by:
+/// After a failure, all connections that return within a second are closed, because it is unknown which of them failed.
+/// sqlx itself checks only that a connection responds. `tests/it/pool.rs` tests both cases:
 ///
-/// - A full disk (R8, `chaos::disk::service_survives_a_full_disk_r8`, `pool::failed_writes_release_the_lock_of_a_full_database`). SQLite rolls the
-///   transaction back by itself, and sqlx does not notice. The next transaction would begin inside the old one and keep
-///   the write lock.
-/// - A late response (`pool::overdue_statement_is_abandoned_and_its_connection_closed`). The connection would be reused while the
-///   database still works on the abandoned statement.
+/// - A full disk (R8). SQLite rolls the transaction back by itself, and sqlx does not notice. The next transaction would
+///   begin inside the old one and keep the write lock.
+/// - A late response. The connection would be reused while the database still works on the abandoned statement.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ConnectionCheck(Arc<Mutex<Option<Instant>>>);
 

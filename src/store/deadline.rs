@@ -1,7 +1,7 @@
 //! The time budget for database work.
 //!
 //! Every unit of work has a deadline. All units of one HTTP request together have the same budget, so that a request
-//! with several units still ends in time when the database hangs.
+//! with several units still ends in time if the database hangs.
 
 use std::{
     cell::Cell,
@@ -11,7 +11,7 @@ use std::{
 use sea_orm::{DbErr, RuntimeErr};
 
 tokio::task_local! {
-    /// How long the current request has waited for the database so far.
+    /// The time that the current request has spent on database work so far.
     static USED: Cell<Duration>;
 }
 
@@ -20,23 +20,23 @@ pub async fn with_request_budget<F: Future>(request: F) -> F::Output {
     USED.scope(Cell::new(Duration::ZERO), request).await
 }
 
-/// Runs `work` until it ends or the budget is used up, less `reserve`. Outside a request, `budget` is for this work
-/// alone.
+/// Runs `work` until it ends or the budget, minus `reserve`, is exhausted. Outside a request, the budget covers only
+/// this work.
 ///
 /// # Errors
-/// [`DbErr::Conn`] if the budget is used up. A write may then have been done or not.
+/// Returns [`DbErr::Conn`] if the budget is exhausted. A write may or may not have been committed then.
 pub(super) async fn within_budget<T>(
     budget: Duration,
     reserve: Duration,
     work: impl Future<Output = T>,
 ) -> Result<T, DbErr> {
-    // Outside a request nothing has been used.
+    // Fails outside a request, where no budget has been used.
     let used = USED.try_with(Cell::get).unwrap_or(Duration::ZERO);
     let remaining = budget.saturating_sub(used).saturating_sub(reserve);
 
     let started = Instant::now();
     let outcome = tokio::time::timeout(remaining, work).await;
-    // Fails only outside a request, where there is nothing to count.
+    // Fails outside a request, where nothing is counted.
     let _ = USED.try_with(|used| used.set(used.get().saturating_add(started.elapsed())));
 
     outcome.map_err(|_| {

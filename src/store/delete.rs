@@ -12,18 +12,18 @@ use super::{
 };
 use crate::error::ServiceError;
 
-/// How many rows one transaction deletes. It bounds how long other writers wait.
+/// The maximum number of rows that one transaction deletes. It limits how long other writers wait.
 pub const DELETE_BATCH: u64 = 500;
 
 type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
 
-/// Deletes the rows of a table that satisfy `condition`, and returns how many. The table has a primary key of one
-/// column.
+/// Deletes the rows of a table that satisfy `condition`, and returns their number. The primary key of the table must be
+/// one column.
 ///
-/// Each batch is found first and then deleted by key, so that the deletion locks no other rows.
+/// Each batch is selected first and then deleted by key, so that the deletion locks no other rows.
 ///
 /// # Errors
-/// [`ServiceError`] if the database fails; earlier batches stay deleted.
+/// Returns a [`ServiceError`] if the database fails. Earlier batches stay deleted.
 pub async fn delete_in_batches<E>(db: &Pool, context: &'static str, condition: Condition) -> Result<u64, ServiceError>
 where
     E: EntityTrait,
@@ -41,7 +41,7 @@ where
         }
 
         let result = write(db, context, async |transaction: &Transaction| {
-            // A row may have changed since it was found.
+            // A row may have changed since it was selected.
             let batch = E::delete_many().filter(key.is_in(keys.clone())).filter(condition.clone());
             batch.exec(transaction).await.context(context)
         })

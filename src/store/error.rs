@@ -1,5 +1,4 @@
-//! Classification of database errors: which ones a retry resolves, and which ones mean that the database is
-//! unavailable.
+//! Classification of database errors: conflicts, which a retry resolves, and errors of an unavailable database.
 
 use std::{error::Error, iter};
 
@@ -13,26 +12,26 @@ const SQLITE_CONFLICT: [i32; 2] = [5, 6];
 const SQLITE_UNAVAILABLE: [i32; 4] = [8, 10, 13, 14];
 /// PostgreSQL SQLSTATEs: serialization failure, deadlock, lock timeout.
 const POSTGRES_CONFLICT: [&str; 3] = ["40001", "40P01", "55P03"];
-/// PostgreSQL SQLSTATEs: read-only; no disk space, memory or connection left; statement timeout; server that is
-/// stopping, has stopped or is not ready.
+/// PostgreSQL SQLSTATEs: read-only; no disk space, memory or connection left; statement timeout; server is stopping,
+/// has stopped or is not ready.
 const POSTGRES_UNAVAILABLE: [&str; 9] =
     ["25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "57P05"];
 /// MySQL and MariaDB error numbers: row changed under a snapshot, lock timeout, deadlock. Galera reports a failed
 /// certification as a deadlock.
 const MYSQL_CONFLICT: [u16; 3] = [1020, 1205, 1213];
-/// MySQL and MariaDB error numbers: file that cannot be written, full disk, full table, too many connections, node that
-/// left its cluster, shutdown, read-only server or transaction, interrupted or timed-out statement, killed connection.
+/// MySQL and MariaDB error numbers: unwritable file, full disk, full table, too many connections, node that left its
+/// cluster, shutdown, read-only server or transaction, interrupted or timed-out statement, killed connection.
 const MYSQL_UNAVAILABLE: [u16; 13] = [3, 1021, 1026, 1040, 1047, 1053, 1114, 1290, 1317, 1792, 1836, 1927, 1969];
 
 /// An error of the database or its driver.
 pub type DatabaseError = DbErr;
 
-/// Adds what the service was doing to a database error.
+/// Adds context to a database error: what the service was doing.
 pub trait Context<T> {
-    /// Turns the error into [`ServiceError::Unavailable`] or [`ServiceError::Internal`].
+    /// Converts the error into [`ServiceError::Unavailable`] or [`ServiceError::Internal`].
     ///
     /// # Errors
-    /// The same error, classified.
+    /// Returns the same error, classified.
     fn context(self, context: &'static str) -> Result<T, ServiceError>;
 }
 
@@ -53,7 +52,7 @@ pub fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
-/// Returns whether the database rolled the transaction back only because of concurrent transactions.
+/// Returns whether the database rolled the transaction back because of concurrent transactions.
 pub fn is_conflict(error: &DbErr) -> bool {
     match ErrorCode::of(error) {
         Some(ErrorCode::Postgres(state)) => POSTGRES_CONFLICT.contains(&state),
@@ -63,7 +62,7 @@ pub fn is_conflict(error: &DbErr) -> bool {
     }
 }
 
-/// Returns whether the database could not be reached, broke the connection, is full, read-only or overloaded.
+/// Returns whether the database is unreachable, broke the connection, or is full, read-only or overloaded.
 pub fn is_unavailable(error: &DbErr) -> bool {
     match ErrorCode::of(error) {
         Some(ErrorCode::Postgres(state)) => POSTGRES_UNAVAILABLE.contains(&state),
@@ -83,7 +82,7 @@ fn is_connection_error(error: &DbErr) -> bool {
     }
 }
 
-/// Returns the database error that caused `error`, if there is one.
+/// Returns the database error that caused `error`, if any.
 pub(super) fn database_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a DbErr> {
     iter::successors(Some(error), |cause| (*cause).source()).find_map(|cause| cause.downcast_ref())
 }

@@ -14,11 +14,11 @@ use super::{
     transaction::begin_write,
 };
 
-/// How long an instance waits while another one migrates.
+/// How long an instance waits while another instance migrates.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A statement that alters a table waits for the transactions that use the table, and blocks all later ones. So its
-/// lock timeout is short, and it is retried.
+/// The retries of a migration while its tables are in use. A statement that alters a table waits for the transactions
+/// that use the table, and blocks all later ones. So its lock timeout is short, and it is retried.
 const TABLE_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(25),
     max_delay: Duration::from_millis(50),
@@ -26,11 +26,11 @@ const TABLE_RETRY: RetryPolicy = RetryPolicy {
     give_up_after: LOCK_TIMEOUT,
 };
 
-/// Why the migration failed.
+/// Why a migration failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// A newer version has migrated the database. This build does not know what its tables mean.
-    #[error("a newer version of Vestibule has changed the schema ({0})")]
+    /// A newer version has migrated the database. This build does not know the newer schema.
+    #[error("a newer version of Vestibule has migrated the database ({0})")]
     Newer(String),
     /// The database failed.
     #[error(transparent)]
@@ -38,10 +38,10 @@ pub enum MigrateError {
 }
 
 /// Runs the pending migrations. If several instances start at once, one migrates and the others wait. The lock belongs
-/// to the connection that migrates, so the database releases it if the instance dies.
+/// to the connection that migrates, so the database releases it if the instance crashes.
 ///
 /// # Errors
-/// [`MigrateError`], also if the lock is not free within a minute.
+/// Returns a [`MigrateError`] if a migration fails, or if the lock is not free within a minute.
 pub async fn migrate(url: &SecretString) -> Result<(), MigrateError> {
     let db = connect(url, 1).await?;
     let outcome = match db.get_database_backend() {
@@ -59,7 +59,7 @@ pub async fn migrate(url: &SecretString) -> Result<(), MigrateError> {
     outcome
 }
 
-/// Returns whether every migration of this build has been run. A restored backup may lack some.
+/// Returns whether every migration of this build has run. A restored backup may lack some.
 pub async fn is_current(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
     let done = Migrator::get_migration_models(connection).await?;
     Ok(Migrator::migrations().iter().all(|known| done.iter().any(|done| done.version == known.name())))

@@ -1,6 +1,6 @@
-//! The database engine: connections, transactions, retries, error classification and migrations.
+//! Access to the database: connections, transactions, retries, error classification and migrations.
 //!
-//! It knows no table. Rows and their queries are in [`crate::entity`].
+//! It is independent of the tables. Rows and their queries are in [`crate::entity`].
 
 mod connect;
 mod connection_check;

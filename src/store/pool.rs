@@ -1,4 +1,4 @@
-//! The connection pool as use cases see it: every statement and every transaction has a deadline.
+//! The connection pool of the use cases: every statement and every transaction has a deadline.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,12 +18,12 @@ use super::{
 };
 use crate::metrics::{DatabaseErrorKind, Metrics};
 
-/// How long a unit of work may take on PostgreSQL, MySQL and MariaDB: one statement, or one transaction with its
-/// retries; also all units of one request together.
+/// The time budget of a unit of work on PostgreSQL, MySQL and MariaDB: one statement, or one transaction with its
+/// retries. All units of one request together have the same budget.
 const NETWORK_BUDGET: Duration = Duration::from_millis(2500);
-/// The same on SQLite: half a second more than SQLite waits for a writer in another process.
+/// The time budget on SQLite: half a second more than SQLite waits for a writer in another process.
 const SQLITE_BUDGET: Duration = Duration::from_millis(5500);
-/// How much of the budget of a request is kept for its other work while it waits to count an attempt.
+/// How much of a request's budget is reserved for its other work while it waits to count an attempt.
 const COUNTING_RESERVE: Duration = Duration::from_millis(500);
 
 /// A pool of connections to the database.
@@ -31,11 +31,11 @@ const COUNTING_RESERVE: Duration = Duration::from_millis(500);
 pub struct Pool {
     connections: DatabaseConnection,
     budget: Duration,
-    /// SQLite allows one writer at a time. Writers of this process queue here, first come, first served. SQLite itself
-    /// would let them poll, each of them holding a connection that readers need.
+    /// SQLite allows one writer at a time. Writers of this process queue here in order of arrival. SQLite itself would
+    /// make them poll while each holds a connection that readers need.
     writer: Option<Semaphore>,
-    /// Limits the transactions that count attempts, which any client can cause. Other writers then wait behind a few of
-    /// them, however many there are.
+    /// Limits the concurrent transactions that count attempts. Any client can cause these transactions, and without the
+    /// limit other writers would wait behind all of them.
     counting: Semaphore,
     check: ConnectionCheck,
     metrics: Arc<Metrics>,
@@ -45,7 +45,7 @@ impl Pool {
     /// Opens a pool of at most `max_connections` to the database at `url`. Creates a missing SQLite file.
     ///
     /// # Errors
-    /// [`DbErr`] if the database cannot be reached.
+    /// Returns a [`DbErr`] if the database is unreachable.
     pub async fn open(url: &SecretString, max_connections: u32, metrics: &Arc<Metrics>) -> Result<Self, DbErr> {
         let check = ConnectionCheck::default();
         let mut options = connect_options(url, max_connections);
@@ -66,12 +66,12 @@ impl Pool {
         })
     }
 
-    /// Closes all connections. Later work finds the database unavailable.
+    /// Closes all connections. Later work fails because the database is unavailable.
     pub async fn close(&self) -> Result<(), DbErr> {
         self.connections.clone().close().await
     }
 
-    /// Returns how many connections are open, and how many of these are idle.
+    /// Returns how many connections are open, and how many of them are idle.
     pub fn open_and_idle(&self) -> (usize, usize) {
         let (open, idle) = match self.connections.get_database_backend() {
             DatabaseBackend::Sqlite => count_connections(self.connections.get_sqlite_connection_pool()),
@@ -81,16 +81,16 @@ impl Pool {
         (open as usize, idle.min(open as usize))
     }
 
-    /// Waits for permission to run a transaction that counts an attempt. Hold the permit until it has ended.
+    /// Waits for a permit to run a transaction that counts an attempt. Hold the permit until the transaction has ended.
     ///
     /// # Errors
-    /// [`DbErr::Conn`] if the wait would leave the request too little time for its other work.
+    /// Returns [`DbErr::Conn`] if the wait would leave the request too little time for its other work.
     pub async fn acquire_counting_permit(&self) -> Result<SemaphorePermit<'_>, DbErr> {
         let permit = within_budget(self.budget, COUNTING_RESERVE, self.counting.acquire()).await?;
         permit.map_err(|closed| DbErr::Conn(RuntimeErr::Internal(closed.to_string())))
     }
 
-    /// Waits until this process has no other writer, where the database allows only one.
+    /// Waits until this process has no other writer, if the database allows only one.
     pub(super) async fn acquire_writer(&self) -> Option<SemaphorePermit<'_>> {
         match &self.writer {
             Some(writer) => writer.acquire().await.ok(),
@@ -98,7 +98,7 @@ impl Pool {
         }
     }
 
-    /// Returns the connections without deadlines, for work that has a deadline as a whole.
+    /// Returns the connections without deadlines, for work that has one deadline as a whole.
     pub(super) const fn connections(&self) -> &DatabaseConnection {
         &self.connections
     }
@@ -114,12 +114,13 @@ impl Pool {
         });
     }
 
-    /// Closes the connections that come back within the next second: the failure may be theirs.
+    /// Closes the connections that return to the pool within the next second, because one of them may have caused the
+    /// failure.
     pub(super) fn record_failure(&self) {
         self.check.record_failure();
     }
 
-    /// Runs a unit of work until its deadline. A write that misses the deadline may have been done or not.
+    /// Runs a unit of work with its deadline. A write that misses the deadline may or may not have been committed.
     pub(super) async fn with_deadline<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
         // Pinned here, because the future is large and would be moved by value.
         let work = std::pin::pin!(work);

@@ -1,17 +1,17 @@
-//! Retry with exponential backoff and jitter. Every retry of the service goes through [`retry`].
+//! Retries with exponential backoff and jitter. Every retry of the service goes through [`retry`].
 
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
 
-/// How often and how long a piece of work is retried.
+/// How often and for how long work is retried.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
     /// The delay before the first retry. It doubles with each retry, and jitter of up to the same length is added.
     pub first_delay: Duration,
-    /// The longest delay before jitter.
+    /// The maximum delay, before jitter.
     pub max_delay: Duration,
-    /// The largest number of retries; unlimited if `None`.
+    /// The maximum number of retries. Unlimited if `None`.
     pub max_retries: Option<usize>,
     /// How long after the start of the first attempt a retry may still begin.
     pub give_up_after: Duration,
@@ -32,11 +32,11 @@ impl RetryPolicy {
     }
 }
 
-/// Runs `attempt` until it succeeds, fails with an error that `is_transient` rejects, or the policy ends.
-/// `notify` gets each error that leads to a retry, and the delay before it.
+/// Runs `attempt` until it succeeds, fails with an error that `is_transient` rejects, or exceeds the policy. Calls
+/// `notify` with each error that leads to a retry, and the delay before it.
 ///
 /// # Errors
-/// The error of the last attempt.
+/// Returns the error of the last attempt.
 pub async fn retry<T, E, F: Future<Output = Result<T, E>>>(
     policy: RetryPolicy,
     attempt: impl FnMut() -> F,

@@ -1,17 +1,18 @@
-//! The SQL that is written by hand: session settings, the migration lock and the database's clock.
+//! Handwritten SQL: session settings, the migration lock and the database's clock.
 //!
-//! None of it contains anything that a client sent. Every other statement is built by sea-orm from the entities.
+//! None of it contains client input. sea-orm builds every other statement from the entities.
 
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
 use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection};
 
-/// The migration lock: PostgreSQL identifies it by a number, MySQL by a name.
+/// The identifier of the migration lock: a number on PostgreSQL, a name on MySQL.
 const MIGRATION_LOCK_NUMBER: i64 = 0x7665_7374_6962;
 const MIGRATION_LOCK_NAME: &str = "vestibule_migration";
 
-/// Limits how long statements of a MySQL or MariaDB connection wait for locks, and on MariaDB how long they run.
+/// Limits how long the statements of a MySQL or MariaDB connection wait for locks. On MariaDB, also limits how long
+/// they run.
 pub(super) async fn limit_mysql_statements(
     connection: &mut MySqlConnection,
     lock_timeout: Duration,
@@ -21,7 +22,7 @@ pub(super) async fn limit_mysql_statements(
     connection.execute(statement).await.map(drop)
 }
 
-/// Only MariaDB reads the comment. There, zero seconds mean no limit.
+/// Returns the statement that sets both limits. Only MariaDB reads the comment. There, zero seconds mean no limit.
 fn mysql_limits(lock_timeout: Duration, statement_timeout: Duration) -> String {
     let (lock, statement) = (lock_timeout.as_secs(), statement_timeout.as_secs());
     format!("SET SESSION innodb_lock_wait_timeout = {lock} /*M!100100 , max_statement_time = {statement} */")
@@ -36,8 +37,8 @@ pub(super) async fn lock_postgres_migration(db: &DatabaseConnection, timeout: Du
     Ok(())
 }
 
-/// Waits for MySQL's migration lock, then lets a migration fail at once if a table is in use: a statement that waits
-/// for a table blocks all that come after it.
+/// Waits for MySQL's migration lock, then makes a migration fail at once if a table is in use, because a statement that
+/// waits for a table blocks all later ones.
 pub(super) async fn lock_mysql_migration(db: &DatabaseConnection, timeout: Duration) -> Result<(), DbErr> {
     let seconds = timeout.as_secs();
     db.execute_unprepared(&mysql_limits(timeout, Duration::ZERO)).await?;
@@ -49,7 +50,9 @@ pub(super) async fn lock_mysql_migration(db: &DatabaseConnection, timeout: Durat
         None => None,
     };
     if granted != Some(1) {
-        let reason = format!("another instance has held the migration lock for {seconds} seconds");
+        let reason = format!(
+            "another instance has held the migration lock for {seconds} seconds; wait until it has migrated, then retry"
+        );
         return Err(DbErr::Migration(reason));
     }
 
@@ -57,12 +60,13 @@ pub(super) async fn lock_mysql_migration(db: &DatabaseConnection, timeout: Durat
     Ok(())
 }
 
-/// Reads the database's clock, in microseconds since the epoch; `None` on SQLite, which has no clock of its own.
+/// Reads the database's clock, in microseconds since the epoch. Returns `None` on SQLite, which has no clock of its
+/// own.
 pub(super) async fn read_clock(db: &impl ConnectionTrait) -> Result<Option<i64>, DbErr> {
     let statement = match db.get_database_backend() {
         DatabaseBackend::Sqlite => return Ok(None),
         DatabaseBackend::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros",
-        // In UTC: a local time is ambiguous for an hour when summer time ends.
+        // In UTC, because a local time is ambiguous for an hour when daylight saving time ends.
         _ => "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) AS micros",
     };
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), statement)).await?;

@@ -1,4 +1,4 @@
-//! Synchronization of the clock with the reference clock: the database's, or the host's on SQLite.
+//! Synchronization of the clock with the reference clock: the database's clock, or the host's clock on SQLite.
 
 use super::{error::Context as _, pool::Pool, sql};
 use crate::{
@@ -6,13 +6,13 @@ use crate::{
     error::ServiceError,
 };
 
-/// Sets `clock` to the reference clock. Returns by how much the reference clock has stepped, if it has.
+/// Sets `clock` to the reference clock. Returns the size of the step if the reference clock has stepped.
 ///
-/// The measurement is wrong by at most half its duration, which the time budget of a statement limits to about a
-/// second: less than what counts as a step.
+/// The error of the measurement is at most half its duration. The time budget of a statement limits it to about a
+/// second, which is less than the size of a step.
 ///
 /// # Errors
-/// [`ServiceError`] if the database fails; the clock then keeps running by itself.
+/// Returns a [`ServiceError`] if the database fails. The clock then keeps running by itself.
 pub async fn synchronize_clock(db: &Pool, clock: &Clock) -> Result<Option<ClockOffset>, ServiceError> {
     let before = clock.now();
     let reference = read_reference(db, clock).await?;
@@ -25,7 +25,7 @@ pub async fn synchronize_clock(db: &Pool, clock: &Clock) -> Result<Option<ClockO
 }
 
 async fn read_reference(db: &Pool, clock: &Clock) -> Result<Timestamp, ServiceError> {
-    // The only reference of a frozen clock is its host's clock, which the test moves.
+    // The reference of a frozen clock is its host's clock, which the test moves.
     if clock.is_frozen() {
         return Ok(clock.host_time());
     }

@@ -1,5 +1,5 @@
-//! Write transactions. All writes of the service go through [`write`], which retries deadlocks and other conflicts;
-//! `error::is_conflict` lists them.
+//! Write transactions. All writes of the service go through [`write`], which retries deadlocks and other conflicts.
+//! `error::is_conflict` defines which errors are conflicts.
 
 use std::{error::Error, time::Duration};
 
@@ -16,9 +16,10 @@ use super::{
 };
 use crate::error::ServiceError;
 
-/// How often a transaction is retried after a conflict.
+/// The maximum number of retries after a conflict.
 const MAX_RETRIES: usize = 5;
-/// SQLite reports a conflict only after its busy timeout, so no retry begins after two seconds.
+/// The retries after a conflict. SQLite reports a conflict only after its busy timeout, so no retry begins after two
+/// seconds.
 const CONFLICT_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(5),
     max_delay: Duration::from_millis(160),
@@ -31,7 +32,7 @@ pub type Transaction = DatabaseTransaction;
 
 /// The work of a transaction: an `async` closure that borrows the transaction and whatever else it needs.
 ///
-/// The trait exists because the future has to be `Send`, which `AsyncFn` cannot express yet.
+/// The trait exists because the future must be `Send`, which `AsyncFn` cannot express yet.
 pub trait Work<'t, T, E>: Fn(&'t Transaction) -> Self::Future + Sync {
     /// The future of one attempt.
     type Future: Future<Output = Result<T, E>> + Send;
@@ -51,7 +52,7 @@ where
 /// `context` names the work in errors and traces.
 ///
 /// # Errors
-/// The error of `work`; then nothing has changed. [`ServiceError`] for errors of the database.
+/// Returns the error of `work`; then nothing has changed. Returns a [`ServiceError`] if the database fails.
 pub async fn write<T, E, W>(db: &Pool, context: &'static str, work: W) -> Result<T, E>
 where
     E: Error + From<ServiceError> + 'static,
@@ -103,9 +104,9 @@ where
 
 /// Begins a transaction that will write.
 ///
-/// On SQLite it takes the write lock at once: a transaction that reads first and writes later fails without waiting if
-/// another one wrote in between. On PostgreSQL each statement sees what was committed before it, whatever the default
-/// of the database: after waiting for a lock, the transaction must see what the previous owner of the lock wrote.
+/// On SQLite, it takes the write lock at once: a transaction that reads first and writes later fails without waiting if
+/// another transaction wrote in between. On PostgreSQL, it sets the isolation level to `READ COMMITTED`, whatever the
+/// default of the database: after waiting for a lock, the transaction must see the writes of the lock's previous owner.
 pub(super) async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let postgres = db.get_database_backend() == DatabaseBackend::Postgres;
     db.begin_with_options(TransactionOptions {

@@ -146,7 +146,7 @@ await claim("title", async () => {
 
 await claim("description", async () => {
   const text = await page.locator(".info .description").innerText();
-  assert.match(text, /^Accounts, passwords, sessions and tokens behind one HTTP API\./);
+  assert.match(text, /^Users, passwords, sessions and tokens behind one HTTP API\./);
   const paragraphs = served.info.description.replaceAll(/\*\*|`/g, "").split("\n\n");
   assert.deepEqual(text.split(/\n+/).filter(Boolean), paragraphs);
 });

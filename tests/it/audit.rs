@@ -415,7 +415,7 @@ async fn start_fails_if_the_audit_head_is_missing() {
     let (app, _) = app_with_audit_log().await;
     app.sql("DELETE FROM audit_head").await;
     let error = startup::open(&app.config, app.app.clock.clone(), &app.app.metrics).await.unwrap_err().to_string();
-    assert!(error.contains("head of its audit log"), "{error}");
+    assert!(error.contains("head of the audit log"), "{error}");
 }
 
 #[apply(trial)]

@@ -176,7 +176,7 @@ async fn errors_say_how_to_fix_the_setting() {
         (
             "VESTIBULE_SERVER__REQUEST_TIMEOUT",
             "10m",
-            "server.request_timeout (VESTIBULE_SERVER__REQUEST_TIMEOUT): 10m is out of bounds; write a duration from 1s to \
+            "server.request_timeout (VESTIBULE_SERVER__REQUEST_TIMEOUT): 10m is out of range; write a duration from 1s to \
              5m",
         ),
         (
@@ -198,7 +198,7 @@ async fn errors_say_how_to_fix_the_setting() {
         assert_rejected(&check(&[(name, value)], None), &[message]);
     }
     let bare = "[server]\nrequest_timeout = 30\n";
-    assert_rejected(&check(&[], Some(bare)), &["must be in quotes; write a duration from 1s to 5m"]);
+    assert_rejected(&check(&[], Some(bare)), &["must be a quoted string; write a duration from 1s to 5m"]);
     let list = "[server]\nrequest_timeout = [\"30s\"]\n";
     assert_rejected(&check(&[], Some(list)), &["is a TOML array; write a duration from 1s to 5m"]);
 }

@@ -114,7 +114,7 @@ async fn server_waits_for_its_database_and_names_it() {
     assert_eq!(server.wait().unwrap().code(), Some(1));
     let mut log = String::new();
     server.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert!(log.contains("waiting for the database"), "{log}");
+    assert!(log.contains("cannot open the database; retrying"), "{log}");
     let reason = log.lines().last().unwrap();
     assert!(reason.contains("vestibule: database.url") && reason.contains("127.0.0.1/accounts"), "{reason}");
     assert!(!log.contains("canary-secret"), "{log}");

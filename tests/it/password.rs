@@ -51,7 +51,7 @@ async fn current_password_is_required_s13() {
     let elsewhere = app.sign_in("john", "my_password").await;
     let response = change(&app, &tokens, "your_password", "a better password").record().send().await;
     response.is_problem(401, "invalid_credentials");
-    assert_eq!(response.body["detail"], "The current password is not right.");
+    assert_eq!(response.body["detail"], "The current password is incorrect.");
     for wrong in ["MY_PASSWORD", " my_password", "my_password\u{0}"] {
         change(&app, &tokens, wrong, "a better password").send().await.is_problem(401, "invalid_credentials");
     }

@@ -1,10 +1,10 @@
-// Starts Swagger UI, and keeps it signed in as far as what is tried out on the page does.
+// Starts Swagger UI, and passes the access token of a login on the page to later requests.
 "use strict";
 
-// The security scheme of the document; its token is kept in this page's memory only.
+// The security scheme of the document. The page keeps its token in memory only.
 const SCHEME = "access_token";
 
-// Signs the page in and out with what is tried out on it, so that nobody has to copy the access token.
+// Stores the access token of a login or refresh, and removes it after a logout, so that nobody has to copy it.
 function followSession(response) {
   const path = new URL(response.url, location.href).pathname;
   if (response.ok && (path.endsWith("/login") || path.endsWith("/token/refresh"))) {

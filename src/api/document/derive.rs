@@ -61,14 +61,17 @@ pub(super) fn read_operations() -> Result<Vec<Operation>, DocumentError> {
     Ok(operations)
 }
 
-/// Derives the document. It fails if two APIs have the same path, because the document then repeats a member.
+/// Derives the document.
+///
+/// # Errors
+/// Returns a [`DocumentError`] if two APIs have the same path, because the document then repeats a member.
 pub(super) fn derive_from_types() -> Result<Value, DocumentError> {
     let spec = service(MergedResponses).spec();
     json::read(spec.as_bytes()).map_err(|error| DocumentError::new("reading the derived document", error))
 }
 
-/// Returns every problem code of an operation: those of its domain error, of its request body, of its access token, and
-/// the common ones.
+/// Returns every problem code of an operation: the codes of its domain error, of its request body and of its access
+/// token, and the common ones.
 fn problem_codes(operation: &MetaOperation) -> BTreeSet<ProblemCode> {
     let mut codes: BTreeSet<_> = operation.responses.responses.iter().filter_map(problem_code_of).collect();
     codes.extend(COMMON_CODES);
@@ -81,8 +84,8 @@ fn problem_codes(operation: &MetaOperation) -> BTreeSet<ProblemCode> {
     codes
 }
 
-/// The APIs with one problem response for each status. Handlers list their problems code by code. Several codes have
-/// the same status, so the document would repeat a member.
+/// The APIs with one problem response for each status. Handlers list their problems by code. Several codes have the
+/// same status, so without the merge the document would repeat a member.
 struct MergedResponses;
 
 impl OpenApi for MergedResponses {

@@ -1,4 +1,4 @@
-//! Why the document cannot be derived, and access to parts that it must have.
+//! The error of a document that cannot be derived, and access to required parts of the document.
 
 use std::fmt::Display;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;
 
-/// A defect of the API's declarations, as a text for developers. It prevents the start.
+/// A defect in the declarations of the API, described for developers. It prevents the start.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct DocumentError(String);
@@ -20,7 +20,7 @@ impl DocumentError {
 
     /// Creates the error of a document without the part at a JSON pointer.
     pub(super) fn missing(pointer: &str) -> Self {
-        Self(format!("the document has no {pointer}, or it has another JSON type"))
+        Self(format!("the document has no {pointer}, or {pointer} has the wrong JSON type"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Finishing: adds to the document what poem-openapi does not derive.
+//! Finishing: adds the parts of the document that poem-openapi does not derive.
 
 use poem::http::StatusCode;
 use serde_json::{Value, json};
@@ -18,13 +18,13 @@ use crate::{
 
 /// The newest version of OpenAPI that every client generator in use accepts.
 const OPENAPI_VERSION: &str = "3.0.3";
-/// One recorded exchange for each operation and response. The tests record them, and compare them with what the service
-/// sends. A missing one is left out of the document, so that the tests can run to record it. They fail until it is
-/// there.
+/// The recorded examples: one exchange for each operation and response. The tests record them, and compare them with
+/// the responses of the service. The document omits a missing example, so that the tests can run and record it. They
+/// fail until it exists.
 const EXAMPLES: &str = include_str!("examples.json");
-/// The headers that the server adds to every response which does not have them.
+/// The headers that the server adds to every response without them.
 const COMMON_HEADERS: [&str; 2] = ["Cache-Control", "X-Request-Id"];
-/// The only header name with capital letters inside a word.
+/// The only header name with a capital letter inside a word.
 const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
 /// Finishes the derived document.
@@ -93,7 +93,7 @@ fn add_example(body: &mut Value, example: Option<&Value>) {
     }
 }
 
-/// Describes the problem codes of one status, with the header that they have and an example of each.
+/// Describes the problem codes of one status, with their header and an example of each.
 fn describe_problems(
     response: &mut Value,
     status: StatusCode,
@@ -147,15 +147,16 @@ fn shared_headers() -> Value {
     let header =
         |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
     let text = json!({ "type": "string" });
+    let seconds = json!({ "type": "integer", "minimum": 1 });
     json!({
-        "Cache-Control": header("`no-store`: the answer is for this client alone.", text.clone()),
-        "Retry-After": header("After how many seconds to try again.", json!({ "type": "integer", "minimum": 1 })),
-        "WWW-Authenticate": header("The challenge of RFC 6750.", text.clone()),
-        "X-Request-Id": header("Names the request in the service's log.", text),
+        "Cache-Control": header("`no-store`: do not cache the response.", text.clone()),
+        "Retry-After": header("The number of seconds to wait before the next attempt.", seconds),
+        "WWW-Authenticate": header("The authentication challenge (RFC 6750).", text.clone()),
+        "X-Request-Id": header("The identifier of the request. Quote it when you report a problem.", text),
     })
 }
 
-/// Writes the names of a response's headers in their usual spelling, and adds the headers of every response.
+/// Writes the header names of a response in their usual spelling, and adds the headers of every response.
 fn finish_headers(response: &mut Object) {
     let mut headers = Object::new();
     for (name, header) in response.get("headers").and_then(Value::as_object).into_iter().flatten() {

@@ -1,4 +1,5 @@
-//! The OpenAPI document: derived from the Rust types of the API, then finished with what poem-openapi does not say.
+//! The OpenAPI document: derived from the Rust types of the API, then finished with the parts that poem-openapi does
+//! not derive.
 //!
 //! [`document`] derives it once, at start. A defect fails the start, so that later code can rely on the document.
 
@@ -35,6 +36,9 @@ pub struct Document {
 }
 
 /// Returns the document. The first call derives it.
+///
+/// # Errors
+/// Returns a [`DocumentError`] if the declarations of the API have a defect.
 pub fn document() -> Result<&'static Document, &'static DocumentError> {
     static DOCUMENT: LazyLock<Result<Document, DocumentError>> = LazyLock::new(Document::derive);
     DOCUMENT.as_ref()

@@ -1,4 +1,4 @@
-//! Request schemas: closed to unknown members, and compiled to check requests.
+//! Request schemas: closed to unknown members, and compiled to validate requests.
 
 use std::collections::BTreeSet;
 

@@ -16,8 +16,8 @@ use crate::json;
 pub(crate) const CODES: &[ProblemCode] =
     &[ProblemCode::MalformedRequest, ProblemCode::InvalidRequest, ProblemCode::UnsupportedMediaType];
 
-/// A JSON body. As a request body it is read strictly: the media type must be JSON in UTF-8, members must not repeat,
-/// and the value must satisfy the schema of the document.
+/// A JSON body. Request bodies are parsed strictly: the media type must be JSON in UTF-8, members must not repeat, and
+/// the value must satisfy its schema in the document.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Type> Payload for Json<T> {
@@ -76,7 +76,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Json<T> {
     }
 }
 
-/// Returns whether a media type is `application/json`, alone or with the one charset of JSON (RFC 8259 section 8.1).
+/// Returns whether a media type is `application/json`, alone or with the only charset of JSON (RFC 8259 section 8.1).
 fn is_json(media_type: &str) -> bool {
     let mut parts = media_type.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
@@ -84,14 +84,20 @@ fn is_json(media_type: &str) -> bool {
     is_json && parameters.all(|parameter| parameter == "charset=utf-8" || parameter == "charset=\"utf-8\"")
 }
 
-/// Parses a body, or returns the problem that says why it is not one JSON value.
+/// Parses a body as one JSON value.
+///
+/// # Errors
+/// Returns the problem `malformed_request`, whose detail says why the body is not one JSON value.
 fn parse(body: &[u8]) -> Result<Value, Problem> {
     json::read(body).map_err(|error| {
         let detail = match error.classify() {
-            _ if body.is_empty() => "The body is missing; send one JSON object.".to_owned(),
-            Category::Data => "The body repeats a member, or nests arrays and objects too deeply.".to_owned(),
+            _ if body.is_empty() => "The request body is missing. Send one JSON object.".to_owned(),
+            Category::Data => format!(
+                "The request body repeats a field, or nests arrays and objects more than {} levels deep.",
+                json::MAX_DEPTH
+            ),
             Category::Io | Category::Syntax | Category::Eof => {
-                format!("The body is not valid JSON at line {}, column {}.", error.line(), error.column())
+                format!("The request body is not valid JSON: see line {}, column {}.", error.line(), error.column())
             }
         };
         Problem::new(ProblemCode::MalformedRequest).with_detail(detail)

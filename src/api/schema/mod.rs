@@ -1,4 +1,4 @@
-//! The types of request and response bodies, and how they are read, checked and written.
+//! The types of request and response bodies, and how they are parsed, validated and written.
 
 pub(super) mod json_body;
 mod problem;

@@ -1,4 +1,4 @@
-//! Problems: every error of the service, as an RFC 9457 document.
+//! Problems: every error that the service sends, as an RFC 9457 document.
 
 use std::time::Duration;
 
@@ -16,44 +16,44 @@ use crate::domain::password::Weakness;
 pub const MEDIA_TYPE: &str = "application/problem+json";
 /// The minimum and default of `Retry-After`, in seconds.
 const MIN_RETRY_AFTER: u64 = 1;
-/// The challenge of RFC 6750 section 3, for a missing token and for wrong credentials.
+/// The challenge of RFC 6750 section 3, for a missing token and for invalid credentials.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"vestibule\"");
-/// The challenge for a token that is not valid.
+/// The challenge for an invalid token.
 const CHALLENGE_INVALID: HeaderValue = HeaderValue::from_static("Bearer realm=\"vestibule\", error=\"invalid_token\"");
 
 /// An error (RFC 9457).
 #[derive(Debug, Object)]
 #[oai(rename = "Problem", skip_serializing_if_is_none)]
 pub(super) struct ProblemBody {
-    /// Names the kind of problem: `urn:vestibule:problem:` and the code.
+    /// The URI of the problem type: `urn:vestibule:problem:` and the code.
     #[oai(rename = "type")]
     kind: String,
-    /// What the code means.
+    /// A short summary of the problem type. It depends only on the code.
     title: String,
-    /// The status of the answer.
+    /// The HTTP status of the response.
     #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
     status: i32,
     /// What went wrong and what to do, for people.
     detail: String,
-    /// What went wrong, for programs. More values may come; treat an unknown one by its status.
+    /// The problem code, for programs. Later versions may add codes: handle an unknown code by its status.
     code: CodeString,
-    /// The same text as `detail`, for clients that look for it here.
+    /// The same text as `detail`, for clients that expect this field.
     message: String,
-    /// Names the request in the service's log.
+    /// The identifier of the request. Quote it when you report the problem to the operator.
     request_id: String,
-    /// What is wrong with the body, one entry for each member.
+    /// The errors in fields of the request body. Absent if the problem is not about single fields.
     errors: Option<Vec<FieldError>>,
 }
 
-/// One thing that is wrong with the body.
+/// An error in one field of the request body.
 #[derive(Clone, Debug, Object)]
 #[oai(rename = "FieldError")]
 pub struct FieldError {
-    /// Where: a JSON pointer (RFC 6901) into the body.
+    /// The field, as a JSON pointer (RFC 6901) into the request body.
     pointer: String,
-    /// What, in one word.
+    /// The error code, for programs.
     code: CodeString,
-    /// What, for people.
+    /// What is wrong with the field, for people.
     detail: String,
 }
 
@@ -74,7 +74,7 @@ impl FieldError {
     }
 }
 
-/// An error that is sent to a client. The server adds the request id and writes the response.
+/// An error that is sent to a client. The server adds the request identifier and writes the response.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", code.as_str())]
 pub struct Problem {
@@ -96,8 +96,8 @@ impl Problem {
         Self::new(ProblemCode::Internal).with_cause(cause)
     }
 
-    /// Returns the problem of any error that a route returns. The texts of poem name Rust types and repeat parts of the
-    /// request, so only their status counts.
+    /// Converts any error that a route returns into a problem. Messages of poem name Rust types and repeat parts of the
+    /// request, so only the status of such an error is used.
     pub fn from_error(error: poem::Error) -> Self {
         let status = error.status();
         match error.downcast::<Self>() {
@@ -113,18 +113,19 @@ impl Problem {
         Self { detail: Some(detail.into()), ..self }
     }
 
-    /// Sets what is wrong with members of the body.
+    /// Sets the field errors.
     pub fn with_errors(self, errors: impl Into<Vec<FieldError>>) -> Self {
         Self { errors: errors.into(), ..self }
     }
 
-    /// Sets `Retry-After`, rounded up to whole seconds, so that a client that waits as long as told is let through.
+    /// Sets `Retry-After`. The time is rounded up to whole seconds, so that a client that waits for it is not rejected
+    /// again.
     pub fn with_retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         Self { retry_after: seconds.max(MIN_RETRY_AFTER), ..self }
     }
 
-    /// Sets the cause, which is logged and not sent.
+    /// Sets the cause, which is logged and not sent to the client.
     pub fn with_cause(self, cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..self }
     }
@@ -139,7 +140,7 @@ impl Problem {
         self.cause.as_deref()
     }
 
-    /// Returns the response to the request with this id.
+    /// Returns the response to the request with this identifier.
     pub fn to_response(&self, request_id: &str) -> Response {
         let status = self.code.status();
         let body = self.to_body(request_id).to_json_string();
@@ -177,7 +178,7 @@ impl ResponseError for Problem {
     }
 }
 
-/// Returns the header that problems with this status have beside those of every response.
+/// Returns the header that problems with this status have in addition to the headers of every response.
 pub(crate) const fn header_of(status: StatusCode) -> Option<HeaderName> {
     match status {
         StatusCode::UNAUTHORIZED => Some(header::WWW_AUTHENTICATE),

@@ -1,4 +1,4 @@
-//! Problem codes: the table of every error that a client can receive.
+//! Problem codes: every error that a client can receive, with its status and texts.
 
 use poem::http::StatusCode;
 
@@ -6,7 +6,7 @@ use crate::error::ServiceError;
 
 macro_rules! problem_codes {
     ($($variant:ident = $code:literal, $status:ident, $title:literal, $detail:literal;)*) => {
-        /// The code of a problem, on which clients branch.
+        /// The code of a problem. Clients branch on it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum ProblemCode {
             $(#[doc = $title] $variant,)*
@@ -26,12 +26,12 @@ macro_rules! problem_codes {
                 match self { $(Self::$variant => StatusCode::$status,)* }
             }
 
-            /// Returns the title: what the code means, the same in every occurrence.
+            /// Returns the title, which is the same in every occurrence.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
 
-            /// Returns the detail of an occurrence that has none of its own.
+            /// Returns the default detail, for occurrences without a detail of their own.
             pub const fn detail(self) -> &'static str {
                 match self { $(Self::$variant => $detail,)* }
             }
@@ -40,49 +40,51 @@ macro_rules! problem_codes {
 }
 
 problem_codes! {
-    BadFraming = "bad_framing", BAD_REQUEST, "The request is not framed as HTTP requires",
-        "The head must name one host and say in one way how long the body is, and the body must be so (RFC 9112).";
-    MalformedRequest = "malformed_request", BAD_REQUEST, "The body is not readable JSON",
-        "The body must be one JSON object in UTF-8, without repeated members.";
-    InvalidRequest = "invalid_request", BAD_REQUEST, "The request does not match its schema",
-        "Some members of the body are missing, unknown or not as the schema says; see errors.";
-    InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "The credentials are not accepted",
+    BadFraming = "bad_framing", BAD_REQUEST, "Ambiguous request",
+        "The request is ambiguous or incomplete. It must have exactly one Host header and one body length, and the \
+         body must have that length (RFC 9112).";
+    MalformedRequest = "malformed_request", BAD_REQUEST, "Malformed request body",
+        "The request body must be one JSON object in UTF-8, without repeated fields.";
+    InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request body",
+        "Fields of the request body are missing, unknown or invalid. See errors for each of them.";
+    InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "Invalid credentials",
         "Invalid username or password";
-    MissingToken = "missing_token", UNAUTHORIZED, "An access token is needed",
-        "Send the access token of a login in the header Authorization: Bearer.";
-    InvalidToken = "invalid_token", UNAUTHORIZED, "The token is not accepted",
-        "The token is not valid, has expired, or its session has ended. Sign in again.";
-    RegistrationClosed = "registration_closed", FORBIDDEN, "Registration is closed",
-        "Accounts are made by an operator here.";
-    NotFound = "not_found", NOT_FOUND, "There is nothing here",
-        "Nothing has this path, or it is not yours.";
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
-        "The header Allow lists the methods of this path.";
-    UsernameTaken = "username_taken", CONFLICT, "The user name is taken",
-        "This user name, in this or another spelling, cannot be registered. Choose another one.";
-    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
-        "The body is larger than any request of this service.";
-    UriTooLong = "uri_too_long", URI_TOO_LONG, "The URL is too long",
-        "The URL is longer than any of this service.";
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",
-        "Send the body as Content-Type: application/json, in UTF-8.";
-    PasswordRejected = "password_rejected", UNPROCESSABLE_ENTITY, "The password cannot be used",
-        "Choose another password; errors says why.";
-    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "There were too many requests",
-        "There were too many tries. Try again after Retry-After seconds.";
-    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large",
-        "The request has more headers, or larger ones, than this service reads.";
-    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong",
-        "The service failed; its log tells the operator more under this request_id.";
-    Busy = "busy", SERVICE_UNAVAILABLE, "The service is busy",
-        "Too many passwords are being checked at this moment. Try again after Retry-After seconds.";
-    NotReady = "not_ready", SERVICE_UNAVAILABLE, "The service is not ready",
-        "Requests should go to another instance. Try again after Retry-After seconds.";
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service is unavailable",
-        "The service's database cannot be used now. What was asked for may have been done or not; it is safe to try \
-         again after Retry-After seconds.";
-    TimedOut = "timed_out", SERVICE_UNAVAILABLE, "The request took too long",
-        "The request was not finished in time. Try again after Retry-After seconds.";
+    MissingToken = "missing_token", UNAUTHORIZED, "Access token required",
+        "The request has no access token. Log in, and send the access token in the header Authorization: Bearer.";
+    InvalidToken = "invalid_token", UNAUTHORIZED, "Invalid token",
+        "The token is invalid or expired, or its session was revoked. Refresh the session, or log in again.";
+    RegistrationClosed = "registration_closed", FORBIDDEN, "Registration disabled",
+        "Registration is disabled. Ask an administrator to add you.";
+    NotFound = "not_found", NOT_FOUND, "Resource not found",
+        "The resource does not exist or you do not have access to it.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed",
+        "This path does not support the request method. The Allow header lists the methods that it supports.";
+    UsernameTaken = "username_taken", CONFLICT, "Username taken",
+        "The username is taken or reserved. Usernames that differ only in case are the same. Choose another username.";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Request body too large",
+        "The request body exceeds the size limit of the service. Send a smaller body.";
+    UriTooLong = "uri_too_long", URI_TOO_LONG, "URL too long",
+        "The path and query of the URL exceed the length limit of the service. Send a shorter URL.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
+        "Send the request body as JSON in UTF-8, with the header Content-Type: application/json.";
+    PasswordRejected = "password_rejected", UNPROCESSABLE_ENTITY, "Password rejected",
+        "The new password violates the password policy. See errors for the reason, and choose another password.";
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
+        "A rate limit or lockout applies. Retry after the number of seconds in the Retry-After header.";
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Request headers too large",
+        "The request headers exceed the limits of the service. Send fewer or smaller headers.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Internal server error",
+        "The service failed to process the request. If this happens again, report the request_id to the operator.";
+    Busy = "busy", SERVICE_UNAVAILABLE, "Service busy",
+        "The service is verifying too many passwords. Retry after the number of seconds in the Retry-After header.";
+    NotReady = "not_ready", SERVICE_UNAVAILABLE, "Instance not ready",
+        "The instance is not ready. Send requests to another instance, or retry after the number of seconds in the \
+         Retry-After header.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Database unavailable",
+        "The service cannot use its database, and may or may not have completed the request. It is safe to retry after \
+         the number of seconds in the Retry-After header.";
+    TimedOut = "timed_out", SERVICE_UNAVAILABLE, "Request timed out",
+        "The request was not completed in time. Retry after the number of seconds in the Retry-After header.";
 }
 
 impl From<&ServiceError> for ProblemCode {

@@ -21,7 +21,7 @@ pub(crate) trait IntoProblem: Into<Problem> {
     const CODES: &'static [ProblemCode];
 }
 
-/// The failure side of a handler's result: a problem. It documents the codes of the domain error `E`.
+/// The error of a handler's result: a problem. It documents the problem codes of the domain error `E`.
 pub(crate) struct ProblemResponse<E> {
     problem: Problem,
     error: PhantomData<fn() -> E>,
@@ -40,7 +40,7 @@ impl<E> From<ProblemResponse<E>> for Error {
 }
 
 impl<E: IntoProblem> ApiResponse for ProblemResponse<E> {
-    /// Returns one entry for each code, with the code as its description. The document merges them by status.
+    /// Returns one entry for each code, with the code as its description. The document merges the entries by status.
     fn meta() -> MetaResponses {
         MetaResponses { responses: E::CODES.iter().copied().map(problem_response_meta).collect() }
     }
@@ -61,7 +61,7 @@ pub(crate) fn problem_response_meta(code: ProblemCode) -> MetaResponse {
     }
 }
 
-/// Returns the problem code of an entry, or `None` if it is no problem.
+/// Returns the problem code of an entry, or `None` if the entry is not a problem.
 pub(crate) fn problem_code_of(response: &MetaResponse) -> Option<ProblemCode> {
     ProblemCode::ALL.iter().copied().find(|code| code.as_str() == response.description)
 }
@@ -77,7 +77,7 @@ impl From<ServiceError> for Problem {
     }
 }
 
-/// For operations without errors of their own. None of them hashes a password or has a rate limit.
+/// The problems of operations without errors of their own. None of them hashes a password or has a rate limit.
 impl IntoProblem for ServiceError {
     const CODES: &'static [ProblemCode] = &[ProblemCode::Unavailable];
 }

@@ -1,5 +1,5 @@
-//! The string types of request and response bodies. The macros declare each type around a value of the domain, with the
-//! schema that the document shows.
+//! The string types of request and response bodies. The macros declare each type as a wrapper of a domain value, with
+//! its schema in the document.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ use crate::{
 struct StringSchema {
     format: Option<&'static str>,
     pattern: Option<&'static str>,
-    /// The least and the greatest length, in code points.
+    /// The minimum and maximum length, in code points.
     length: Option<(usize, usize)>,
 }
 
@@ -72,8 +72,8 @@ macro_rules! string_type {
     };
 }
 
-/// Declares a string type of requests. `parse` turns the text into an `Option` of the value; the text has satisfied the
-/// schema before.
+/// Declares a string type of requests. `parse` converts the text into an `Option` of the value; the text satisfies the
+/// schema.
 macro_rules! request_string {
     ($(#[$doc:meta])* $name:ident($inner:ty), $schema:expr, parse: $parse:expr) => {
         string_type! { $(#[$doc])* $name($inner), $schema }
@@ -83,7 +83,7 @@ macro_rules! request_string {
                 let Some(Value::String(text)) = value else {
                     return Err(ParseError::custom("not a string"));
                 };
-                $parse(text).map(Self).ok_or_else(|| ParseError::custom("not of this form"))
+                $parse(text).map(Self).ok_or_else(|| ParseError::custom("invalid value"))
             }
         }
 
@@ -96,7 +96,7 @@ macro_rules! request_string {
     };
 }
 
-/// Declares a string type of responses. `text` turns a reference to the value into its text.
+/// Declares a string type of responses. `text` converts a reference to the value into its text.
 macro_rules! response_string {
     ($(#[$doc:meta])* $name:ident($inner:ty), $schema:expr, text: $text:expr) => {
         string_type! { $(#[$doc])* $name($inner), $schema }
@@ -110,7 +110,7 @@ macro_rules! response_string {
         /// Required by poem-openapi; responses are never parsed.
         impl ParseFromJSON for $name {
             fn parse_from_json(_: Option<Value>) -> ParseResult<Self> {
-                Err(ParseError::custom("only written"))
+                Err(ParseError::custom("response types cannot be parsed"))
             }
         }
     };
@@ -127,27 +127,27 @@ const TIMESTAMP: StringSchema = StringSchema {
     pattern: Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"),
     length: None,
 };
-/// The pattern of every problem code and of every code of a field error.
+/// The pattern of problem codes and of the codes of field errors.
 pub const CODE_PATTERN: &str = "^[a-z][a-z0-9_]*$";
 /// The compact serialization of a JWT.
 const JWT_PATTERN: &str = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$";
 
 request_string! {
-    /// A user name to sign in with. It has no other rule than its length: the rules of registration do not apply.
+    /// A username to log in with. Only its length is limited: the rules of registration do not apply.
     LoginIdentifier(String),
     StringSchema { length: Some((1, 320)), ..StringSchema::default() },
     parse: Some
 }
 
 request_string! {
-    /// The password that a user has.
+    /// The current password of a user.
     CurrentPassword(Password),
     StringSchema { length: Some((1, password::MAX_LENGTH)), format: Some("password"), ..StringSchema::default() },
     parse: |text| Some(Password::from(text))
 }
 
 request_string! {
-    /// A user name to register.
+    /// A username to register.
     Username(Name),
     StringSchema { length: Some((1, name::MAX_LENGTH)), pattern: Some(name::PATTERN), ..StringSchema::default() },
     parse: |text: String| Name::parse(&text).ok()
@@ -165,8 +165,8 @@ request_string! {
 }
 
 request_string! {
-    /// A refresh token that a client sends. Any text is accepted here; one that is no refresh token gets
-    /// `invalid_token`.
+    /// A refresh token that a client sends. Any text is accepted here; a text that is not a refresh token later fails
+    /// with `invalid_token`.
     PresentedRefreshToken(RefreshToken),
     StringSchema { length: Some((1, 2048)), ..StringSchema::default() },
     parse: |text| Some(RefreshToken::from(text))
@@ -194,12 +194,12 @@ response_string! {
 }
 
 response_string! {
-    /// The id of a user.
+    /// The identifier of a user.
     UserIdString(UserId), UUID, text: ToString::to_string
 }
 
 response_string! {
-    /// The id of a session.
+    /// The identifier of a session.
     SessionIdString(SessionId), UUID, text: ToString::to_string
 }
 

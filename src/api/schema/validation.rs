@@ -1,11 +1,12 @@
-//! Request validation: the schema that the document shows checks each request body.
+//! Request validation: each request body is checked against its schema in the document.
 
 use std::collections::HashMap;
 
 use jsonschema::{
     Draft, ValidationError, Validator,
-    error::ValidationErrorKind::{
-        self, AdditionalProperties, MaxLength, MinLength, Pattern, Required, Type as JsonType,
+    error::{
+        TypeKind,
+        ValidationErrorKind::{self, AdditionalProperties, MaxLength, MinLength, Pattern, Required, Type as JsonType},
     },
 };
 use poem_openapi::types::Type;
@@ -15,13 +16,14 @@ use super::{
     problem::{FieldError, Problem},
     problem_code::ProblemCode,
 };
+use crate::domain::name;
 
-/// The most field errors of one response. A body of many unknown members would otherwise get a far larger response.
+/// The maximum number of field errors in one response. It keeps the response small if a body has many unknown members.
 const MAX_ERRORS: usize = 16;
 /// The longest name of an unknown member that a pointer repeats, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-/// The validators of all request bodies, by the name of their schema.
+/// The validators of all request bodies, by schema name.
 #[derive(Debug, Default)]
 pub(crate) struct RequestValidators(HashMap<String, Validator>);
 
@@ -37,7 +39,10 @@ impl RequestValidators {
         Ok(())
     }
 
-    /// Checks that `body` satisfies the schema of `T`. The problem has a field error for each violation.
+    /// Checks that `body` satisfies the schema of `T`.
+    ///
+    /// # Errors
+    /// Returns the problem `invalid_request`, with a field error for each violation.
     pub(super) fn validate<T: Type>(&self, body: &Value) -> Result<(), Problem> {
         let name = T::name();
         let validator = self.0.get(&*name).ok_or_else(|| Problem::internal(format!("{name} has no validator")))?;
@@ -49,18 +54,23 @@ impl RequestValidators {
     }
 }
 
-/// Describes one violation. The texts never repeat a value of the request, which may be a password.
+/// Describes one violation. The description never repeats a value of the request, which may be a password.
 fn describe(pointer: &str, kind: &ValidationErrorKind) -> Vec<FieldError> {
     let (code, detail) = match kind {
         AdditionalProperties { unexpected } => return describe_unknown_members(pointer, unexpected),
         Required { property: Value::String(name) } => {
-            return vec![FieldError::new(member_pointer(pointer, name), "required", "is missing")];
+            return vec![FieldError::new(member_pointer(pointer, name), "required", "is required")];
         }
-        JsonType { .. } => ("wrong_type", "has the wrong JSON type".to_owned()),
+        JsonType { kind: TypeKind::Single(kind) } => ("wrong_type", format!("must be of JSON type {kind}")),
+        JsonType { kind: TypeKind::Multiple(_) } => ("wrong_type", "has the wrong JSON type".to_owned()),
         MinLength { limit } => ("too_short", format!("must have at least {limit} characters")),
         MaxLength { limit } => ("too_long", format!("must have at most {limit} characters")),
-        Pattern { .. } => ("wrong_form", "does not have the form that the document describes".to_owned()),
-        other => ("invalid", format!("breaks the schema's {}", other.keyword())),
+        Pattern { pattern } if pattern == name::PATTERN => (
+            "wrong_form",
+            "must consist of letters and digits; single dots, underscores or hyphens may separate them".to_owned(),
+        ),
+        Pattern { .. } => ("wrong_form", "does not match the pattern of its schema".to_owned()),
+        other => ("invalid", format!("violates the keyword {} of its schema", other.keyword())),
     };
     vec![FieldError::new(pointer, code, detail)]
 }
@@ -68,7 +78,7 @@ fn describe(pointer: &str, kind: &ValidationErrorKind) -> Vec<FieldError> {
 fn describe_unknown_members(pointer: &str, names: &[String]) -> Vec<FieldError> {
     let describe_one = |name: &String| {
         let place = if name.len() > MAX_NAME_BYTES { pointer.to_owned() } else { member_pointer(pointer, name) };
-        FieldError::new(place, "unknown", "is not a member of this object")
+        FieldError::new(place, "unknown", "is not a known field; remove it")
     };
     names.iter().take(MAX_ERRORS).map(describe_one).collect()
 }

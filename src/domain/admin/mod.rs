@@ -1,4 +1,4 @@
-//! Use cases of operators, at the command line.
+//! Use cases of operators, for the command line.
 
 pub mod reset_keys;
 pub mod users;

@@ -1,4 +1,4 @@
-//! Reset of lost keys.
+//! The reset of lost keys.
 
 use sea_orm::EntityTrait as _;
 
@@ -10,13 +10,13 @@ use crate::{
     store::{Context as _, Pool, Transaction, write},
 };
 
-/// Deletes every key, and the rows that depend on them: sessions, rate limits and known networks. A new master key can
-/// then be used. Users stay, and audit events stay outside any chain.
+/// Deletes every key and the rows that depend on them: sessions, rate limits and known networks. After that, a new
+/// master key can be configured. Users are kept, and so are audit events, outside any chain.
 ///
 /// It works without the [`App`](crate::domain::app::App), which cannot be opened without the keys.
 ///
 /// # Errors
-/// Those of the database. Then nothing has changed.
+/// Returns a [`ServiceError`] if the database fails. Then nothing has changed.
 pub async fn reset_keys(db: &Pool, now: Timestamp) -> Result<(), ServiceError> {
     let context = "resetting the keys";
     write(db, context, async |transaction: &Transaction| {

@@ -21,11 +21,11 @@ use crate::{
     store::{Context as _, Transaction, write},
 };
 
-/// Why a user is not changed.
+/// Why an operator's change to a user fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeUserError {
-    /// There is no such user.
-    #[error("no such user")]
+    /// No user has the identifier or the username.
+    #[error("no such user; list all users with `vestibule user list`")]
     NotFound,
     /// The password violates the policy.
     #[error("the password {0}")]
@@ -35,8 +35,8 @@ pub enum ChangeUserError {
     Service(#[from] ServiceError),
 }
 
-/// Finds a user by identifier, or by name in any spelling. An identifier is tried first, so a name that looks like one
-/// cannot hide another user.
+/// Finds a user by identifier, or by username in any spelling. The identifier is tried first, so a username that looks
+/// like an identifier cannot hide another user.
 pub async fn find_user(app: &App, id_or_name: &str) -> Result<User, ChangeUserError> {
     if let Ok(id) = id_or_name.parse::<UserId>()
         && let Some(user) = find_by_id(&app.db, id).await?
@@ -47,7 +47,7 @@ pub async fn find_user(app: &App, id_or_name: &str) -> Result<User, ChangeUserEr
     find_by_name(&app.db, &name).await?.map(User::from).ok_or(ChangeUserError::NotFound)
 }
 
-/// Disables a user: all sessions are revoked, and the user cannot sign in until enabled again.
+/// Disables a user: revokes all sessions and prevents logins until the user is enabled again.
 pub async fn disable_user(app: &App, id: UserId) -> Result<User, ChangeUserError> {
     change_user(app, id, Kind::UserDisabled, Access::Revoke, |row| row.state = Set(State::Disabled)).await
 }
@@ -57,7 +57,7 @@ pub async fn enable_user(app: &App, id: UserId) -> Result<User, ChangeUserError>
     change_user(app, id, Kind::UserEnabled, Access::Keep, |row| row.state = Set(State::Active)).await
 }
 
-/// Sets the password of a user without the current one. All sessions are revoked.
+/// Sets the password of a user, without the current one, and revokes all sessions.
 pub async fn set_password(app: &App, user: &User, password: &Password) -> Result<User, ChangeUserError> {
     let now = app.clock.now();
     let hash = hash_new_password::<ChangeUserError>(app, &user.name()?, password).await?;
@@ -94,14 +94,14 @@ pub async fn delete_user(app: &App, id: UserId) -> Result<(), ChangeUserError> {
     .await
 }
 
-/// Whether a changed user keeps the sessions and known networks.
+/// Whether a change keeps or revokes the sessions and known networks of the user.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Keep,
     Revoke,
 }
 
-/// Changes the row of a user under its lock. Revokes access and records the event in the same transaction.
+/// Changes the row of a user under its lock. In the same transaction, revokes access if required and records the event.
 async fn change_user(
     app: &App,
     id: UserId,

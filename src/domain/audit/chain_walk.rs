@@ -1,4 +1,4 @@
-//! A walk along the hash chain that checks each event against the one before it.
+//! A walk along the hash chain, which checks each event against the previous one.
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 
@@ -13,20 +13,20 @@ pub(super) struct ChainWalk<'a> {
     key: &'a hmac::Key,
     /// The position that is checked next.
     pub(super) next: i64,
-    /// The MAC of the event before it, if that event is known.
+    /// The MAC of the previous event, if that event is known.
     previous_mac: Option<Vec<u8>>,
-    /// Where the chain ends.
+    /// The last position of the chain.
     pub(super) last: i64,
     /// The MAC of the last event.
     last_mac: &'a [u8],
-    /// How many events have been checked.
+    /// The number of events that have been checked.
     pub(super) events: u64,
     /// The differences found so far.
     pub(super) findings: Vec<Finding>,
 }
 
 impl<'a> ChainWalk<'a> {
-    /// Begins at the first event of the chain.
+    /// Begins a walk at the first event of the chain.
     pub(super) fn new(key: &'a hmac::Key, head: &'a audit_head::Model) -> Self {
         Self {
             key,
@@ -39,7 +39,7 @@ impl<'a> ChainWalk<'a> {
         }
     }
 
-    /// Checks an event. Events outside the walk are ignored.
+    /// Checks an event. Ignores events outside the walk.
     pub(super) fn check(&mut self, event: &audit_event::Model) {
         let Some(position) = event.position.filter(|position| (self.next..=self.last).contains(position)) else {
             return;
@@ -66,7 +66,7 @@ impl<'a> ChainWalk<'a> {
         self.next = position.saturating_add(1);
     }
 
-    /// Continues at `position`, and reports the positions before it as removed.
+    /// Continues at `position`, and reports the events before it as removed.
     pub(super) fn skip_to(&mut self, position: i64) {
         if self.next < position {
             self.report(Finding::Removed(self.next, position.saturating_sub(1)));

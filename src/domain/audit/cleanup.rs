@@ -1,4 +1,4 @@
-//! Retention: old events are deleted from the beginning of the chain.
+//! Retention: deletes old events from the beginning of the chain.
 
 use super::log::AuditLog;
 use crate::{
@@ -10,15 +10,15 @@ use crate::{
 
 const CONTEXT: &str = "deleting old audit events";
 
-/// Deletes the events that happened before `before`, and returns how many. Only the beginning of the chain is deleted:
-/// an event is kept as long as any event before it in the chain is kept.
+/// Deletes the events that happened before `before`, and returns their number. Deletes only from the beginning of the
+/// chain: an event is kept as long as any event before it in the chain is kept.
 ///
 /// # Errors
-/// Those of the database. Earlier batches stay deleted.
+/// Returns a [`ServiceError`] if the database fails. Earlier batches stay deleted.
 pub async fn delete_old_events(db: &Pool, log: &AuditLog, before: Timestamp) -> Result<u64, ServiceError> {
     let mut deleted = 0_u64;
 
-    // Every transaction that records an event waits for the lock of the head, so look for old events without it.
+    // Every transaction that records an event waits for the lock of the head, so old events are searched without it.
     while audit_event::Entity::occurred_before(before).one(db).await.context(CONTEXT)?.is_some() {
         let batch =
             write(db, CONTEXT, async |transaction: &Transaction| shorten_chain(log, transaction, before).await).await?;
@@ -30,7 +30,7 @@ pub async fn delete_old_events(db: &Pool, log: &AuditLog, before: Timestamp) -> 
     Ok(deleted)
 }
 
-/// Deletes one batch of old events and moves the beginning of the chain behind them.
+/// Deletes one batch of old events, and moves the beginning of the chain past them.
 async fn shorten_chain(log: &AuditLog, transaction: &Transaction, before: Timestamp) -> Result<u64, ServiceError> {
     let mut head = log.lock_head(transaction).await?;
 
@@ -60,7 +60,7 @@ async fn shorten_chain(log: &AuditLog, transaction: &Transaction, before: Timest
     Ok(deleted)
 }
 
-/// Returns position and MAC of the last event in an unbroken run of old events.
+/// Returns the position and MAC of the last event in an unbroken run of old events.
 fn last_before(events: &[audit_event::Model], before: Timestamp) -> Option<(i64, Vec<u8>)> {
     let last = events.iter().take_while(|event| event.occurred_at < before).last()?;
     Some((last.position?, last.mac.clone()?))

@@ -1,4 +1,4 @@
-//! Events, before they are recorded.
+//! Audit events before they are recorded.
 
 use sea_orm::ActiveEnum as _;
 
@@ -37,22 +37,22 @@ impl<'a> Event<'a> {
         Self { kind, actor, outcome: Outcome::Success, reason: None, user: None, session: None }
     }
 
-    /// Creates the event of a client's rejected attempt.
+    /// Creates the event of a rejected attempt of a client.
     pub const fn failure(kind: Kind, client: &'a Client) -> Self {
         Self { outcome: Outcome::Failure, ..Self::success(kind, Actor::Client(client)) }
     }
 
-    /// Adds why the attempt was rejected.
+    /// Sets the reason for which the attempt was rejected.
     pub const fn reason(self, reason: Reason) -> Self {
         Self { reason: Some(reason), ..self }
     }
 
-    /// Adds the user that the event is about, if there is one.
+    /// Sets the user that the event is about.
     pub const fn user(self, user: Option<UserId>) -> Self {
         Self { user, ..self }
     }
 
-    /// Adds the session that the event is about.
+    /// Sets the session that the event is about.
     pub const fn session(self, session: SessionId) -> Self {
         Self { session: Some(session), ..self }
     }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The most findings that a verification reports. One edit can alter many rows, so the list is cut off.
+/// The maximum number of findings that a verification reports. One edit can alter many rows.
 pub(super) const MAX_FINDINGS: usize = 100;
 
-/// A difference between the audit log and what was written.
+/// A difference between the audit log and its MACs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The head of the chain was altered.
@@ -20,12 +20,14 @@ pub enum Finding {
     Unreadable(i64),
     /// This many events were added before the beginning or after the end of the chain.
     Added(u64),
-    /// The first number counts the events outside the chain. The second is the count in the head.
+    /// The number of events outside the chain differs from the head. The first number is the actual count, and the
+    /// second the count in the head.
     Outside(u64, i64),
 }
 
 impl Finding {
-    /// Returns what remains of the finding if all events before `first_kept` were deleted by the cleanup.
+    /// Returns the finding without the events before `first_kept`, which the cleanup has deleted. Returns `None` if
+    /// nothing is left.
     pub(super) fn after_cleanup(self, first_kept: i64) -> Option<Self> {
         match self {
             Self::Removed(_, last) if last < first_kept => None,

@@ -1,4 +1,4 @@
-//! Queries of the audit log.
+//! Queries on the audit log.
 
 use sea_orm::{
     ActiveEnum, ColumnTrait as _, EntityTrait as _, Iterable, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -13,7 +13,7 @@ use crate::{
     store::{Context as _, Pool},
 };
 
-/// Selects the events that match every field that is set.
+/// A filter of events. An event matches if it matches every field that is set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Events about this user.
@@ -26,7 +26,7 @@ pub struct Filter {
     pub kind: Option<Kind>,
     /// Events with this outcome.
     pub outcome: Option<Outcome>,
-    /// Events that clients with this IP address caused.
+    /// Events caused by clients with this IP address.
     pub client_ip: Option<String>,
     /// Events at or after this time.
     pub since: Option<Timestamp>,
@@ -54,13 +54,13 @@ pub async fn list(db: &Pool, filter: &Filter, limit: u64) -> Result<Vec<Entry>, 
     Ok(entries)
 }
 
-/// Parses a kind, an outcome or another value that a column can have.
+/// Parses a value of an enumerated column, such as a kind or an outcome.
 ///
 /// # Errors
-/// A message that lists all values.
+/// Returns a message that lists all values.
 pub fn parse_value<E: ActiveEnum<Value = String> + Iterable>(text: &str) -> Result<E, String> {
     E::try_from_value(&text.to_owned()).map_err(|_| {
         let values = E::iter().map(|value| value.to_value()).collect::<Vec<_>>();
-        format!("not one of {}", values.join(", "))
+        format!("must be one of {}", values.join(", "))
     })
 }

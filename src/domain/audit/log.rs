@@ -1,4 +1,4 @@
-//! The log itself: events are appended to its chain under the lock of the head.
+//! The audit log: appends events to the chain under the lock of the head.
 
 use std::fmt;
 
@@ -19,14 +19,14 @@ use crate::{
     store::{Context as _, Transaction},
 };
 
-const HEAD_MISSING: &str = "it is missing; restore a backup of the database, or run `vestibule keys reset`";
-const HEAD_ALTERED: &str = "it was altered; run `vestibule audit verify`, then restore a backup of the database, or run \
-                            `vestibule keys reset`";
+const HEAD_MISSING: &str = "the head is missing; restore a backup of the database, or run `vestibule keys reset`";
+const HEAD_ALTERED: &str = "the head was altered; run `vestibule audit verify`, then restore a backup of the database, \
+                            or run `vestibule keys reset`";
 
 /// The previous MAC of the first event.
 const NO_PREVIOUS_MAC: [u8; 32] = [0; 32];
 
-/// Records events.
+/// The audit log, which records events.
 pub struct AuditLog {
     key: hmac::Key,
 }
@@ -38,12 +38,12 @@ impl fmt::Debug for AuditLog {
 }
 
 impl AuditLog {
-    /// Returns the log whose MACs are made with `key`.
+    /// Creates the audit log whose MACs use `key`.
     pub const fn new(key: hmac::Key) -> Self {
         Self { key }
     }
 
-    /// Starts the chain, in the transaction that stores its key. Existing events stay outside it.
+    /// Starts the chain, in the transaction that stores its key. Existing events stay outside the chain.
     pub async fn start(&self, transaction: &Transaction, now: Timestamp) -> Result<(), ServiceError> {
         let context = "starting the audit log";
         let outside = audit_event::Entity::outside().count(transaction).await.context(context)?;
@@ -62,11 +62,12 @@ impl AuditLog {
         self.record(transaction, Event::success(Kind::AuditLogStarted, Actor::Service), now).await
     }
 
-    /// Records an event in the transaction of what it is about. Call it last: until the transaction ends, every other
+    /// Records an event in the transaction of its action. Call it last: until the transaction ends, every other
     /// transaction that records an event waits.
     ///
     /// # Errors
-    /// [`ServiceError::Internal`] if the head is missing, so that no action goes unrecorded. Those of the database.
+    /// Returns [`ServiceError::Internal`] if the head is missing or altered, so that no action goes unrecorded. Returns
+    /// the error of the database if it fails.
     pub async fn record(
         &self,
         transaction: &Transaction,
@@ -89,8 +90,8 @@ impl AuditLog {
     /// Reads the head of the chain and locks it until the end of the transaction.
     ///
     /// # Errors
-    /// The database's. [`ServiceError::Internal`] if the head is missing or altered: a new state of an altered head would
-    /// authenticate what was altered.
+    /// Returns [`ServiceError::Internal`] if the head is missing or altered, because a new MAC over an altered head
+    /// would authenticate the alteration. Returns the error of the database if it fails.
     pub(super) async fn lock_head(&self, transaction: &Transaction) -> Result<audit_head::Model, ServiceError> {
         let context = "locking the head of the audit log";
         let head = audit_head::Entity::only().lock_exclusive().one(transaction).await.context(context)?;
@@ -101,7 +102,7 @@ impl AuditLog {
         Ok(head)
     }
 
-    /// Returns whether a head is as this log has stored it.
+    /// Returns whether the MAC of a head is right.
     pub(super) fn is_authentic(&self, head: &audit_head::Model) -> bool {
         verify_slices_are_equal(&head_mac(&self.key, head), &head.mac).is_ok()
     }
@@ -126,12 +127,12 @@ impl AuditLog {
     }
 }
 
-/// Reads the head of the chain, if there is one.
+/// Returns the head of the chain, or `None` if the chain has not been started.
 pub async fn read_head(connection: &impl ConnectionTrait) -> Result<Option<audit_head::Model>, ServiceError> {
     audit_head::Entity::only().one(connection).await.context("reading the head of the audit log")
 }
 
-/// Removes all events from a chain whose key is lost, and records that, in the transaction that deletes the key.
+/// Removes all events from the chain, because its key is lost. Records this in the transaction that deletes the key.
 pub async fn abandon_chain(transaction: &Transaction, now: Timestamp) -> Result<(), ServiceError> {
     let context = "abandoning the chain of the audit log";
     audit_event::Entity::unchain().exec(transaction).await.context(context)?;

@@ -43,7 +43,8 @@ pub(super) fn head_mac(key: &hmac::Key, head: &audit_head::Model) -> Vec<u8> {
     )
 }
 
-/// Returns one MAC over several fields, each with its length: no two lists of fields give the same input.
+/// Returns one MAC over several fields. Each field is preceded by its length, so that no two lists of fields give the
+/// same input.
 fn mac_of_fields(key: &hmac::Key, fields: &[Option<&[u8]>]) -> Vec<u8> {
     let mut context = hmac::Context::with_key(key);
     for field in fields {

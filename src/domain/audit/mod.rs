@@ -1,12 +1,12 @@
-//! The audit log: who did what, from where, and how it ended (OWASP ASVS 16.3).
+//! The audit log: who did what, from where, and with what outcome (OWASP ASVS 16.3).
 //!
-//! The event of a change is written in the transaction of that change, so neither exists without the other. No text that
-//! a client sent is stored, because a mistyped user name may be a password.
+//! The event of a change is written in the transaction of that change, so neither exists without the other. Client
+//! input is never stored, because a mistyped username may be a password.
 //!
-//! The events form one hash chain for all instances, in the order of their commits. Each has a MAC over itself and the
-//! one before it, and the head has a MAC over both ends of the chain. Without the key, nobody can alter, remove, add or
-//! move an event of the chain unnoticed. The database alone cannot reveal that all its tables were restored from an
-//! older copy. To detect that, note the position and MAC of the newest event elsewhere.
+//! The events form one hash chain for all instances, in the order of their commits. Each event has a MAC over itself
+//! and the previous event, and the head has a MAC over both ends of the chain. Without the key, nobody can alter,
+//! remove, add or move an event of the chain undetected. The database alone cannot reveal that all its tables were
+//! restored from an older copy. To detect that, record the position and MAC of the newest event elsewhere.
 
 mod chain_walk;
 mod cleanup;

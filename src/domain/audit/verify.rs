@@ -14,28 +14,28 @@ use crate::{
     store::{Context as _, Pool},
 };
 
-/// How many events are read at once.
+/// The number of events that are read at once.
 const BATCH: u64 = 500;
 const CONTEXT: &str = "reading audit events";
 
 /// The result of a verification.
 #[derive(Clone, Debug, Default)]
 pub struct Verification {
-    /// How many events were checked.
+    /// The number of events that were checked.
     pub events: u64,
     /// The position of the oldest event.
     pub first: i64,
     /// The position of the newest event.
     pub last: i64,
-    /// The MAC of the newest event in base64url. Note it elsewhere, with its position.
+    /// The MAC of the newest event in base64url. Operators should record it elsewhere, with its position.
     pub last_mac: String,
-    /// How many events are older than the chain, and not covered by it.
+    /// The number of events that are older than the chain and not protected by it.
     pub outside: u64,
-    /// The differences, at most 100. Empty if the log is as it was written.
+    /// The differences, at most 100. Empty if the log was not altered.
     pub findings: Vec<Finding>,
 }
 
-/// Reads the whole chain and checks every event. Other instances may append events and delete old ones meanwhile.
+/// Reads the whole chain and checks every event. Other instances may append events and delete old ones in the meantime.
 pub async fn verify(db: &Pool, log: &AuditLog) -> Result<Verification, ServiceError> {
     let Some(head) = read_head(db).await? else {
         return Ok(Verification { findings: vec![Finding::HeadRemoved], ..Verification::default() });
@@ -71,7 +71,7 @@ async fn walk_chain(db: &Pool, walk: &mut ChainWalk<'_>) -> Result<(), ServiceEr
     Ok(())
 }
 
-/// Walks a batch that contains an unreadable event, to find out which one it is.
+/// Walks a batch that contains an unreadable event, one event at a time, to find it.
 async fn walk_one_by_one(db: &Pool, walk: &mut ChainWalk<'_>, from: i64) -> Result<(), ServiceError> {
     let end = from.saturating_add(BATCH.cast_signed()).min(walk.last.saturating_add(1));
     for position in from..end {
@@ -85,8 +85,8 @@ async fn walk_one_by_one(db: &Pool, walk: &mut ChainWalk<'_>, from: i64) -> Resu
     Ok(())
 }
 
-/// Checks the head, and the events before the beginning, after the end and outside of the chain. Returns how many
-/// events are outside, and the findings.
+/// Checks the head, and the events before the beginning, after the end and outside the chain. Returns the number of
+/// events outside the chain, and the findings.
 async fn check_around(
     db: &Pool,
     log: &AuditLog,
@@ -100,7 +100,7 @@ async fn check_around(
     let before = audit_event::Entity::chained_before(head.first_position).count(db).await.context(CONTEXT)?;
     let after = audit_event::Entity::positions_after(head.last_position).into_tuple::<i64>().all(db).await;
     let after = after.context(CONTEXT)?;
-    // Read after the events, so that it covers those that were appended in the meantime.
+    // Read after the events, so that it covers events that were appended in the meantime.
     let Some(later_head) = read_head(db).await? else {
         findings.push(Finding::HeadRemoved);
         return Ok((0, findings));
@@ -111,7 +111,7 @@ async fn check_around(
     }
 
     let outside = audit_event::Entity::outside().count(db).await.context(CONTEXT)?;
-    // If the head still has the same count, no cleanup deleted such events in between.
+    // If the head still has the same count, the cleanup has not deleted such events in the meantime.
     let unchanged = read_head(db).await?.is_some_and(|last_head| last_head.outside == later_head.outside);
     if unchanged && i64::try_from(outside) != Ok(later_head.outside) {
         findings.push(Finding::Outside(outside, later_head.outside));

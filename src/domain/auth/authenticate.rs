@@ -1,4 +1,4 @@
-//! Authentication of requests by access token.
+//! The authentication of requests by access token.
 
 use crate::{
     domain::{app::App, session::find_live_session, token::access, user::User},
@@ -7,7 +7,7 @@ use crate::{
     secret::AccessToken,
 };
 
-/// Who makes a request: an active user in a live session.
+/// The caller of an operation: an active user in a live session.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The user.
@@ -16,19 +16,19 @@ pub struct Caller {
     pub session: SessionId,
 }
 
-/// Why a request is not authenticated.
+/// Why an authentication fails.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticateError {
-    /// The token is not valid, its session was revoked or has expired, or its user is disabled.
-    #[error("the access token is not accepted")]
+    /// The token is invalid, its session was revoked or has expired, or its user is disabled.
+    #[error("the access token is invalid")]
     InvalidToken,
     /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// Finds the caller that an access token belongs to. Session and user are read each time, so a revocation takes effect
-/// with the next request.
+/// Returns the caller that an access token belongs to. Reads session and user from the database each time, so that a
+/// revocation takes effect with the next request.
 pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, AuthenticateError> {
     let now = app.clock.now();
     let subject = access::verify(&app.keyring.current(), &app.tokens, token, now);
@@ -41,7 +41,7 @@ pub async fn authenticate(app: &App, token: &AccessToken) -> Result<Caller, Auth
     Ok(Caller { user: user.into(), session: subject.session })
 }
 
-/// Adds the user and session to the span of the request, for its log line and its trace.
+/// Adds the user and the session to the span of the request, for its log line and its trace.
 pub(super) fn add_identity_to_span(user: UserId, session: SessionId) {
     let span = tracing::Span::current();
     span.record("user.id", tracing::field::display(user));

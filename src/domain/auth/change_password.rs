@@ -1,4 +1,4 @@
-//! Password change by the user.
+//! The password change of a user.
 
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _, QuerySelect as _};
 
@@ -23,14 +23,14 @@ use crate::{
     store::{Context as _, Transaction, write},
 };
 
-/// Why a password is not changed.
+/// Why a password change fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
     /// The current password is wrong, or the user was disabled, deleted or given a new password during the check.
-    #[error("the current password is not right")]
+    #[error("the current password is incorrect")]
     InvalidCredentials,
-    /// The session of the caller ended during the change, or the user was deleted before it.
-    #[error("the session has ended")]
+    /// The session of the caller was revoked or expired during the change, or the user was deleted before it.
+    #[error("the session was revoked or has expired")]
     InvalidToken,
     /// The new password violates the policy.
     #[error("the password {0}")]
@@ -40,7 +40,7 @@ pub enum ChangePasswordError {
     Service(#[from] ServiceError),
 }
 
-/// Changes the password of the caller, who has to know the current one. Revokes all other sessions of the user (OWASP
+/// Changes the password of the caller, if the current password is right. Revokes all other sessions of the user (OWASP
 /// ASVS 7.4.3).
 pub async fn change_password(
     app: &App,
@@ -51,7 +51,7 @@ pub async fn change_password(
 ) -> Result<(), ChangePasswordError> {
     let now = app.clock.now();
     let new = NormalizedPassword::new(new);
-    // First, so that a rejected new password does not count as a failed attempt.
+    // The policy comes first, so that a rejected new password does not count as a failed attempt.
     app.password_policy.check(&new, &caller.user.name()?)?;
 
     let user = find_by_id(&app.db, caller.user.id).await?.ok_or(ChangePasswordError::InvalidToken)?;
@@ -70,7 +70,7 @@ pub async fn change_password(
     Ok(())
 }
 
-/// A password change whose current password was verified.
+/// A password change after the verification of the current password.
 struct VerifiedChange<'a> {
     app: &'a App,
     caller: &'a Caller,
@@ -81,8 +81,7 @@ struct VerifiedChange<'a> {
 }
 
 impl VerifiedChange<'_> {
-    /// Stores the new password, in one transaction with everything else that it changes. Returns how many sessions were
-    /// revoked.
+    /// Stores the new password, in one transaction with all other changes. Returns the number of revoked sessions.
     async fn store(&self) -> Result<u64, ChangePasswordError> {
         let context = "changing a password";
         let Self { app, caller, check, seen, .. } = self;

@@ -1,4 +1,4 @@
-//! Login: opens a session for a user name and password, and issues its tokens.
+//! Login: opens a session for a username and password, and issues its tokens.
 
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
 
@@ -30,7 +30,7 @@ use crate::{
 /// A login attempt.
 #[derive(Debug)]
 pub struct LoginAttempt {
-    /// The name, in any spelling.
+    /// The username, in any spelling.
     pub username: String,
     /// The password.
     pub password: Password,
@@ -41,15 +41,15 @@ pub struct LoginAttempt {
 /// Why a login fails.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// The name is unknown, the password is wrong, or the user is disabled. The response does not reveal which.
-    #[error("invalid user name or password")]
+    /// The username is unknown, the password is wrong, or the user is disabled. The response does not reveal which.
+    #[error("invalid username or password")]
     InvalidCredentials,
     /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// Signs a user in with a password. No other use case opens sessions.
+/// Logs a user in with a password. No other use case opens sessions.
 pub async fn login(app: &App, attempt: LoginAttempt) -> Result<TokenPair, LoginError> {
     let outcome = try_login(app, &attempt).await;
     app.metrics.record_login(match &outcome {
@@ -68,7 +68,7 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
     let now = app.clock.now();
     let client = &attempt.client;
 
-    // A text that cannot be a user name is counted as it was sent.
+    // A text that cannot be a username is counted as it was sent.
     let name = canonicalize(&attempt.username);
     let counted = count_attempt(app, client, name.as_deref().unwrap_or(&attempt.username), now).await?;
     let user = match &name {
@@ -95,7 +95,7 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
     Ok(issue_pair(&app.keyring.current(), &app.tokens, &session, &secret, now)?)
 }
 
-/// A login whose password was verified.
+/// A login after the verification of its password.
 struct VerifiedLogin<'a> {
     app: &'a App,
     client: &'a Client,
@@ -106,12 +106,12 @@ struct VerifiedLogin<'a> {
 }
 
 impl VerifiedLogin<'_> {
-    /// Opens the session, in one transaction with everything else that a successful login changes.
+    /// Opens the session, in one transaction with all other changes of a successful login.
     async fn open_session(&self, secret: &SessionSecret) -> Result<OpenedSession, LoginError> {
         let Self { app, client, counted, verified, now, .. } = *self;
         let user = verified.row.id;
 
-        write(&app.db, "signing in", async |transaction: &Transaction| {
+        write(&app.db, "logging in", async |transaction: &Transaction| {
             let row = lock_if_unchanged(transaction, &verified.row).await?.ok_or(LoginError::InvalidCredentials)?;
             self.store_new_hash(transaction, row).await?;
             app.limits.reset_failures(transaction, counted, now).await?;
@@ -125,7 +125,7 @@ impl VerifiedLogin<'_> {
         .await
     }
 
-    /// Stores the new hash, unless another login has stored one in the meantime.
+    /// Stores the new hash, unless another login has stored a new hash in the meantime.
     async fn store_new_hash(&self, transaction: &Transaction, row: user::Model) -> Result<(), ServiceError> {
         let Some(new_hash) = &self.new_hash else { return Ok(()) };
         if row.password_hash != self.verified.row.password_hash {
@@ -137,8 +137,8 @@ impl VerifiedLogin<'_> {
     }
 }
 
-/// Hashes the password again if its hash costs less than a new one. Rehashing is best effort: if it fails, the next
-/// login retries it.
+/// Hashes the password again if its stored hash costs less than a new hash. Rehashing is best effort: if it fails, the
+/// next login retries it.
 async fn rehash_if_outdated(app: &App, verified: &VerifiedUser, password: &Password) -> Option<PasswordHash> {
     if !verified.has_outdated_hash {
         return None;
@@ -148,7 +148,7 @@ async fn rehash_if_outdated(app: &App, verified: &VerifiedUser, password: &Passw
         Err(error) => {
             tracing::debug!(
                 cause = error.chain(),
-                "could not replace an outdated password hash; the next login tries again"
+                "cannot replace an outdated password hash; retrying at the next login"
             );
             None
         }

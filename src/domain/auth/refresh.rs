@@ -1,7 +1,7 @@
 //! Refresh: rotation of a session's refresh token, with reuse detection (RFC 9700 section 4.14.2).
 //!
 //! A session has one row and no list of refresh tokens. Its tokens are numbered, and the row holds the number of the
-//! current one. A refresh with the current token makes the next one current.
+//! current token. A refresh with the current token makes the next token current.
 
 use std::time::Duration;
 
@@ -27,33 +27,33 @@ use crate::{
     store::{Context as _, Transaction, write},
 };
 
-/// Why a session is not refreshed.
+/// Why a refresh fails.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
     /// The token belongs to no live session, or is neither current nor within the grace period.
-    #[error("the refresh token is not accepted")]
+    #[error("the refresh token is invalid")]
     InvalidToken,
     /// The error that every use case shares.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// How a genuine token relates to its live session.
+/// The age of an authentic token, relative to its live session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TokenAge {
-    /// It is the current token.
+    /// The current token.
     Current,
-    /// It is the previous token, within the grace period: a response was lost, or several callers used the same token.
+    /// The previous token, within the grace period: a response was lost, or several callers used the same token.
     WithinGracePeriod,
-    /// It is older: a copy of it may have been stolen.
+    /// An older token: a copy of it may have been stolen.
     Reused,
-    /// It is newer than the row of its session, so the row was restored from an older copy.
+    /// A token newer than the row of its session: the row was restored from an older copy.
     OutOfSequence,
 }
 
 /// Refreshes a session with its current refresh token.
 ///
-/// Within the grace period the previous token returns the same successor again, so that no concurrent caller is signed
+/// Within the grace period, the previous token returns the same successor again, so that no concurrent caller is logged
 /// out. A reused or out-of-sequence token revokes the session.
 pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result<TokenPair, RefreshError> {
     let now = app.clock.now();
@@ -64,7 +64,7 @@ pub async fn refresh(app: &App, token: &RefreshToken, client: &Client) -> Result
     outcome
 }
 
-/// Revokes the session of a refresh token, current or not. An invalid token is no error (RFC 7009 section 2.2).
+/// Revokes the session of a refresh token, current or not. An invalid token is not an error (RFC 7009 section 2.2).
 pub async fn revoke(app: &App, token: &RefreshToken, client: &Client) -> Result<(), ServiceError> {
     let now = app.clock.now();
     let Ok(content) = refresh_token::verify(&app.keyring.current(), token) else { return Ok(()) };
@@ -104,7 +104,7 @@ async fn try_refresh(
 }
 
 /// Makes the next token the current one. If a concurrent caller was faster, returns the session as that caller stored
-/// it. This is no reuse, because the token was current when the request came.
+/// it. This is not reuse, because the token was current when the request arrived.
 async fn rotate_or_find_successor(
     app: &App,
     session: session::Model,
@@ -122,7 +122,7 @@ async fn rotate_or_find_successor(
     }
 }
 
-/// Returns the live session of a genuine token, if the token contains the session's secret.
+/// Returns the live session of an authentic token, if the token contains the session's secret.
 async fn find_session(
     app: &App,
     content: &TokenContent,
@@ -132,7 +132,7 @@ async fn find_session(
     Ok(live.map(|(session, _)| session).filter(|session| session.secret_digest.matches(&content.secret)))
 }
 
-/// Returns how a token relates to its session: current, within the grace period, reused or out of sequence.
+/// Returns the age of a token, relative to its session.
 fn token_age(app: &App, content: &TokenContent, session: &session::Model, now: Timestamp) -> TokenAge {
     if content.counter == session.counter {
         return TokenAge::Current;
@@ -150,10 +150,11 @@ fn token_age(app: &App, content: &TokenContent, session: &session::Model, now: T
 
 /// Returns whether a rotation is less than one grace period old.
 ///
-/// After a step of the clock the age of a rotation is unknown. It then counts as recent, because a false reuse would
-/// revoke the session of a user who did nothing wrong. After a step back the rotation is in the future. After a step
-/// forward this instance remembers the step for one grace period. A rotation is also in the future if a concurrent
-/// request made it, or an instance whose clock is slightly ahead. Without a grace period no rotation is recent.
+/// After a step of the clock, the age of a rotation is unknown. The rotation then counts as recent, because falsely
+/// detected reuse would revoke the session of an honest user. After a step back, the rotation is in the future. After a
+/// step forward, this instance remembers the step for one grace period. A rotation is also in the future if a
+/// concurrent request made it, or an instance whose clock is slightly ahead. Without a grace period, no rotation is
+/// recent.
 fn is_within_grace_period(app: &App, rotated_at: Timestamp, grace_period: Duration, now: Timestamp) -> bool {
     if grace_period.is_zero() {
         return false;
@@ -209,7 +210,7 @@ async fn revoke_misused(
             session.id = %session.id,
             user.id = %session.user_id,
             kind = kind.to_value(),
-            "revoked a session because of a refresh token"
+            "revoked a session: its refresh token was reused or out of sequence; the token may have been stolen"
         );
     }
     Ok(())

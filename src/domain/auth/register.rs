@@ -1,4 +1,4 @@
-//! Registration: anyone may create a user, if the operator allows it.
+//! Registration: anyone may create a user, unless the operator has disabled it.
 
 use crate::{
     domain::{
@@ -13,14 +13,14 @@ use crate::{
     secret::Password,
 };
 
-/// Why a user is not registered.
+/// Why a registration fails.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// Only an operator can create users.
-    #[error("registration is closed")]
+    /// Registration is disabled: only operators can create users.
+    #[error("registration is disabled")]
     Closed,
-    /// The name is reserved or, in this or another spelling, belongs to a user.
-    #[error("the user name is taken")]
+    /// The username is reserved, or a user has it in this or another spelling.
+    #[error("the username is taken")]
     UsernameTaken,
     /// The password violates the policy.
     #[error("the password {0}")]
@@ -30,7 +30,7 @@ pub enum RegisterError {
     Service(#[from] ServiceError),
 }
 
-/// Registers a user.
+/// Registers a user, unless registration is disabled, a rate limit applies or the username is reserved.
 pub async fn register(app: &App, name: &Name, password: &Password, client: &Client) -> Result<User, RegisterError> {
     if !app.registration.open {
         return Err(RegisterError::Closed);

@@ -1,4 +1,4 @@
-//! Listing and revoking the sessions of the caller.
+//! The sessions of the caller: list, revoke, log out.
 
 use super::authenticate::Caller;
 use crate::{
@@ -16,12 +16,12 @@ use crate::{
     store::{Context as _, Transaction, write},
 };
 
-/// A live session, as its user sees it.
+/// A live session of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
     /// The identifier.
     pub id: SessionId,
-    /// When the user signed in.
+    /// When the user logged in.
     pub created_at: Timestamp,
     /// When the session was created or last refreshed.
     pub last_used_at: Timestamp,
@@ -33,7 +33,7 @@ pub struct SessionInfo {
     pub is_current: bool,
 }
 
-/// Why a session is not revoked.
+/// Why a session cannot be revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeSessionError {
     /// The caller has no such live session. The error does not reveal whether another user has it.
@@ -44,7 +44,7 @@ pub enum RevokeSessionError {
     Service(#[from] ServiceError),
 }
 
-/// Returns the live sessions of the caller, the most recently used first.
+/// Returns the live sessions of the caller, most recently used first.
 pub async fn list_sessions(app: &App, caller: &Caller) -> Result<Vec<SessionInfo>, ServiceError> {
     let query = session::Entity::live_of(caller.user.id, app.clock.now(), MAX_PER_USER);
     let rows = query.all(&app.db).await.context("listing sessions")?;

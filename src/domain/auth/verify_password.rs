@@ -1,8 +1,8 @@
-//! Verification of a password. Every check of a password goes through this module.
+//! The verification of passwords. Every password check goes through this module.
 //!
 //! Whether or not the user exists, a login does the same work in the same order: the rate limits, the lookup, one hash,
-//! and only then the state of the user (OWASP ASVS 6.3.8). For a user that does not exist, [`Hasher::verify`] computes
-//! a dummy hash of the same cost, so an unknown name takes as long as a known one.
+//! and only then the state of the user (OWASP ASVS 6.3.8). For an unknown user, [`Hasher::verify`] computes a dummy
+//! hash of the same cost, so that an unknown username takes as long as a known one.
 //!
 //! [`Hasher::verify`]: crate::domain::password::Hasher::verify
 
@@ -39,14 +39,14 @@ pub(super) struct PasswordCheck<'a> {
 pub(super) struct VerifiedUser {
     /// The row, as it was before hashing.
     pub(super) row: user::Model,
-    /// Whether the stored hash costs less than a new one.
+    /// Whether the stored hash costs less than a new hash.
     pub(super) has_outdated_hash: bool,
 }
 
-/// Counts an attempt to verify a password of the user called `name`.
+/// Counts an attempt to verify the password of the user with this name.
 ///
-/// If the hash queue is full, the attempt is rejected before any database work. The queue is checked again after the
-/// wait for the permit, because it may have filled up.
+/// If the hash queue is full, rejects the attempt before any database work. Checks the queue again after the wait for
+/// the permit, because it may have filled up.
 pub(super) async fn count_attempt(
     app: &App,
     client: &Client,
@@ -62,7 +62,7 @@ pub(super) async fn count_attempt(
     counted
 }
 
-/// Verifies a password. Returns `None` if there is no user, the password is wrong or the user is disabled. The caller
+/// Verifies a password. Returns `None` if there is no user, the password is wrong, or the user is disabled. The caller
 /// must not reveal which.
 pub(super) async fn verify_password(
     app: &App,
@@ -87,7 +87,7 @@ pub(super) async fn verify_password(
     Ok(None)
 }
 
-/// Records that a password was rejected and, if this attempt caused a lockout, that the user was locked out.
+/// Records the rejection of a password and, if this attempt caused a lockout, the lockout of the user.
 pub(super) async fn audit_rejection(
     app: &App,
     user: Option<UserId>,
@@ -107,10 +107,10 @@ pub(super) async fn audit_rejection(
     .await
 }
 
-/// Withdraws an attempt that was not decided because the hasher was busy.
+/// Withdraws an attempt whose password was not verified because the hasher was busy.
 ///
 /// # Errors
-/// Those of the outcome, and the database's.
+/// Returns the error of `outcome`, or the error of the database.
 pub(super) async fn withdraw_if_busy<T>(
     app: &App,
     attempt: &CountedAttempt,

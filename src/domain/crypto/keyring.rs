@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use super::keys::{PublicKey, SigningKey};
 use crate::ids::KeyId;
 
-/// The keys of one purpose. There is always an active one.
+/// The keys of one purpose. One key is always active.
 #[derive(Debug)]
 pub struct KeySet<K> {
     active: (KeyId, K),
@@ -18,7 +18,8 @@ pub struct KeySet<K> {
 }
 
 impl<K> KeySet<K> {
-    /// Creates the set from its keys, oldest first. The newest is the active one. Returns `None` if there are none.
+    /// Creates the set from its keys, oldest first. The newest key becomes the active key. Returns `None` if there are
+    /// no keys.
     pub(super) fn new(mut keys: Vec<(KeyId, K)>) -> Option<Self> {
         let active = keys.pop()?;
         Some(Self { active, retired: keys.into_iter().collect() })
@@ -29,7 +30,7 @@ impl<K> KeySet<K> {
         self.active.0
     }
 
-    /// Returns the active key: the one that signs.
+    /// Returns the active key, which signs.
     pub const fn active(&self) -> &K {
         &self.active.1
     }
@@ -43,13 +44,13 @@ impl<K> KeySet<K> {
 /// The keys of the service.
 #[derive(Debug)]
 pub struct Keyring {
-    /// Sign access tokens.
+    /// The keys that sign access tokens.
     pub signing: KeySet<SigningKey>,
-    /// Authenticate refresh tokens.
+    /// The keys that authenticate refresh tokens.
     pub refresh: KeySet<hmac::Key>,
-    /// Hash names and IP addresses in rate limits and known networks.
+    /// The keys that hash names and IP addresses in rate limits and known networks.
     pub pseudonym: KeySet<hmac::Key>,
-    /// Authenticate audit events.
+    /// The keys that authenticate audit events.
     pub audit: KeySet<hmac::Key>,
     /// The public halves of the signing keys, oldest first.
     pub published: Vec<PublicKey>,
@@ -62,7 +63,7 @@ impl Keyring {
     }
 }
 
-/// The current keyring, which can be replaced while the service runs. Clones share it.
+/// The current keyring, which can be replaced while the service is running. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SharedKeyring(Arc<RwLock<Arc<Keyring>>>);
 
@@ -72,7 +73,7 @@ impl SharedKeyring {
         Self(Arc::new(RwLock::new(Arc::new(keyring))))
     }
 
-    /// Returns the current keyring. It stays as it is for as long as the caller holds it.
+    /// Returns the current keyring. It does not change while the caller holds it.
     pub fn current(&self) -> Arc<Keyring> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

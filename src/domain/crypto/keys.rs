@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::random::random_bytes;
 use crate::{error::ServiceError, ids::KeyId};
 
-/// The length of an HMAC-SHA-256 key in bytes: as long as its MACs.
+/// The length of an HMAC-SHA-256 key in bytes, equal to the length of its MACs.
 const MAC_KEY_LENGTH: usize = 32;
 
 /// A key pair that signs and verifies access tokens. Its only algorithm is ES256.
@@ -30,9 +30,9 @@ pub struct SigningKey {
 pub struct PublicKey {
     /// The identifier of the key.
     pub id: KeyId,
-    /// The point's x coordinate in base64url.
+    /// The x coordinate of the point, in base64url.
     pub x: String,
-    /// The point's y coordinate in base64url.
+    /// The y coordinate of the point, in base64url.
     pub y: String,
 }
 
@@ -68,7 +68,7 @@ impl SigningKey {
         &self.public
     }
 
-    /// Returns the public half as the JWKS shows it.
+    /// Returns the public half, in the form that is published.
     pub const fn published(&self) -> &PublicKey {
         &self.published
     }

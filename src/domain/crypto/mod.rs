@@ -1,4 +1,4 @@
-//! Keys: sealed in the database by the master key, opened into the keyring.
+//! Keys: sealed in the database under the master key, and opened into the keyring.
 
 mod keyring;
 mod keys;

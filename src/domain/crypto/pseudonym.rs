@@ -1,18 +1,18 @@
-//! Pseudonyms: keyed hashes that replace names and IP addresses where the service only has to recognize them.
+//! Pseudonyms: keyed hashes in place of names and IP addresses that the service only needs to recognize.
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// Hashes texts under a key, each for one purpose.
+/// A generator of pseudonyms: hashes a text and its purpose under a key.
 #[derive(Clone)]
 pub struct Pseudonyms {
     key: hmac::Key,
 }
 
 impl Pseudonyms {
-    /// Creates pseudonyms under this key.
+    /// Creates a generator with this key.
     pub const fn new(key: hmac::Key) -> Self {
         Self { key }
     }

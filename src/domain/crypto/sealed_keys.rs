@@ -1,4 +1,4 @@
-//! The keys in the database: opened with the master key, created at the first start, never replaced silently.
+//! The keys in the database: opened with the master key, created at the first start, and never replaced silently.
 
 use aws_lc_rs::hmac;
 use sea_orm::{ActiveValue::Set, EntityTrait as _, PaginatorTrait as _};
@@ -28,13 +28,13 @@ pub enum KeyringError {
     /// The master key is not the one that sealed the keys.
     #[error(transparent)]
     Unseal(#[from] UnsealError),
-    /// The master key opens the row, but it does not contain a key.
-    #[error("the stored key {0} is damaged")]
+    /// The master key opens the row, but the row does not contain a valid key.
+    #[error("the key {0} in the database is damaged")]
     Damaged(KeyId),
     /// A key is missing although rows that depend on it still exist.
-    #[error("the database has lost its {0} key")]
+    #[error("the {0} key is missing from the database, which contains data that depends on it")]
     Lost(&'static str),
-    /// Another instance has created the keys at the same moment.
+    /// Another instance has created the keys at the same time.
     #[error("another instance has just created the keys")]
     CreatedByAnother,
     /// The database or the random generator failed.
@@ -42,7 +42,7 @@ pub enum KeyringError {
     Service(#[from] ServiceError),
 }
 
-/// The keys that the database holds. A purpose has no keys before the first start.
+/// The keys in the database. A purpose has no keys before the first start.
 #[derive(Debug)]
 pub struct StoredKeys {
     signing: Vec<(KeyId, SigningKey)>,
@@ -55,8 +55,8 @@ impl StoredKeys {
     /// Reads and opens every key.
     ///
     /// # Errors
-    /// [`KeyringError`]. A key that does not open is never replaced, because a new one would silently invalidate
-    /// everything that depends on the old one.
+    /// Returns a [`KeyringError`] if a key cannot be opened. Such a key is never replaced, because a new key would
+    /// silently invalidate everything that depends on the old one.
     pub async fn load(db: &Pool, master: &MasterKey) -> Result<Self, KeyringError> {
         Ok(Self {
             signing: load_keys(db, master, Purpose::Signing, SigningKey::parse).await?,
@@ -77,7 +77,7 @@ impl StoredKeys {
         empty.into_iter().filter_map(|(purpose, is_empty)| is_empty.then_some(purpose)).collect()
     }
 
-    /// Returns the active key of the audit log, if there is one.
+    /// Returns the active key of the audit log, if any.
     pub fn audit_key(&self) -> Option<&hmac::Key> {
         self.audit.last().map(|(_, key)| key)
     }
@@ -106,7 +106,7 @@ impl NewKey {
     /// Generates and seals the first key of a purpose.
     ///
     /// # Errors
-    /// [`KeyringError`] if the random generator or the cipher fails.
+    /// Returns a [`KeyringError`] if the random generator or the cipher fails.
     pub fn generate(purpose: Purpose, master: &MasterKey, now: Timestamp) -> Result<Self, KeyringError> {
         let id = KeyId::random();
         let plain = match purpose {
@@ -128,7 +128,7 @@ impl NewKey {
         self.purpose == Purpose::Signing
     }
 
-    /// Returns the key, if it is one of the audit log.
+    /// Returns the key if it belongs to the audit log.
     pub fn audit_key(&self) -> Option<hmac::Key> {
         if self.purpose == Purpose::Audit { parse_mac_key(&self.plain) } else { None }
     }
@@ -142,7 +142,10 @@ impl NewKey {
     }
 }
 
-/// Checks that none of the missing keys has been used. Otherwise it is lost, and must not be replaced.
+/// Checks that none of the missing keys has been used.
+///
+/// # Errors
+/// Returns [`KeyringError::Lost`] if a missing key has been used. It must not be replaced.
 pub async fn check_never_used(db: &Pool, missing: &[Purpose]) -> Result<(), KeyringError> {
     for purpose in missing {
         if has_been_used(db, *purpose).await? {
@@ -152,15 +155,15 @@ pub async fn check_never_used(db: &Pool, missing: &[Purpose]) -> Result<(), Keyr
     Ok(())
 }
 
-/// Returns whether the database holds the active keys of `keyring`. After a reset, or in a restored backup, it holds
-/// others.
+/// Returns whether the database contains the active keys of `keyring`. After a reset, or in a restored backup, it
+/// contains other keys.
 pub async fn are_stored(db: &Pool, keyring: &Keyring) -> Result<bool, ServiceError> {
     let ids = keyring.active_ids();
     let stored = sealed_key::Entity::of(ids).count(db).await.context("reading the identifiers of the keys")?;
     Ok(stored == ids.len() as u64)
 }
 
-/// Returns whether the database holds any sealed key, so that the master key is needed.
+/// Returns whether the database contains any sealed key. If so, the master key is required.
 pub async fn has_sealed_keys(db: &Pool) -> Result<bool, ServiceError> {
     Ok(sealed_key::Entity::find().one(db).await.context("reading the keys")?.is_some())
 }
@@ -199,7 +202,7 @@ async fn has_been_used(db: &Pool, purpose: Purpose) -> Result<bool, ServiceError
     })
 }
 
-/// Returns the name of a purpose, as the seal authenticates it.
+/// Returns the name of a purpose, which the seal authenticates.
 const fn purpose_name(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Signing => "signing",

@@ -1,22 +1,23 @@
-//! Sealing: AES-256-GCM under the master key, with purpose and key id as associated data.
+//! Sealing: AES-256-GCM under the master key, with the purpose and the key identifier as associated data.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
 
 use crate::{ids::KeyId, secret::MasterKey};
 
-/// The master key does not open the sealed text: it is another key, or the text was altered or moved.
+/// The error of a sealed key that the master key cannot open: the master key is another one, or the sealed key was
+/// altered or moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the master key does not open the stored keys")]
+#[error("the master key cannot decrypt the keys in the database")]
 pub struct UnsealError;
 
-/// Seals the key `id` of `purpose`. Returns nonce, ciphertext and tag.
+/// Seals the key `id` of `purpose`. Returns the nonce, the ciphertext and the tag.
 ///
 /// # Errors
-/// [`UnsealError`] if the cipher fails, which it does not for keys of these lengths.
+/// Returns [`UnsealError`] if the cipher fails, which cannot happen for keys of these lengths.
 pub(super) fn seal(master: &MasterKey, purpose: &str, id: KeyId, plain: &[u8]) -> Result<Vec<u8>, UnsealError> {
     let cipher = RandomizedNonceKey::new(&AES_256_GCM, master.expose()).map_err(|_| UnsealError)?;
-    // With room for the tag: growing would leave a copy of the key behind.
+    // The capacity includes the tag, because a reallocation would leave a copy of the key in memory.
     let mut text = Vec::with_capacity(plain.len().saturating_add(AES_256_GCM.tag_len()));
     text.extend_from_slice(plain);
     let nonce =
@@ -24,7 +25,7 @@ pub(super) fn seal(master: &MasterKey, purpose: &str, id: KeyId, plain: &[u8]) -
     Ok([nonce.as_ref().as_slice(), &text].concat())
 }
 
-/// Opens what [`seal`] returned for the same master key, purpose and id.
+/// Opens a key that [`seal`] returned for the same master key, purpose and identifier.
 pub(super) fn unseal(
     master: &MasterKey,
     purpose: &str,

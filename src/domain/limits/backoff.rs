@@ -1,4 +1,4 @@
-//! Backoff and lockout after failed logins.
+//! Backoff and lockout after failed login attempts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     error::ServiceError,
 };
 
-/// Which failures a row counts. Only [`Scope::User`] can lock the user out.
+/// The scope of the failures that a row counts. Only [`Scope::User`] can lock the user out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     /// The failures of a user from all unknown networks.
@@ -21,7 +21,7 @@ pub(super) enum Scope {
 /// Counts one more failure.
 ///
 /// # Errors
-/// [`ServiceError::RateLimited`] if the backoff or lockout has not ended; then nothing is counted.
+/// Returns [`ServiceError::RateLimited`] if the backoff or lockout has not ended. Then nothing is counted.
 pub(super) fn count_failure(
     row: &mut rate_limit::Model,
     settings: &LimitSettings,
@@ -44,10 +44,10 @@ pub(super) fn count_failure(
     Ok(())
 }
 
-/// Returns how much of the backoff or lockout is left.
+/// Returns the remaining backoff or lockout.
 ///
-/// If the clock has stepped back since the row was stored, a lockout lasts at most its configured duration, and an
-/// impossibly long backoff is ignored.
+/// If the clock has stepped back since the row was stored, a lockout lasts at most its configured duration, and a
+/// backoff longer than possible is ignored.
 pub(super) fn remaining(row: &rate_limit::Model, settings: &LimitSettings, scope: Scope, now: Timestamp) -> Duration {
     let remaining = row.until.since(now);
     if is_locked_out(row.failures, settings, scope) {
@@ -58,7 +58,7 @@ pub(super) fn remaining(row: &rate_limit::Model, settings: &LimitSettings, scope
     if longest.is_zero() || remaining > longest.saturating_add(TOLERANCE) { Duration::ZERO } else { remaining }
 }
 
-/// Returns the backoff after `failures` in a row: 1, 2, 4 … seconds, from the last free failure on.
+/// Returns the backoff after `failures` consecutive failures: 1, 2, 4 … seconds, starting with the last free failure.
 pub(super) fn backoff(failures: i64, settings: &LimitSettings) -> Duration {
     let beyond_free = failures.saturating_sub(i64::from(settings.free_failures));
     let Ok(doublings) = u32::try_from(beyond_free) else { return Duration::ZERO };

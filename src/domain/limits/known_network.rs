@@ -1,4 +1,4 @@
-//! Known networks: the networks from which a user has signed in with a password.
+//! Known networks: the networks from which a user has logged in with a password.
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait as _, sea_query::OnConflict};
 
@@ -11,13 +11,14 @@ use crate::{
     store::{Context as _, DELETE_BATCH, Transaction},
 };
 
-/// Forgets every known network of a user. A login with an old password does not prove that a network is the user's.
+/// Forgets every known network of a user. After a password change, a login with the old password no longer proves that
+/// a network is the user's.
 pub async fn forget_networks(transaction: &Transaction, user: UserId) -> Result<(), ServiceError> {
     let delete = known_network::Entity::delete_all_of(user);
     delete.exec(transaction).await.context("forgetting known networks").map(drop)
 }
 
-/// Returns whether the user has signed in from the network within the configured lifetime.
+/// Returns whether the user has logged in from the network within the configured lifetime.
 pub(super) async fn is_known(
     connection: &impl ConnectionTrait,
     network: &str,
@@ -29,8 +30,8 @@ pub(super) async fn is_known(
     Ok(found.context("looking up a known network")?.is_some())
 }
 
-/// Remembers a network, in a transaction that holds the lock of the user row. If the user then has too many, the least
-/// recently used are forgotten.
+/// Remembers a network, in a transaction that holds the lock of the user row. If the user then has too many known
+/// networks, forgets the least recently used ones.
 pub(super) async fn remember_network(
     transaction: &Transaction,
     network: &str,

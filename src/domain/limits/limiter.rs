@@ -1,4 +1,4 @@
-//! The limiter: the settings, and the pseudonyms under which rows are stored.
+//! The limiter: the settings, and the pseudonyms that identify rows.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     metrics::{Metrics, RateLimit},
 };
 
-/// Counts requests and login attempts, and rejects those that exceed a limit.
+/// The limiter, which counts requests and login attempts and rejects those that exceed a limit.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The configured limits.
@@ -29,13 +29,13 @@ impl Limits {
         self.pseudonyms.hash(&format!("rate_limit:{purpose}"), whom)
     }
 
-    /// Returns the pseudonym of a user's name and the network of a client.
+    /// Returns the pseudonym of a username and the network of a client.
     pub(super) fn network_of(&self, name: &str, client: &Client) -> String {
-        // A network contains no line break, so the last one always separates it from the name.
+        // A network contains no line break, so the last line break always separates it from the name.
         self.pseudonyms.hash("known_network", &[name, "\n", &client.network()].concat())
     }
 
-    /// Counts the outcome in the metrics if it is a rejection.
+    /// Records the outcome in the metrics if it is a rejection.
     pub(super) fn count_rejection<T>(
         &self,
         limit: RateLimit,

@@ -1,4 +1,4 @@
-//! Limits on login attempts. An attempt counts as a failure until it has succeeded.
+//! Limits on login attempts. An attempt counts as a failure until it succeeds.
 
 use std::time::Duration;
 
@@ -21,17 +21,19 @@ use crate::{
     store::{Context as _, Pool, Transaction, write},
 };
 
-/// How many tokens an attempt costs if its user name differs from the client's previous one.
+/// How many tokens an attempt costs if its username differs from the client's previous one.
 const NEW_NAME_COST: u32 = 3;
 
-/// A login attempt that was allowed, and has been counted.
+/// A login attempt that was allowed and counted.
 #[derive(Debug)]
 pub struct CountedAttempt {
-    /// The row of the client's token bucket, and how many tokens the attempt took from it.
+    /// The subject of the client's token bucket.
     bucket_subject: String,
+    /// How many tokens the attempt took from the bucket.
     cost: u32,
-    /// The row that counts failures of the user or the known network, and its count including this attempt.
+    /// The subject of the row that counts the failures of the user or the known network.
     failures_subject: String,
+    /// The count of this row, including this attempt.
     failures: i64,
     /// When the backoff of the earlier failures ended.
     previous_until: Timestamp,
@@ -49,10 +51,11 @@ impl CountedAttempt {
 }
 
 impl Limits {
-    /// Counts a login attempt with a name.
+    /// Counts a login attempt with a username.
     ///
     /// # Errors
-    /// [`ServiceError::RateLimited`] if the client or the user has made too many; then nothing is counted.
+    /// Returns [`ServiceError::RateLimited`] if the client has no tokens left, or a backoff or lockout applies. Then
+    /// nothing is counted.
     pub async fn count_login_attempt(
         &self,
         db: &Pool,
@@ -62,7 +65,7 @@ impl Limits {
     ) -> Result<CountedAttempt, ServiceError> {
         let network = self.network_of(name, client);
         let counted = write(db, "counting a login attempt", async |transaction: &Transaction| {
-            // The order of the locks: the client's bucket, then the failures.
+            // The lock order: the client's bucket, then the failures.
             let (mut bucket, cost) = self.lock_bucket(transaction, client, name, now).await?;
             let (scope, failures_subject) = self.find_failures(transaction, name, &network, now).await?;
             self.take_tokens(transaction, &mut bucket, cost, scope, &failures_subject, now).await?;
@@ -88,7 +91,7 @@ impl Limits {
         self.count_rejection(RateLimit::Login, counted)
     }
 
-    /// Locks the token bucket of a client. Returns it with the cost of the attempt, which is not taken yet.
+    /// Locks the token bucket of a client. Returns it together with the cost of the attempt, without taking the cost.
     async fn lock_bucket(
         &self,
         transaction: &Transaction,
@@ -103,7 +106,8 @@ impl Limits {
         Ok((bucket, cost))
     }
 
-    /// Returns the row that counts the failures of an attempt: that of the known network, or else that of the user.
+    /// Returns the subject of the row that counts the failures of an attempt: the known network or, without one, the
+    /// user.
     async fn find_failures(
         &self,
         transaction: &Transaction,
@@ -121,8 +125,8 @@ impl Limits {
     /// Takes the cost of an attempt from the client's bucket.
     ///
     /// # Errors
-    /// [`ServiceError::RateLimited`] if the bucket does not hold enough. The time to wait covers the backoff of the user
-    /// as well, so that a client that waits so long is not rejected again.
+    /// Returns [`ServiceError::RateLimited`] if the bucket does not hold enough tokens. The time to wait also covers
+    /// the backoff of the user, so that a client that waits for it is not rejected again.
     async fn take_tokens(
         &self,
         transaction: &Transaction,
@@ -145,7 +149,7 @@ impl Limits {
         }
     }
 
-    /// Returns how much of the backoff or lockout of a row is left.
+    /// Returns the remaining backoff or lockout of a row.
     async fn remaining_backoff(
         &self,
         transaction: &Transaction,
@@ -159,7 +163,7 @@ impl Limits {
     }
 
     /// Deletes the failures after a successful attempt, in the transaction of its success, and puts back all its tokens
-    /// but one.
+    /// except one.
     ///
     /// Call it before [`Self::remember_network`], as the lock order of [`crate::domain`] requires.
     pub async fn reset_failures(
@@ -186,7 +190,7 @@ impl Limits {
 
     /// Withdraws an attempt whose password was not verified.
     ///
-    /// `now` is the current time, not that of the attempt. If later attempts were counted, their backoff begins at
+    /// `now` is the current time, not the time of the attempt. If later attempts were counted, their backoff begins at
     /// `now`, unless it already ends earlier.
     pub async fn withdraw_attempt(
         &self,
@@ -200,7 +204,7 @@ impl Limits {
             let mut row = lock_row(transaction, &attempt.failures_subject, now).await?;
             let is_last = row.failures == attempt.failures;
             row.failures = row.failures.saturating_sub(1).max(0);
-            // Without later attempts, the earlier backoff applies again. The client has already waited for its end.
+            // Without later attempts, the earlier backoff applies again. It has already ended.
             let until = if is_last { attempt.previous_until } else { now + backoff(row.failures, &self.settings) };
             row.until = row.until.min(until);
             store_row(transaction, row).await
@@ -208,7 +212,7 @@ impl Limits {
         .await
     }
 
-    /// Ends a lockout: deletes the failures of a user from unknown networks, in the transaction that records it.
+    /// Ends a lockout: deletes the failures of a user from unknown networks, in the transaction that records the event.
     pub async fn unlock(&self, transaction: &Transaction, name: &str) -> Result<(), ServiceError> {
         let delete = rate_limit::Entity::delete_by_id(self.user_subject(name));
         delete.exec(transaction).await.context("ending a lockout").map(drop)
@@ -219,7 +223,7 @@ impl Limits {
         self.subject("user", name)
     }
 
-    /// Puts back what an attempt took from the client's token bucket, except `kept` tokens.
+    /// Puts back the tokens that an attempt took from the client's token bucket, except `kept` of them.
     async fn put_back_tokens(
         &self,
         transaction: &Transaction,

@@ -1,13 +1,17 @@
-//! Rate limits, backoff after failed logins, and known networks.
+//! Rate limits, backoff after failed login attempts, and known networks.
 //!
-//! Limits are database rows, so they hold across instances and restarts. Each row is read and written under its lock,
-//! so concurrent attempts are all counted.
+//! Limits are database rows, so they apply across instances and restarts. Each row is read and written under its lock,
+//! so that all concurrent attempts are counted.
 //!
-//! A login attempt passes two limits. The client has a token bucket. An attempt with another user name than the
-//! client's previous one costs more, so a client that tries many names is stopped early. The user has a count of
-//! failures in a row, from any client. The first few are free, then each doubles the backoff, and many lock the user
-//! out. A known network, from which the user has signed in before, has its own count instead. So an attacker cannot lock
-//! the user out there. Names without a user are counted in the same way.
+//! A login attempt passes two limits:
+//!
+//! - Each client has a token bucket. An attempt with another username than the client's previous one costs more, so a
+//!   client that tries many usernames is stopped early.
+//! - Each user has a count of consecutive failures, from any client. The first few are free. Each further failure
+//!   doubles the backoff, and many failures lock the user out. A known network, from which the user has logged in
+//!   before, has its own count instead, so an attacker on another network cannot lock the user out there.
+//!
+//! Unknown usernames are counted in the same way as known ones.
 
 mod backoff;
 mod known_network;

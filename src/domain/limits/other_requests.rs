@@ -1,4 +1,4 @@
-//! Limits on requests other than logins.
+//! Limits on requests other than login attempts.
 
 use super::{
     limiter::Limits,
@@ -18,7 +18,7 @@ impl Limits {
     /// Counts a registration of a client.
     ///
     /// # Errors
-    /// [`ServiceError::RateLimited`], and the database's.
+    /// Returns [`ServiceError::RateLimited`] if the limit is exceeded, and the error of the database if it fails.
     pub async fn count_registration(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
         let counted = self.count_request(db, client, "register", self.settings.registrations, now).await;
         self.count_rejection(RateLimit::Registration, counted)
@@ -27,13 +27,17 @@ impl Limits {
     /// Counts a rejected refresh token of a client.
     ///
     /// # Errors
-    /// [`ServiceError::RateLimited`], and the database's.
+    /// Returns [`ServiceError::RateLimited`] if the limit is exceeded, and the error of the database if it fails.
     pub async fn count_rejected_refresh(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
         let counted = self.count_request(db, client, "refresh", self.settings.rejected_refreshes, now).await;
         self.count_rejection(RateLimit::RejectedRefresh, counted)
     }
 
-    /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns the new time.
+    /// Counts a refresh of a session whose token bucket is full again at `full_at`. Returns the new time at which it is
+    /// full again.
+    ///
+    /// # Errors
+    /// Returns [`ServiceError::RateLimited`] if the limit is exceeded.
     pub fn count_refresh(&self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, ServiceError> {
         let taken = take(full_at, self.settings.refreshes, 1, now);
         self.count_rejection(RateLimit::Refresh, taken)

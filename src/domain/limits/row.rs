@@ -1,4 +1,4 @@
-//! Rows of rate limits, read and written under their locks.
+//! Rate limit rows, read and written under their locks.
 
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _, QuerySelect as _,
@@ -12,7 +12,7 @@ use crate::{
     store::{Context as _, Transaction},
 };
 
-/// Locks and reads the row of a subject. A missing or expired row is returned as a new one.
+/// Locks and reads the row of a subject. Returns a new row if it is missing or has expired.
 pub(super) async fn lock_row(
     transaction: &Transaction,
     subject: &str,
@@ -22,7 +22,8 @@ pub(super) async fn lock_row(
     let new =
         rate_limit::Model { subject: subject.to_owned(), failures: 0, until: now, last_name: None, expires_at: now };
 
-    // An existing row is updated to itself. That locks it, so nobody can delete it before it is read.
+    // The update of an existing row to itself locks the row, so that no other transaction can delete it before it is
+    // read.
     let update_nothing = OnConflict::column(Column::Subject).update_column(Column::Subject).to_owned();
     let insert = rate_limit::Entity::insert(new.clone().into_active_model()).on_conflict(update_nothing);
     insert.exec_without_returning(transaction).await.context(context)?;
@@ -31,7 +32,7 @@ pub(super) async fn lock_row(
     Ok(row.filter(|row| row.expires_at > now).unwrap_or(new))
 }
 
-/// Stores a row that [`lock_row`] has returned.
+/// Stores a row that [`lock_row`] returned.
 pub(super) async fn store_row(transaction: &Transaction, row: rate_limit::Model) -> Result<(), ServiceError> {
     let changed = rate_limit::ActiveModel {
         subject: sea_orm::ActiveValue::Unchanged(row.subject),

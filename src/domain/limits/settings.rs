@@ -18,26 +18,26 @@ impl Rate {
     }
 }
 
-/// The limits of a service.
+/// The configured limits.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitSettings {
-    /// Login attempts of a client.
+    /// The rate of login attempts of a client.
     pub logins: Rate,
-    /// Registrations of a client.
+    /// The rate of registrations of a client.
     pub registrations: Rate,
-    /// Rejected refresh tokens of a client.
+    /// The rate of rejected refresh tokens of a client.
     pub rejected_refreshes: Rate,
-    /// Refreshes of a session.
+    /// The rate of refreshes of a session.
     pub refreshes: Rate,
-    /// How many login attempts in a row may fail before the backoff begins. The last of them starts it.
+    /// How many consecutive login attempts may fail before the backoff begins. The last of them starts it.
     pub free_failures: u32,
-    /// The longest backoff.
+    /// The maximum backoff.
     pub max_backoff: Duration,
-    /// How many failures in a row lock a user out (NIST SP 800-63B-4 section 3.2.2).
+    /// How many consecutive failures lock a user out (NIST SP 800-63B-4 section 3.2.2).
     pub lockout_threshold: u32,
     /// How long a lockout lasts, and how long failures are remembered.
     pub lockout_duration: Duration,
-    /// How many known networks a user has at most.
+    /// The maximum number of known networks of a user.
     pub known_networks: u64,
     /// How long a network stays known after the last login from it.
     pub known_network_lifetime: Duration,

@@ -1,4 +1,4 @@
-//! argon2id: the cost of a hash, PHC strings, and the engine that computes hashes.
+//! argon2id: the cost of a hash, PHC strings, and the computation of hashes.
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
@@ -10,18 +10,18 @@ use crate::{domain::crypto::random_bytes, error::ServiceError};
 /// The cost of one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Memory in KiB.
+    /// The memory in KiB.
     pub memory_kib: u32,
-    /// Passes over the memory.
+    /// The number of passes over the memory.
     pub iterations: u32,
-    /// Lanes.
+    /// The number of lanes.
     pub parallelism: u32,
 }
 
-/// The lowest cost that can be configured, and the default (OWASP Password Storage Cheat Sheet, ASVS 5.0 appendix C).
+/// The minimum configurable cost, and the default (OWASP Password Storage Cheat Sheet, ASVS 5.0 appendix C).
 pub const MIN_COST: Cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
 
-/// The highest cost of a hash. A stored hash with a higher one is damaged or planted, and is not computed.
+/// The maximum cost of a hash. A stored hash with a higher cost is damaged or planted, and is not computed.
 pub const MAX_COST: Cost = Cost { memory_kib: 262_144, iterations: 16, parallelism: 16 };
 
 /// The length of a hash in bytes.
@@ -30,17 +30,17 @@ const TAG_LENGTH: usize = 32;
 /// The length of the salt of a new hash in bytes.
 const SALT_LENGTH: usize = 16;
 
-/// A hash of this cost cannot be computed.
+/// The error of a cost that is out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "argon2 takes {} to {} KiB of memory, at least 8 a lane, 1 to {} iterations and 1 to {} lanes",
+    "argon2 requires {} to {} KiB of memory (at least 8 KiB per lane), 1 to {} iterations and 1 to {} lanes",
     Params::MIN_M_COST, MAX_COST.memory_kib, MAX_COST.iterations, MAX_COST.parallelism
 )]
 pub struct InvalidCost;
 
 impl Cost {
-    /// Returns whether a hash costs an attacker at least as much as one of `other`, measured by the memory that each
-    /// guess fills.
+    /// Returns whether a hash of this cost costs an attacker at least as much as a hash of `other`, measured by the
+    /// memory that each guess fills.
     pub const fn is_at_least(self, other: Self) -> bool {
         self.work() >= other.work()
     }
@@ -50,6 +50,9 @@ impl Cost {
     }
 
     /// Checks that a hash of this cost can be computed.
+    ///
+    /// # Errors
+    /// Returns [`InvalidCost`] if a part of the cost is out of range.
     pub fn validate(self) -> Result<(), InvalidCost> {
         self.params().map(drop).ok_or(InvalidCost)
     }
@@ -85,7 +88,7 @@ impl StoredHash {
             parallelism: hash.params.get_decimal("p")?,
         };
         cost.params()?;
-        // An additional or repeated parameter would mean a different computation.
+        // An additional or repeated parameter would change the computation.
         if hash.params.iter().count() != 3 {
             return None;
         }
@@ -93,10 +96,10 @@ impl StoredHash {
         (tag.len() == TAG_LENGTH).then_some(Self { cost, salt: hash.salt?, tag })
     }
 
-    /// Returns a hash that no password has, for users that do not exist.
+    /// Returns a hash that no password matches, for unknown users.
     ///
     /// # Errors
-    /// [`ServiceError::Internal`] if the random generator fails.
+    /// Returns [`ServiceError::Internal`] if the random generator fails.
     pub(super) fn dummy(cost: Cost) -> Result<Self, ServiceError> {
         let tag = random_bytes::<TAG_LENGTH>()?;
         let tag = Output::new(&tag).map_err(internal)?;
@@ -104,20 +107,20 @@ impl StoredHash {
     }
 }
 
-/// Computes argon2id hashes in memory that it keeps. Allocating the memory for each hash would take about a tenth of
-/// the time of the hash.
+/// An engine that computes argon2id hashes in memory that it reuses. Allocating the memory for each hash would take
+/// about a tenth of the time of the hash.
 pub(super) struct Engine {
     memory: Vec<Block>,
 }
 
 impl Engine {
-    /// Returns an engine with enough memory for hashes of `cost`.
+    /// Creates an engine with enough memory for hashes of `cost`.
     pub(super) fn new(cost: Cost) -> Self {
         let blocks = cost.params().map_or(0, |params| params.block_count());
         Self { memory: vec![Block::new(); blocks] }
     }
 
-    /// Returns whether `password` has the stored hash. The comparison takes constant time.
+    /// Returns whether `password` matches the stored hash. The comparison takes constant time.
     pub(super) fn verify(&mut self, password: &[u8], stored: &StoredHash) -> Result<bool, ServiceError> {
         let tag = self.compute(password, &stored.salt, stored.cost)?;
         Ok(aws_lc_rs::constant_time::verify_slices_are_equal(&tag, stored.tag.as_bytes()).is_ok())

@@ -1,12 +1,13 @@
 //! Timing equalization of outdated hashes.
 //!
-//! Unknown names, wrong passwords and disabled users all cost one hash. A stored hash that is cheaper than a new one
-//! would reveal by its duration that its user exists. So its result is delayed by the time that the rest of a new hash
-//! would take, estimated from a recent one. A hash that costs more than a new one is not equalized and takes longer.
+//! Unknown usernames, wrong passwords and disabled users all cost one hash. The duration of a stored hash that is
+//! cheaper than a new hash would reveal that its user exists. So the result of such a hash is delayed by the time that
+//! the rest of a new hash would take, estimated from a recent hash. A hash that costs more than a new hash is not
+//! equalized and takes longer.
 //!
-//! Only the rest is estimated, and by CPU time, not by wall-clock time. On a busy machine the durations of two hashes
-//! differ widely, and the longer of two independent durations is on average longer than either. A small difference
-//! remains: a machine stays slow for longer than one hash, so the sum of two parts varies less than a whole.
+//! Only the rest is estimated, and by CPU time instead of wall-clock time. On a busy machine, the durations of two
+//! hashes differ widely, and the longer of two independent durations is on average longer than either. A small
+//! difference remains: a machine stays slow for longer than one hash, so the sum of two parts varies less than a whole.
 
 use std::{
     collections::VecDeque,
@@ -18,20 +19,20 @@ use std::{
 
 use crate::{domain::crypto::random_bytes, error::ServiceError};
 
-/// How many timings are kept: enough to vary as new hashes do, few enough to follow the load.
+/// The number of timings that are kept: enough to vary as new hashes do, and few enough to follow the load.
 const KEPT: usize = 64;
 /// How long before its end a delay moves to a thread, because tokio's timers are up to two milliseconds late.
 const THREAD_DELAY: Duration = Duration::from_millis(3);
-/// How long before the end of the delay the thread spins, because the system wakes it up late as well.
+/// How long before the end of the delay the thread begins to spin, because the system also wakes it up late.
 const SPIN_DELAY: Duration = Duration::from_micros(200);
 const CONTEXT: &str = "equalizing the time of a hash";
 
-/// How long one hash took.
+/// The measured time of one hash.
 #[derive(Clone, Copy)]
 pub(super) struct Timing {
     ended: Instant,
     elapsed: Duration,
-    /// The CPU time of the hash, or the elapsed time where the system does not report it.
+    /// The CPU time of the hash, or the elapsed time if the system does not report it.
     cpu_time: Duration,
 }
 
@@ -52,14 +53,14 @@ impl Timing {
         self.elapsed
     }
 
-    /// Returns how long `other` still took after it had used as much CPU time as this hash.
+    /// Returns the time that `other` still took after it had used as much CPU time as this hash.
     fn rest_of(self, other: Self) -> Duration {
         let whole = other.cpu_time.max(Duration::from_nanos(1));
         other.elapsed.mul_f64(whole.saturating_sub(self.cpu_time).div_duration_f64(whole))
     }
 }
 
-/// Returns the CPU time of the calling thread, where the system reports it.
+/// Returns the CPU time of the calling thread, if the system reports it.
 fn thread_cpu_time() -> Option<Duration> {
     #[cfg(target_os = "linux")]
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().ok();
@@ -68,18 +69,18 @@ fn thread_cpu_time() -> Option<Duration> {
     time
 }
 
-/// The timings of the latest hashes at the current cost. There is always one.
+/// The timings of the latest hashes at the current cost. There is always at least one.
 pub(super) struct HashTimings {
     latest: Mutex<VecDeque<Timing>>,
 }
 
 impl HashTimings {
-    /// Starts with a first timing.
+    /// Creates the timings with a first timing.
     pub(super) fn new(first: Timing) -> Self {
         Self { latest: Mutex::new(VecDeque::from([first])) }
     }
 
-    /// Adds a timing, in place of the oldest one.
+    /// Adds a timing, and removes the oldest one if there are too many.
     pub(super) fn record(&self, timing: Timing) {
         let mut latest = self.lock();
         if latest.len() >= KEPT {
@@ -88,11 +89,11 @@ impl HashTimings {
         latest.push_back(timing);
     }
 
-    /// Waits until a hash has taken as long as one at the current cost. Only the last milliseconds occupy a thread, and
-    /// never a hash thread.
+    /// Waits until a hash has taken as long as a hash at the current cost. Only the last milliseconds occupy a thread,
+    /// which is never a hash thread.
     ///
     /// # Errors
-    /// [`ServiceError::Internal`] if the random generator fails.
+    /// Returns [`ServiceError::Internal`] if the random generator fails.
     pub(super) async fn equalize(&self, timing: Timing) -> Result<(), ServiceError> {
         let end = timing.ended.checked_add(timing.rest_of(self.pick()?)).unwrap_or(timing.ended);
 
@@ -107,7 +108,7 @@ impl HashTimings {
         exact.await.map_err(|error| ServiceError::internal(CONTEXT, error))
     }
 
-    /// Returns a random timing. In order, they would repeat the timings of the requests just before.
+    /// Returns a random timing. Timings in order would repeat the timings of the preceding requests.
     fn pick(&self) -> Result<Timing, ServiceError> {
         let [byte] = random_bytes()?;
         let latest = self.lock();

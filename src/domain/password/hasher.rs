@@ -1,8 +1,8 @@
 //! The password hasher.
 //!
-//! A hash is the most expensive work that a request can cause. Hashes run on threads of their own, by default one per
-//! core, with a lower priority than the threads that serve requests. If the queue is full, or a job takes too long, the
-//! request is rejected as busy. A job whose caller has gone is dropped before it starts.
+//! A hash is the most expensive work that a request can cause. Hashes run on separate threads, by default one per core,
+//! with a lower priority than the threads that serve requests. If the queue is full or a job takes too long, the
+//! request fails as busy. A job whose caller has gone is dropped before it starts.
 
 use std::{
     fmt,
@@ -26,14 +26,14 @@ use crate::{error::ServiceError, metrics::Metrics, secret::PasswordHash};
 
 const CONTEXT: &str = "hashing a password";
 
-/// How passwords are hashed.
+/// The settings of the hasher.
 #[derive(Clone, Copy, Debug)]
 pub struct HasherSettings {
     /// The cost of new hashes.
     pub cost: Cost,
-    /// How many threads compute hashes.
+    /// The number of threads that compute hashes.
     pub threads: usize,
-    /// How many jobs may wait.
+    /// The maximum number of waiting jobs.
     pub queue_length: usize,
     /// How long a job may take, including its wait, its hash and the delay of timing equalization.
     pub queue_timeout: Duration,
@@ -44,18 +44,18 @@ pub struct HasherSettings {
 pub enum Verdict {
     /// The password is right.
     Match {
-        /// Whether the stored hash costs less than a new one.
+        /// Whether the stored hash costs less than a new hash.
         is_outdated: bool,
     },
     /// The password is wrong, or there is no user or no valid hash.
     Mismatch,
 }
 
-/// Hashes and verifies passwords. Its threads end when it is dropped.
+/// The hasher, which hashes and verifies passwords. Its threads end when it is dropped.
 pub struct Hasher {
     queue: Arc<JobQueue>,
     settings: HasherSettings,
-    /// The hash that is computed if there is no valid stored one.
+    /// The hash that is computed if there is no valid stored hash.
     dummy: Arc<StoredHash>,
     timings: Arc<HashTimings>,
     computed: Arc<AtomicU64>,
@@ -63,10 +63,10 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Starts the threads, and computes a first hash to measure how long it takes.
+    /// Starts the threads, and computes a first hash to measure its duration.
     ///
     /// # Errors
-    /// [`ServiceError::Internal`] if a thread cannot be started, or the cost cannot be computed.
+    /// Returns [`ServiceError::Internal`] if a thread cannot be started, or a hash of the cost cannot be computed.
     pub fn start(settings: HasherSettings, metrics: &Arc<Metrics>) -> Result<Self, ServiceError> {
         let dummy = StoredHash::dummy(settings.cost)?;
         let mut engine = Engine::new(settings.cost);
@@ -86,11 +86,11 @@ impl Hasher {
 
     /// Verifies a password against a stored PHC string.
     ///
-    /// Without a stored hash, or with one that is invalid or too expensive, it computes a dummy hash of the current
-    /// cost and returns [`Verdict::Mismatch`]. So an unknown user name takes as long as a known one.
+    /// If the stored hash is missing, invalid or too expensive, computes a dummy hash of the current cost and returns
+    /// [`Verdict::Mismatch`]. So an unknown username takes as long as a known one.
     ///
     /// # Errors
-    /// [`ServiceError::Busy`] if the queue is full or too slow.
+    /// Returns [`ServiceError::Busy`] if the queue is full or too slow.
     pub async fn verify(
         &self,
         password: NormalizedPassword,
@@ -108,31 +108,34 @@ impl Hasher {
     /// Returns the PHC string of a password at the current cost.
     ///
     /// # Errors
-    /// [`ServiceError::Busy`] if the queue is full or too slow.
+    /// Returns [`ServiceError::Busy`] if the queue is full or too slow.
     pub async fn hash(&self, password: NormalizedPassword) -> Result<PasswordHash, ServiceError> {
         let cost = self.settings.cost;
         self.run(cost, move |engine| engine.hash(password.as_bytes(), cost)).await.map(PasswordHash::from)
     }
 
-    /// Checks that the queue has room. Call it before other work is done for a password.
+    /// Checks that the queue has room. Call it before any other work for a password.
+    ///
+    /// # Errors
+    /// Returns [`ServiceError::Busy`] if the queue is full.
     pub fn check_capacity(&self) -> Result<(), ServiceError> {
         if self.queue.is_full() { Err(self.busy()) } else { Ok(()) }
     }
 
-    /// Returns how many jobs wait for a thread.
+    /// Returns the number of jobs that wait for a thread.
     pub fn queue_length(&self) -> usize {
         self.queue.len()
     }
 
-    /// Returns how many hashes have been started since the hasher was created.
+    /// Returns the number of hashes that have been started since the hasher was created.
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
 
     /// Runs one hash of `cost` on a hash thread.
     ///
-    /// If the cost is not the current one, the result is delayed. This applies to right passwords too, because their
-    /// user may be disabled.
+    /// If `cost` is not the current cost, delays the result. This applies to right passwords too, because their user
+    /// may be disabled.
     async fn run<T: Send + 'static>(
         &self,
         cost: Cost,
@@ -152,7 +155,7 @@ impl Hasher {
         result.instrument(tracing::debug_span!("hash")).await.unwrap_or_else(|_| Err(self.busy()))
     }
 
-    /// Puts work into the queue. Its result comes with its timing.
+    /// Adds work to the queue. Its result includes its timing.
     fn enqueue<T: Send + 'static>(
         &self,
         is_current: bool,

@@ -10,7 +10,7 @@ use std::{
 
 use super::argon::{Cost, Engine};
 
-/// How much the hash threads raise their `nice` value, which lowers their priority.
+/// By how much hash threads raise their `nice` value, which lowers their priority.
 const NICENESS: i32 = 5;
 
 /// One computation on a hash thread.
@@ -29,14 +29,14 @@ struct State {
     closed: bool,
 }
 
-/// The queue has no room.
+/// The error of a full queue.
 pub(super) struct QueueFull;
 
 impl JobQueue {
-    /// Starts `threads` threads that run the jobs of a new queue, until it is closed.
+    /// Creates a queue, and starts threads that run its jobs until it is closed.
     ///
     /// # Errors
-    /// Those of the operating system, if it cannot start a thread.
+    /// Returns the error of the operating system if it cannot start a thread.
     pub(super) fn start(threads: usize, capacity: usize, cost: Cost) -> io::Result<Arc<Self>> {
         let queue = Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), capacity });
         for number in 0..threads {
@@ -48,6 +48,9 @@ impl JobQueue {
     }
 
     /// Adds a job.
+    ///
+    /// # Errors
+    /// Returns [`QueueFull`] if the queue has no room.
     pub(super) fn push(&self, job: Job) -> Result<(), QueueFull> {
         let mut state = self.lock();
         if state.jobs.len() >= self.capacity {
@@ -59,7 +62,7 @@ impl JobQueue {
         Ok(())
     }
 
-    /// Returns how many jobs wait for a thread.
+    /// Returns the number of jobs that wait for a thread.
     pub(super) fn len(&self) -> usize {
         self.lock().jobs.len()
     }
@@ -105,10 +108,10 @@ impl JobQueue {
     }
 }
 
-/// Lowers the scheduling priority of the calling thread, where the system supports that for a single thread.
+/// Lowers the scheduling priority of the calling thread, if the system supports this for a single thread.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "hash threads keep the normal priority");
+        tracing::debug!(%error, "cannot lower the priority of a hash thread; it keeps the normal priority");
     }
 }

@@ -1,4 +1,4 @@
-//! Passwords: the policy for new ones, and how they are hashed and verified.
+//! Passwords: the policy for new passwords, hashing and verification.
 
 mod argon;
 #[cfg(fuzzing)]

@@ -1,12 +1,12 @@
-//! The form in which passwords are compared and hashed.
+//! Normalized passwords: the form that is compared and hashed.
 
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use crate::secret::Password;
 
-/// A password in Unicode normalization form C, as in RFC 8265. Unlike its `OpaqueString` profile, this form accepts all
-/// characters, such as newer emoji, and does not replace spaces.
+/// A password in Unicode normalization form C, as in RFC 8265. Unlike the `OpaqueString` profile of this RFC, it
+/// accepts all characters, such as newer emoji, and does not replace spaces.
 pub struct NormalizedPassword(Zeroizing<String>);
 
 impl NormalizedPassword {

@@ -12,30 +12,30 @@ pub const MIN_LENGTH: usize = 8;
 /// The maximum length of any password, in code points.
 pub const MAX_LENGTH: usize = 256;
 
-/// The most common passwords of at least [`MIN_LENGTH`] characters, in lower case, one per line. NOTICE names the
+/// The most common passwords with at least [`MIN_LENGTH`] characters, in lower case, one per line. NOTICE names the
 /// source.
 const COMMON: &str = include_str!("common.txt");
 
 static BLOCKLIST: LazyLock<HashSet<&'static str>> = LazyLock::new(|| COMMON.lines().collect());
 
-/// Why a password is rejected.
+/// Why the password policy rejects a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
-    /// It has fewer code points than the policy requires, counted after normalization.
+    /// The password has fewer code points than the policy requires, counted after normalization.
     #[error("must have at least {0} characters")]
     TooShort(usize),
-    /// It has more code points than [`MAX_LENGTH`].
+    /// The password has more code points than [`MAX_LENGTH`].
     #[error("must have at most {MAX_LENGTH} characters")]
     TooLong,
-    /// It is in the list of the most common passwords.
-    #[error("is one of the commonest passwords, which are guessed first")]
+    /// The password is in the list of the most common passwords.
+    #[error("is one of the most common passwords; choose one that is harder to guess")]
     Common,
-    /// It is the name of the user.
-    #[error("must not be the user name")]
+    /// The password is the username.
+    #[error("must not be the username")]
     SameAsName,
 }
 
-/// What a new password must satisfy.
+/// The policy for new passwords.
 #[derive(Clone, Debug)]
 pub struct PasswordPolicy {
     /// The minimum length in code points, at least [`MIN_LENGTH`].
@@ -43,11 +43,11 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// Checks a new password of the user called `name`. Comparisons with the list and the name use the whole password
+    /// Checks a new password of the user with this name. Comparisons with the list and the name use the whole password
     /// and ignore case.
     ///
     /// # Errors
-    /// The first [`Weakness`] found.
+    /// Returns the first [`Weakness`] found.
     pub fn check(&self, password: &NormalizedPassword, name: &Name) -> Result<(), Weakness> {
         let length = password.as_str().chars().count();
         if length < self.min_length {

@@ -1,4 +1,4 @@
-//! Sessions: opened by a login, looked up, revoked.
+//! Sessions: open, look up, revoke.
 
 mod rows;
 mod settings;

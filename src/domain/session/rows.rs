@@ -19,14 +19,14 @@ use crate::{
 /// A session that was just opened.
 #[derive(Debug)]
 pub struct OpenedSession {
-    /// Its row.
+    /// The row of the session.
     pub session: session::Model,
-    /// How many older sessions of the user were revoked for it.
+    /// The number of older sessions of the user that were revoked for it.
     pub displaced: u64,
 }
 
-/// Opens a session, in a transaction that holds the lock of the user row. If the user would have too many, the oldest
-/// are revoked.
+/// Opens a session, in a transaction that holds the lock of the user row. If the user would have too many sessions,
+/// revokes the oldest ones.
 pub async fn open_session(
     transaction: &Transaction,
     settings: &SessionSettings,
@@ -96,10 +96,10 @@ pub async fn revoke_session(
     .await
 }
 
-/// Revokes every session of a user except one. Returns how many.
+/// Revokes every session of a user except one. Returns the number of revoked sessions.
 ///
-/// It deletes by identifier. A deletion that searches for its rows also locks the rows that it passes, and could wait
-/// for a session of another user whose transaction waits for this one.
+/// It deletes by identifier. A deletion that searches for its rows also locks other rows that it scans, and could
+/// deadlock with the transaction of another user.
 pub async fn revoke_others(transaction: &Transaction, user: UserId, except: SessionId) -> Result<u64, ServiceError> {
     let context = "revoking other sessions";
     let others = session::Entity::others_of(user, except).all(transaction).await.context(context)?;

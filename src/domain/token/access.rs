@@ -1,7 +1,8 @@
 //! Access tokens: JWTs in the profile of RFC 9068.
 //!
-//! The library only signs and verifies signatures. Everything else is checked here against the service's clock: the
-//! library reads the operating system's clock, ignores `typ` and `crit`, and is lenient about the types of claims.
+//! The library only signs and verifies signatures. This module checks everything else, with the service's clock,
+//! because the library reads the operating system's clock, ignores `typ` and `crit`, and is lenient about the types of
+//! claims.
 
 use std::time::Duration;
 
@@ -21,27 +22,27 @@ use crate::{
 
 /// The media type of access tokens (RFC 9068 section 2.1).
 const TYPE: &str = "at+jwt";
-/// The longest token that is read, in bytes. No token of this service is longer.
+/// The maximum length of an accepted token, in bytes. No token of this service is longer.
 const MAX_LENGTH: usize = 8 * 1024;
-/// How many seconds the clocks of instances may differ.
+/// The allowed difference between the clocks of instances, in seconds.
 const LEEWAY: i64 = TOLERANCE.as_secs().cast_signed();
 
 /// The lifetime of access tokens, and the claims that all of them share.
 #[derive(Clone, Debug)]
 pub struct TokenSettings {
-    /// `iss`: the public URL.
+    /// The claim `iss`: the public URL.
     pub issuer: String,
-    /// `aud`: the services that accept the tokens.
+    /// The claim `aud`: the services that accept the tokens.
     pub audience: String,
-    /// `client_id`: the client that requests them.
+    /// The claim `client_id`: the client that requests the tokens.
     pub client_id: String,
     /// How long a token is valid.
     pub lifetime: Duration,
 }
 
-/// The token is not one of this service, or not valid now.
+/// The error of an access token that this service did not issue, or that is not valid now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the access token is not valid")]
+#[error("the access token is invalid or has expired")]
 pub struct InvalidAccessToken;
 
 /// The user and the session that a token belongs to.
@@ -53,7 +54,7 @@ pub struct TokenSubject {
     pub session: SessionId,
 }
 
-/// The header. Tokens with other members, `crit` among them, are rejected.
+/// The header. Tokens with other members, such as `crit`, are rejected.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -79,7 +80,7 @@ struct Claims {
 /// Issues an access token that is valid for `lifetime`.
 ///
 /// # Errors
-/// [`ServiceError::Internal`] if it cannot be signed.
+/// Returns [`ServiceError::Internal`] if the token cannot be signed.
 pub fn issue(
     keyring: &Keyring,
     settings: &TokenSettings,
@@ -108,7 +109,7 @@ pub fn issue(
         .map_err(|error| ServiceError::internal("signing an access token", error))
 }
 
-/// Verifies an access token: its format, its signature by the key that it names, and every claim.
+/// Verifies an access token: its format, its signature under the key that it names, and every claim.
 pub fn verify(
     keyring: &Keyring,
     settings: &TokenSettings,
@@ -130,7 +131,7 @@ pub fn verify(
     }
 }
 
-/// Returns the key that a header names, if its type and algorithm are those of this service.
+/// Returns the key that a header names, if the header has the type and algorithm of this service.
 fn find_key<'a>(keyring: &'a Keyring, header: &Header) -> Result<&'a SigningKey, InvalidAccessToken> {
     let algorithm = serde_json::to_value(SigningKey::ALGORITHM).map_err(|_| InvalidAccessToken)?;
     if header.typ != TYPE || algorithm != header.alg.as_str() {
@@ -159,8 +160,8 @@ fn check_claims(claims: &Claims, settings: &TokenSettings, now: Timestamp) -> Re
     })
 }
 
-/// Reads one part of the compact serialization. Only canonical base64url is accepted, so that a token has one spelling,
-/// and only a JSON object: serde would also accept an array of the members' values.
+/// Reads one part of the compact serialization. Accepts only canonical base64url, so that a token has exactly one
+/// spelling, and only a JSON object, because serde would also accept an array of the members' values.
 fn read_part<T: DeserializeOwned>(text: &str) -> Result<T, InvalidAccessToken> {
     match json::read(&decode(text)?) {
         Ok(object @ Value::Object(_)) => serde_json::from_value(object).map_err(|_| InvalidAccessToken),

@@ -1,4 +1,4 @@
-//! Tokens: access tokens and refresh tokens, and the pair of both that a login returns.
+//! Tokens: access tokens, refresh tokens, and the pair that a login returns.
 
 pub mod access;
 mod pair;

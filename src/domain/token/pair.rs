@@ -1,4 +1,4 @@
-//! The two tokens of a session.
+//! The token pair of a session.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::{
 /// The tokens that a login or a refresh returns.
 #[derive(Debug)]
 pub struct TokenPair {
-    /// Authenticates requests.
+    /// The access token, which authenticates requests.
     pub access_token: AccessToken,
     /// How long the access token is valid: at most as long as the session lasts without a refresh.
     pub expires_in: Duration,
-    /// Refreshes the session.
+    /// The refresh token, which refreshes the session.
     pub refresh_token: RefreshToken,
     /// How long the session lasts without a refresh.
     pub refresh_expires_in: Duration,
@@ -30,7 +30,7 @@ pub struct TokenPair {
 /// Issues the tokens for the current state of a session.
 ///
 /// # Errors
-/// [`ServiceError::Internal`] if the access token cannot be signed.
+/// Returns [`ServiceError::Internal`] if the access token cannot be signed.
 pub fn issue_pair(
     keyring: &Keyring,
     settings: &TokenSettings,

@@ -1,8 +1,9 @@
 //! The format of refresh tokens.
 //!
-//! A token is `vst_r_` and the base64url of: version, key id, session id, counter, session secret, and an HMAC-SHA-256
-//! under the refresh key over all of these. The database holds only a digest of the secret, and the key makes only the
-//! MAC. Not even both together are enough to forge a token of a live session.
+//! A token is `vst_r_` and the base64url encoding of: version, key identifier, session identifier, counter, session
+//! secret, and an HMAC-SHA-256 over all of these under the refresh key. The database contains only a digest of the
+//! secret, and the key only creates the MAC. So even the database and the key together do not allow an attacker to
+//! forge a token of a live session.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,17 +17,17 @@ use crate::{
 
 /// The prefix of every refresh token. Secret scanners find leaked tokens by it.
 pub const PREFIX: &str = "vst_r_";
-/// The regular expression of refresh tokens. Their length may change.
+/// The regular expression of refresh tokens. It does not fix their length, which may change.
 pub const PATTERN: &str = "^vst_r_[A-Za-z0-9_-]+$";
 
 const VERSION: u8 = 1;
 const MAC_LENGTH: usize = 32;
-/// Version, two identifiers, counter, secret, MAC.
+/// The length of version, two identifiers, counter, secret and MAC, in bytes.
 const LENGTH: usize = 1 + 16 + 16 + 8 + 16 + MAC_LENGTH;
 
-/// The token is not one of this service.
+/// The error of a refresh token that this service did not issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the refresh token is not valid")]
+#[error("the refresh token is invalid")]
 pub struct InvalidRefreshToken;
 
 /// The content of a refresh token.
@@ -36,13 +37,13 @@ pub struct TokenContent {
     pub session: SessionId,
     /// The number of the token in its session, counted from 1.
     pub counter: i64,
-    /// The secret that only the session's tokens contain.
+    /// The secret of the session.
     pub secret: SessionSecret,
 }
 
-/// Issues the token with this content. For the same active key it is always the same token.
+/// Issues the token with this content. The same content and active key always give the same token.
 pub fn issue(keyring: &Keyring, content: &TokenContent) -> RefreshToken {
-    // With its final capacity: growing would leave a copy of the secret behind.
+    // The capacity is final, because a reallocation would leave a copy of the secret in memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
     bytes.push(VERSION);
     bytes.extend(keyring.refresh.active_id().as_bytes());
@@ -56,8 +57,8 @@ pub fn issue(keyring: &Keyring, content: &TokenContent) -> RefreshToken {
     RefreshToken::from([PREFIX, &text].concat())
 }
 
-/// Checks the MAC of a token and reads it, whether or not its session still exists. Each token has exactly one
-/// spelling.
+/// Verifies the MAC of a token and returns its content, whether or not its session still exists. Each token has exactly
+/// one spelling.
 pub fn verify(keyring: &Keyring, token: &RefreshToken) -> Result<TokenContent, InvalidRefreshToken> {
     let text = token.expose().strip_prefix(PREFIX).ok_or(InvalidRefreshToken)?;
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidRefreshToken)?);

@@ -1,4 +1,4 @@
-//! Creation of users.
+//! The creation of users.
 
 use sea_orm::{EntityTrait as _, IntoActiveModel as _};
 
@@ -17,11 +17,11 @@ use crate::{
     store::{Context as _, Transaction, is_unique_violation, write},
 };
 
-/// Why a user is not created.
+/// Why a user cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateUserError {
-    /// In this or another spelling, the name belongs to a user.
-    #[error("the user name is taken")]
+    /// A user has the username, in this or another spelling.
+    #[error("the username is taken; choose another one")]
     UsernameTaken,
     /// The password violates the policy.
     #[error("the password {0}")]
@@ -31,7 +31,7 @@ pub enum CreateUserError {
     Service(#[from] ServiceError),
 }
 
-/// Creates a user. It allows reserved names, and does not check whether registration is open.
+/// Creates a user. Allows reserved names, and does not check whether registration is enabled.
 pub async fn create_user(
     app: &App,
     name: &Name,

@@ -28,7 +28,7 @@ pub async fn list_users(db: &Pool) -> Result<Vec<User>, ServiceError> {
 
 /// Locks and reads the row of a user.
 ///
-/// Every transaction that changes the row locks it before any other row, so that no two of them wait for each other.
+/// Every transaction that changes the row locks it before any other row, so that no two of them deadlock.
 pub async fn lock_user(transaction: &Transaction, id: UserId) -> Result<Option<Model>, ServiceError> {
     Entity::by_id(id).lock_exclusive().one(transaction).await.context("locking a user")
 }
@@ -36,7 +36,7 @@ pub async fn lock_user(transaction: &Transaction, id: UserId) -> Result<Option<M
 /// Locks the row of a user and checks that it has not changed since it was read.
 ///
 /// Hashing takes tens of milliseconds, so the user may have been disabled, deleted or given a new password in the
-/// meantime. Returns `None` in these cases.
+/// meantime. In these cases, returns `None`.
 pub async fn lock_if_unchanged(transaction: &Transaction, seen: &Model) -> Result<Option<Model>, ServiceError> {
     let current = lock_user(transaction, seen.id).await?;
     Ok(current.filter(|row| row.state == seen.state && row.password_changed_at == seen.password_changed_at))

@@ -1,4 +1,4 @@
-//! New passwords of users.
+//! The hashing of new passwords.
 
 use crate::{
     domain::{
@@ -10,10 +10,10 @@ use crate::{
     secret::{Password, PasswordHash},
 };
 
-/// Checks a new password against the policy and hashes it.
+/// Checks a new password against the password policy and hashes it.
 ///
 /// # Errors
-/// Those of the policy and of the hasher.
+/// Returns the error of the policy or of the hasher.
 pub async fn hash_new_password<E>(app: &App, name: &Name, password: &Password) -> Result<PasswordHash, E>
 where
     E: From<Weakness> + From<ServiceError>,

@@ -1,4 +1,4 @@
-//! The user, as callers see it.
+//! The user, as callers of the domain see it.
 
 use crate::{
     clock::Timestamp,
@@ -13,7 +13,7 @@ use crate::{
 pub struct User {
     /// The identifier, which never changes.
     pub id: UserId,
-    /// The name as the user writes it.
+    /// The username, as the user writes it.
     pub username: String,
     /// Whether an operator has disabled the user.
     pub disabled: bool,
@@ -22,12 +22,12 @@ pub struct User {
 }
 
 impl User {
-    /// Parses the name into its two forms.
+    /// Parses the username.
     ///
     /// # Errors
-    /// [`ServiceError::Internal`] if the stored name is damaged.
+    /// Returns [`ServiceError::Internal`] if the stored username is damaged.
     pub fn name(&self) -> Result<Name, ServiceError> {
-        Name::parse(&self.username).map_err(|error| ServiceError::internal("reading the name of a user", error))
+        Name::parse(&self.username).map_err(|error| ServiceError::internal("reading a username", error))
     }
 }
 

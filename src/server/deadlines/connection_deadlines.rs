@@ -1,4 +1,4 @@
-//! The state of one connection, and the moment at which it has to end.
+//! The state of one connection, and its deadline.
 
 use std::{
     collections::BTreeMap,
@@ -11,14 +11,15 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long a client may take.
+/// How long a client may take for each step.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadlineSettings {
-    /// To send the head of a request: the first one from the start of the connection, others from their first byte.
+    /// How long a client may take to send a request head. The time runs from the start of the connection for the first
+    /// head, and from the first byte for later ones.
     pub head: Duration,
-    /// To begin the next request.
+    /// How long a client may take to begin the next request.
     pub idle: Duration,
-    /// To read a whole response.
+    /// How long a client may take to read a response.
     pub response: Duration,
 }
 
@@ -33,16 +34,17 @@ pub(in crate::server) struct ConnectionDeadlines {
 struct State {
     /// Requests in progress. On HTTP/2 there may be several.
     active_requests: usize,
-    /// When the connection became idle or, while `awaits_head_end` is set, when the head began.
+    /// When the connection became idle. While `awaits_head_end` is set, when the head began.
     waiting_since: Instant,
     /// Whether the head of the next request has begun. A new connection counts as the beginning of a head.
     awaits_head_end: bool,
-    /// Whether the bytes read so far end inside a head, perhaps of a request that follows those in progress.
+    /// Whether the bytes read so far end inside a head. The head may belong to a request after those in progress.
     is_inside_head: bool,
-    /// When each response began that the client has not read completely. The ids grow, so the first is the oldest.
+    /// The start of each response that the client has not read completely, by id. The ids grow, so the first is the
+    /// oldest.
     responses: BTreeMap<u64, Instant>,
     last_response_id: u64,
-    /// Since when the client has accepted no bytes.
+    /// The time since which the client has accepted no bytes.
     write_blocked_since: Option<Instant>,
 }
 
@@ -61,7 +63,7 @@ impl ConnectionDeadlines {
         Self { settings, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Runs a connection to its end. Returns `None`, and drops the connection, if a deadline passes first.
+    /// Runs a connection until it closes. If a deadline passes first, drops the connection and returns `None`.
     pub(in crate::server) async fn enforce<F: Future>(&self, connection: F) -> Option<F::Output> {
         let mut connection = pin!(connection);
         let mut timer = pin!(sleep_until(Instant::now()));
@@ -84,20 +86,21 @@ impl ConnectionDeadlines {
             }
             ready!(timer.as_mut().poll(cx));
 
-            // On HTTP/2, requests run in tasks of their own, and may have moved the deadline meanwhile.
+            // On HTTP/2, requests run in separate tasks, which may have moved the deadline in the meantime.
             if self.deadline() == Some(deadline) {
                 return Poll::Ready(());
             }
         }
     }
 
-    /// Returns the moment at which the connection ends unless something happens. There is none while handlers work.
+    /// Returns the time at which the connection is closed unless it makes progress, or `None` while only handlers are
+    /// running.
     fn deadline(&self) -> Option<Instant> {
         let state = self.state();
         [state.request_deadline(self.settings), state.response_deadline(self.settings)].into_iter().flatten().min()
     }
 
-    /// Notes that bytes were read, and whether they end inside the head of a request.
+    /// Records that bytes were read, and whether they end inside a request head.
     pub(in crate::server) fn note_read(&self, is_inside_head: bool) {
         let mut state = self.state();
         state.is_inside_head = is_inside_head;
@@ -107,12 +110,12 @@ impl ConnectionDeadlines {
         }
     }
 
-    /// Notes that the client accepts no more bytes for now.
+    /// Records that the client accepts no more bytes for now.
     pub(in crate::server) fn note_write_blocked(&self) {
         self.state().write_blocked_since.get_or_insert_with(Instant::now);
     }
 
-    /// Notes a flush, and whether the client has accepted all bytes.
+    /// Records a flush, and whether the client has accepted all bytes.
     pub(in crate::server) fn note_flush(&self, is_complete: bool) {
         if is_complete {
             self.state().write_blocked_since = None;
@@ -121,14 +124,14 @@ impl ConnectionDeadlines {
         }
     }
 
-    /// Notes that the head of a request was read.
+    /// Records that a request head was read.
     pub(super) fn begin_request(&self) {
         let mut state = self.state();
         state.active_requests = state.active_requests.saturating_add(1);
         state.awaits_head_end = false;
     }
 
-    /// Notes that a response begins. Returns its id.
+    /// Records that a response begins. Returns its id.
     pub(super) fn begin_response(&self) -> u64 {
         let mut state = self.state();
         state.last_response_id = state.last_response_id.wrapping_add(1);
@@ -137,7 +140,7 @@ impl ConnectionDeadlines {
         id
     }
 
-    /// Notes that a request has ended: the client has read its response, or has given up.
+    /// Records the end of a request: the client has read its response, or has given up.
     pub(super) fn end_request(&self, response: Option<u64>) {
         let mut state = self.state();
         if let Some(id) = response {
@@ -156,7 +159,7 @@ impl ConnectionDeadlines {
 }
 
 impl State {
-    /// Returns when the next request must have begun, or its head must have ended.
+    /// Returns the time by which the next request must begin or, if its head has begun, the head must end.
     fn request_deadline(&self, settings: DeadlineSettings) -> Option<Instant> {
         if self.active_requests > 0 {
             return None;
@@ -165,7 +168,7 @@ impl State {
         self.waiting_since.checked_add(limit)
     }
 
-    /// Returns when the client must have read the oldest response, or must accept bytes again.
+    /// Returns the time by which the client must have read the oldest response, or must accept bytes again.
     fn response_deadline(&self, settings: DeadlineSettings) -> Option<Instant> {
         let oldest_response = self.responses.first_key_value().map(|(_, began)| *began);
         let since = [oldest_response, self.write_blocked_since].into_iter().flatten().min()?;

@@ -1,11 +1,11 @@
-//! Deadlines of a connection, against clients that hold connections open to use them up (slowloris).
+//! Deadlines of connections, against clients that exhaust connections by holding them open (slowloris).
 //!
-//! Such a client sends its request byte by byte, opens a connection and stays silent, or does not read the response.
-//! hyper limits none of these for HTTP/2, and hyper-util none before it knows the protocol (hyper #3962), so the bytes
-//! themselves are timed here. The middleware limits the time of a request's body and handler.
+//! Such a client sends its request byte by byte, stays silent after it has connected, or does not read the response.
+//! hyper limits none of these for HTTP/2, and hyper-util limits none of them until it knows the protocol (hyper #3962).
+//! So this module times the bytes themselves. The middleware limits the time of the request body and the handler.
 //!
-//! The interface: `ConnectionDeadlines::enforce` runs a connection and ends it at a deadline. The connection reports
-//! its reads and writes by the `note_…` methods, and each request by a `TimedRequest`.
+//! The interface: `ConnectionDeadlines::enforce` runs a connection and closes it at a deadline. The connection reports
+//! its reads and writes with the `note_…` methods, and each request with a `TimedRequest`.
 
 mod connection_deadlines;
 mod timed_request;

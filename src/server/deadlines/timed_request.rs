@@ -1,4 +1,4 @@
-//! A request from its head until the client has read the response.
+//! A request, from its head until the client has read the response.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use hyper::body::{Body, Buf, Bytes, Frame, SizeHint};
 
 use super::connection_deadlines::ConnectionDeadlines;
 
-/// A request in progress. It ends when this is dropped.
+/// A request in progress. Dropping it ends the request.
 #[derive(Debug)]
 pub(in crate::server) struct TimedRequest {
     deadlines: ConnectionDeadlines,
@@ -20,7 +20,7 @@ pub(in crate::server) struct TimedRequest {
 }
 
 impl TimedRequest {
-    /// Begins a request, whose head was just read.
+    /// Begins a request whose head was just read.
     pub(in crate::server) fn begin(deadlines: ConnectionDeadlines) -> Self {
         deadlines.begin_request();
         Self { deadlines, response: None }
@@ -65,8 +65,8 @@ impl Body for TimedBody {
     }
 }
 
-/// A chunk of the body. h2 takes chunks out of the body long before the client accepts them, so the request lasts
-/// until the last chunk is dropped.
+/// A chunk of the body. h2 takes chunks from the body long before the client accepts them, so the request lasts until
+/// the last chunk is dropped.
 #[derive(Debug)]
 pub(in crate::server) struct TimedChunk {
     bytes: Bytes,

@@ -1,5 +1,5 @@
-//! The access log: one line for each request, when its response begins. The request's span adds the operation, the
-//! request id, the client IP and the user.
+//! The access log: one line for each request, written when its response begins. The request's span adds the operation,
+//! the request identifier, the client IP and the user.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub(super) fn log_start() {
     tracing::debug!("request started");
 }
 
-/// Logs that a request was answered. `error.type` is the problem code. The cause is for the operator alone: the client
-/// gets the request id, by which the operator finds this line.
+/// Logs the outcome of a request. `error.type` is the problem code. The cause is for the operator only: the client gets
+/// the request identifier, with which the operator finds this line.
 pub(super) fn log_completion(status: StatusCode, duration: Duration, problem: Option<&Problem>) {
     let error_type = problem.map(|problem| problem.code().as_str());
     let cause = problem.and_then(Problem::cause);
@@ -36,7 +36,7 @@ pub(super) fn log_completion(status: StatusCode, duration: Duration, problem: Op
     }
     match problem.map(Problem::code) {
         Some(ProblemCode::Internal) => log!(Level::ERROR),
-        // Any client can cause this as often as it likes.
+        // Any client can cause this at any rate.
         Some(ProblemCode::BadFraming) => log!(Level::INFO),
         _ if cause.is_some() => log!(Level::WARN),
         _ => log!(Level::INFO),

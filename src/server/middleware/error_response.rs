@@ -1,8 +1,8 @@
 //! Error responses: every error as a problem (RFC 9457), with the headers that HTTP requires.
 //!
-//! `Problem::from_error` turns the errors of handlers and of poem's router into problems: a path that exists without the
-//! method becomes `method_not_allowed` with status 405. Here the problems become responses, and a 405 gets its `Allow`
-//! header from the route table. `pipeline` calls both functions.
+//! `Problem::from_error` converts the errors of handlers and of poem's router into problems: a path without the
+//! requested method becomes `method_not_allowed` with status 405. This module converts the problems into responses, and
+//! adds to a 405 response the `Allow` header from the route table. `pipeline` calls both functions.
 
 use poem::{
     Response,
@@ -18,7 +18,7 @@ use crate::{
 pub(super) fn from_problem(problem: &Problem, id: RequestId) -> Response {
     let mut response = problem.to_response(&id.to_string());
     if problem.code() == ProblemCode::BadFraming {
-        // Nothing behind an ambiguous request can be trusted. HTTP/2 has no such header, so hyper omits it there.
+        // Bytes after an ambiguous request cannot be trusted. HTTP/2 has no such header, so hyper omits it there.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -1,4 +1,4 @@
-//! The guard around the work of a request: it ends in time, and a panic costs this request alone.
+//! Guards around the work of a request: a timeout, and isolation of panics.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 
 use crate::api::schema::{Problem, ProblemCode};
 
-/// Runs a part of a request's work. Returns the problem `timed_out`, and drops the work, if it exceeds the limit.
+/// Runs part of the work of a request. If it exceeds the limit, drops it and returns the problem `timed_out`.
 pub(super) async fn with_timeout<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Problem>>,
@@ -14,7 +14,7 @@ pub(super) async fn with_timeout<T>(
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(Problem::new(ProblemCode::TimedOut)))
 }
 
-/// Runs a handler. Returns the problem `internal` if it panics; the panic hook has printed the panic.
+/// Runs a handler. If it panics, returns the problem `internal`; the panic hook has printed the panic.
 pub(super) async fn catch_panic<T>(handler: impl Future<Output = T>) -> Result<T, Problem> {
     let outcome = AssertUnwindSafe(handler).catch_unwind().await;
     outcome.map_err(|_| Problem::new(ProblemCode::Internal).with_cause("the handler panicked"))

@@ -10,11 +10,11 @@ use crate::{
     server::framing::Framing,
 };
 
-/// The most bytes of path and query.
+/// The maximum length of path and query, in bytes.
 const MAX_URI: usize = 8 * 1024;
-/// The most headers of a request.
+/// The maximum number of headers.
 const MAX_HEADERS: usize = 100;
-/// The most bytes of all headers together, including their names.
+/// The maximum size of all headers together, including their names, in bytes.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// Checks the head of a request.
@@ -42,8 +42,8 @@ fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum()
 }
 
-/// Returns whether the request names at most one host. The target, if it is an absolute URL, and the Host header may
-/// both name it.
+/// Returns whether the request names at most one host. Both the Host header and a target that is an absolute URL can
+/// name it.
 fn has_one_host(uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (uri.authority(), hosts.next(), hosts.next()) {

@@ -1,4 +1,4 @@
-//! The middleware around the routes, one file for each concern. `pipeline` names the order of the steps.
+//! The middleware around the routes, one file for each concern. `pipeline` defines the order of the steps.
 
 mod access_log;
 mod error_response;

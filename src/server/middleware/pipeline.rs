@@ -33,7 +33,7 @@ const NO_OPERATION: &str = "none";
 /// The settings of the middleware.
 #[derive(Clone, Debug)]
 pub struct MiddlewareSettings {
-    /// The most bytes of a request body.
+    /// The maximum size of a request body, in bytes.
     pub max_body: usize,
     /// How long a request may take, including its body.
     pub request_timeout: Duration,
@@ -43,7 +43,7 @@ pub struct MiddlewareSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// The origins whose web pages may call the service.
     pub cors_origins: Vec<String>,
-    /// Whether clients reach the service by https only.
+    /// Whether clients reach the service only by HTTPS.
     pub https_only: bool,
 }
 
@@ -70,7 +70,7 @@ pub fn wrap_routes(
     Arc::new(ToDynEndpoint(pipeline))
 }
 
-/// The routes, and everything that the steps around them need.
+/// The routes, and the state of the steps around them.
 struct Pipeline {
     routes: BoxEndpoint<'static>,
     route_table: RouteTable,
@@ -89,16 +89,16 @@ struct RequestInfo<'a> {
     started: Instant,
     route: Option<&'a Route>,
     operation: &'a str,
-    /// The methods of the path, if it exists.
+    /// The methods of the path, if the path exists.
     allowed_methods: Option<HeaderValue>,
-    /// The origin of the web page that sent the request, if it is a configured one.
+    /// The origin of the web page that sent the request, if it is a configured origin.
     cors_origin: Option<HeaderValue>,
 }
 
 impl Endpoint for Pipeline {
     type Output = Response;
 
-    /// Opens the request's span and answers the request inside of it. Never returns an error.
+    /// Opens the request's span and responds to the request inside it. Never returns an error.
     async fn call(&self, request: Request) -> Result<Response> {
         let _active = self.metrics.track_active_request();
         let info = self.inspect(&request);
@@ -120,7 +120,7 @@ impl Pipeline {
         }
     }
 
-    /// Handles the request within its timeout, turns every error into a problem, and completes the response.
+    /// Handles the request within its timeout, converts every error into a problem, and completes the response.
     async fn respond(&self, request: Request, info: RequestInfo<'_>) -> Response {
         access_log::log_start();
 
@@ -166,7 +166,7 @@ impl Pipeline {
         guard::catch_panic(self.routes.call(request)).await?.map_err(Problem::from_error)
     }
 
-    /// Returns the client IP. It exists for every request that comes from a TCP connection.
+    /// Returns the client IP, which is known for every request from a TCP connection.
     fn client_ip(&self, request: &Request) -> Option<IpAddr> {
         match request.remote_addr().0 {
             Addr::SocketAddr(peer) => Some(self.trusted_proxies.client_ip(peer.ip(), request.headers())),

@@ -8,7 +8,7 @@ use tracing::{Span, field};
 use super::trace_context;
 use crate::{ids::RequestId, server::route_table::Route};
 
-/// The most bytes of a path or an unknown method that are logged.
+/// The maximum logged length of a path or an unknown method, in bytes.
 const LOGGED_BYTES: usize = 256;
 
 /// The methods that `http.request.method` may name (RFC 9110, RFC 5789).
@@ -24,8 +24,8 @@ const KNOWN_METHODS: [Method; 9] = [
     Method::TRACE,
 ];
 
-/// Opens the span of a request, as a part of the caller's trace if the request names one. The query is not recorded,
-/// because it may hold secrets. Authentication records `user.id` and `session.id`.
+/// Opens the span of a request, as part of the caller's trace if the request names one. The query is not recorded,
+/// because it may contain secrets. Authentication later records `user.id` and `session.id`.
 pub(super) fn open(request: &Request, id: RequestId, route: Option<&Route>, operation: &str) -> Span {
     let is_known = KNOWN_METHODS.contains(request.method());
     let method = if is_known { request.method().as_str() } else { "_OTHER" };

@@ -1,5 +1,5 @@
-//! The headers of every response: the request id, and the security headers for browsers and caches (OWASP Secure
-//! Headers Project).
+//! The headers of every response: the request identifier, and the security headers for browsers and caches (OWASP
+//! Secure Headers Project).
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -7,7 +7,7 @@ use crate::ids::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The default security headers. A handler may set its own value of each.
+/// The default security headers. A handler may override each of them.
 const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
@@ -16,7 +16,7 @@ const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// Makes browsers use https for a year (RFC 6797).
+/// Makes browsers use HTTPS for a year (RFC 6797).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds the headers. `https_only` adds HSTS.

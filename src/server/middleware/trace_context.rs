@@ -11,7 +11,7 @@ use poem::http::{HeaderMap, StatusCode};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// Makes `span` a part of the trace that the request's headers name, and records the trace id. Malformed headers are
+/// Makes `span` part of the trace that the request headers name, and records the trace id. Malformed headers are
 /// ignored.
 pub(super) fn join(span: &Span, headers: &HeaderMap) {
     let parent = if is_well_formed(headers) {
@@ -30,21 +30,21 @@ pub(super) fn join(span: &Span, headers: &HeaderMap) {
     }
 }
 
-/// Records the outcome in the exported span of the current request. The log has it in the access log line.
+/// Records the outcome in the exported span of the current request. The access log records it separately.
 pub(super) fn record_response(status: StatusCode, error_type: Option<&'static str>) {
     let span = Span::current();
     span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
     if let Some(error_type) = error_type {
         span.set_attribute("error.type", error_type);
     }
-    // By OpenTelemetry's conventions, 4xx is not an error of the server.
+    // By OpenTelemetry's conventions, status 4xx is not a server error.
     if status.is_server_error() {
         span.set_status(Status::error(""));
     }
 }
 
-/// Returns whether there is exactly one `traceparent`, whose parts have the right lengths. The library does not check
-/// that.
+/// Returns whether there is exactly one `traceparent` header, whose parts have the right lengths. The library does not
+/// check this.
 fn is_well_formed(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all("traceparent").iter();
     let (Some(value), None) = (values.next().and_then(|value| value.to_str().ok()), values.next()) else {
