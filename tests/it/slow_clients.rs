@@ -258,12 +258,12 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// A ping frame, which the server must acknowledge.
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0anything";
-/// `GET http://a/` in HPACK (RFC 7541).
-const GET: &[u8] = b"\x82\x86\x84\x41\x01a";
-/// `HEAD http://a/` in HPACK.
-const HEAD: &[u8] = b"\x02\x04HEAD\x86\x84\x41\x01a";
-/// `POST http://a/` in HPACK.
-const POST: &[u8] = b"\x83\x86\x84\x41\x01a";
+/// `GET http://a/index.html` in HPACK (RFC 7541).
+const GET: &[u8] = b"\x82\x86\x85\x41\x01a";
+/// `HEAD http://a/index.html` in HPACK.
+const HEAD: &[u8] = b"\x02\x04HEAD\x86\x85\x41\x01a";
+/// `POST http://a/index.html` in HPACK.
+const POST: &[u8] = b"\x83\x86\x85\x41\x01a";
 
 /// Sends frames until the connection ends. Returns how many were sent.
 async fn flood(address: SocketAddr, begin: &[u8], next: impl Fn(u32) -> Vec<u8>) -> u32 {
