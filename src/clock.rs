@@ -30,7 +30,7 @@ const MONOTONIC: ClockId = ClockId::Monotonic;
 const FIRST_RFC3339_SECOND: i64 = -62_167_219_200;
 const LAST_RFC3339_SECOND: i64 = 253_402_300_799;
 
-/// The last step of a clock that has never stepped.
+/// The value of `last_step` before the first step.
 const NEVER: i64 = i64::MIN;
 
 /// An instant: whole microseconds since 1970-01-01T00:00:00Z.

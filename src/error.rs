@@ -14,7 +14,7 @@ pub enum ServiceError {
         /// How long the client must wait.
         retry_after: Duration,
     },
-    /// Too many passwords are waiting to be hashed. The same request may succeed later. Clients receive the problem
+    /// The hash queue is full, or hashing took too long. The same request may succeed later. Clients receive the problem
     /// `busy` with status 503.
     #[error("the queue of the password hasher is full or too slow")]
     Busy {

@@ -7,7 +7,7 @@
 //! | `cli` (in the binary) | commands and exit codes |
 //! | [`startup`] | from the configuration to a running server |
 //! | [`config`] | settings: read, parsed, validated |
-//! | [`server`] | the HTTP server, independent of the domain |
+//! | [`server`] | the HTTP server, which knows no operation |
 //! | [`api`] | the contract: requests, responses, the OpenAPI document |
 //! | [`jobs`] | background jobs |
 //! | [`domain`] | the rules |

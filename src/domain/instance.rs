@@ -19,7 +19,7 @@ pub struct Instance {
     metrics: Arc<Metrics>,
 }
 
-/// Why an instance is not ready: clients should send requests to another instance.
+/// Why an instance is not ready. Clients should then use another one.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// The instance has not opened its database yet.
@@ -84,7 +84,7 @@ impl Instance {
     /// Checks whether this instance is ready to receive requests.
     ///
     /// # Errors
-    /// Returns the reason for which it is not ready.
+    /// Returns why it is not ready.
     pub async fn check_ready(&self) -> Result<(), NotReady> {
         if self.draining.is_cancelled() {
             return Err(NotReady::Draining);

@@ -4,11 +4,9 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{app::App, audit, queue},
-    entity::{known_network, rate_limit, session},
+    domain::{app::App, audit, queue, session::delete_expired_sessions},
     error::ServiceError,
     metrics::SessionEnd,
-    store::delete_in_batches,
 };
 
 /// How often one of the instances runs the cleanup.
@@ -42,17 +40,10 @@ pub async fn run_cleanup(app: &App) -> Result<Deleted, ServiceError> {
         return Ok(Deleted::default());
     }
 
-    let expired = session::Entity::expired(now);
-    let sessions = delete_in_batches::<session::Entity>(&app.db, "deleting expired sessions", expired).await?;
+    let sessions = delete_expired_sessions(&app.db, now).await?;
     app.metrics.record_sessions_ended(SessionEnd::Expired, sessions);
-
-    let expired = rate_limit::Entity::expired(now);
-    let rate_limits = delete_in_batches::<rate_limit::Entity>(&app.db, "deleting expired rate limits", expired).await?;
-
-    let unused = known_network::Entity::unused_since(now - app.limits.settings.known_network_lifetime);
-    let known_networks =
-        delete_in_batches::<known_network::Entity>(&app.db, "deleting unused known networks", unused).await?;
-
+    let rate_limits = app.limits.delete_expired(&app.db, now).await?;
+    let known_networks = app.limits.delete_unused_networks(&app.db, now).await?;
     let audit_events = audit::delete_old_events(&app.db, &app.audit, now - app.audit_retention).await?;
     Ok(Deleted { sessions, rate_limits, known_networks, audit_events })
 }

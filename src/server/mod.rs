@@ -1,4 +1,4 @@
-//! The HTTP server: listeners, connections and the middleware around the routes. It does not know the domain.
+//! The HTTP server: listeners, connections and the middleware around the routes. It knows problems, but no operation.
 //!
 //! `listener` accepts a connection and `connection` serves it. Each request passes `middleware::pipeline`, which
 //! defines the order of the steps, and reaches the routes that `startup` provides. `framing` and `deadlines` protect

@@ -198,7 +198,7 @@ fn sentences(config: &Config) -> [Vec<String>; GUIDES.len()] {
     let api = vec![
         format!("valid for {access} minutes"),
         format!("expires {idle} days after its last refresh, and {lifetime} days after its login"),
-        format!("A user has at most {sessions_per_user} live sessions"),
+        format!("A user has at most {sessions_per_user} active sessions"),
         format!("for {grace} seconds, as long as the successor has not been used"),
         format!("for up to {access} minutes by default"),
         format!("server.max_body_size` ({} KiB by default)", server.max_body_size.bytes() / 1024),
@@ -244,7 +244,7 @@ fn rate_limits(limits: &Limits) -> Vec<String> {
     let longest = whole(limits.max_backoff.get(), 60);
     assert_eq!(limits.lockout_duration.get(), Duration::from_secs(DAY));
     vec![
-        format!("| {login_burst} at once, {logins_per_minute} a minute; an attempt with another user name"),
+        format!("| {login_burst} at once, {logins_per_minute} a minute; an attempt with another username"),
         format!(
             "| {free_failures} at once; then a backoff of 1, 2, 4 … seconds, at most {longest} minutes; the {threshold}th \
              locks the user out from unknown networks for a day"

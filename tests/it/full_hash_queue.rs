@@ -6,7 +6,13 @@ use futures_util::future::join;
 use serde_json::json;
 use vestibule::{
     clock::Clock,
-    domain::auth::login::{LoginError, login},
+    domain::{
+        auth::{
+            login::{LoginError, login},
+            register::{RegisterError, register},
+        },
+        name::Name,
+    },
     error::ServiceError,
     startup,
 };
@@ -110,4 +116,34 @@ async fn busy_response_does_not_count_against_the_client_rate_limit() {
     for _ in 0..12 {
         app.post("/login").json(&body).send().await.is_problem(503, "busy");
     }
+}
+
+#[apply(trial)]
+async fn busy_response_does_not_count_as_a_registration() {
+    let app = TestApp::builder().default_limits().setting("limits.registrations_per_hour", 1).start().await;
+    let slow = app.settings.clone().with("passwords.hash_memory", "256MiB").with("passwords.hash_iterations", 8);
+    let config = slow.with("passwords.queue_timeout", "200ms").config();
+    let busy = startup::open(&config, app.app.clock.clone(), &Arc::default()).await.unwrap();
+    let attempt = login_attempt("john", "my_password");
+    let name = Name::parse(&attempt.username).unwrap();
+    let outcome = Box::pin(register(&busy, &name, &attempt.password, &attempt.client)).await;
+    assert!(matches!(outcome, Err(RegisterError::Service(ServiceError::Busy { .. }))), "{outcome:?}");
+
+    let registration = |name: &str| app.post("/register").json(&json!({ "username": name, "password": "my_password" }));
+    assert_eq!(registration("john").send().await.status, 201);
+    registration("jane").send().await.is_problem(429, "too_many_requests");
+}
+
+/// Neither of them reaches the database.
+#[apply(trial)]
+async fn full_queue_rejects_logins_and_registrations_before_they_are_counted() {
+    let app = TestApp::builder().default_limits().slow_hashing().start().await;
+    app.create_user("john", "my_password").await;
+    app.fill_queue().await;
+    let rows = app.count("rate_limit").await;
+    for path in ["/login", "/register"] {
+        let body = json!({ "username": "jane", "password": "my_password" });
+        app.post(path).json(&body).send().await.is_problem(503, "busy");
+    }
+    assert_eq!(app.count("rate_limit").await, rows);
 }

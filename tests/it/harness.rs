@@ -4,7 +4,9 @@ use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 use vestibule::startup;
 
-use crate::support::{TestApp, app::write_master_key, canary, client::TestResponse, contract, database, document};
+use crate::support::{
+    TestApp, app::write_master_key, canary, client::TestResponse, contract, coverage::differences, database, document,
+};
 
 /// Returns a real response of `GET /me`. The tests derive faulty responses from it.
 async fn real_response(app: &TestApp) -> TestResponse {
@@ -80,6 +82,16 @@ async fn declared_responses_are_listed_for_the_coverage_check() {
     assert!(declared.len() > 40, "{}", declared.len());
     let response = declared.iter().find(|seen| seen.operation == "getMe" && seen.status == "200");
     assert!(response.is_some_and(|seen| seen.media_type == "application/json" && seen.code.is_empty()));
+}
+
+#[apply(trial)]
+async fn responses_that_are_only_declared_or_only_received_are_reported() {
+    let declared = contract::declared_responses();
+    assert_eq!(differences(&declared, &declared), Vec::<String>::new());
+    let mut others = declared.clone();
+    let missing = others.pop_first().unwrap();
+    assert_eq!(differences(&declared, &others), [format!("declared but never received: {missing:?}")]);
+    assert_eq!(differences(&others, &declared), [format!("received but not declared: {missing:?}")]);
 }
 
 #[apply(trial)]

@@ -69,7 +69,7 @@ type Sentence = (&'static str, &'static [(&'static str, &'static str)], fn(&[u64
 
 const SENTENCES: [Sentence; 7] = [
     ("docs/api.md", &[("src/domain/name.rs", "MAX_LENGTH")], |of| {
-        format!("**User names** have 1 to {} characters", of[0])
+        format!("**Usernames** have 1 to {} characters", of[0])
     }),
     (
         "docs/api.md",

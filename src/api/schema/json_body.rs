@@ -87,7 +87,7 @@ fn is_json(media_type: &str) -> bool {
 /// Parses a body as one JSON value.
 ///
 /// # Errors
-/// Returns the problem `malformed_request`, whose detail says why the body is not one JSON value.
+/// Returns the problem `malformed_request`, with a detail that says what is wrong.
 fn parse(body: &[u8]) -> Result<Value, Problem> {
     json::read(body).map_err(|error| {
         let detail = match error.classify() {

@@ -42,7 +42,7 @@ impl<'a> Event<'a> {
         Self { outcome: Outcome::Failure, ..Self::success(kind, Actor::Client(client)) }
     }
 
-    /// Sets the reason for which the attempt was rejected.
+    /// Sets the reason for the rejection.
     pub const fn reason(self, reason: Reason) -> Self {
         Self { reason: Some(reason), ..self }
     }

@@ -35,11 +35,17 @@ pub async fn register(app: &App, name: &Name, password: &Password, client: &Clie
     if !app.registration.open {
         return Err(RegisterError::Closed);
     }
+    app.hasher.check_capacity()?;
     app.limits.count_registration(&app.db, client, app.clock.now()).await?;
     if name.is_reserved(&app.registration.reserved_names) {
         return Err(RegisterError::UsernameTaken);
     }
-    Ok(create_user(app, name, password, Actor::Client(client)).await?)
+
+    let created = create_user(app, name, password, Actor::Client(client)).await;
+    if let Err(CreateUserError::Service(ServiceError::Busy { .. })) = created {
+        app.limits.withdraw_registration(&app.db, client, app.clock.now()).await?;
+    }
+    Ok(created?)
 }
 
 impl From<CreateUserError> for RegisterError {

@@ -4,7 +4,7 @@ use super::{
     limiter::Limits,
     row::{lock_row, store_row},
     settings::Rate,
-    token_bucket::take,
+    token_bucket::{put_back, take},
 };
 use crate::{
     clock::Timestamp,
@@ -22,6 +22,22 @@ impl Limits {
     pub async fn count_registration(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
         let counted = self.count_request(db, client, "register", self.settings.registrations, now).await;
         self.count_rejection(RateLimit::Registration, counted)
+    }
+
+    /// Withdraws a registration that was counted although its password could not be hashed.
+    ///
+    /// # Errors
+    /// Returns the error of the database if it fails.
+    pub async fn withdraw_registration(&self, db: &Pool, client: &Client, now: Timestamp) -> Result<(), ServiceError> {
+        let subject = self.subject("register", &client.network());
+
+        write(db, "withdrawing a registration", async |transaction: &Transaction| {
+            let mut bucket = lock_row(transaction, &subject, now).await?;
+            bucket.until = put_back(bucket.until, self.settings.registrations, 1);
+            bucket.expires_at = bucket.until;
+            store_row(transaction, bucket).await
+        })
+        .await
     }
 
     /// Counts a rejected refresh token of a client.

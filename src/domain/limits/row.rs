@@ -22,7 +22,7 @@ pub(super) async fn lock_row(
     let new =
         rate_limit::Model { subject: subject.to_owned(), failures: 0, until: now, last_name: None, expires_at: now };
 
-    // The update of an existing row to itself locks the row, so that no other transaction can delete it before it is
+    // Updating an existing row to its own value locks it, so that no other transaction can delete it before it is
     // read.
     let update_nothing = OnConflict::column(Column::Subject).update_column(Column::Subject).to_owned();
     let insert = rate_limit::Entity::insert(new.clone().into_active_model()).on_conflict(update_nothing);

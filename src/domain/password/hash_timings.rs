@@ -5,9 +5,10 @@
 //! the rest of a new hash would take, estimated from a recent hash. A hash that costs more than a new hash is not
 //! equalized and takes longer.
 //!
-//! Only the rest is estimated, and by CPU time instead of wall-clock time. On a busy machine, the durations of two
-//! hashes differ widely, and the longer of two independent durations is on average longer than either. A small
-//! difference remains: a machine stays slow for longer than one hash, so the sum of two parts varies less than a whole.
+//! Only the missing part is estimated, and from CPU time. On a busy machine, the wall-clock times of two hashes differ
+//! widely. Waiting for the longer of two times would take longer on average than one hash, which would reveal the user.
+//! A small difference remains: a slow machine stays slow for longer than one hash, so an equalized time, which is the
+//! sum of two parts, varies less than the time of one hash.
 
 use std::{
     collections::VecDeque,

@@ -114,7 +114,7 @@ impl Hasher {
         self.run(cost, move |engine| engine.hash(password.as_bytes(), cost)).await.map(PasswordHash::from)
     }
 
-    /// Checks that the queue has room. Call it before any other work for a password.
+    /// Checks that the queue has room. Call it before the work of a request that will need a hash.
     ///
     /// # Errors
     /// Returns [`ServiceError::Busy`] if the queue is full.

@@ -13,7 +13,7 @@ use crate::{
     error::ServiceError,
     ids::{SessionId, UserId},
     secret::{SecretDigest, SessionSecret},
-    store::{Context as _, Pool, Transaction, write},
+    store::{Context as _, Pool, Transaction, delete_in_batches, write},
 };
 
 /// A session that was just opened.
@@ -105,4 +105,10 @@ pub async fn revoke_others(transaction: &Transaction, user: UserId, except: Sess
     let others = session::Entity::others_of(user, except).all(transaction).await.context(context)?;
     let delete = session::Entity::delete_all(others.iter().map(|session| session.id));
     Ok(delete.exec(transaction).await.context(context)?.rows_affected)
+}
+
+/// Deletes the sessions that have expired by `now`. Returns how many.
+pub async fn delete_expired_sessions(db: &Pool, now: Timestamp) -> Result<u64, ServiceError> {
+    let expired = session::Entity::expired(now);
+    delete_in_batches::<session::Entity>(db, "deleting expired sessions", expired).await
 }

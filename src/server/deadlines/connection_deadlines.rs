@@ -36,7 +36,7 @@ struct State {
     active_requests: usize,
     /// When the connection became idle. While `awaits_head_end` is set, when the head began.
     waiting_since: Instant,
-    /// Whether the head of the next request has begun. A new connection counts as the beginning of a head.
+    /// Whether a head has begun but not ended. True for a new connection.
     awaits_head_end: bool,
     /// Whether the bytes read so far end inside a head. The head may belong to a request after those in progress.
     is_inside_head: bool,

@@ -216,7 +216,7 @@ async fn finds_a_restricted_name_in_every_form() {
     );
     let tree = tree_of([("lib.rs", ""), ("main.rs", "mod cli;"), ("cli.rs", "\nuse vestibule::entity::user;")]);
     let found = rules::forbidden_names(&tree, &NAMES);
-    assert_eq!(found, ["src/cli.rs:2: only jobs, domain, store, entity may name vestibule::entity"]);
+    assert_eq!(found, ["src/cli.rs:2: only domain, store, entity may name vestibule::entity"]);
 }
 
 #[apply(trial)]

@@ -78,7 +78,7 @@ pub(super) const NAMES: [(&str, Where); 17] = [
     ("serde_json", Where::Except(&["entity"])),
     ("vestibule", Where::Except(&["migration"])),
     ("vestibule::api", Where::Only(&["cli", "startup", "server", "api"])),
-    ("vestibule::entity", Where::Only(&["jobs", "domain", "store", "entity"])),
+    ("vestibule::entity", Where::Only(&["domain", "store", "entity"])),
     ("vestibule::telemetry", Where::Only(&["cli", "startup", "config", "server", "telemetry"])),
 ];
 

@@ -51,14 +51,10 @@ pub(super) fn record(seen: &ResponseKey, call: &Call, response: &TestResponse, e
 pub(crate) fn finish() -> ExitCode {
     let coverage = COVERAGE.lock().unwrap();
     let declared = contract::declared_responses();
-    let unseen: Vec<_> = declared.difference(&coverage.seen).collect();
-    let undeclared: Vec<_> = coverage.seen.difference(&declared).collect();
+    let differences = differences(&declared, &coverage.seen);
     println!("coverage: {} responses declared, {} received", declared.len(), coverage.seen.len());
-    for seen in &unseen {
-        println!("coverage: declared but never received: {seen:?}");
-    }
-    for seen in &undeclared {
-        println!("coverage: received but not declared: {seen:?}");
+    for difference in &differences {
+        println!("coverage: {difference}");
     }
     let recorded = collect_examples(&coverage);
     if is_recording() {
@@ -77,11 +73,14 @@ pub(crate) fn finish() -> ExitCode {
             "examples: src/api/document/examples.json differs from what the service sends; run `tests/run examples` to update it"
         );
     }
-    if unseen.is_empty() && undeclared.is_empty() && missing.is_empty() && current {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if differences.is_empty() && missing.is_empty() && current { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Returns the differences between the declared and the received responses.
+pub(crate) fn differences(declared: &BTreeSet<ResponseKey>, received: &BTreeSet<ResponseKey>) -> Vec<String> {
+    let unseen = declared.difference(received).map(|seen| format!("declared but never received: {seen:?}"));
+    let undeclared = received.difference(declared).map(|seen| format!("received but not declared: {seen:?}"));
+    unseen.chain(undeclared).collect()
 }
 
 /// Returns the examples in the order of the document.
