@@ -117,7 +117,8 @@ service_binary() {
     published_binary
     return
   fi
-  cargo build --profile ci --locked || return
+  # With the tests, whose dependencies turn on features: otherwise Cargo would build half of the crates twice.
+  cargo test --profile ci --workspace --locked --no-run || return
   vestibule=$root/target/ci/vestibule
 }
 

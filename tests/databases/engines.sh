@@ -13,7 +13,7 @@ on() {
   local engine=$1 url=$2 folder=$3
   shift 3
   echo "-- $engine"
-  env ${url:+"TEST_DATABASE=$url" "TEST_DATABASE_FOLDER=$folder"} cargo test --profile ci --locked --test it -- "$@" || suite_failed=1
+  env ${url:+"TEST_DATABASE=$url" "TEST_DATABASE_FOLDER=$folder"} cargo test --profile ci --workspace --locked --test it -- "$@" || suite_failed=1
 }
 
 # starts ENGINE COMMAND...: starts a server as one test. Succeeds if it runs.
