@@ -12,7 +12,7 @@ use vestibule::entity::session;
 
 use crate::support::{
     document,
-    process::{Deployment, Server, vestibule},
+    process::{Deployment, Server, public_vestibule, vestibule},
 };
 
 fn run(folder: &TempDir, arguments: &[&str], input: &str) -> Output {
@@ -145,9 +145,8 @@ async fn first_start_prints_urls_and_next_steps() {
 #[apply(trial)]
 async fn server_warns_about_open_features_on_public_addresses() {
     let folder = TempDir::new().unwrap();
-    let mut command = vestibule(&folder);
-    command.env("VESTIBULE_SERVER__LISTEN", "0.0.0.0:0").env_remove("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS");
-    command.env_remove("VESTIBULE_PASSWORDS__HASH_MEMORY").env_remove("VESTIBULE_PASSWORDS__HASH_ITERATIONS");
+    let mut command = public_vestibule(&folder);
+    command.env("VESTIBULE_SERVER__SHUTDOWN_DELAY", "0s");
     let rest = Server::start(command).stop();
     for setting in ["VESTIBULE_REGISTRATION__OPEN=false", "VESTIBULE_DOCS__ENABLED=false"] {
         assert!(rest.contains(setting), "{rest}");

@@ -103,3 +103,16 @@ async fn files_stay_short() {
         assert!(lines <= MAX_LINES, "{} has {lines} lines", file.display());
     }
 }
+
+/// Cargo.toml turns unit tests off, so one would never run.
+#[apply(trial)]
+async fn no_test_is_outside_the_suite() {
+    const UNIT_TEST: &str = r"#\[(cfg\(test\)|(\w+::)?test\])";
+    for file in ["src", "migration/src"].iter().flat_map(|folder| sources(&Path::new(ROOT).join(folder))) {
+        let found = matching_lines(&fs::read_to_string(&file).unwrap(), UNIT_TEST);
+        assert!(found.is_empty(), "{}: move this test to tests/it: {found:?}", file.display());
+    }
+    for injected in ["#[cfg(test)]", "    #[test]", "    #[tokio::test]"] {
+        assert_eq!(matching_lines(injected, UNIT_TEST).len(), 1, "{injected}");
+    }
+}

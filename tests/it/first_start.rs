@@ -1,24 +1,18 @@
 //! What a newcomer meets: the front page, the messages of the first start, the version, and a stop on this host.
 
 use std::{
-    fs::{File, OpenOptions},
     io::Read as _,
     net::TcpListener,
-    os::fd::OwnedFd,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
-use rustix::{
-    process::{Signal, kill_process},
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-};
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{
     TestApp,
-    process::{Server, vestibule},
+    process::{Server, open_terminal, public_vestibule, vestibule},
 };
 
 #[apply(trial)]
@@ -47,18 +41,13 @@ async fn root_names_the_service_where_documentation_is_off() {
 
 /// Starts a server whose output goes to a terminal, and returns what the terminal shows until it has stopped.
 fn on_a_terminal(folder: &TempDir) -> String {
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    let name = ptsname(&controller, Vec::new()).unwrap();
-    let terminal = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let (mut controller, terminal) = open_terminal();
     let mut command = vestibule(folder);
-    command.stdout(Stdio::from(OwnedFd::from(terminal.try_clone().unwrap())));
-    command.stderr(Stdio::from(OwnedFd::from(terminal)));
+    command.stdout(terminal.try_clone().unwrap()).stderr(terminal);
     let mut child = command.spawn().unwrap();
     drop(command);
 
-    let (mut controller, mut seen, mut part) = (File::from(controller), String::new(), [0; 4096]);
+    let (mut seen, mut part) = (String::new(), [0; 4096]);
     // On Linux, reading fails when no process has the terminal open any more.
     while let Ok(length) = controller.read(&mut part) {
         seen.push_str(&String::from_utf8_lossy(&part[..length]));
@@ -108,10 +97,7 @@ async fn server_on_loopback_stops_at_once_and_frees_its_port() {
 #[apply(trial)]
 async fn server_that_other_hosts_reach_leaves_time_to_send_requests_elsewhere() {
     let folder = TempDir::new().unwrap();
-    let mut command = vestibule(&folder);
-    command.env("VESTIBULE_SERVER__LISTEN", "0.0.0.0:0").env_remove("VESTIBULE_PASSWORDS__WEAK_HASHING_FOR_TESTS");
-    command.env_remove("VESTIBULE_PASSWORDS__HASH_MEMORY").env_remove("VESTIBULE_PASSWORDS__HASH_ITERATIONS");
-    let server = Server::start(command);
+    let server = Server::start(public_vestibule(&folder));
     kill_process(server.pid(), Signal::TERM).unwrap();
     while server.get("/health/ready").send().await.status == 200 {}
     assert_eq!(server.get("/health/live").send().await.status, 200, "it still serves");

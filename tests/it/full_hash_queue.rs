@@ -7,6 +7,7 @@ use serde_json::json;
 use vestibule::{
     clock::Clock,
     domain::{
+        app::App,
         auth::{
             login::{LoginError, login},
             register::{RegisterError, register},
@@ -21,6 +22,13 @@ use crate::{
     rate_limits::{client_ip, try_login},
     support::{TestApp, app::login_attempt},
 };
+
+/// Opens another instance on the database, whose hashes take longer than its queue timeout.
+async fn too_slow_instance(app: &TestApp, timeout: &str, clock: Clock) -> App {
+    let slow = app.settings.clone().with("passwords.hash_memory", "256MiB").with("passwords.hash_iterations", 8);
+    let config = slow.with("passwords.queue_timeout", timeout).config();
+    Box::pin(startup::open(&config, clock, &Arc::default())).await.unwrap()
+}
 
 #[apply(trial)]
 async fn busy_response_does_not_count_as_a_failed_login() {
@@ -54,10 +62,8 @@ async fn busy_response_does_not_restart_the_backoff() {
 async fn busy_response_does_not_shorten_the_backoff_of_later_failures() {
     let app = TestApp::builder().default_limits().setting("limits.free_failures", 3).start().await;
     app.create_user("john", "my_password").await;
-    let slow = app.settings.clone().with("passwords.hash_memory", "256MiB").with("passwords.hash_iterations", 8);
-    let config = slow.with("passwords.queue_timeout", "500ms").config();
     let ahead = Clock::frozen(app.app.clock.now() + Duration::from_secs(4));
-    let busy = startup::open(&config, ahead, &Arc::default()).await.unwrap();
+    let busy = too_slow_instance(&app, "500ms", ahead).await;
     assert_eq!(try_login(&app, "john", "wrong", client_ip(1)).await, Ok(false));
     let meanwhile = async {
         // Wait until the login attempt has its client's row, beside the two rows of the first failure.
@@ -121,9 +127,7 @@ async fn busy_response_does_not_count_against_the_client_rate_limit() {
 #[apply(trial)]
 async fn busy_response_does_not_count_as_a_registration() {
     let app = TestApp::builder().default_limits().setting("limits.registrations_per_hour", 1).start().await;
-    let slow = app.settings.clone().with("passwords.hash_memory", "256MiB").with("passwords.hash_iterations", 8);
-    let config = slow.with("passwords.queue_timeout", "200ms").config();
-    let busy = startup::open(&config, app.app.clock.clone(), &Arc::default()).await.unwrap();
+    let busy = too_slow_instance(&app, "200ms", app.app.clock.clone()).await;
     let attempt = login_attempt("john", "my_password");
     let name = Name::parse(&attempt.username).unwrap();
     let outcome = Box::pin(register(&busy, &name, &attempt.password, &attempt.client)).await;

@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{File, OpenOptions},
     io::Read as _,
-    os::fd::OwnedFd,
-    process::Stdio,
     sync::mpsc,
     time::Duration,
 };
@@ -14,7 +11,6 @@ use opentelemetry_proto::tonic::{
     common::v1::any_value,
     trace::v1::{Span, span::SpanKind},
 };
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -22,7 +18,7 @@ use crate::support::{
     app::Tokens,
     client::TestResponse,
     collector, document, forge,
-    process::{Deployment, PASSWORD, Server, vestibule},
+    process::{Deployment, PASSWORD, Server, open_terminal, vestibule},
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -284,17 +280,13 @@ async fn failed_request_logs_one_line_with_the_cause() {
 
 /// Returns what a server logs about one request on a terminal.
 async fn log_on_a_terminal(folder: &tempfile::TempDir) -> String {
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    let name = ptsname(&controller, Vec::new()).unwrap();
-    let terminal = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let (mut controller, terminal) = open_terminal();
     let mut command = vestibule(folder);
-    command.stderr(Stdio::from(OwnedFd::from(terminal)));
+    command.stderr(terminal);
     let server = Server::start(command);
     server.get("/health/live").send().await;
     server.stop();
-    let (mut controller, mut seen) = (File::from(controller), [0; 4096]);
+    let mut seen = [0; 4096];
     let length = controller.read(&mut seen).unwrap();
     String::from_utf8(seen[..length].to_vec()).unwrap()
 }

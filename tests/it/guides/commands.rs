@@ -16,8 +16,8 @@ static RUN_PAGES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^pages=\((
 
 /// Returns the pages whose commands a script runs.
 fn run_pages(script: &str) -> Vec<String> {
-    let pages = RUN_PAGES.captures(script).map(|list| list[1].to_owned()).unwrap_or_default();
-    pages.split_whitespace().map(ToOwned::to_owned).collect()
+    let list = RUN_PAGES.captures(script).unwrap();
+    list[1].split_whitespace().map(ToOwned::to_owned).collect()
 }
 
 /// Returns the faults of the commands in a page.

@@ -21,8 +21,8 @@ fn fault(page: &str, text: &str, target: &str) -> Option<String> {
     let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
 
     let folder = Path::new(ROOT).join(page).parent().unwrap().to_owned();
-    let linked = if path.is_empty() {
-        text.to_owned()
+    let file = if path.is_empty() {
+        None
     } else {
         let Ok(file) = folder.join(path).canonicalize() else {
             return Some(format!("{target}: there is no such file"));
@@ -33,11 +33,16 @@ fn fault(page: &str, text: &str, target: &str) -> Option<String> {
         {
             return Some(format!("{target}: this is no file of the repository; use a relative path"));
         }
-        fs::read_to_string(&file).unwrap_or_default()
+        Some(file)
     };
     let anchor = anchor?;
-    let is_markdown = path.is_empty() || Path::new(path).extension().is_some_and(|extension| extension == "md");
-    let exists = is_markdown && Page::parse(&linked).anchors().iter().any(|heading| heading == anchor);
+    let linked = match file {
+        None => text.to_owned(),
+        Some(file) if file.extension().is_some_and(|extension| extension == "md") => fs::read_to_string(file).unwrap(),
+        // Other files have no headings.
+        Some(_) => String::new(),
+    };
+    let exists = Page::parse(&linked).anchors().iter().any(|heading| heading == anchor);
     (!exists).then(|| format!("{target}: there is no such heading"))
 }
 

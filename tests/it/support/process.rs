@@ -3,17 +3,20 @@
 use std::{
     env,
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{BufRead as _, BufReader, Read as _},
     net::{SocketAddr, TcpListener},
     ops::Deref,
-    os::unix::fs::PermissionsExt as _,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt as _},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use rustix::process::Pid;
+use rustix::{
+    process::Pid,
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 use sea_orm::DatabaseConnection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -41,6 +44,26 @@ fn with_test_settings(mut command: Command, folder: &TempDir) -> Command {
     command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.envs(Settings::for_tests().variables());
     command
+}
+
+/// Returns a command like [`vestibule`] whose server listens on every address, with the default cost of hashes.
+pub(crate) fn public_vestibule(folder: &TempDir) -> Command {
+    let mut command = vestibule(folder);
+    command.env("VESTIBULE_SERVER__LISTEN", "0.0.0.0:0");
+    for setting in ["WEAK_HASHING_FOR_TESTS", "HASH_MEMORY", "HASH_ITERATIONS"] {
+        command.env_remove(format!("VESTIBULE_PASSWORDS__{setting}"));
+    }
+    command
+}
+
+/// Opens a pseudo-terminal. Returns the side that a test reads, and the side for the output of a command.
+pub(crate) fn open_terminal() -> (File, OwnedFd) {
+    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&controller).unwrap();
+    unlockpt(&controller).unwrap();
+    let name = ptsname(&controller, Vec::new()).unwrap();
+    let terminal = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    (File::from(controller), OwnedFd::from(terminal))
 }
 
 /// The password of every user that is registered here.
