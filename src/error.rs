@@ -14,8 +14,8 @@ pub enum ServiceError {
         /// How long the client must wait.
         retry_after: Duration,
     },
-    /// The hash queue is full, or hashing took too long. The same request may succeed later. Clients receive the problem
-    /// `busy` with status 503.
+    /// The hash queue is full, or hashing took too long. The same request may succeed later. Clients receive the
+    /// problem `busy` with status 503.
     #[error("the queue of the password hasher is full or too slow")]
     Busy {
         /// How long the client should wait before it retries.

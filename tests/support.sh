@@ -117,7 +117,8 @@ service_binary() {
     published_binary
     return
   fi
-  # With the tests, whose dependencies turn on features: otherwise Cargo would build half of the crates twice.
+  # Built together with the tests, because their dependencies enable features. Otherwise, Cargo would build half of the
+  # crates twice.
   cargo test --profile ci --workspace --locked --no-run || return
   vestibule=$root/target/ci/vestibule
 }

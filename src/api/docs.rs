@@ -78,8 +78,8 @@ fn add_file(routes: Route, (path, media_type, content): File) -> Route {
     routes.at(path, get(make_sync(respond)))
 }
 
-/// Returns the paths that are not operations: those of the documentation if `with_docs` is set, otherwise the front page.
-/// Each has the method GET only.
+/// Returns the paths that are not operations: those of the documentation if `with_docs` is set, otherwise the front
+/// page. Each path supports only GET.
 pub fn paths(with_docs: bool) -> Vec<&'static str> {
     if !with_docs {
         return vec![ROOT_PATH];

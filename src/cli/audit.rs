@@ -35,7 +35,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct List {
-    /// Only events about this user: the username, or the id, which also finds events about a deleted user
+    /// Only events about this user: a username, or an id (which also finds events about a deleted user)
     #[arg(long, value_name = "NAME_OR_ID")]
     user: Option<String>,
     /// Only events about this session

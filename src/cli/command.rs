@@ -40,7 +40,7 @@ Exit codes:
   2    invalid command line
   3    no such user
   4    the username is taken
-  5    invalid username or password, or the prompt was declined
+  5    the username or the password violates a rule, or the prompt was declined
   6    invalid configuration or unusable key
   7    the audit log was altered
   130  interrupted with Ctrl-C at a prompt";

@@ -18,7 +18,7 @@ use super::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Print a new master key, for the section `[keys]` of the settings or for a file that it names
+    /// Print a new master key, for `keys.master_key` or for the file that `keys.master_key_file` names
     Generate,
     /// Delete all keys, sessions, rate limits and known networks; keeps users and audit events
     Reset {

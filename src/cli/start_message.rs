@@ -7,8 +7,8 @@ use vestibule::config::Config;
 /// The example of the OpenAPI document.
 const EXAMPLE_CREDENTIALS: &str = r#"{"username": "john", "password": "my_password"}"#;
 
-/// Returns the message: where the server is, how to create the first user, and what is open to the public. A person at a
-/// terminal gets commands to copy.
+/// Returns the message: the addresses of the server, how to create the first user, and what is open to the public. A
+/// person at a terminal gets commands to copy.
 pub(super) fn start_message(
     config: &Config,
     bound: &[SocketAddr],

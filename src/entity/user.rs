@@ -1,8 +1,9 @@
 //! Users.
 //!
 //! A new column needs a migration in `migration/src`, a field in [`Model`], and an initial value in
-//! `src/domain/user/create.rs`. It is nullable or has a default, because an older instance inserts rows without it. If callers see it, it also needs a field in `src/domain/user/record.rs` and in the
-//! responses of `src/api/account.rs` and `src/cli/user.rs`.
+//! `src/domain/user/create.rs`. It is nullable or has a default, because an older instance inserts rows without it. If
+//! callers see it, it also needs a field in `src/domain/user/record.rs` and in the responses of `src/api/account.rs`
+//! and `src/cli/user.rs`.
 
 use sea_orm::{Select, entity::prelude::*};
 

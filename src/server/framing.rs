@@ -4,8 +4,8 @@
 //! and the proxy and this server disagree about its end, the attacker can hide a second request in it. The hidden
 //! request bypasses the rules of the proxy and may run as another client. RFC 9112 lets a server reject ambiguous
 //! requests. hyper rejects most of them. It accepts a bare LF, several lengths, a length together with a transfer
-//! coding, several transfer codings, and several hosts or none. So this module scans the bytes of the connection before
-//! hyper parses them.
+//! coding, several transfer codings, and several hosts or none. This module therefore scans the bytes of the connection
+//! before hyper parses them.
 //!
 //! The interface: a `FramingScanner` scans the bytes of one connection, and returns the `Framing` of each request in
 //! the order of arrival. The connection closes after every request that is not `Framing::Unambiguous`, and

@@ -142,7 +142,10 @@ pub async fn serve(
 /// runtime.
 async fn finish_requests(graceful: GracefulShutdown, timeout: Duration) {
     if tokio::time::timeout(timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!("stopped before all requests were completed: they took longer than server.shutdown_timeout");
+        tracing::warn!(
+            "stopped before all requests were completed: they took longer than server.shutdown_timeout; raise it if \
+             requests need more time"
+        );
     }
 }
 

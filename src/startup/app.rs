@@ -30,7 +30,7 @@ const MAX_DELAY: Duration = Duration::from_secs(2);
 /// Opens the app: the master key, then the database, then the keys in it. Synchronizes the clock.
 ///
 /// # Errors
-/// Returns a [`StartError`]. Damaged or lost keys are never replaced.
+/// Returns a [`StartError`] if a step fails. Damaged or lost keys are never replaced.
 pub async fn open(config: &Config, clock: Clock, metrics: &Arc<Metrics>) -> Result<App, StartError> {
     let master = master_key(config).await?;
     let db = open_database(config, metrics).await?;

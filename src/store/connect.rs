@@ -58,8 +58,8 @@ pub(super) fn connect_options(url: &SecretString, max_connections: u32) -> Conne
 
     let mut options = ConnectOptions::new(url);
     options.max_connections(max_connections).acquire_timeout(acquire_timeout).sqlx_logging(false);
-    // With either of them set, sqlx runs a task that loops as often as its count of idle connections says. While a
-    // connection is being returned, that count can be below zero for a moment, and then the task blocks its thread.
+    // If either of them is set, sqlx runs a task that loops once for each idle connection that it counts. While a
+    // connection is being returned, that count can be negative for a moment, and then the task blocks its thread.
     // `ConnectionCheck` retires connections instead.
     options.idle_timeout(None).max_lifetime(None);
     options.map_sqlx_sqlite_opts(|sqlite| {

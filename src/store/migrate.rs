@@ -18,7 +18,7 @@ use super::{
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The retries of a migration while its tables are in use. A statement that alters a table waits for the transactions
-/// that use the table, and blocks all later ones. So its lock timeout is short, and it is retried.
+/// that use the table, and blocks all later ones. Its lock timeout is therefore short, and it is retried.
 const TABLE_RETRY: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_millis(25),
     max_delay: Duration::from_millis(50),

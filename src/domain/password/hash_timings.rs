@@ -1,9 +1,9 @@
 //! Timing equalization of outdated hashes.
 //!
 //! Unknown usernames, wrong passwords and disabled users all cost one hash. The duration of a stored hash that is
-//! cheaper than a new hash would reveal that its user exists. So the result of such a hash is delayed by the time that
-//! the rest of a new hash would take, estimated from a recent hash. A hash that costs more than a new hash is not
-//! equalized and takes longer.
+//! cheaper than a new hash would reveal that its user exists. The hasher therefore delays the result of such a hash by
+//! the time that the rest of a new hash would take, estimated from a recent hash. A hash that costs more than a new
+//! hash is not equalized and takes longer.
 //!
 //! Only the missing part is estimated, and from CPU time. On a busy machine, the wall-clock times of two hashes differ
 //! widely. Waiting for the longer of two times would take longer on average than one hash, which would reveal the user.

@@ -87,7 +87,7 @@ impl Hasher {
     /// Verifies a password against a stored PHC string.
     ///
     /// If the stored hash is missing, invalid or too expensive, computes a dummy hash of the current cost and returns
-    /// [`Verdict::Mismatch`]. So an unknown username takes as long as a known one.
+    /// [`Verdict::Mismatch`], so that an unknown username takes as long as a known one.
     ///
     /// # Errors
     /// Returns [`ServiceError::Busy`] if the queue is full or too slow.

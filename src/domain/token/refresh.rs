@@ -2,8 +2,8 @@
 //!
 //! A token is `vst_r_` and the base64url encoding of: version, key identifier, session identifier, counter, session
 //! secret, and an HMAC-SHA-256 over all of these under the refresh key. The database contains only a digest of the
-//! secret, and the key only creates the MAC. So even the database and the key together do not allow an attacker to
-//! forge a token of a live session.
+//! secret, and the key only creates the MAC. Even the database and the key together therefore do not allow an attacker
+//! to forge a token of a live session.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
