@@ -114,7 +114,7 @@ impl LoginApi {
     /// refresh token is the one from the latest login or refresh response. Store the new refresh token in its place.
     ///
     /// If a response is lost, send the same token again. Within the grace period (30 seconds by default), it returns
-    /// the same successor, as long as the successor has not been used. So several tabs can also refresh at once.
+    /// the same successor, as long as the successor has not been used. Several tabs can therefore refresh at once.
     ///
     /// An older refresh token may have been stolen. It returns `invalid_token`, and its session is revoked: the user
     /// must log in again.
