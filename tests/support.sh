@@ -91,8 +91,8 @@ packages() {
     echo "missing packages: ${missing[*]}" >&2
     return 1
   fi
-  # Two suites may run at the same time, and apt-get does not wait.
-  DEBIAN_FRONTEND=noninteractive flock "${TMPDIR:-/tmp}" sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"' sh \
+  # Two suites may run at the same time, and apt-get does not wait. In run level 1, packages do not start their servers.
+  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive flock "${TMPDIR:-/tmp}" sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"' sh \
     "${missing[@]}"
 }
 

@@ -4,7 +4,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{
     declaration::{Link, Tag},
-    extract::{Authenticated, ClientInfo, RunningApp},
+    extract::{Authenticated, BasePath, ClientInfo, RunningApp},
     problems::problems,
     schema::{
         CurrentPassword, FieldError, Json, NewPassword, ProblemResponse, TimestampString, UserIdString, Username,
@@ -50,7 +50,7 @@ enum RegisterResponse {
     #[oai(status = 201)]
     Created(
         Json<UserResponse>,
-        /// The path of the new user: `/me`, which requires an access token.
+        /// The path of the new user: `/me` below the path of the server's URL. It requires an access token.
         #[oai(header = "Location")]
         String,
     ),
@@ -105,12 +105,13 @@ impl AccountApi {
     async fn register(
         &self,
         app: RunningApp,
+        base_path: BasePath,
         client: ClientInfo,
         body: Json<RegisterRequest>,
     ) -> Result<RegisterResponse, ProblemResponse<RegisterError>> {
         let RegisterRequest { username, password } = body.0;
         let user = register(&app, &username.0, &password.0, &client.0).await?;
-        Ok(RegisterResponse::Created(Json(user.into()), "/me".to_owned()))
+        Ok(RegisterResponse::Created(Json(user.into()), base_path.join("/me")))
     }
 
     /// Get the authenticated user

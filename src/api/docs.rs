@@ -1,5 +1,6 @@
 //! The documentation: the OpenAPI document, and Swagger UI to display it. Also the front page, which leads there.
 
+use hyper::body::Bytes;
 use poem::{
     IntoResponse as _, Response, Route,
     endpoint::make_sync,
@@ -9,7 +10,7 @@ use poem::{
 };
 use serde_json::json;
 
-use super::document::Document;
+use super::{document::ServedDocument, extract::BasePath};
 
 /// The content security policy: the page loads only its own files and calls only this service.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -17,6 +18,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
+/// The path of the page.
+const PAGE_PATH: &str = "/docs";
 const JSON_PATH: &str = "/openapi.json";
 const YAML_PATH: &str = "/openapi.yaml";
 
@@ -25,7 +28,7 @@ type File = (&'static str, &'static str, &'static [u8]);
 
 /// The files of the page.
 const PAGE: [File; 6] = [
-    ("/docs", "text/html; charset=utf-8", include_bytes!("docs/index.html")),
+    (PAGE_PATH, "text/html; charset=utf-8", include_bytes!("docs/index.html")),
     ("/docs/init.js", "text/javascript; charset=utf-8", include_bytes!("docs/init.js")),
     ("/docs/page.css", "text/css; charset=utf-8", include_bytes!("docs/page.css")),
     ("/docs/favicon.svg", "image/svg+xml", include_bytes!("docs/favicon.svg")),
@@ -43,39 +46,42 @@ pub(super) const ROOT_PATH: &str = "/";
 /// The page with a trailing slash, which redirects to the page.
 const SLASH_PATH: &str = "/docs/";
 
-/// Returns the front page: a redirect to the documentation page, or the name and version of the service without it.
-pub(super) fn front_page(with_docs: bool) -> Response {
-    if with_docs {
-        return redirect("docs");
-    }
+/// Returns the front page without the documentation: the name and version of the service.
+pub(super) fn name_and_version() -> Response {
     let body = json!({ "name": "Vestibule", "version": env!("CARGO_PKG_VERSION") });
     Response::builder().content_type("application/json").body(body.to_string())
 }
 
-/// Redirects to a relative URL, which also works behind a proxy that adds a path prefix.
-fn redirect(target: &str) -> Response {
+/// Returns the front page with the documentation: a redirect to its page. Below a path, the redirect must name it: from
+/// `/auth`, the relative URL `docs` would lead to `/docs`. Without one, the relative URL also works behind a proxy that
+/// adds a path that the public URL does not mention.
+pub(super) fn redirect_to_docs(base_path: &BasePath) -> Response {
+    redirect(if base_path.is_empty() { "docs".to_owned() } else { base_path.join(PAGE_PATH) })
+}
+
+fn redirect(target: String) -> Response {
     Redirect::temporary(target).into_response()
 }
 
 /// Adds the documentation page and the document to `routes`.
-pub(super) fn add_routes(routes: Route, document: &'static Document) -> Route {
+pub(super) fn add_routes(routes: Route, document: ServedDocument) -> Route {
+    let routes = routes.at(SLASH_PATH, get(make_sync(|_| redirect("../docs".to_owned()))));
     let documents = [
-        (JSON_PATH, "application/json", document.json.as_bytes()),
-        (YAML_PATH, "application/yaml; charset=utf-8", document.yaml.as_bytes()),
+        (JSON_PATH, "application/json", Bytes::from(document.json)),
+        (YAML_PATH, "application/yaml; charset=utf-8", Bytes::from(document.yaml)),
     ];
-    let routes = routes.at(SLASH_PATH, get(make_sync(|_| redirect("../docs"))));
-    PAGE.into_iter().chain(documents).fold(routes, add_file)
+    let page = PAGE.into_iter().map(|(path, media_type, content)| (path, media_type, Bytes::from_static(content)));
+    page.chain(documents).fold(routes, |routes, (path, media_type, content)| {
+        routes.at(path, get(make_sync(move |_| file_response(media_type, content.clone()))))
+    })
 }
 
-fn add_file(routes: Route, (path, media_type, content): File) -> Route {
-    let respond = move |_| {
-        Response::builder()
-            .content_type(media_type)
-            .header(header::CACHE_CONTROL, "no-cache")
-            .header(header::CONTENT_SECURITY_POLICY, POLICY)
-            .body(content)
-    };
-    routes.at(path, get(make_sync(respond)))
+fn file_response(media_type: &str, content: Bytes) -> Response {
+    Response::builder()
+        .content_type(media_type)
+        .header(header::CACHE_CONTROL, "no-cache")
+        .header(header::CONTENT_SECURITY_POLICY, POLICY)
+        .body(content)
 }
 
 /// Returns the paths that are not operations: those of the documentation if `with_docs` is set, otherwise the front

@@ -60,6 +60,28 @@ impl<'a> FromRequest<'a> for RunningApp {
     }
 }
 
+/// The path of the public URL, such as `/auth`, without a trailing slash. Empty if the URL has no path.
+#[derive(Clone, Debug)]
+pub(crate) struct BasePath(pub(super) Arc<str>);
+
+impl BasePath {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the path at which clients reach a path of the service.
+    pub(crate) fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl<'a> FromRequest<'a> for BasePath {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let path: &Self = request.data().ok_or_else(|| Problem::internal("the request carries no base path"))?;
+        Ok(path.clone())
+    }
+}
+
 /// The name of the security scheme in the document.
 const SCHEME: &str = "access_token";
 

@@ -32,4 +32,4 @@ pub mod schema;
 mod sessions;
 mod well_known;
 
-pub use self::routes::routes;
+pub use self::routes::{ApiSettings, routes};

@@ -11,18 +11,42 @@ use poem::{
 use super::{
     apis::{Apis, service},
     docs,
-    document::Document,
+    document::{Document, DocumentError},
+    extract::BasePath,
 };
 use crate::domain::instance::Instance;
 
-/// Returns the routes of every operation, of the front page and, if `with_docs` is set, of the documentation.
-pub fn routes(instance: Arc<Instance>, document: &'static Document, with_docs: bool) -> BoxEndpoint<'static> {
+/// What the configuration decides about the API.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// The URL at which clients reach the service, without a trailing slash.
+    pub public_url: String,
+    /// The path of the public URL, without a trailing slash. Empty if it has none.
+    pub base_path: String,
+    /// Whether the documentation is served.
+    pub docs: bool,
+}
+
+/// Returns the routes of every operation, of the front page and of the documentation.
+///
+/// # Errors
+/// Returns a [`DocumentError`] if the document cannot be served.
+pub fn routes(
+    instance: Arc<Instance>,
+    document: &'static Document,
+    settings: &ApiSettings,
+) -> Result<BoxEndpoint<'static>, DocumentError> {
+    let base_path = BasePath(settings.base_path.as_str().into());
     let mut routes = Route::new().nest("/", service(Apis::default()));
-    if with_docs {
-        routes = docs::add_routes(routes, document);
-    }
-    let front_page = Arc::new(get(make_sync(move |_| docs::front_page(with_docs))));
-    routes
+    let front_page = if settings.docs {
+        routes = docs::add_routes(routes, document.with_server(&settings.public_url)?);
+        let base_path = base_path.clone();
+        get(make_sync(move |_| docs::redirect_to_docs(&base_path)))
+    } else {
+        get(make_sync(|_| docs::name_and_version()))
+    };
+    let front_page = Arc::new(front_page);
+    let endpoint = routes
         .around(move |routes, request| {
             let front_page = Arc::clone(&front_page);
             async move {
@@ -32,7 +56,9 @@ pub fn routes(instance: Arc<Instance>, document: &'static Document, with_docs: b
             }
         })
         .data(instance)
+        .data(base_path)
         .data(&document.request_validators)
         .map_to_response()
-        .boxed()
+        .boxed();
+    Ok(endpoint)
 }

@@ -40,7 +40,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
     stop_on_signal(shutdown.clone(), config.server.shutdown_delay())?;
 
-    let routes = http::routes(Arc::clone(&instance), document, config.docs.enabled);
+    let routes = http::routes(Arc::clone(&instance), document, config).map_err(|error| Failure::from(&error))?;
     let endpoint = http::endpoint(routes, http::middleware_settings(&config.server), instance.metrics());
     let settings = http::server_settings(config, tls);
     let metrics = MetricsServer::start(metrics_listener, &instance, &settings)?;

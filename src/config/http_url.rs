@@ -19,9 +19,9 @@ impl HttpUrl {
         self.0.scheme() == "https"
     }
 
-    /// Returns whether the URL has a path other than `/`.
-    pub fn has_path(&self) -> bool {
-        self.0.path() != "/"
+    /// Returns the path without a trailing slash. Empty if the URL has no path other than `/`.
+    pub fn path(&self) -> &str {
+        self.0.path().trim_end_matches('/')
     }
 
     /// Returns the port, or the default port of the scheme.
@@ -32,10 +32,11 @@ impl HttpUrl {
 
 impl SettingValue for HttpUrl {
     fn parse(text: &str) -> Result<Self, String> {
-        let invalid = || "must be an http or https URL without user, query and fragment".to_owned();
+        let invalid =
+            || "must be an http or https URL without user, query, fragment and empty path segments".to_owned();
         let url = Url::parse(text).map_err(|_| invalid())?;
         let anonymous = url.username().is_empty() && url.password().is_none();
-        let bare = url.query().is_none() && url.fragment().is_none();
+        let bare = url.query().is_none() && url.fragment().is_none() && !url.path().contains("//");
         if !(matches!(url.scheme(), "http" | "https") && url.has_host() && anonymous && bare) {
             return Err(invalid());
         }

@@ -24,7 +24,9 @@ settings! {
         /// The addresses to listen on. Every address that you list must be available. If you keep the default, the IPv6
         /// address is optional.
         listen: Vec<SocketAddr> = DEFAULT_LISTEN,
-        /// The URL at which clients reach the service. It is also the issuer (`iss`) of access tokens.
+        /// The URL at which clients reach the service, such as `https://login.example.com` or
+        /// `https://example.com/auth`. It is also the issuer (`iss`) of access tokens, and the server of the served
+        /// OpenAPI document.
         public_url: HttpUrl = DEFAULT_PUBLIC_URL,
         /// The maximum size of a request body.
         max_body_size: Size<usize, { 4 * KIB }, MIB> = "16KiB",

@@ -13,7 +13,7 @@ settings! {
 
 impl Traces {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        if self.endpoint.as_ref().is_some_and(HttpUrl::has_path) {
+        if self.endpoint.as_ref().is_some_and(|url| !url.path().is_empty()) {
             return Err(ConfigError::setting("traces.endpoint", "must not have a path; write http://localhost:4318"));
         }
         Ok(())

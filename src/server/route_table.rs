@@ -13,17 +13,32 @@ pub struct Route {
 
 /// All routes of the service.
 #[derive(Debug)]
-pub struct RouteTable(Vec<Route>);
+pub struct RouteTable {
+    routes: Vec<Route>,
+    /// The path of the public URL, without a trailing slash. Empty if it has none.
+    base_path: String,
+}
 
 impl RouteTable {
-    /// Creates the table from its routes.
-    pub const fn new(routes: Vec<Route>) -> Self {
-        Self(routes)
+    /// Creates the table from its routes. Each also answers below `base_path`, because some proxies keep the path of
+    /// the public URL and others remove it.
+    pub const fn new(routes: Vec<Route>, base_path: String) -> Self {
+        Self { routes, base_path }
     }
 
     /// Returns the route that a path matches.
     pub(super) fn find(&self, path: &str) -> Option<&Route> {
-        self.0.iter().find(|route| matches_template(&route.template, path))
+        self.routes.iter().find(|route| matches_template(&route.template, path))
+    }
+
+    /// Returns the path without the base path. A path that begins with the base path but is one of the routes itself
+    /// stays as it is.
+    pub(super) fn remove_base_path<'a>(&self, path: &'a str) -> &'a str {
+        match path.strip_prefix(&self.base_path) {
+            Some("") if !self.base_path.is_empty() && self.find(path).is_none() => "/",
+            Some(rest) if rest.starts_with('/') && self.find(path).is_none() => rest,
+            _ => path,
+        }
     }
 }
 

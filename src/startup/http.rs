@@ -6,7 +6,10 @@ use poem::{Endpoint as _, EndpointExt as _, endpoint::BoxEndpoint, http::Method}
 use rustix::process::{Resource, getrlimit};
 
 use crate::{
-    api::{self, document::Document},
+    api::{
+        self, ApiSettings,
+        document::{Document, DocumentError},
+    },
     config::{self, Config, Origin, ProxyNetwork},
     domain::instance::Instance,
     metrics::Metrics,
@@ -37,14 +40,26 @@ pub struct Routes {
     table: RouteTable,
 }
 
-/// Creates the routes of the service: the operations of the API and, if `docs` is set, the documentation. All database
+/// Creates the routes of the service: the operations of the API and, if it is enabled, the documentation. All database
 /// work of a request shares one time budget.
-pub fn routes(instance: Arc<Instance>, document: &'static Document, docs: bool) -> Routes {
-    let endpoint = api::routes(instance, document, docs)
+///
+/// # Errors
+/// Returns a [`DocumentError`] if the document cannot be served.
+pub fn routes(instance: Arc<Instance>, document: &'static Document, config: &Config) -> Result<Routes, DocumentError> {
+    let settings = api_settings(config);
+    let endpoint = api::routes(instance, document, &settings)?
         .around(|routes, request| with_request_budget(async move { routes.call(request).await }))
         .map_to_response()
         .boxed();
-    Routes { endpoint, table: route_table(document, docs) }
+    Ok(Routes { endpoint, table: route_table(document, &settings) })
+}
+
+fn api_settings(config: &Config) -> ApiSettings {
+    ApiSettings {
+        public_url: config.server.public_url.as_str().to_owned(),
+        base_path: config.server.public_url.path().to_owned(),
+        docs: config.docs.enabled,
+    }
 }
 
 /// Wraps routes in the server's middleware.
@@ -52,13 +67,13 @@ pub fn endpoint(routes: Routes, settings: MiddlewareSettings, metrics: &Arc<Metr
     server::wrap_routes(routes.endpoint, routes.table, settings, Arc::clone(metrics))
 }
 
-/// Lists the paths of the API and of the documentation, or of the front page if `docs` is not set.
-fn route_table(document: &Document, docs: bool) -> RouteTable {
+/// Lists the paths of the API, of the front page and of the documentation.
+fn route_table(document: &Document, settings: &ApiSettings) -> RouteTable {
     let get = (Method::GET, DOCS_OPERATION.to_owned());
     let mut paths = document.paths();
-    paths.extend(api::docs::paths(docs).into_iter().map(|path| (path.to_owned(), vec![get.clone()])));
+    paths.extend(api::docs::paths(settings.docs).into_iter().map(|path| (path.to_owned(), vec![get.clone()])));
     let routes = paths.into_iter().map(|(template, operations)| server::Route { template, operations });
-    RouteTable::new(routes.collect())
+    RouteTable::new(routes.collect(), settings.base_path.clone())
 }
 
 /// Creates the endpoint for Prometheus.

@@ -6,6 +6,7 @@ import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { FAULTS, inject } from "./faults.mjs";
 
+// The URL of the service without a trailing slash. It may have a path, such as /auth.
 const [service, option, value] = argv.slice(2);
 const pictures = option === "--pictures" ? value : undefined;
 const fault = option === "--fault" ? FAULTS[value] : undefined;
@@ -97,6 +98,7 @@ class Operation {
       shown: status === 204 ? undefined : JSON.parse(await body.innerText()),
       sent: request.postDataJSON(),
       headers: await request.allHeaders(),
+      location: await response.headerValue("location"),
     };
   }
 
@@ -163,8 +165,10 @@ await claim("order", async () => {
 
 await claim("register", async () => {
   await register.open();
-  const { status, shown, sent } = await register.execute("2-register");
+  const { url, status, shown, sent, location } = await register.execute("2-register");
   assert.equal(status, 201);
+  assert.equal(url, `${service}/register`);
+  assert.equal(new URL(location, url).href, `${service}/me`);
   assert.equal(shown.username, USER.username);
   assert.deepEqual(sent, USER);
 });
@@ -319,7 +323,7 @@ await claim("policy", async () => {
   assert.deepEqual(seen.violations, []);
 });
 
-await claim("hosts", async () => assert.deepEqual([...seen.hosts], [service]));
+await claim("hosts", async () => assert.deepEqual([...seen.hosts], [new URL(service).origin]));
 
 await claim("console", async () => assert.deepEqual(seen.console, rejected));
 

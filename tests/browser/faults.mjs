@@ -25,6 +25,11 @@ export const FAULTS = {
     path: "/openapi.json",
     change: (text) => edited(text, ({ paths }) => (bodyOf(paths["/login"].post).example.password += "?")),
   },
+  "a page that calls the server of the document": {
+    claims: ["register"],
+    path: "/docs/init.js",
+    change: (text) => text.replace("plugins: [callThisServer],", ""),
+  },
   "a login whose token is not used": {
     claims: signedIn,
     path: "/docs/init.js",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vestibule::api::schema::{CODE_PATTERN, ProblemCode};
 
 use crate::support::{TestApp, contract, document};
@@ -21,14 +21,21 @@ async fn committed_document_is_current() {
 }
 
 #[apply(trial)]
-async fn served_documents_are_current() {
-    let app = TestApp::new().await;
-    let json = app.get("/openapi.json").send().await;
-    assert_eq!((json.header("content-type"), &json.text), ("application/json", &document().json));
-    let yaml = app.get("/openapi.yaml").send().await;
-    assert_eq!(yaml.text, document().yaml);
-    let read: Value = serde_yaml::from_str(&yaml.text).unwrap();
-    assert_eq!(read, json.body);
+async fn served_documents_are_current_and_name_the_public_url_as_server() {
+    assert_eq!(document().value["servers"], json!([{ "url": "/" }]));
+    for url in ["http://localhost:5000", "https://example.com/auth", "https://example.com/a%20b/c"] {
+        let app = TestApp::builder().setting("server.public_url", url).start().await;
+        let json = app.get("/openapi.json").send().await;
+        assert_eq!(json.header("content-type"), "application/json");
+        let mut expected = document().value.clone();
+        expected["servers"] = json!([{ "url": url }]);
+        assert_eq!(json.body, expected);
+        let yaml = app.get("/openapi.yaml").send().await;
+        let committed = format!("\nservers:\n- url: {url}\n");
+        assert_eq!(yaml.text, document().yaml.replace("\nservers:\n- url: /\n", &committed));
+        let read: Value = serde_yaml::from_str(&yaml.text).unwrap();
+        assert_eq!(read, json.body);
+    }
 }
 
 #[apply(trial)]

@@ -47,6 +47,7 @@ mod names;
 mod password;
 mod payloads;
 mod pool;
+mod public_url;
 mod races;
 mod rate_limit_rows;
 mod rate_limits;

@@ -17,6 +17,18 @@ function followSession(response) {
   return response;
 }
 
+// The address that the page was loaded from, without the page's own name. Requests go there and not to the server of the
+// document, so that the page also works at another address of the service, such as 127.0.0.1, and its content security
+// policy (`connect-src 'self'`) holds.
+const HERE = new URL(".", location.href).href.replace(/\/$/, "");
+
+// A plugin of Swagger UI that replaces the servers of the loaded document.
+const callThisServer = () => ({
+  statePlugins: {
+    spec: { wrapActions: { updateJsonSpec: (original) => (spec) => original({ ...spec, servers: [{ url: HERE }] }) } },
+  },
+});
+
 // Follows the colour scheme of the browser, also when it changes.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const followColours = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
@@ -27,6 +39,7 @@ const ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
   presets: [SwaggerUIBundle.presets.apis],
+  plugins: [callThisServer],
   layout: "BaseLayout",
   deepLinking: true,
   defaultModelsExpandDepth: 0,

@@ -11,11 +11,12 @@ mod requests;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use poem::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::error::DocumentError;
 use self::{
     derive::{Operation, derive_from_types, read_operations},
+    error::object_at,
     finish::finish,
     requests::{close_requests, compile_validators},
 };
@@ -35,6 +36,13 @@ pub struct Document {
     operations: Vec<Operation>,
 }
 
+/// The document as an instance serves it, with its own URL.
+#[derive(Debug)]
+pub struct ServedDocument {
+    pub(super) json: String,
+    pub(super) yaml: String,
+}
+
 /// Returns the document. The first call derives it.
 ///
 /// # Errors
@@ -52,9 +60,17 @@ impl Document {
         let request_schemas = close_requests(&mut value, &operations)?;
         let request_validators = compile_validators(&request_schemas, &value)?;
 
-        let json = format!("{value:#}\n");
-        let yaml = serde_yaml::to_string(&value).map_err(|error| DocumentError::new("writing YAML", error))?;
-        Ok(Self { json, yaml, value, request_validators, operations })
+        Ok(Self { json: to_json(&value), yaml: to_yaml(&value)?, value, request_validators, operations })
+    }
+
+    /// Returns the document with `url` as its only server, so that a tool that imports it knows where to send requests.
+    ///
+    /// # Errors
+    /// Returns a [`DocumentError`] if YAML cannot express the document.
+    pub fn with_server(&self, url: &str) -> Result<ServedDocument, DocumentError> {
+        let mut value = self.value.clone();
+        object_at(&mut value, "")?.insert("servers".to_owned(), json!([{ "url": url }]));
+        Ok(ServedDocument { json: to_json(&value), yaml: to_yaml(&value)? })
     }
 
     /// Returns every path with its methods and the `operationId` of each.
@@ -66,4 +82,12 @@ impl Document {
         }
         paths.into_iter().collect()
     }
+}
+
+fn to_json(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn to_yaml(value: &Value) -> Result<String, DocumentError> {
+    serde_yaml::to_string(value).map_err(|error| DocumentError::new("writing YAML", error))
 }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use poem::{
     Addr, Endpoint, Request, Response, Result,
     endpoint::{BoxEndpoint, ToDynEndpoint},
-    http::HeaderValue,
+    http::{HeaderValue, Uri},
 };
 use tracing::Instrument as _;
 
@@ -99,17 +99,18 @@ impl Endpoint for Pipeline {
     type Output = Response;
 
     /// Opens the request's span and responds to the request inside it. Never returns an error.
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let _active = self.metrics.track_active_request();
         let info = self.inspect(&request);
         let span = request_span::open(&request, info.id, info.route, info.operation);
+        self.remove_base_path(&mut request);
         Ok(self.respond(request, info).instrument(span).await)
     }
 }
 
 impl Pipeline {
     fn inspect(&self, request: &Request) -> RequestInfo<'_> {
-        let route = self.route_table.find(request.uri().path());
+        let route = self.route_table.find(self.route_table.remove_base_path(request.uri().path()));
         RequestInfo {
             id: RequestId::random(),
             started: Instant::now(),
@@ -117,6 +118,23 @@ impl Pipeline {
             operation: route.and_then(|route| route.operation(request.method())).unwrap_or(NO_OPERATION),
             allowed_methods: route.and_then(Route::allowed_methods),
             cors_origin: self.cors.allowed_origin(request.headers()),
+        }
+    }
+
+    /// Removes the base path from the request's path, so that the routes need not know it.
+    fn remove_base_path(&self, request: &mut Request) {
+        let path = self.route_table.remove_base_path(request.uri().path());
+        if path.len() == request.uri().path().len() {
+            return;
+        }
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let mut parts = request.uri().clone().into_parts();
+        // What remains of a valid path, from a `/` on, is a valid path. If it were not, the path would have no route.
+        parts.path_and_query = format!("{path}{query}").parse().ok();
+        if parts.path_and_query.is_some()
+            && let Ok(uri) = Uri::from_parts(parts)
+        {
+            *request.uri_mut() = uri;
         }
     }
 

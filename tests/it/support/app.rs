@@ -177,7 +177,7 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, overrides
     let instance = Arc::new(if starting { Instance::default() } else { Instance::ready(Arc::clone(&app)) });
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
     let metrics = Arc::clone(instance.metrics());
-    let mut routes = http::routes(instance, document(), config.docs.enabled);
+    let mut routes = http::routes(instance, document(), &config).unwrap();
     let mut middleware = http::middleware_settings(&config.server);
     if let Some(fault) = fault {
         if matches!(fault, Fault::Stall) {

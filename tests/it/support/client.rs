@@ -91,6 +91,14 @@ impl Call {
         }
     }
 
+    /// Sends the request to another path, as a proxy that keeps the path of the public URL does. The response is still
+    /// checked as that of the original path.
+    pub(crate) fn sent_to(mut self, path: &str) -> Self {
+        self.url.truncate(self.url.len() - self.path.len());
+        self.url.push_str(path);
+        self
+    }
+
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         self.headers.append(name, HeaderValue::from_bytes(value.as_ref()).unwrap());
