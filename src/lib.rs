@@ -13,7 +13,7 @@
 //! | [`domain`] | the rules |
 //! | [`store`] | connections, transactions and migrations |
 //! | [`entity`] | rows and queries |
-//! | [`error`], [`clock`], [`ids`], [`secret`], [`json`], [`metrics`], [`telemetry`] | independent modules |
+//! | [`error`], [`clock`], [`ids`], [`secret`], [`secret_file`], [`json`], [`metrics`], [`telemetry`] | independent modules |
 //!
 //! The tests in `module_graph` check the order, and that there are no cycles.
 
@@ -32,6 +32,7 @@ pub mod jobs;
 pub mod json;
 pub mod metrics;
 pub mod secret;
+pub mod secret_file;
 pub mod server;
 pub mod startup;
 pub mod store;

@@ -3,8 +3,7 @@
 use std::{
     fmt::Display,
     fs, io,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,6 +20,8 @@ use tokio_rustls::{
     server::TlsStream,
 };
 use zeroize::Zeroizing;
+
+use crate::secret_file::{SecretFileError, read_secret_bytes};
 
 /// How often the files are checked for changes.
 const RELOAD_INTERVAL: Duration = Duration::from_mins(1);
@@ -55,6 +56,9 @@ pub enum TlsError {
         /// The reason.
         reason: String,
     },
+    /// The file of the private key cannot be read, or other users can access it.
+    #[error("tls.key_file (VESTIBULE_TLS__KEY_FILE): {0}")]
+    KeyFile(#[from] SecretFileError),
 }
 
 /// The certificate with which the server accepts TLS connections.
@@ -85,12 +89,6 @@ impl Tls {
         let contents = PemContents::read(&files)?;
         let state = State { acceptor: contents.acceptor(&files)?, attempted: contents.digest() };
 
-        if is_world_accessible(&files.key) {
-            tracing::warn!(
-                file = %files.key.display(),
-                "every user of this host can access the private key in tls.key_file; run chmod o-rwx on it"
-            );
-        }
         Ok(Self { files, state: Mutex::new(state) })
     }
 
@@ -153,8 +151,7 @@ struct PemContents {
 impl PemContents {
     fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let certificate = fs::read(&files.certificate).map_err(|error| files.certificate_error(&error))?;
-        let key = fs::read(&files.key).map_err(|error| files.key_error(&error))?;
-        Ok(Self { certificate, key: Zeroizing::new(key) })
+        Ok(Self { certificate, key: read_secret_bytes(&files.key)? })
     }
 
     fn digest(&self) -> Vec<u8> {
@@ -192,10 +189,4 @@ impl TlsFiles {
     fn key_error(&self, reason: &dyn Display) -> TlsError {
         TlsError::Key { path: self.key.clone(), reason: reason.to_string() }
     }
-}
-
-/// Returns whether every user of this host may access the file. Certificates are often shared with a group, so group
-/// access is allowed.
-fn is_world_accessible(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o007 != 0)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Output},
     sync::Arc,
     time::{Duration, Instant},
@@ -45,6 +46,7 @@ fn new_certificate() -> TestCertificate {
 fn write(folder: &TempDir, certificate: &str, key: &str) {
     fs::write(folder.path().join("chain.pem"), certificate).unwrap();
     fs::write(folder.path().join("key.pem"), key).unwrap();
+    fs::set_permissions(folder.path().join("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 async fn app_with_tls(folder: &TempDir) -> TestApp {

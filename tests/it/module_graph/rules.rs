@@ -25,6 +25,7 @@ pub(super) const ORDERS: [Order; 3] = [
             "clock",
             "ids",
             "secret",
+            "secret_file",
             "json",
             "metrics",
             "telemetry",
