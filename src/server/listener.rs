@@ -1,9 +1,14 @@
 //! The listeners: binding addresses, accepting connections up to a limit, and the graceful shutdown.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper_util::server::graceful::GracefulShutdown;
-use rustix::net::sockopt::set_socket_send_buffer_size;
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_send_buffer_size};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::Semaphore,
@@ -61,12 +66,16 @@ pub struct BindError {
 
 /// Listens on every address. If `allow_missing` is set, the host may lack any address except the first.
 ///
+/// A listener on an IPv6 address leaves IPv4 to the others if an IPv4 address with the same port is in the list.
+/// Otherwise `[::]` also accepts IPv4, as systems do by default.
+///
 /// # Errors
 /// Returns a [`BindError`] for the first address that is unavailable.
 pub fn bind(addresses: &[SocketAddr], allow_missing: bool) -> Result<Vec<TcpListener>, BindError> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        match listen(address) {
+        let leaves_ipv4 = addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port());
+        match listen(address, leaves_ipv4) {
             Ok(listener) => listeners.push(listener),
             Err(error) if allow_missing && !listeners.is_empty() && is_missing(&error) => {}
             Err(source) => return Err(BindError { address, source }),
@@ -75,10 +84,14 @@ pub fn bind(addresses: &[SocketAddr], allow_missing: bool) -> Result<Vec<TcpList
     Ok(listeners)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, leaves_ipv4: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // Lets a new process listen while connections of the previous process are still in TIME_WAIT.
     socket.set_reuseaddr(true)?;
+    // An IPv4-mapped address is an IPv4 address, so such a socket cannot leave IPv4 to others.
+    if leaves_ipv4 && matches!(address.ip(), IpAddr::V6(ip) if ip.to_ipv4_mapped().is_none()) {
+        set_ipv6_v6only(&socket, true)?;
+    }
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?;
 
