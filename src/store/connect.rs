@@ -11,6 +11,7 @@ use sqlx::{
 };
 
 use super::{
+    connect_cause::explain_timeout,
     error::is_conflict,
     retry::{RetryPolicy, retry},
     sql,
@@ -95,5 +96,9 @@ pub(super) fn limit_statements(pool: PoolOptions<MySql>) -> PoolOptions<MySql> {
 pub(super) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
     let sqlite = is_sqlite(options.get_url());
     let is_switching_to_wal = |error: &DbErr| sqlite && is_conflict(error);
-    retry(SQLITE_OPEN_RETRY, || Database::connect(options.clone()), is_switching_to_wal, |_, _| {}).await
+    let opened = retry(SQLITE_OPEN_RETRY, || Database::connect(options.clone()), is_switching_to_wal, |_, _| {}).await;
+    match opened {
+        Err(error) => Err(explain_timeout(error, options.get_url()).await),
+        opened => opened,
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! It is independent of the tables. Rows and their queries are in [`crate::entity`].
 
+mod address;
 mod connect;
+mod connect_cause;
 mod connection_check;
 mod deadline;
 mod delete;
@@ -15,6 +17,7 @@ mod time;
 mod transaction;
 
 pub use self::{
+    address::DatabaseAddress,
     connect::connect,
     deadline::with_request_budget,
     delete::{DELETE_BATCH, delete_in_batches},

@@ -117,5 +117,6 @@ async fn server_waits_for_its_database_and_names_it() {
     assert!(log.contains("cannot open the database; retrying"), "{log}");
     let reason = log.lines().last().unwrap();
     assert!(reason.contains("vestibule: database.url") && reason.contains("127.0.0.1/accounts"), "{reason}");
+    assert!(reason.contains("Connection refused"), "the cause is shown: {reason}");
     assert!(!log.contains("canary-secret"), "{log}");
 }
