@@ -26,8 +26,7 @@ pub enum SecretFileError {
     },
     /// Other users can access the file.
     #[error(
-        "{}: other users can access the file (mode {mode:o}, owner {owner}); run chmod 600 on it, or set its mode to 0400 \
-         and its owner to {} where the container runtime mounts it", .path.display(), geteuid()
+        "{}: other users can access the file (mode {mode:o}, owner {owner}); {}", .path.display(), mode_advice(*.owner)
     )]
     Loose {
         /// The file.
@@ -54,6 +53,19 @@ pub enum SecretFileError {
     /// The file is too large for a secret.
     #[error("{}: the file is larger than {} KiB; it must contain only the secret", .0.display(), MAX_BYTES / 1024)]
     TooLarge(PathBuf),
+}
+
+/// Says how to set the mode of a file. A file of root is mounted by a container runtime, where chmod has no effect.
+fn mode_advice(owner: u32) -> String {
+    let user = geteuid();
+    if owner == user.as_raw() {
+        "run chmod 600 on it".to_owned()
+    } else {
+        format!(
+            "where it is mounted, set defaultMode: 0440 (Kubernetes), or uid: \"{user}\" and mode: 0400 (Docker Compose); \
+             elsewhere, run chmod 640 on it"
+        )
+    }
 }
 
 /// Reads the secret in a file, without the line breaks at its end.

@@ -14,6 +14,9 @@ use crate::domain::instance::{Instance, NotReady};
 #[derive(Default)]
 pub(crate) struct HealthApi;
 
+/// The paths of the health checks.
+pub const HEALTH_PATHS: [&str; 2] = ["/health/live", "/health/ready"];
+
 /// The health of the instance.
 #[derive(Object)]
 struct HealthResponse {

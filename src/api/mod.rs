@@ -32,4 +32,7 @@ pub mod schema;
 mod sessions;
 mod well_known;
 
-pub use self::routes::{ApiSettings, routes};
+pub use self::{
+    health::HEALTH_PATHS,
+    routes::{ApiSettings, routes},
+};

@@ -7,7 +7,14 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use vestibule::{api::document::document, clock::Clock, config::Config, domain::app::App, startup, telemetry};
+use vestibule::{
+    api::document::document,
+    clock::Clock,
+    config::Config,
+    domain::app::App,
+    startup::{self, StartError},
+    telemetry,
+};
 
 use super::{
     audit, config,
@@ -128,9 +135,7 @@ fn with_config(
     if traces == Traces::Off {
         settings.traces_endpoint = None;
     }
-    let telemetry = telemetry::start(&settings).map_err(|error| {
-        Failure::new(Failure::UNUSABLE, format_args!("traces.endpoint (VESTIBULE_TRACES__ENDPOINT): {error}"))
-    })?;
+    let telemetry = telemetry::start(&settings).map_err(StartError::Traces)?;
     startup::warn_of_loose_config(file, &config);
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

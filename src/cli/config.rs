@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use vestibule::{
     config::{Config, EffectiveSetting, markdown_reference, toml_example},
-    startup::{self, StartError, http},
+    startup,
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Validate every setting, the master key and the TLS files
+    /// Run the checks of a start, except those that need the database or a free port; creates nothing
     Check,
     /// Print the value and the source of every setting, with secrets redacted
     Show {
@@ -31,8 +31,7 @@ pub(super) enum Command {
 }
 
 pub(super) fn check(config: &Config) -> Result<(), Failure> {
-    startup::check_master_key(config)?;
-    http::load_tls(config).map_err(StartError::Tls)?;
+    startup::check(config)?;
     print_text("The configuration is valid.\n")
 }
 

@@ -52,7 +52,8 @@ impl From<StartError> for Failure {
             | StartError::NoMasterKey
             | StartError::NoKeyFile(_)
             | StartError::LostMasterKey(_)
-            | StartError::LooseKeyFile { .. }
+            | StartError::KeyFile(_)
+            | StartError::Traces(_)
             | StartError::LostKey(_)
             | StartError::LostAuditHead
             | StartError::Tls(_)

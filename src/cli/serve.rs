@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use vestibule::{
     api::document::document,
     clock::Clock,
-    config::Config,
+    config::{Config, label},
     domain::instance::Instance,
     jobs,
     server::{self, ServerSettings, Shutdown},
-    startup::{self, StartError, http},
+    startup::{self, http},
 };
 
 use super::{failure::Failure, start_message::start_message, terminal::print_text};
@@ -31,7 +31,7 @@ const MAX_METRICS_CONNECTIONS: usize = 16;
 /// that need it get the problem `unavailable`.
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let document = document()?;
-    let tls = http::load_tls(config).map_err(StartError::Tls)?;
+    let tls = startup::check(config)?;
     let listeners = bind_listeners(config)?;
     let bound = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     let metrics_listener = bind_metrics_listener(config)?;
@@ -41,7 +41,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     stop_on_signal(shutdown.clone(), config.server.shutdown_delay())?;
 
     let routes = http::routes(Arc::clone(&instance), document, config).map_err(|error| Failure::from(&error))?;
-    let endpoint = http::endpoint(routes, http::middleware_settings(&config.server), instance.metrics());
+    let endpoint = http::endpoint(routes, http::middleware_settings(config), instance.metrics());
     let settings = http::server_settings(config, tls);
     let metrics = MetricsServer::start(metrics_listener, &instance, &settings)?;
     let serving = tokio::spawn(server::serve(listeners, endpoint, settings, shutdown.clone()));
@@ -65,8 +65,9 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
 fn bind_listeners(config: &Config) -> Result<Vec<TcpListener>, Failure> {
     server::bind(&config.server.listen, config.server.listens_by_default()).map_err(|error| {
         let reason = format!(
-            "{error}; set other addresses in server.listen (VESTIBULE_SERVER__LISTEN), and the matching URL in \
-             server.public_url (VESTIBULE_SERVER__PUBLIC_URL)"
+            "{error}; set other addresses in {}, and the matching URL in {}",
+            label("server.listen"),
+            label("server.public_url")
         );
         Failure::new(Failure::FAILED, reason)
     })
@@ -76,7 +77,7 @@ fn bind_listeners(config: &Config) -> Result<Vec<TcpListener>, Failure> {
 fn bind_metrics_listener(config: &Config) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = config.metrics.listen else { return Ok(None) };
     let bound = server::bind(&[address], false).map_err(|error| {
-        let reason = format!("{error}; set another address in metrics.listen (VESTIBULE_METRICS__LISTEN)");
+        let reason = format!("{error}; set another address in {}", label("metrics.listen"));
         Failure::new(Failure::FAILED, reason)
     })?;
     Ok(bound.into_iter().next())

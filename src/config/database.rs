@@ -1,22 +1,40 @@
 //! `[database]`
 
-use std::path::PathBuf;
+use std::{net::Ipv6Addr, path::PathBuf};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
 
 use super::{
+    database_url::DatabaseUrl,
+    error::{ConfigError, label},
     settings_macro::settings,
     units::{BoundedDuration, DAY},
-    value::{Count, REDACTED, SettingValue},
+    value::{Count, SettingValue},
 };
 
 settings! {
-    /// The database.
+    /// The database. Set `url`, or `engine`, `host`, `name` and the settings next to them. A password in `url` must be
+    /// percent-encoded; `password` needs no encoding, and can also complete a `url` without a password.
     pub struct Database as "database" {
         /// The URL of the database: `sqlite://FILE` without options, `postgres://USER:PASSWORD@HOST/NAME`, or
-        /// `mysql://USER:PASSWORD@HOST/NAME` for MariaDB.
+        /// `mariadb://USER:PASSWORD@HOST/NAME`.
         url: DatabaseUrl = "sqlite://vestibule.db",
+        /// The database server at `host`.
+        engine: Option<Engine> = "",
+        /// The host of the database server: a name, an IP address, or the path of a Unix socket. For PostgreSQL, the
+        /// path of the folder of the socket.
+        host: Option<String> = "",
+        /// The port of the database server. If unset, the default port of the engine.
+        port: Option<Count<u16, 1, 65535>> = "",
+        /// The database user.
+        username: Option<String> = "",
+        /// The password of the database user, as it is, without percent-encoding.
+        password: Option<SecretString> = "",
+        /// The name of the database on the server.
+        name: Option<String> = "",
+        /// Options of the driver, such as `sslmode=verify-full`, that would follow the `?` of a URL.
+        options: Vec<DriverOption> = "",
         /// The maximum number of connections in the pool.
         max_connections: Count<u32, 1, 1000> = "10",
         /// How long the server waits at startup for a database that is unreachable or locked.
@@ -25,95 +43,210 @@ settings! {
 }
 
 impl Database {
+    /// Combines the settings into one URL, which `self.url` then contains.
+    pub(super) fn resolve(&mut self, is_url_set: bool) -> Result<(), ConfigError> {
+        match (self.first_part(), &self.password) {
+            (None, None) => {}
+            (None, Some(password)) => self.url = self.url_with_password(password)?,
+            (Some(part), _) if is_url_set => {
+                let reason = "must not be set together with database.url; set only one of the two";
+                return Err(ConfigError::setting(part, reason));
+            }
+            (Some(part), _) => self.url = self.compose_url(part)?,
+        }
+        Ok(())
+    }
+
+    /// Returns the first setting that describes the database without a URL.
+    fn first_part(&self) -> Option<&'static str> {
+        let parts = [
+            (self.engine.is_some(), "database.engine"),
+            (self.host.is_some(), "database.host"),
+            (self.port.is_some(), "database.port"),
+            (self.username.is_some(), "database.username"),
+            (self.name.is_some(), "database.name"),
+            (!self.options.is_empty(), "database.options"),
+        ];
+        parts.into_iter().find_map(|(is_set, key)| is_set.then_some(key))
+    }
+
+    /// Adds `database.password` to a URL without a password.
+    fn url_with_password(&self, password: &SecretString) -> Result<DatabaseUrl, ConfigError> {
+        let rejected = |reason: &str| ConfigError::setting("database.password", reason);
+        if self.file().is_some() {
+            return Err(rejected("is set, but the database is an SQLite file; set database.url or database.host"));
+        }
+        if self.url.has_password() {
+            return Err(rejected("must not be set, because database.url contains a password; remove one of them"));
+        }
+        let url = self.url.secret().expose_secret();
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let (user, address) = rest.split_once('@').unwrap_or(("", rest));
+        if user.is_empty() {
+            return Err(rejected("is set, but database.url names no user; write USER@ before its host"));
+        }
+        DatabaseUrl::parse(&format!("{scheme}://{user}:{}@{address}", encode(password.expose_secret())))
+            .map_err(|reason| ConfigError::setting("database.url", reason))
+    }
+
+    /// Composes the URL of the settings. `first` is the first of them that is set.
+    fn compose_url(&self, first: &str) -> Result<DatabaseUrl, ConfigError> {
+        let missing =
+            |key| ConfigError::setting(key, format_args!("must be set because {first} is set and database.url is not"));
+        let engine = self.engine.ok_or_else(|| missing("database.engine"))?;
+        let host = self.host.as_deref().ok_or_else(|| missing("database.host"))?;
+        let name = self.name.as_deref().ok_or_else(|| missing("database.name"))?;
+
+        let mut options: Vec<_> =
+            self.options.iter().map(|option| (option.name.as_str(), option.value.as_str())).collect();
+        let host = if host.starts_with('/') {
+            options.push((engine.socket_option(), host));
+            "localhost".to_owned()
+        } else {
+            check_host(host).map_err(|reason| ConfigError::setting("database.host", reason))?
+        };
+        let username = self.username.as_deref().map(encode).unwrap_or_default();
+        let password = self.password.as_ref().map(|password| format!(":{}", encode(password.expose_secret())));
+        let user = match (username.as_str(), password) {
+            ("", None) => String::new(),
+            ("", Some(_)) => return Err(missing("database.username")),
+            (username, password) => format!("{username}{}@", password.unwrap_or_default()),
+        };
+        let port = self.port.map(|port| format!(":{}", port.get())).unwrap_or_default();
+        let options: Vec<_> =
+            options.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
+        let scheme = engine.scheme();
+        DatabaseUrl::parse(&format!("{scheme}://{user}{host}{port}/{}{query}", encode(name)))
+            .map(DatabaseUrl::composed)
+            .map_err(|reason| ConfigError::setting("database.options", reason))
+    }
+
     /// Returns the file of an SQLite database, or `None` for a network database.
     pub fn file(&self) -> Option<PathBuf> {
         self.url.file().map(PathBuf::from)
     }
 
+    /// Returns the files that options of the URL name, such as the certificate of the server's authority.
+    pub fn option_files(&self) -> Vec<PathBuf> {
+        self.url.option_files().into_iter().map(PathBuf::from).collect()
+    }
+
     /// Describes the database without user, password and options.
     pub fn describe(&self) -> String {
-        match (self.file(), self.url.parsed()) {
+        match (self.file(), self.url.address()) {
             (Some(file), _) => format!("sqlite, {}", file.display()),
-            (None, Some(url)) => format!("{}, {}{}", url.scheme(), url.host_str().unwrap_or("?"), url.path()),
+            (None, Some(address)) => {
+                format!("{}, {}/{}", self.url.scheme(), address.host, address.database.unwrap_or_default())
+            }
             (None, None) => "unreadable".to_owned(),
+        }
+    }
+
+    /// Returns the setting of the database and its description, for messages.
+    pub fn label(&self) -> String {
+        let setting = self.first_part().map_or("database.url", |_| "database.host");
+        format!("{}: {}", label(setting), self.describe())
+    }
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// Returns the host as a URL contains it.
+fn check_host(host: &str) -> Result<String, String> {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if address.parse::<Ipv6Addr>().is_ok() {
+        return Ok(format!("[{address}]"));
+    }
+    if host.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_')) {
+        Ok(host.to_owned())
+    } else {
+        Err("is not a host name or an IP address; write the port in database.port".to_owned())
+    }
+}
+
+/// A kind of database server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB and MySQL.
+    MariaDb,
+}
+
+impl Engine {
+    const fn scheme(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MariaDb => "mysql",
+        }
+    }
+
+    /// Returns the option of the driver that contains the path of a Unix socket.
+    const fn socket_option(self) -> &'static str {
+        match self {
+            Self::Postgres => "host",
+            Self::MariaDb => "socket",
         }
     }
 }
 
-/// The URL of a database, which may contain a password.
-#[derive(Clone, Debug)]
-pub struct DatabaseUrl(SecretString);
-
-impl DatabaseUrl {
-    /// Returns the whole URL.
-    pub const fn secret(&self) -> &SecretString {
-        &self.0
-    }
-
-    /// Returns whether the URL contains a password, in its user part or in an option.
-    pub fn has_password(&self) -> bool {
-        self.parsed()
-            .is_some_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| is_password(&name)))
-    }
-
-    fn file(&self) -> Option<&str> {
-        let rest = self.0.expose_secret().strip_prefix("sqlite:")?;
-        Some(rest.strip_prefix("//").unwrap_or(rest))
-    }
-
-    fn parsed(&self) -> Option<Url> {
-        Url::parse(self.0.expose_secret()).ok()
-    }
-}
-
-fn is_password(option: &str) -> bool {
-    option.to_ascii_lowercase().contains("pass")
-}
-
-/// Errors never contain the URL.
-impl SettingValue for DatabaseUrl {
+impl SettingValue for Engine {
     fn parse(text: &str) -> Result<Self, String> {
-        let url = Self(text.into());
-        let scheme = text.split_once(':').map_or(text, |(scheme, _)| scheme);
-        match scheme {
-            // The driver would interpret options and percent signs.
-            "sqlite" if url.file().is_some_and(|file| !file.is_empty() && !file.contains(['?', '%', ':'])) => Ok(url),
-            "sqlite" => {
-                Err("must name a file, without options and percent signs; write sqlite://vestibule.db".to_owned())
-            }
-            "postgres" | "postgresql" | "mysql" => match url.parsed() {
-                Some(parsed) if parsed.has_host() && parsed.path().len() > 1 => Ok(url),
-                _ => Err(format!("must name a host and a database; write {scheme}://USER:PASSWORD@HOST/NAME")),
-            },
-            _ => Err("must begin with sqlite:, postgres: or mysql:".to_owned()),
+        match text {
+            "postgres" | "postgresql" => Ok(Self::Postgres),
+            "mariadb" | "mysql" => Ok(Self::MariaDb),
+            _ => Err("is not a database server; write postgres or mariadb".to_owned()),
         }
     }
 
     fn to_toml(&self) -> toml::Value {
-        match self.parsed() {
-            Some(_) if self.file().is_some() || !self.has_password() => self.0.expose_secret().into(),
-            Some(url) => redact_passwords(url).unwrap_or_else(|| REDACTED.to_owned()).into(),
-            None => REDACTED.into(),
+        match self {
+            Self::Postgres => "postgres",
+            Self::MariaDb => "mariadb",
         }
+        .into()
     }
 
     fn expected() -> String {
-        "the URL of a database".to_owned()
+        "`postgres` or `mariadb`".to_owned()
     }
 }
 
-/// Redacts the password and every option that may be one.
-fn redact_passwords(mut url: Url) -> Option<String> {
-    if url.password().is_some() {
-        url.set_password(Some(REDACTED)).ok()?;
+/// An option of the database driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriverOption {
+    name: String,
+    value: String,
+}
+
+impl SettingValue for DriverOption {
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err("is not an option; write one such as sslmode=verify-full".to_owned());
+        };
+        match name {
+            "host" | "hostaddr" | "socket" => Err("must be set in database.host".to_owned()),
+            "port" => Err("must be set in database.port".to_owned()),
+            "user" => Err("must be set in database.username".to_owned()),
+            "password" => Err("must be set in database.password".to_owned()),
+            "dbname" => Err("must be set in database.name".to_owned()),
+            _ => Ok(Self { name: name.to_owned(), value: value.to_owned() }),
+        }
     }
-    let redact = |(name, value): (String, String)| {
-        let value = if is_password(&name) { REDACTED.to_owned() } else { value };
-        (name, value)
-    };
-    let options: Vec<_> = url.query_pairs().into_owned().map(redact).collect();
-    if !options.is_empty() {
-        url.query_pairs_mut().clear().extend_pairs(options);
+
+    /// An option may be a password that belongs elsewhere.
+    fn is_secret(text: &str) -> bool {
+        text.to_ascii_lowercase().contains("pass")
     }
-    Some(url.into())
+
+    fn to_toml(&self) -> toml::Value {
+        format!("{}={}", self.name, self.value).into()
+    }
+
+    fn expected() -> String {
+        "an option such as `sslmode=verify-full`".to_owned()
+    }
 }

@@ -1,37 +1,25 @@
 //! `[log]`
 
-use tracing_subscriber::EnvFilter;
-
 use super::{settings_macro::settings, value::SettingValue};
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFilter, LogFormat};
 
 settings! {
     /// The log, on standard error.
     pub struct Log as "log" {
-        /// The filter of the log: a level, or directives such as `info,vestibule=debug`.
+        /// The filter of the log: a level, or directives such as `info,vestibule=debug`. The levels are `trace`,
+        /// `debug`, `info`, `warn`, `error` and `off`. Errors are logged whatever the filter says.
         filter: LogFilter = "info,sqlx::postgres::notice=warn",
         /// The format of log lines. `auto` is `text` if standard error is a terminal, and `json` otherwise.
         format: LogFormat = "auto",
-    }
-}
-
-/// The directives of a log filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogFilter(String);
-
-impl LogFilter {
-    /// Returns the directives as they were written.
-    pub fn as_str(&self) -> &str {
-        &self.0
+        /// Whether the access log contains successful health checks. Failed ones are always logged. Requests for
+        /// metrics never are.
+        health_checks: bool = "false",
     }
 }
 
 impl SettingValue for LogFilter {
     fn parse(text: &str) -> Result<Self, String> {
-        match EnvFilter::try_new(text) {
-            Ok(_) => Ok(Self(text.to_owned())),
-            Err(error) => Err(format!("{error}; write a level, or directives such as info,vestibule=debug")),
-        }
+        Self::parse(text).map_err(|error| error.to_string())
     }
 
     fn to_toml(&self) -> toml::Value {
@@ -49,7 +37,7 @@ impl SettingValue for LogFormat {
             "auto" => Ok(Self::Auto),
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(format!("{text:?} is not a log format; write auto, text or json")),
+            _ => Err("is not a log format; write auto, text or json".to_owned()),
         }
     }
 

@@ -15,12 +15,14 @@ settings! {
 
 impl Metrics {
     pub(super) fn validate(&self, server: &Server) -> Result<(), ConfigError> {
-        match self.listen {
-            Some(address) if address.port() != 0 && server.listen.contains(&address) => {
-                let reason = format!("must not be an address in server.listen ({address}); write another port");
+        let overlapping = self.listen.and_then(|address| server.overlapping(address));
+        match overlapping {
+            Some(address) => {
+                let reason =
+                    format!("must not overlap with an address in server.listen ({address}); write another port");
                 Err(ConfigError::setting("metrics.listen", reason))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

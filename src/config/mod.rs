@@ -3,6 +3,7 @@
 
 mod audit;
 mod database;
+mod database_url;
 mod declaration;
 mod docs;
 mod error;
@@ -16,8 +17,10 @@ mod reference;
 mod registration;
 mod root;
 mod server;
+mod service_link;
 mod sessions;
 mod settings_macro;
+mod shown;
 mod source;
 mod tls;
 mod tokens;
@@ -27,14 +30,15 @@ mod value;
 
 pub use self::{
     audit::Audit,
-    database::{Database, DatabaseUrl},
+    database::Database,
+    database_url::DatabaseUrl,
     declaration::Declaration,
     docs::Docs,
-    error::{ConfigError, variable},
+    error::{ConfigError, label, variable},
     http_url::HttpUrl,
     keys::Keys,
     limits::Limits,
-    log::{Log, LogFilter},
+    log::Log,
     metrics::Metrics,
     passwords::Passwords,
     reference::{markdown_reference, toml_example},

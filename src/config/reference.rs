@@ -24,14 +24,18 @@ environment variables. A variable takes precedence over the file. The variable o
 | string | `\"text\"` | `text` |
 | list | `[\"first\", \"second\"]` | `first,second` |
 
-An empty string counts as unset, in the file and in a variable. If a setting is unset in both, its default applies.
+A string that is empty or contains only white space counts as unset, in the file and in a variable, for every setting. \
+If a setting is unset in both, its default applies.
+
+The server ignores variables that Kubernetes sets for services whose names begin with `vestibule`, such as \
+`VESTIBULE_PORT=tcp://10.0.0.7:5000`.
 
 The server does not start (exit code 6) if a setting does not exist, has the wrong type, is out of range or is set by \
 two variables. The error names the setting and says what to write.
 
 | Command | Description |
 |---|---|
-| `vestibule config check` | Validates every setting, the master key and the TLS files. |
+| `vestibule config check` | Runs the same checks as a start, except those that need the database or a free port. |
 | `vestibule config show` | Prints the value and source of every setting, with secrets redacted. `--json` prints JSON. |
 | `vestibule config example` | Prints a `vestibule.toml` with every setting commented out at its default. |
 | `vestibule config reference` | Prints this page. |
@@ -50,7 +54,7 @@ pub fn markdown_reference() -> String {
 
 fn markdown_section(section: &SectionDeclaration) -> String {
     let heading = format!("\n## `[{}]`\n\n{}\n\n", section.name, join_lines(section.description, " "));
-    let rows = section.settings.iter().map(|setting| {
+    let rows = section.settings().map(|setting| {
         let default = if setting.default.is_empty() { "unset".to_owned() } else { format!("`{}`", setting.default) };
         format!(
             "| `{}` | `{}` | {default} | {} | {} |\n",
@@ -69,11 +73,11 @@ fn markdown_section(section: &SectionDeclaration) -> String {
 /// # Errors
 /// Returns a [`ConfigError`] if a default is invalid.
 pub fn toml_example() -> Result<String, ConfigError> {
-    let mut defaults = Config::parse("", [])?.values().into_iter();
+    let mut defaults = Config::parse("", [])?.effective().into_iter().map(|setting| setting.value);
     let mut parts = vec![EXAMPLE_HEADER.to_owned()];
     for section in Config::SECTIONS {
         parts.push(format!("\n# {}\n[{}]\n", join_lines(section.description, "\n# "), section.name));
-        let settings = section.settings.iter().zip(defaults.by_ref());
+        let settings = section.settings().zip(defaults.by_ref());
         parts.extend(settings.map(|(setting, default)| toml_setting(setting, &default)));
     }
     Ok(parts.concat())

@@ -15,7 +15,7 @@ settings! {
 
 impl SettingValue for Name {
     fn parse(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|error| format!("{text:?}: {error}"))
+        Self::parse(text).map_err(|error| format!("is not a username: {error}"))
     }
 
     fn to_toml(&self) -> toml::Value {

@@ -1,6 +1,9 @@
 //! All settings together.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     audit, database,
@@ -8,8 +11,9 @@ use super::{
     docs,
     error::ConfigError,
     keys, limits, log, metrics, passwords, registration, server, sessions,
-    source::{DEFAULT_FILE, RawSettings},
+    source::{DEFAULT_FILE, RawSettings, Source},
     tls, tokens, traces,
+    value::SettingValue as _,
 };
 
 /// Declares the sections in their order.
@@ -22,19 +26,22 @@ macro_rules! sections {
                 #[doc = concat!("`[", stringify!($field), "]`")]
                 pub $field: $section,
             )+
-            /// The name of the file or variable that sets a setting, by key.
-            sources: BTreeMap<&'static str, String>,
+            /// Where each setting is set, by key.
+            sources: BTreeMap<&'static str, Source>,
+            /// The files that contain secrets, by the key of the setting that names them.
+            secret_files: BTreeMap<&'static str, PathBuf>,
         }
 
         impl Config {
             pub(super) const SECTIONS: &'static [SectionDeclaration] = &[$(<$section>::DECLARATION),+];
 
-            fn read(raw: RawSettings) -> Result<Self, ConfigError> {
-                Ok(Self { $($field: <$section>::read(&raw)?,)+ sources: raw.into_sources() })
+            fn read(mut raw: RawSettings) -> Result<Self, ConfigError> {
+                let secret_files = raw.read_secret_files()?;
+                Ok(Self { $($field: <$section>::read(&raw)?,)+ sources: raw.into_sources(), secret_files })
             }
 
-            /// Returns every value, in the order of the declarations, with secrets redacted.
-            pub(super) fn values(&self) -> Vec<toml::Value> {
+            /// Returns the value of every field, in the order of the declarations, with secrets redacted.
+            fn values(&self) -> Vec<toml::Value> {
                 [$(self.$field.values()),+].concat()
             }
         }
@@ -88,8 +95,9 @@ impl Config {
     }
 
     fn from_settings(raw: RawSettings) -> Result<Self, ConfigError> {
-        let config = Self::read(raw)?;
-        config.validate()?;
+        let mut config = Self::read(raw)?;
+        let resolved = config.database.resolve(config.sources.contains_key("database.url"));
+        resolved.and_then(|()| config.validate()).map_err(|error| error.with_value(|key| config.shown_value(key)))?;
         Ok(config)
     }
 
@@ -106,18 +114,44 @@ impl Config {
 
     /// Returns every setting, in the order of the declarations.
     pub fn declarations() -> impl Iterator<Item = &'static Declaration> {
-        Self::SECTIONS.iter().flat_map(|section| section.settings)
+        Self::SECTIONS.iter().flat_map(SectionDeclaration::settings)
     }
 
     /// Returns the value and the source of every setting, in the order of the declarations.
     pub fn effective(&self) -> Vec<EffectiveSetting> {
-        let keys = Self::declarations().map(|declaration| declaration.key);
-        let effective = |(key, value)| EffectiveSetting { key, value, source: self.sources.get(key).cloned() };
-        keys.zip(self.values()).map(effective).collect()
+        let fields = Self::SECTIONS.iter().flat_map(|section| section.fields).map(|field| field.key);
+        let mut values: BTreeMap<_, _> = fields.zip(self.values()).collect();
+        values.extend(self.secret_files.iter().map(|(key, path)| (*key, path.to_toml())));
+        let effective = |declaration: &Declaration| EffectiveSetting {
+            key: declaration.key,
+            value: values.get(declaration.key).cloned().unwrap_or_else(|| "".into()),
+            source: self.sources.get(declaration.key).map(|source| source.name.clone()),
+        };
+        Self::declarations().map(effective).collect()
     }
 
-    /// Returns whether a setting holds a secret.
-    pub fn has_secret(&self) -> bool {
-        self.keys.master_key.is_some() || self.database.url.has_password()
+    /// Returns the value of a setting for an error message, unless it is secret or unset.
+    fn shown_value(&self, key: &str) -> Option<String> {
+        let is_secret = Self::declarations().any(|declaration| declaration.key == key && declaration.secret);
+        let setting = self.effective().into_iter().find(|setting| setting.key == key && !is_secret)?;
+        match setting.value {
+            toml::Value::String(text) => Some(text),
+            toml::Value::Array(items) => {
+                let text = |item| if let toml::Value::String(text) = item { text } else { item.to_string() };
+                Some(items.into_iter().map(text).collect::<Vec<_>>().join(","))
+            }
+            value => Some(value.to_string()),
+        }
+        .filter(|text| !text.is_empty())
+    }
+
+    /// Returns whether the configuration file itself contains a secret.
+    pub fn has_secret_in_file(&self) -> bool {
+        Self::declarations().filter(|declaration| declaration.secret).any(|declaration| {
+            let is_in_file = self.sources.get(declaration.key).is_some_and(|source| source.is_file);
+            // If the password is a setting of its own, it is in the resolved URL, but not in the configured one.
+            let has_password = self.database.password.is_none() && self.database.url.has_password();
+            is_in_file && (declaration.key != "database.url" || has_password)
+        })
     }
 }

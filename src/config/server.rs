@@ -1,6 +1,9 @@
 //! `[server]`
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use url::Url;
@@ -22,7 +25,7 @@ settings! {
     /// The HTTP server.
     pub struct Server as "server" {
         /// The addresses to listen on. Every address that you list must be available. If you keep the default, the IPv6
-        /// address is optional.
+        /// address is optional. `[::]:5000` alone also accepts IPv4.
         listen: Vec<SocketAddr> = DEFAULT_LISTEN,
         /// The URL at which clients reach the service, such as `https://login.example.com` or
         /// `https://example.com/auth`. It is also the issuer (`iss`) of access tokens, and the server of the served
@@ -44,7 +47,7 @@ settings! {
         shutdown_delay: Option<BoundedDuration<0, { 5 * MINUTE }>> = "",
         /// How long requests in progress may take after the server stops accepting connections.
         shutdown_timeout: BoundedDuration<0, { 5 * MINUTE }> = "25s",
-        /// The networks of trusted reverse proxies, such as `10.0.0.0/8`. The server reads the client IP from the
+        /// The networks of trusted reverse proxies, such as `10.0.0.0/8`, or their addresses. The server reads the client IP from the
         /// headers `Forwarded` and `X-Forwarded-For` only if the request comes from one of these networks.
         trusted_proxies: Vec<ProxyNetwork> = "",
         /// The origins, such as `https://app.example`, whose web pages may call the service from a browser.
@@ -57,7 +60,26 @@ impl Server {
         if self.listen.is_empty() {
             return Err(ConfigError::setting("server.listen", "is an empty list; write at least one address"));
         }
+        let mut earlier = Vec::new();
+        for &address in &self.listen {
+            if let Some(other) = earlier.iter().find(|other| overlap(**other, address)) {
+                let reason = format!("contains {other} and {address}, which overlap; remove one of them");
+                return Err(ConfigError::setting("server.listen", reason));
+            }
+            earlier.push(address);
+        }
         Ok(())
+    }
+
+    /// Returns the address of the server that overlaps with an address of another listener.
+    pub(super) fn overlapping(&self, other: SocketAddr) -> Option<SocketAddr> {
+        // `[::]` alone also accepts IPv4.
+        let includes = |address: SocketAddr, other: SocketAddr| {
+            address.port() == other.port() && address.is_ipv6() && address.ip().is_unspecified() && other.is_ipv4()
+        };
+        self.listen.iter().copied().find(|&address| {
+            overlap(address, other) || (address.port() != 0 && (includes(address, other) || includes(other, address)))
+        })
     }
 
     /// Returns the public URL without a trailing slash.
@@ -91,6 +113,16 @@ impl Server {
     }
 }
 
+/// Returns whether two listeners cannot have these addresses: the same one, or one address and every address of its
+/// family. The system chooses another port for each port 0.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (first, second) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let is_same_family = first.is_ipv4() == second.is_ipv4();
+    one.port() != 0
+        && one.port() == other.port()
+        && (first == second || (is_same_family && (first.is_unspecified() || second.is_unspecified())))
+}
+
 /// The network of a trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyNetwork(IpNet);
@@ -104,14 +136,14 @@ impl ProxyNetwork {
 
 impl SettingValue for ProxyNetwork {
     fn parse(text: &str) -> Result<Self, String> {
-        let network = text.parse().map_err(|_| format!("{text:?} is not a network; write one such as 10.0.0.0/8"))?;
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        let network = address.or_else(|_| text.parse());
+        let network = network.map_err(|_| "is not a network; write one such as 10.0.0.0/8, or an IP address")?;
         match network {
-            _ if network.prefix_len() == 0 => {
-                Err(format!("{text} trusts every client; write the network of the proxies"))
-            }
+            _ if network.prefix_len() == 0 => Err("trusts every client; write the network of the proxies".to_owned()),
             // Client IPs are compared in canonical form, so an IPv4-mapped network would never match.
             IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => {
-                Err(format!("{text} is an IPv4 network in IPv6 notation; write it as IPv4"))
+                Err("is an IPv4 network in IPv6 notation; write it as IPv4".to_owned())
             }
             _ => Ok(Self(network)),
         }
@@ -122,7 +154,7 @@ impl SettingValue for ProxyNetwork {
     }
 
     fn expected() -> String {
-        "a network in CIDR notation".to_owned()
+        "a network in CIDR notation, or an IP address".to_owned()
     }
 }
 
@@ -142,9 +174,9 @@ impl SettingValue for Origin {
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('*') => {
                 let origin = url.origin().ascii_serialization();
-                if origin == text { Ok(Self(origin)) } else { Err(format!("{text:?} must be written as {origin}")) }
+                if origin == text { Ok(Self(origin)) } else { Err(format!("must be written as {origin}")) }
             }
-            _ => Err(format!("{text:?} is not an origin; write one such as https://app.example")),
+            _ => Err("is not an origin; write one such as https://app.example".to_owned()),
         }
     }
 

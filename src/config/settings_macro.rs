@@ -1,7 +1,8 @@
 //! The macro that declares a section.
 
 /// Declares a section: each field with its description (the doc comment), its type with bounds, and its default as
-/// text. An empty default means that the setting has no default.
+/// text. An empty default means that the setting has no default. A secret `password` also declares the setting
+/// `password_file`, which is not a field.
 macro_rules! settings {
     (
         $(#[doc = $about:literal])+
@@ -26,13 +27,31 @@ macro_rules! settings {
                 $crate::config::declaration::SectionDeclaration {
                     name: $name,
                     description: &[$($about),+],
-                    settings: &[$(
+                    fields: &[$(
                         $crate::config::declaration::Declaration {
                             name: stringify!($field),
                             key: concat!($name, ".", stringify!($field)),
                             description: &[$($description),+],
                             default: $default,
                             expected: <$type as $crate::config::value::SettingValue>::expected,
+                            secret: <$type as $crate::config::value::SettingValue>::SECRET,
+                            file: if <$type as $crate::config::value::SettingValue>::SECRET {
+                                Some(&$crate::config::declaration::Declaration {
+                                    name: concat!(stringify!($field), "_file"),
+                                    key: concat!($name, ".", stringify!($field), "_file"),
+                                    description: &[concat!(
+                                        "The file that contains `", $name, ".", stringify!($field), "`. Set only one \
+                                         of the two. The file must belong to the user of the server, with mode 0600 \
+                                         or stricter, or to root, with mode 0640 or stricter."
+                                    )],
+                                    default: "",
+                                    expected: <std::path::PathBuf as $crate::config::value::SettingValue>::expected,
+                                    secret: false,
+                                    file: None,
+                                })
+                            } else {
+                                None
+                            },
                         }
                     ),+],
                 };
@@ -46,7 +65,7 @@ macro_rules! settings {
                 })
             }
 
-            /// Returns every value, in the order of the declarations, with secrets redacted.
+            /// Returns the value of every field, in the order of the declarations, with secrets redacted.
             pub(super) fn values(&self) -> Vec<toml::Value> {
                 vec![$($crate::config::value::SettingValue::to_toml(&self.$field)),+]
             }

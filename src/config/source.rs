@@ -5,26 +5,37 @@ use std::{
     env,
     ffi::OsString,
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use toml::Table;
 
 use super::{
     declaration::{Declaration, SectionDeclaration},
-    error::{ConfigError, PREFIX},
-    value::SettingValue,
+    error::{ConfigError, PREFIX, label},
+    service_link::is_service_link,
+    value::{SettingValue, is_blank},
 };
+use crate::secret_file::{read_secret_text, trim_line_breaks};
 
 /// The file that is read by default, if it exists.
 pub const DEFAULT_FILE: &str = "vestibule.toml";
+
+/// Where a setting is set.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// The name of the file or variable.
+    pub(super) name: String,
+    /// Whether the value is in the configuration file itself.
+    pub(super) is_file: bool,
+}
 
 /// The unparsed settings of the file and the environment.
 pub(super) struct RawSettings {
     /// The sections that exist.
     sections: &'static [SectionDeclaration],
-    /// Each value, and the name of the file or variable that sets it, by key.
-    values: BTreeMap<&'static str, (toml::Value, String)>,
+    /// Each value and its source, by key.
+    values: BTreeMap<&'static str, (toml::Value, Source)>,
 }
 
 impl RawSettings {
@@ -50,20 +61,36 @@ impl RawSettings {
         let mut settings = Self { sections, values: BTreeMap::new() };
         settings.add_file(file, text)?;
         settings.add_variables(variables)?;
+        settings.check_secret_files()?;
         Ok(settings)
     }
 
-    /// Parses the value of a setting, or its default if it is not set.
-    pub(super) fn value<T: SettingValue>(&self, key: &str, default: &str) -> Result<T, ConfigError> {
+    /// Parses the value of a setting, or its default if it is not set. Line breaks at the end of a secret are ignored.
+    pub(super) fn value<T: SettingValue>(&self, key: &'static str, default: &str) -> Result<T, ConfigError> {
         let parsed = match self.values.get(key) {
+            Some((toml::Value::String(text), _)) if T::SECRET => T::parse_text(trim_line_breaks(text)),
             Some((value, _)) => T::from_toml(value),
             None => T::parse(default),
         };
-        parsed.map_err(|reason| ConfigError::setting(key, reason))
+        parsed.map_err(|reason| ConfigError::at(label(key), reason))
     }
 
-    /// Returns the source of every setting that is set: the name of the file or variable.
-    pub(super) fn into_sources(self) -> BTreeMap<&'static str, String> {
+    /// Reads the files that contain secrets. Returns the path of each file, by the key of the setting that names it.
+    pub(super) fn read_secret_files(&mut self) -> Result<BTreeMap<&'static str, PathBuf>, ConfigError> {
+        let mut paths = BTreeMap::new();
+        for (secret, file) in self.sections.iter().flat_map(SectionDeclaration::secret_files) {
+            let Some(source) = self.values.get(file.key).map(|(_, source)| source.name.clone()) else { continue };
+            let path: PathBuf = self.value(file.key, "")?;
+            let text = read_secret_text(&path).map_err(|error| ConfigError::at(label(file.key), error))?;
+            let value = toml::Value::String(text.as_str().to_owned());
+            self.values.insert(secret.key, (value, Source { name: source, is_file: false }));
+            paths.insert(file.key, path);
+        }
+        Ok(paths)
+    }
+
+    /// Returns the source of every setting that is set.
+    pub(super) fn into_sources(self) -> BTreeMap<&'static str, Source> {
         self.values.into_iter().map(|(key, (_, source))| (key, source)).collect()
     }
 
@@ -83,38 +110,57 @@ impl RawSettings {
                 let Some(setting) = self.settings().find(|setting| setting.key == key) else {
                     return Err(ConfigError::at(file, format_args!("{key}: {}", self.describe_known(&section))));
                 };
-                self.set(setting.key, value, file.to_owned());
+                self.set(setting.key, value, Source { name: file.to_owned(), is_file: true });
             }
         }
         Ok(())
     }
 
     /// Adds the variables. Their names are case-insensitive after the prefix, so two variables can set the same
-    /// setting. That is an error, because neither takes precedence.
+    /// setting. That is an error, because neither takes precedence. Variables that describe a service are ignored.
     fn add_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), ConfigError> {
         let mut seen = BTreeSet::new();
         for (name, value) in variables {
             let capitals = name.to_ascii_uppercase();
             let Some(setting) = self.settings().find(|setting| setting.variable() == capitals) else {
+                if is_service_link(&capitals, value.trim()) {
+                    continue;
+                }
                 return Err(ConfigError::at(&name, self.explain_unknown_variable(&capitals)));
             };
             if !seen.insert(setting.key) {
                 return Err(ConfigError::at(name, "is set twice, with different capitalization; remove one"));
             }
-            self.set(setting.key, toml::Value::String(value), name);
+            self.set(setting.key, toml::Value::String(value), Source { name, is_file: false });
         }
         Ok(())
     }
 
-    /// Sets a value. An empty string counts as unset.
-    fn set(&mut self, key: &'static str, value: toml::Value, source: String) {
-        if !matches!(&value, toml::Value::String(text) if text.is_empty()) {
+    /// Sets a value. A blank string counts as unset, for every setting.
+    fn set(&mut self, key: &'static str, value: toml::Value, source: Source) {
+        if !value.as_str().is_some_and(is_blank) {
             self.values.insert(key, (value, source));
         }
     }
 
+    /// Checks that no secret is set both directly and by a file, because neither takes precedence.
+    fn check_secret_files(&self) -> Result<(), ConfigError> {
+        for (secret, file) in self.settings().filter_map(|setting| Some((setting, setting.file?))) {
+            if let (Some((_, value)), Some((_, path))) = (self.values.get(secret.key), self.values.get(file.key)) {
+                let reason = format!(
+                    "must not be set together with {} (set in {} and in {}); remove one of them",
+                    label(secret.key),
+                    path.name,
+                    value.name
+                );
+                return Err(ConfigError::at(label(file.key), reason));
+            }
+        }
+        Ok(())
+    }
+
     fn settings(&self) -> impl Iterator<Item = &'static Declaration> {
-        self.sections.iter().flat_map(|section| section.settings)
+        self.sections.iter().flat_map(SectionDeclaration::settings)
     }
 
     fn section(&self, name: &str) -> Option<&'static SectionDeclaration> {
@@ -123,8 +169,8 @@ impl RawSettings {
 
     /// Lists the settings of a section, or all sections if it does not exist.
     fn describe_known(&self, section: &str) -> String {
-        if let Some(SectionDeclaration { settings, .. }) = self.section(section) {
-            let names: Vec<_> = settings.iter().map(|setting| setting.name).collect();
+        if let Some(declaration) = self.section(section) {
+            let names: Vec<_> = declaration.settings().map(|setting| setting.name).collect();
             format!("there is no such setting; [{section}] has {}", names.join(", "))
         } else {
             let names: Vec<_> = self.sections.iter().map(|section| section.name).collect();

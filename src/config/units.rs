@@ -49,18 +49,18 @@ impl Quantity {
         let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(end);
         if number.is_empty() {
-            return Err(format!("{text:?} is not a whole number with a unit; write {}", self.examples));
+            return Err(format!("is not a whole number with a unit; write {}", self.examples));
         }
         if unit.is_empty() {
-            return Err(format!("{text:?} has no unit; write {}", self.examples));
+            return Err(format!("has no unit; write {}", self.examples));
         }
         let Some((_, factor)) = self.units.iter().chain([&self.smallest]).find(|(name, _)| *name == unit) else {
-            return Err(format!("{text:?} has an unknown unit; write {}", self.examples));
+            return Err(format!("has an unknown unit; write {}", self.examples));
         };
         let value = number.parse().ok().and_then(|number: u64| number.checked_mul(*factor));
         value
             .filter(|value| (min..=max).contains(value))
-            .ok_or_else(|| format!("{text} is out of range; write {}", self.expected(min, max)))
+            .ok_or_else(|| format!("is out of range; write {}", self.expected(min, max)))
     }
 
     /// Writes a value in the largest unit that divides it.
@@ -124,7 +124,7 @@ impl<T: Copy, const MIN: u64, const MAX: u64> Size<T, MIN, MAX> {
 impl<T: Copy + TryFrom<u64> + TryInto<u64>, const MIN: u64, const MAX: u64> SettingValue for Size<T, MIN, MAX> {
     fn parse(text: &str) -> Result<Self, String> {
         let bytes = SIZES.parse(text, MIN, MAX)?;
-        bytes.try_into().map(Self).map_err(|_| format!("{text} is too large for this system"))
+        bytes.try_into().map(Self).map_err(|_| "is too large for this system".to_owned())
     }
 
     fn to_toml(&self) -> toml::Value {

@@ -14,10 +14,10 @@ pub async fn open_database(config: &Config, metrics: &Arc<Metrics>) -> Result<Po
     if let Some(file) = config.database.file() {
         create_database_file(&file)?;
     }
-    let failed = |error| StartError::Database { database: config.database.describe(), error };
+    let failed = |error| StartError::Database { database: config.database.label(), error };
     store::migrate(config.database.url.secret()).await.map_err(|error| match error {
         MigrateError::Database(error) => failed(error),
-        error @ MigrateError::Newer(_) => StartError::NewerSchema { database: config.database.describe(), error },
+        error @ MigrateError::Newer(_) => StartError::NewerSchema { database: config.database.label(), error },
     })?;
     Pool::open(config.database.url.secret(), config.database.max_connections.get(), metrics).await.map_err(failed)
 }

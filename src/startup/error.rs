@@ -3,12 +3,14 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    config::Config,
+    config::{Config, label},
     domain::crypto::KeyringError,
     error::ServiceError,
     secret::InvalidMasterKey,
+    secret_file::SecretFileError,
     server::TlsError,
     store::{self, DatabaseError, MigrateError},
+    telemetry::ExporterError,
 };
 
 /// Why the service cannot start. Each message says what to do.
@@ -24,13 +26,17 @@ pub enum StartError {
     },
     /// A network database requires a configured master key.
     #[error(
-        "keys.master_key (VESTIBULE_KEYS__MASTER_KEY) or keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE) must \
-         be set because database.url is a network database; generate a key with `vestibule keys generate`"
+        "{} or {} must be set because the database is a network database; generate a key with `vestibule keys \
+         generate`",
+        label("keys.master_key"),
+        label("keys.master_key_file")
     )]
     NoMasterKey,
     /// The configured file of the master key does not exist.
-    #[error("keys.master_key_file (VESTIBULE_KEYS__MASTER_KEY_FILE): {} does not exist; restore it, or create one with \
-         `vestibule keys generate`", .0.display())]
+    #[error(
+        "{}: {} does not exist; restore it, or create one with `vestibule keys generate`",
+        label("keys.master_key_file"), .0.display()
+    )]
     NoKeyFile(PathBuf),
     /// The database contains sealed keys, but the file of their master key is missing.
     #[error(
@@ -38,14 +44,9 @@ pub enum StartError {
          keys with `vestibule keys reset`, which revokes all sessions", .0.display()
     )]
     LostMasterKey(PathBuf),
-    /// Other users can read the file of the master key.
-    #[error("{}: other users can read the master key (mode {mode:o}); run chmod 600 on the file", .path.display())]
-    LooseKeyFile {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    /// The file of the master key cannot be read, or other users can access it.
+    #[error("{}: {}", label("keys.master_key_file"), .0)]
+    KeyFile(#[from] SecretFileError),
     /// A file cannot be read or created.
     #[error("{}: {error}; check the path and its permissions", .path.display())]
     File {
@@ -55,20 +56,20 @@ pub enum StartError {
         error: io::Error,
     },
     /// The database cannot be opened or migrated.
-    #[error("database.url (VESTIBULE_DATABASE__URL): {database}: {error}; check the URL and the database")]
+    #[error("{database}: {error}; check the setting and the database")]
     Database {
-        /// The database, without user, password and options.
+        /// The setting and the database, without user, password and options.
         database: String,
         /// The cause.
         error: DatabaseError,
     },
     /// A newer version has migrated the database.
     #[error(
-        "database.url (VESTIBULE_DATABASE__URL): {database}: {error}, and this is version {}; start the newer version, \
-         or restore a backup from before its migration", env!("CARGO_PKG_VERSION")
+        "{database}: {error}, and this is version {}; start the newer version, or restore a backup from before its \
+         migration", env!("CARGO_PKG_VERSION")
     )]
     NewerSchema {
-        /// The database, without user, password and options.
+        /// The setting and the database, without user, password and options.
         database: String,
         /// The error, which names the newer migration.
         error: MigrateError,
@@ -91,6 +92,9 @@ pub enum StartError {
          with `vestibule keys reset`, which revokes all sessions"
     )]
     LostAuditHead,
+    /// The exporter of traces cannot be created.
+    #[error("{}: {}; check the URL and the environment variables OTEL_*", label("traces.endpoint"), .0)]
+    Traces(#[from] ExporterError),
     /// The TLS certificate or its private key is unusable.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -10,7 +10,7 @@ use crate::{
         self, ApiSettings,
         document::{Document, DocumentError},
     },
-    config::{self, Config, Origin, ProxyNetwork},
+    config::{Config, Origin, ProxyNetwork},
     domain::instance::Instance,
     metrics::Metrics,
     server::{
@@ -82,8 +82,10 @@ pub fn metrics_endpoint(instance: Arc<Instance>) -> SharedEndpoint {
 }
 
 /// Derives the settings of the middleware.
-pub fn middleware_settings(server: &config::Server) -> MiddlewareSettings {
+pub fn middleware_settings(config: &Config) -> MiddlewareSettings {
+    let server = &config.server;
     MiddlewareSettings {
+        unlogged_paths: if config.log.health_checks { &[] } else { &api::HEALTH_PATHS },
         max_body: server.max_body_size.bytes(),
         request_timeout: server.request_timeout.get(),
         body_timeout: server.body_timeout.get(),

@@ -11,12 +11,13 @@ use std::{
 
 use secrecy::ExposeSecret as _;
 
-use super::{database::open_database, error::StartError, file_permissions::loose_mode};
+use super::{database::open_database, error::StartError, file_permissions::check_creatable};
 use crate::{
-    config::Config,
+    config::{Config, label},
     domain::crypto::{has_sealed_keys, random_bytes},
     error::ServiceError,
     secret::MasterKey,
+    secret_file::read_secret_text,
 };
 
 /// The default file of the master key if the database is SQLite.
@@ -32,9 +33,9 @@ enum KeySource {
 
 fn key_source(config: &Config) -> Result<KeySource, StartError> {
     if let Some(text) = &config.keys.master_key {
-        let place = "keys.master_key (VESTIBULE_KEYS__MASTER_KEY)".to_owned();
         let key = MasterKey::parse(text.expose_secret());
-        return key.map(KeySource::Text).map_err(|error| StartError::MasterKey { place, error });
+        let failed = |error| StartError::MasterKey { place: label("keys.master_key"), error };
+        return key.map(KeySource::Text).map_err(failed);
     }
     match (&config.keys.master_key_file, config.database.file()) {
         (Some(file), _) => Ok(KeySource::File(file.clone())),
@@ -57,7 +58,7 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     if database_file.exists() {
         let db = open_database(config, &Arc::default()).await?;
         let sealed = has_sealed_keys(&db).await?;
-        db.close().await.map_err(|error| StartError::Database { database: config.database.describe(), error })?;
+        db.close().await.map_err(|error| StartError::Database { database: config.database.label(), error })?;
         if sealed {
             // Another process that starts for the first time may have created both in the meantime.
             return if file.exists() { read_key(&file) } else { Err(StartError::LostMasterKey(file)) };
@@ -69,11 +70,11 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
 
 /// Validates the master key without opening the database, and creates nothing. Only a start detects that a missing key
 /// file of an SQLite database was lost.
-pub fn check_master_key(config: &Config) -> Result<(), StartError> {
+pub(super) fn check_master_key(config: &Config) -> Result<(), StartError> {
     match key_source(config)? {
         KeySource::Text(_) => Ok(()),
         KeySource::File(file) if file.exists() => read_key(&file).map(drop),
-        KeySource::File(_) if config.database.file().is_some() => Ok(()),
+        KeySource::File(file) if config.database.file().is_some() => check_creatable(&file),
         KeySource::File(file) => Err(StartError::NoKeyFile(file)),
     }
 }
@@ -87,11 +88,7 @@ pub fn new_master_key() -> Result<MasterKey, ServiceError> {
 }
 
 fn read_key(path: &Path) -> Result<MasterKey, StartError> {
-    let failed = |error| StartError::File { path: path.to_owned(), error };
-    if let Some(mode) = loose_mode(path).map_err(failed)? {
-        return Err(StartError::LooseKeyFile { path: path.to_owned(), mode });
-    }
-    let text = zeroize::Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
+    let text = read_secret_text(path)?;
     MasterKey::parse(&text).map_err(|error| StartError::MasterKey { place: path.display().to_string(), error })
 }
 

@@ -2,6 +2,7 @@
 //! tests.
 
 mod app;
+mod checks;
 mod database;
 mod error;
 mod file_permissions;
@@ -12,9 +13,10 @@ mod telemetry;
 
 pub use self::{
     app::{open, open_with_retry},
+    checks::check,
     database::open_database,
     error::StartError,
     file_permissions::warn_of_loose_config,
-    master_key::{check_master_key, new_master_key},
+    master_key::new_master_key,
     telemetry::telemetry_settings,
 };

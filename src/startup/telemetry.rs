@@ -8,7 +8,7 @@ use crate::{
 /// Returns the settings of the log and the traces.
 pub fn telemetry_settings(config: &Config) -> TelemetrySettings {
     TelemetrySettings {
-        log_filter: config.log.filter.as_str().to_owned(),
+        log_filter: config.log.filter.clone(),
         log_format: config.log.format,
         traces_endpoint: config.traces.endpoint.as_ref().map(HttpUrl::as_str).map(ToOwned::to_owned),
     }

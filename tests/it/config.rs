@@ -4,14 +4,19 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Command, Output},
     time::{Duration, Instant},
 };
 
+use regex::Regex;
 use tempfile::TempDir;
-use vestibule::startup;
+use vestibule::{config::Config, startup};
 
-use crate::support::{Settings, process::vestibule, results::ResultRow};
+use crate::{
+    conventions::sources as rust_sources,
+    support::{Settings, process::vestibule, results::ResultRow},
+};
 
 /// Runs `vestibule config check` in an empty folder with these variables and this configuration file.
 pub(crate) fn check(variables: &[(&str, &str)], file: Option<&str>) -> Output {
@@ -33,7 +38,7 @@ pub(crate) fn check(variables: &[(&str, &str)], file: Option<&str>) -> Output {
 }
 
 #[track_caller]
-fn assert_rejected(output: &Output, parts: &[&str]) {
+pub(crate) fn assert_rejected(output: &Output, parts: &[&str]) {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(6), "{text}");
     assert!(parts.iter().all(|part| text.contains(part)), "{parts:?} in {text}");
@@ -88,7 +93,8 @@ const INVALID_SETTINGS: &[(&str, &str, &str)] = &[
     ("VESTIBULE_SERVER__IDLE_TIMEOUT", "3601s", "server.idle_timeout"),
     ("VESTIBULE_SERVER__SHUTDOWN_DELAY", "6m", "server.shutdown_delay"),
     ("VESTIBULE_SERVER__SHUTDOWN_TIMEOUT", "6m", "server.shutdown_timeout"),
-    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.1", "server.trusted_proxies"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0", "server.trusted_proxies"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "::ffff:10.0.0.1", "server.trusted_proxies"),
     ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/33", "server.trusted_proxies"),
     ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0", "server.trusted_proxies"),
     ("VESTIBULE_SERVER__TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "server.trusted_proxies"),
@@ -117,7 +123,7 @@ const INVALID_SETTINGS: &[(&str, &str, &str)] = &[
     ("VESTIBULE_DATABASE__URL", "postgres://localhost", "database.url"),
     ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "29s", "tokens.access_lifetime"),
     ("VESTIBULE_TOKENS__ACCESS_LIFETIME", "1d", "tokens.access_lifetime"),
-    ("VESTIBULE_TOKENS__CLIENT_ID", " ", "tokens.client_id"),
+    ("VESTIBULE_TOKENS__CLIENT_ID", "shop\n", "tokens.client_id"),
     ("VESTIBULE_SESSIONS__IDLE_LIFETIME", "31d", "sessions.idle_lifetime"),
     ("VESTIBULE_LIMITS__LOGIN_BURST", "0", "limits.login_burst"),
     ("VESTIBULE_LIMITS__FREE_FAILURES", "1000001", "limits.free_failures"),
@@ -176,8 +182,8 @@ async fn errors_say_how_to_fix_the_setting() {
         (
             "VESTIBULE_SERVER__REQUEST_TIMEOUT",
             "10m",
-            "server.request_timeout (VESTIBULE_SERVER__REQUEST_TIMEOUT): 10m is out of range; write a duration from 1s to \
-             5m",
+            "server.request_timeout (VESTIBULE_SERVER__REQUEST_TIMEOUT): \"10m\" is out of range; write a duration from \
+             1s to 5m",
         ),
         (
             "VESTIBULE_SERVER__MAX_BODY_SIZE",
@@ -192,7 +198,8 @@ async fn errors_say_how_to_fix_the_setting() {
         (
             "VESTIBULE_SESSIONS__IDLE_LIFETIME",
             "31d",
-            "sessions.idle_lifetime (VESTIBULE_SESSIONS__IDLE_LIFETIME): must be at most sessions.lifetime, which is 30d",
+            "sessions.idle_lifetime (VESTIBULE_SESSIONS__IDLE_LIFETIME): \"31d\" must be at most sessions.lifetime, which \
+             is 30d",
         ),
     ] {
         assert_rejected(&check(&[(name, value)], None), &[message]);
@@ -340,4 +347,23 @@ async fn missing_and_weak_master_keys_are_rejected() {
         let key = ("VESTIBULE_KEYS__MASTER_KEY", weak);
         assert_rejected(&check(&[key], None), &["VESTIBULE_KEYS__MASTER_KEY", "vestibule keys generate"]);
     }
+}
+
+/// Messages name settings and variables as text. A renamed setting must not leave an old name behind.
+#[apply(trial)]
+async fn settings_that_messages_name_exist() {
+    let variable = Regex::new(r"VESTIBULE_[A-Z]+__[A-Z_]*[A-Z]").unwrap();
+    let label = Regex::new(r#"(?:label|setting)\(\s*"([a-z_.]+)""#).unwrap();
+    let known = |text: &str| Config::declarations().any(|setting| setting.variable() == text || setting.key == text);
+    let mut count = 0;
+    for file in rust_sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let text = fs::read_to_string(&file).unwrap();
+        let names = variable.find_iter(&text).map(|found| found.as_str());
+        for name in names.chain(label.captures_iter(&text).map(|found| found.get(1).unwrap().as_str())) {
+            assert!(known(name), "{}: {name} is no setting", file.display());
+            count += 1;
+        }
+    }
+    assert!(count > 30, "{count}");
+    assert!(!known("VESTIBULE_SERVER__COLOUR"), "a name that does not exist is found");
 }

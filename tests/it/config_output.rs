@@ -28,13 +28,15 @@ fn as_text(value: &toml::Value) -> String {
 }
 
 #[apply(trial)]
-async fn empty_text_means_unset_for_every_setting() {
+async fn blank_text_means_unset_for_every_setting() {
     let defaults = shown("", &[]);
     for declaration in Config::declarations() {
         let (section, name) = declaration.key.split_once('.').unwrap();
-        let file = format!("[{section}]\n{name} = \"\"\n");
-        assert_eq!(shown(&file, &[]), defaults, "{}", declaration.key);
-        assert_eq!(shown("", &[(&declaration.variable(), "")]), defaults, "{}", declaration.key);
+        for blank in ["", " ", "\t ", "\n"] {
+            let file = format!("[{section}]\n{name} = {}\n", toml::Value::from(blank));
+            assert_eq!(shown(&file, &[]), defaults, "{}", declaration.key);
+            assert_eq!(shown("", &[(&declaration.variable(), blank)]), defaults, "{}", declaration.key);
+        }
     }
     let file = "[sessions]\nrefresh_grace_period = \"7s\"\n";
     let both = shown(file, &[("VESTIBULE_SESSIONS__REFRESH_GRACE_PERIOD", "")]);

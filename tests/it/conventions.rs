@@ -13,7 +13,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Longer files must be split by topic.
 const MAX_LINES: usize = 450;
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     if folder.is_file() {
         return vec![folder.to_owned()];
     }
@@ -34,7 +34,7 @@ fn matching_lines(text: &str, forbidden: &str) -> Vec<String> {
 }
 
 /// Ways to pass the database text that is not built from parameters.
-const RAW_SQL: &str = r#"execute_unprepared|Statement::from_|from_string\(|from_sql_and_values|AssertSqlSafe|sqlx::query|_raw\(|Expr::cust|(format!|concat!|push_str)\s*\(\s*r?#*"(?i:\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|SET|WITH|REPLACE)\s)"#;
+const RAW_SQL: &str = r#"execute_unprepared|Statement::from_|from_string\(|from_sql_and_values|AssertSqlSafe|sqlx::query|(execute|query_one|query_all|stream)_raw\(|Expr::cust|(format!|concat!|push_str)\s*\(\s*r?#*"(?i:\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|SET|WITH|REPLACE)\s)"#;
 /// The only files that may do so: one sends text without any client input, and the other executes what the entities
 /// have built.
 const SQL_FILES: [&str; 2] = ["src/store/pool.rs", "src/store/sql.rs"];

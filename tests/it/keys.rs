@@ -13,6 +13,7 @@ use vestibule::{
         sealed_key::{self, Purpose},
     },
     secret::MasterKey,
+    secret_file::SecretFileError,
     startup::{self, StartError},
 };
 
@@ -101,7 +102,7 @@ async fn start_fails_with_another_master_key() {
     let folder = TempDir::new().unwrap();
     let settings = Settings::in_folder(&folder);
     drop(open(&settings.config()).await.unwrap());
-    let config = settings.with("keys.master_key", &**startup::new_master_key().unwrap().to_text()).config();
+    let config = settings.with_master_key(&startup::new_master_key().unwrap().to_text()).config();
     let error = open(&config).await.unwrap_err();
     assert!(matches!(error, StartError::Keyring(_)), "{error}");
 }
@@ -180,7 +181,7 @@ async fn key_file_readable_by_others_is_rejected() {
         let file = folder.path().join("vestibule.key");
         fs::set_permissions(file, fs::Permissions::from_mode(loose)).unwrap();
         let error = open(&config).await.unwrap_err();
-        assert!(matches!(error, StartError::LooseKeyFile { mode, .. } if mode == loose), "{error}");
+        assert!(matches!(error, StartError::KeyFile(SecretFileError::Loose { mode, .. }) if mode == loose), "{error}");
     }
 }
 
@@ -192,7 +193,7 @@ async fn weak_and_malformed_keys_are_rejected() {
     for text in
         ["secret", &good[1..], &format!("{good}A"), &format!("{good}="), &"A".repeat(43), &"QUFB".repeat(11)[..43]]
     {
-        let config = Settings::in_folder(&folder).with("keys.master_key", text).config();
+        let config = Settings::in_folder(&folder).with_master_key(text).config();
         let error = open(&config).await.unwrap_err();
         assert!(matches!(error, StartError::MasterKey { .. }), "{text}: {error}");
         let shown = error.to_string();
@@ -207,7 +208,7 @@ async fn network_databases_require_a_master_key() {
     let settings = network.with("keys.master_key_file", "");
     let error = open(&settings.config()).await.unwrap_err().to_string();
     assert!(error.contains("vestibule keys generate"), "{error}");
-    let config = settings.with("keys.master_key", &**startup::new_master_key().unwrap().to_text()).config();
+    let config = settings.with_master_key(&startup::new_master_key().unwrap().to_text()).config();
     let error = open(&config).await.unwrap_err().to_string();
     assert!(error.contains("127.0.0.1") && !error.contains("hunter2"), "{error}");
 }

@@ -203,7 +203,7 @@ async fn each_request_logs_one_line() {
     let refreshed = server.refresh(&tokens.refresh).await;
     let rejected = server.log_in("john", "wrong").await;
     let nowhere = server.get("/nowhere").send().await;
-    let head = server.call("HEAD", "/health/live").send().await;
+    let head = server.call("HEAD", "/.well-known/jwks.json").send().await;
     server.stop();
     let logs = deployment.logs();
     let expect = |response: &TestResponse, operation: &str, status: u16, whose: bool| {
@@ -226,7 +226,7 @@ async fn each_request_logs_one_line() {
     expect(&refreshed, "refreshToken", 200, true);
     assert_eq!(expect(&rejected, "login", 401, false)["error.type"], "invalid_credentials");
     assert_eq!(expect(&nowhere, "none", 404, false)["error.type"], "not_found");
-    expect(&head, "getLiveness", 200, false);
+    expect(&head, "getJwks", 200, false);
     assert!(!logs.contains("secret=1"), "the query must not be logged");
 }
 
@@ -284,7 +284,7 @@ async fn log_on_a_terminal(folder: &tempfile::TempDir) -> String {
     let mut command = vestibule(folder);
     command.stderr(terminal);
     let server = Server::start(command);
-    server.get("/health/live").send().await;
+    server.get("/.well-known/jwks.json").send().await;
     server.stop();
     let mut seen = [0; 4096];
     let length = controller.read(&mut seen).unwrap();
@@ -302,7 +302,7 @@ async fn log_is_json_except_on_a_terminal() {
         let mut command = deployment.command();
         command.envs(format.map(|format| ("VESTIBULE_LOG__FORMAT", format)));
         let server = Server::start(command);
-        server.get("/health/live").send().await;
+        server.get("/.well-known/jwks.json").send().await;
         server.stop();
         let logs = deployment.logs();
         assert!(logs.contains("request completed") && !logs.contains('\u{1b}'), "{logs}");
@@ -315,7 +315,7 @@ async fn log_is_json_except_on_a_terminal() {
 async fn trace_context_of_the_caller_is_continued() {
     let deployment = Deployment::new().await;
     let server = start_with_default_logging(&deployment);
-    let asked = async |header: &str| server.get("/health/live").header("traceparent", header).send().await;
+    let asked = async |header: &str| server.get("/.well-known/jwks.json").header("traceparent", header).send().await;
     let named = asked(&traceparent()).await;
     let malformed = [
         String::new(),

@@ -14,12 +14,17 @@ pub(super) fn log_start() {
     tracing::debug!("request started");
 }
 
+/// Records the outcome of a request in its trace only.
+pub(super) fn record_completion(status: StatusCode, error_type: Option<&'static str>) {
+    trace_context::record_response(status, error_type);
+}
+
 /// Logs the outcome of a request. `error.type` is the problem code. The cause is for the operator only: the client gets
 /// the request identifier, with which the operator finds this line.
 pub(super) fn log_completion(status: StatusCode, duration: Duration, problem: Option<&Problem>) {
     let error_type = problem.map(|problem| problem.code().as_str());
     let cause = problem.and_then(Problem::cause);
-    trace_context::record_response(status, error_type);
+    record_completion(status, error_type);
 
     /// `tracing` fixes the level of an event at compile time, so each level needs its own event.
     macro_rules! log {

@@ -45,6 +45,8 @@ pub struct MiddlewareSettings {
     pub cors_origins: Vec<String>,
     /// Whether clients reach the service only by HTTPS.
     pub https_only: bool,
+    /// The paths whose successful requests are not in the access log.
+    pub unlogged_paths: &'static [&'static str],
 }
 
 /// Wraps the routes in the middleware.
@@ -54,8 +56,15 @@ pub fn wrap_routes(
     settings: MiddlewareSettings,
     metrics: Arc<Metrics>,
 ) -> SharedEndpoint {
-    let MiddlewareSettings { max_body, request_timeout, body_timeout, trusted_proxies, cors_origins, https_only } =
-        settings;
+    let MiddlewareSettings {
+        max_body,
+        request_timeout,
+        body_timeout,
+        trusted_proxies,
+        cors_origins,
+        https_only,
+        unlogged_paths,
+    } = settings;
     let pipeline = Pipeline {
         routes,
         route_table,
@@ -65,6 +74,7 @@ pub fn wrap_routes(
         trusted_proxies: TrustedProxies::new(trusted_proxies),
         cors: Cors::new(cors_origins),
         https_only,
+        unlogged_paths,
         metrics,
     };
     Arc::new(ToDynEndpoint(pipeline))
@@ -80,6 +90,7 @@ struct Pipeline {
     trusted_proxies: TrustedProxies,
     cors: Cors,
     https_only: bool,
+    unlogged_paths: &'static [&'static str],
     metrics: Arc<Metrics>,
 }
 
@@ -154,7 +165,12 @@ impl Pipeline {
 
         let duration = info.started.elapsed();
         self.metrics.record_response(info.operation, response.status().as_u16(), duration);
-        access_log::log_completion(response.status(), duration, problem.as_ref());
+        let is_unlogged = info.route.is_some_and(|route| self.unlogged_paths.contains(&route.template.as_str()));
+        if is_unlogged && response.status().is_success() {
+            access_log::record_completion(response.status(), None);
+        } else {
+            access_log::log_completion(response.status(), duration, problem.as_ref());
+        }
         response
     }
 

@@ -92,7 +92,7 @@ impl Drop for Host {
 async fn expired_tokens(deployment: &Deployment) -> Tokens {
     let folder = TempDir::new().unwrap();
     let settings = Settings::in_folder(&folder).with("database.url", &deployment.url);
-    let config = settings.with("keys.master_key", deployment.master_key()).config();
+    let config = settings.with_master_key(&deployment.master_key()).config();
     let then = Timestamp::from_micros((Clock::system().now().seconds() - 65 * 60) * 1_000_000);
     let app = startup::open(&config, Clock::frozen(then), &Arc::default()).await.unwrap();
     create_user(&app, &Name::parse("john").unwrap(), &"my_password".to_owned().into(), Actor::Operator).await.unwrap();

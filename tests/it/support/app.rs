@@ -178,7 +178,7 @@ async fn start(settings: Settings, folder: Arc<TempDir>, clock: Clock, overrides
     let shutdown = Shutdown { draining: instance.draining().clone(), ..Shutdown::default() };
     let metrics = Arc::clone(instance.metrics());
     let mut routes = http::routes(instance, document(), &config).unwrap();
-    let mut middleware = http::middleware_settings(&config.server);
+    let mut middleware = http::middleware_settings(&config);
     if let Some(fault) = fault {
         if matches!(fault, Fault::Stall) {
             middleware.request_timeout = Duration::from_millis(200);

@@ -29,7 +29,7 @@ use vestibule::{
     entity::audit_event,
     metrics::{Gauges, Metrics},
     store::connect,
-    telemetry::{self, LogFormat, Telemetry, TelemetrySettings},
+    telemetry::{self, LogFilter, LogFormat, Telemetry, TelemetrySettings},
 };
 
 use super::{collector, database};
@@ -177,7 +177,7 @@ impl StderrCapture {
         let (reader, writer) = pipe().unwrap();
         dup2_stderr(writer).unwrap();
         let settings = TelemetrySettings {
-            log_filter: "trace".to_owned(),
+            log_filter: LogFilter::parse("trace").unwrap(),
             log_format: LogFormat::Json,
             traces_endpoint: Some(COLLECTOR.clone()),
         };

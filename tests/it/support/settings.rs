@@ -45,6 +45,11 @@ impl Settings {
         self
     }
 
+    /// Sets the master key itself, instead of its file.
+    pub(crate) fn with_master_key(self, key: &str) -> Self {
+        self.with("keys.master_key_file", "").with("keys.master_key", key)
+    }
+
     /// Hashes on one slow thread with one place in the queue.
     pub(crate) fn slow_hashing(self) -> Self {
         self.with("passwords.hash_threads", 1)

@@ -1,27 +1,33 @@
 //! The log on standard error, and traces, which are exported if a collector is configured.
 
+mod log_filter;
+
 use std::{
     io::{self, IsTerminal as _},
     time::Duration,
 };
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
-use tracing::{Level, Subscriber};
+use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{Targets, filter_fn},
+    Layer,
+    filter::{Directive, FilterExt as _, Targets, filter_fn},
     layer::SubscriberExt as _,
     registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
 
+pub use self::log_filter::{InvalidLogFilter, LogFilter};
+/// The error of a collector whose settings are unusable.
+pub use opentelemetry_otlp::ExporterBuildError as ExporterError;
+
 /// The name of the service in traces.
 const SERVICE_NAME: &str = "vestibule";
-/// Directives before those of the settings, which can override them: sea-orm logs two lines for each migration, and
-/// `store::migrate` one for all.
-const QUIET_TARGETS: &str = "sea_orm_migration=warn";
+/// The target of sea-orm's migrations, which logs two lines for each migration. `store::migrate` logs one line for all.
+/// The directives of the settings can override its level.
+const MIGRATION_TARGET: &str = "sea_orm_migration=warn";
 /// How long the export of the last spans may take when the process exits.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -29,7 +35,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct TelemetrySettings {
     /// The filter of the log: a level, or directives such as `info,vestibule=debug`.
-    pub log_filter: String,
+    pub log_filter: LogFilter,
     /// The format of log lines.
     pub log_format: LogFormat,
     /// The URL of an OTLP collector over HTTP, without a path. If `None`, no spans are exported.
@@ -66,8 +72,8 @@ impl Telemetry {
 /// Starts the log, and the export of spans if a collector is configured. A second call changes nothing.
 ///
 /// # Errors
-/// Returns an [`ExporterBuildError`] if the URL of the collector is unusable.
-pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, ExporterBuildError> {
+/// Returns an [`ExporterError`] if the URL of the collector is unusable.
+pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, ExporterError> {
     let tracer_provider = settings.traces_endpoint.as_deref().map(tracer_provider).transpose()?;
     let export_layer = tracer_provider.as_ref().map(|provider| {
         let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false).with_target(false);
@@ -89,8 +95,9 @@ fn logs_secrets(target: &str) -> bool {
 }
 
 fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &TelemetrySettings) -> Box<dyn Layer<S> + Send + Sync> {
-    let filter = EnvFilter::try_new(format!("{QUIET_TARGETS},{}", settings.log_filter));
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
+    // Errors pass every filter, so that a filter for one module hides no failure of another.
+    let quiet = MIGRATION_TARGET.parse::<Directive>().ok();
+    let filter = settings.log_filter.after(quiet).or(LevelFilter::ERROR);
     // If internal errors were logged, a full disk would make the error message fail too, which panics inside a request.
     let layer = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
 
@@ -107,11 +114,22 @@ fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &TelemetrySetting
     }
 }
 
-/// Creates the exporter, which sends spans by OTLP over HTTP on its own thread.
-fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider, ExporterBuildError> {
+/// Checks that spans can be exported to a collector, without connecting to it.
+///
+/// # Errors
+/// Returns the error of [`start`].
+pub fn check_endpoint(endpoint: &str) -> Result<(), ExporterError> {
+    span_exporter(endpoint).map(drop)
+}
+
+fn span_exporter(endpoint: &str) -> Result<SpanExporter, ExporterError> {
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
-    let exporter =
-        SpanExporter::builder().with_http().with_endpoint(url).with_protocol(Protocol::HttpBinary).build()?;
+    SpanExporter::builder().with_http().with_endpoint(url).with_protocol(Protocol::HttpBinary).build()
+}
+
+/// Creates the provider, which sends spans by OTLP over HTTP on its own thread.
+fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider, ExporterError> {
+    let exporter = span_exporter(endpoint)?;
     let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_service_name(SERVICE_NAME).with_attribute(version).build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
