@@ -96,7 +96,7 @@ async fn successful_health_checks_are_logged_only_if_configured() {
     for (setting, is_logged) in [("", false), ("true", true)] {
         let deployment = Deployment::new().await;
         let mut command = deployment.command();
-        command.env("VESTIBULE_LOG__HEALTH_CHECKS", setting).env("VESTIBULE_LOG__FILTER", "info");
+        command.env("VESTIBULE_LOG__HEALTH_CHECKS", setting).env("VESTIBULE_LOG__FILTER", "vestibule=debug");
         let server = Server::start(command);
         for path in ["/health/live", "/health/ready"] {
             assert_eq!(server.get(path).send().await.status, 200);
@@ -108,6 +108,7 @@ async fn successful_health_checks_are_logged_only_if_configured() {
         let lines =
             |text: &str| logs.lines().filter(|line| line.contains("request completed") && line.contains(text)).count();
         assert_eq!(lines("/health/"), if is_logged { 4 } else { 0 }, "{logs}");
+        assert_eq!(logs.lines().filter(|line| line.contains("request started")).count(), if is_logged { 5 } else { 1 });
         assert_eq!(lines("/.well-known/jwks.json"), 1, "{logs}");
     }
 }

@@ -151,7 +151,10 @@ impl Pipeline {
 
     /// Handles the request within its timeout, converts every error into a problem, and completes the response.
     async fn respond(&self, request: Request, info: RequestInfo<'_>) -> Response {
-        access_log::log_start();
+        let is_unlogged = info.route.is_some_and(|route| self.unlogged_paths.contains(&route.template.as_str()));
+        if !is_unlogged {
+            access_log::log_start();
+        }
 
         let outcome = guard::with_timeout(self.request_timeout, self.handle(request, &info)).await;
         let (mut response, problem) = match outcome {
@@ -165,7 +168,6 @@ impl Pipeline {
 
         let duration = info.started.elapsed();
         self.metrics.record_response(info.operation, response.status().as_u16(), duration);
-        let is_unlogged = info.route.is_some_and(|route| self.unlogged_paths.contains(&route.template.as_str()));
         if is_unlogged && response.status().is_success() {
             access_log::record_completion(response.status(), None);
         } else {
