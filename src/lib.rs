@@ -13,7 +13,7 @@
 //! | [`domain`] | the rules |
 //! | [`store`] | connections, transactions and migrations |
 //! | [`entity`] | rows and queries |
-//! | [`error`], [`clock`], [`ids`], [`secret`], [`secret_file`], [`json`], [`metrics`], [`telemetry`] | independent modules |
+//! | [`error`], [`clock`], [`ids`], [`secret`], [`secret_file`], [`json`], [`header_value`], [`metrics`], [`telemetry`] | independent modules |
 //!
 //! The tests in `module_graph` check the order, and that there are no cycles.
 
@@ -27,6 +27,7 @@ pub mod config;
 pub mod domain;
 pub mod entity;
 pub mod error;
+pub mod header_value;
 pub mod ids;
 pub mod jobs;
 pub mod json;

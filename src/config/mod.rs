@@ -7,11 +7,13 @@ mod database_url;
 mod declaration;
 mod docs;
 mod error;
+mod header_name;
 mod http_url;
 mod keys;
 mod limits;
 mod log;
 mod metrics;
+mod origin;
 mod passwords;
 mod reference;
 mod registration;
@@ -35,16 +37,18 @@ pub use self::{
     declaration::Declaration,
     docs::Docs,
     error::{ConfigError, label, variable},
+    header_name::HeaderName,
     http_url::HttpUrl,
     keys::Keys,
     limits::Limits,
     log::Log,
     metrics::Metrics,
+    origin::Origin,
     passwords::Passwords,
     reference::{markdown_reference, toml_example},
     registration::Registration,
     root::{Config, EffectiveSetting},
-    server::{Origin, ProxyNetwork, Server},
+    server::{ProxyNetwork, Server},
     sessions::Sessions,
     source::DEFAULT_FILE,
     tls::Tls,

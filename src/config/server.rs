@@ -6,11 +6,12 @@ use std::{
 };
 
 use ipnet::IpNet;
-use url::Url;
 
 use super::{
     error::ConfigError,
+    header_name::HeaderName,
     http_url::HttpUrl,
+    origin::Origin,
     settings_macro::settings,
     units::{BoundedDuration, KIB, MIB, MINUTE, SECOND, Size},
     value::{Count, SettingValue},
@@ -18,6 +19,10 @@ use super::{
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5000, [::1]:5000";
 const DEFAULT_PUBLIC_URL: &str = "http://localhost:5000";
+/// The minimum prefix length of a public IPv4 network of proxies. No private IPv4 network is larger.
+const MIN_IPV4_PREFIX: u8 = 8;
+/// The minimum prefix length of a public IPv6 network of proxies.
+const MIN_IPV6_PREFIX: u8 = 20;
 /// How long the server continues to serve after SIGTERM, unless it listens on loopback only.
 const DEFAULT_SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
@@ -37,8 +42,10 @@ settings! {
         request_timeout: BoundedDuration<SECOND, { 5 * MINUTE }> = "30s",
         /// How long the body of a request may take to arrive.
         body_timeout: BoundedDuration<SECOND, { 5 * MINUTE }> = "15s",
-        /// How long a connection without a request stays open.
-        idle_timeout: BoundedDuration<SECOND, { 60 * MINUTE }> = "1m",
+        /// How long a connection without a request stays open. It must be longer than the idle timeout of your proxy or
+        /// load balancer, which is often 60 seconds. Otherwise the proxy may send a request on a connection that the
+        /// server is closing, and respond with 502.
+        idle_timeout: BoundedDuration<SECOND, { 60 * MINUTE }> = "75s",
         /// The maximum number of concurrent connections. If the limit of open files (`ulimit -n`) allows fewer, the
         /// server uses the lower number and logs a warning.
         max_connections: Count<usize, 1, 1_000_000> = "1000",
@@ -47,11 +54,21 @@ settings! {
         shutdown_delay: Option<BoundedDuration<0, { 5 * MINUTE }>> = "",
         /// How long requests in progress may take after the server stops accepting connections.
         shutdown_timeout: BoundedDuration<0, { 5 * MINUTE }> = "25s",
-        /// The networks of trusted reverse proxies, such as `10.0.0.0/8`, or their addresses. The server reads the client IP from the
-        /// headers `Forwarded` and `X-Forwarded-For` only if the request comes from one of these networks.
+        /// The networks of trusted reverse proxies, such as `10.0.0.0/8`, or their addresses. The server reads the client IP from the header
+        /// `server.client_ip_header` only if the request comes from one of these networks. Public networks may have at
+        /// most the size of a /8 (IPv4) or a /20 (IPv6).
         trusted_proxies: Vec<ProxyNetwork> = "",
-        /// The origins, such as `https://app.example`, whose web pages may call the service from a browser.
+        /// The header in which the trusted proxies name the client: `x-forwarded-for`, `forwarded`, or another one such
+        /// as `cf-connecting-ip`. The server ignores all other headers for the client IP, because a proxy forwards them
+        /// as the client sent them.
+        client_ip_header: HeaderName = "x-forwarded-for",
+        /// The origins whose pages may call the service from a browser or a web view, such as `https://app.example` or
+        /// `capacitor://localhost`. They are compared byte by byte. In `https://*.preview.example.com`, the `*` stands
+        /// for exactly one label.
         cors_origins: Vec<Origin> = "",
+        /// The request headers that pages of these origins may send, in addition to `Authorization`, `Content-Type` and
+        /// the headers of tracing libraries: `traceparent`, `tracestate`, `baggage` and `sentry-trace`.
+        cors_headers: Vec<HeaderName> = "",
     }
 }
 
@@ -145,6 +162,10 @@ impl SettingValue for ProxyNetwork {
             IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() => {
                 Err("is an IPv4 network in IPv6 notation; write it as IPv4".to_owned())
             }
+            _ if is_too_wide(network) => Err(format!(
+                "contains more than proxies, and any client in it could choose its client IP; write the networks \
+                 of the proxies, at most /{MIN_IPV4_PREFIX} (IPv4) or /{MIN_IPV6_PREFIX} (IPv6)"
+            )),
             _ => Ok(Self(network)),
         }
     }
@@ -158,33 +179,16 @@ impl SettingValue for ProxyNetwork {
     }
 }
 
-/// The origin of a web page, in the spelling that browsers send, because origins are compared byte by byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
-
-impl Origin {
-    /// Returns the origin as browsers send it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl SettingValue for Origin {
-    fn parse(text: &str) -> Result<Self, String> {
-        match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('*') => {
-                let origin = url.origin().ascii_serialization();
-                if origin == text { Ok(Self(origin)) } else { Err(format!("must be written as {origin}")) }
-            }
-            _ => Err("is not an origin; write one such as https://app.example".to_owned()),
+/// Returns whether a network is too large to contain only proxies. Hosts on the internet cannot reach the server from a
+/// private network, so its size does not matter.
+fn is_too_wide(network: IpNet) -> bool {
+    match network {
+        IpNet::V4(network) => network.prefix_len() < MIN_IPV4_PREFIX,
+        IpNet::V6(network) => {
+            let (address, prefix) = (network.network(), network.prefix_len());
+            let is_private =
+                address.is_unique_local() && prefix >= 7 || address.is_unicast_link_local() && prefix >= 10;
+            prefix < MIN_IPV6_PREFIX && !is_private
         }
-    }
-
-    fn to_toml(&self) -> toml::Value {
-        self.as_str().into()
-    }
-
-    fn expected() -> String {
-        "an origin".to_owned()
     }
 }

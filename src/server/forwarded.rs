@@ -1,7 +1,9 @@
-//! The client IP behind reverse proxies, from `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//! The client IP behind reverse proxies, from the one header that the proxies write: `X-Forwarded-For`, `Forwarded` (RFC
+//! 7239) or another one that the operator names.
 //!
-//! Clients can write these headers themselves, so only the parts that trusted proxies added count. poem's `RealIp`
-//! trusts every client, so it is not used.
+//! Clients can write such headers themselves. A proxy overwrites or extends the header that it knows, and forwards the
+//! others as the client sent them. So only the named header counts, and in it only what trusted proxies added. poem's
+//! `RealIp` trusts every client, so it is not used.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -9,49 +11,40 @@ use std::{
 };
 
 use ipnet::IpNet;
-use poem::http::{HeaderMap, HeaderName, header};
+use poem::http::{HeaderMap, header};
 
 use super::log_throttle::LogThrottle;
+use crate::header_value::{split_outside_quotes, unquote};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The usual headers for the client IP. They only help to recognize a wrong setting.
+const USUAL_HEADERS: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
-/// The networks of trusted proxies.
-#[derive(Debug, Default)]
+/// The networks of trusted proxies, and the header in which they name the client.
+#[derive(Debug)]
 pub(super) struct TrustedProxies {
     networks: Vec<IpNet>,
+    /// The name of the header, in lower case.
+    header: String,
     ignored_headers: LogThrottle,
+    unknown_clients: LogThrottle,
 }
 
 impl TrustedProxies {
-    pub(super) fn new(networks: Vec<IpNet>) -> Self {
-        Self { networks, ignored_headers: LogThrottle::default() }
+    pub(super) fn new(networks: Vec<IpNet>, header: String) -> Self {
+        Self { networks, header, ignored_headers: LogThrottle::default(), unknown_clients: LogThrottle::default() }
     }
 
     /// Returns the client IP: the IP of the TCP peer or, behind trusted proxies, the nearest IP that is not a trusted
     /// proxy.
-    ///
-    /// A proxy writes one of the two headers and forwards the other as the client sent it. If the headers name
-    /// different clients, neither is trusted.
     pub(super) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
-        let has_forwarded = headers.contains_key(header::FORWARDED);
-        let has_x_forwarded_for = headers.contains_key(X_FORWARDED_FOR);
-
-        if !self.contains(peer) {
-            if has_forwarded || has_x_forwarded_for {
-                self.warn_about_ignored_headers(peer);
-            }
-            return peer;
+        if self.contains(peer) {
+            return self.walk(peer, headers);
         }
-
-        let from_forwarded = || self.walk(peer, hops(headers, &header::FORWARDED, parse_forwarded));
-        let from_x_forwarded_for = || self.walk(peer, hops(headers, &X_FORWARDED_FOR, parse_x_forwarded_for));
-        match (has_forwarded, has_x_forwarded_for) {
-            (true, false) => from_forwarded(),
-            (false, true) => from_x_forwarded_for(),
-            (true, true) => Some(from_forwarded()).filter(|client| *client == from_x_forwarded_for()).unwrap_or(peer),
-            (false, false) => peer,
+        if headers.contains_key(&self.header) {
+            self.warn_about_ignored_header(peer);
         }
+        peer
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -60,52 +53,78 @@ impl TrustedProxies {
 
     /// Walks from the peer towards the client, as long as trusted proxies name the next hop. A malformed hop ends the
     /// walk at the last valid hop.
-    fn walk(&self, peer: IpAddr, nearest_first: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
+    fn walk(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer;
-        for hop in nearest_first {
-            match hop {
-                Some(hop) if self.contains(client) => client = hop,
-                _ => break,
+        for hop in self.hops(headers) {
+            let Some(hop) = hop else {
+                self.warn_about_unknown_client(client, "it is malformed, or does not contain an IP address");
+                return client;
+            };
+            client = hop;
+            if !self.contains(client) {
+                return client;
             }
+        }
+        if !headers.contains_key(&self.header) && USUAL_HEADERS.iter().any(|name| headers.contains_key(*name)) {
+            self.warn_about_unknown_client(
+                client,
+                "it is missing, but the request has another header for the client IP",
+            );
         }
         client
     }
 
-    fn warn_about_ignored_headers(&self, peer: IpAddr) {
+    /// Returns the hops of the header, nearest first. `None` stands for a malformed hop.
+    fn hops(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+        let parse_line = if self.header == header::FORWARDED.as_str() { parse_forwarded } else { parse_list };
+        let lines = headers.get_all(&self.header).iter().rev();
+        // A client may send bytes that are not text, and its proxy may append to the same line.
+        lines.flat_map(|line| parse_line(&String::from_utf8_lossy(line.as_bytes()))).collect()
+    }
+
+    fn warn_about_ignored_header(&self, peer: IpAddr) {
         if let Some(requests) = self.ignored_headers.count() {
             tracing::warn!(
                 network.peer.address = %peer,
+                header = self.header,
                 requests,
-                "ignored Forwarded or X-Forwarded-For: the peer is not a trusted proxy; if it is your proxy, add its \
+                "ignored the header for the client IP: the peer is not a trusted proxy; if it is your proxy, add its \
                  network to server.trusted_proxies (VESTIBULE_SERVER__TRUSTED_PROXIES)"
+            );
+        }
+    }
+
+    /// Logs that a trusted proxy is taken for the client, because it did not name the client.
+    fn warn_about_unknown_client(&self, proxy: IpAddr, reason: &str) {
+        if let Some(requests) = self.unknown_clients.count() {
+            tracing::warn!(
+                client.address = %proxy,
+                header = self.header,
+                requests,
+                "cannot read the client IP from the header of a trusted proxy: {reason}; clients of this proxy share \
+                 its rate limits. Set server.client_ip_header (VESTIBULE_SERVER__CLIENT_IP_HEADER) to the header that \
+                 the proxy writes"
             );
         }
     }
 }
 
-/// Returns the hops of a header, nearest first. A line that is not text counts as one malformed hop.
-fn hops<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-    parse_line: fn(&str) -> Vec<Option<IpAddr>>,
-) -> impl Iterator<Item = Option<IpAddr>> + use<'a> {
-    let lines = headers.get_all(name).iter();
-    let lines = lines.map(move |line| line.to_str().map_or_else(|_| vec![None], parse_line));
-    lines.collect::<Vec<_>>().into_iter().rev().flat_map(|hops| hops.into_iter().rev())
+/// Parses the hops of one line of `X-Forwarded-For`, or of another header with plain addresses, nearest first.
+fn parse_list(line: &str) -> Vec<Option<IpAddr>> {
+    line.rsplit(',').map(|hop| parse_address(hop.trim())).collect()
 }
 
-/// Parses the hops of one line of `X-Forwarded-For`.
-fn parse_x_forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
-    line.split(',').map(|hop| parse_address(hop.trim())).collect()
-}
-
-/// Parses the hops of one line of `Forwarded`.
+/// Parses the hops of one line of `Forwarded`, nearest first. Quotes are matched from the right as well: an unclosed
+/// quote from the client would otherwise hide the elements that proxies appended.
 fn parse_forwarded(line: &str) -> Vec<Option<IpAddr>> {
-    match split_outside_quotes(line, ',') {
-        Some(elements) => elements.into_iter().map(parse_element).collect(),
-        // An unclosed quote from the client may hide the element that the proxy appended.
-        None => vec![None],
-    }
+    let mut is_quoted = false;
+    let is_separator = |letter| {
+        if letter == '"' {
+            is_quoted = !is_quoted;
+        }
+        letter == ',' && !is_quoted
+    };
+    line.rsplit(is_separator).map(parse_element).collect()
 }
 
 /// Parses one element of `Forwarded`. Returns the address of its `for` parameter, of which there must be exactly one.
@@ -114,39 +133,12 @@ fn parse_element(text: &str) -> Option<IpAddr> {
     // The grammar allows empty pairs.
     for pair in split_outside_quotes(text, ';')?.into_iter().filter(|pair| !pair.trim().is_empty()) {
         let (name, value) = pair.trim().split_once('=')?;
-        let value = remove_quotes(value)?;
+        let value = unquote(value)?;
         if name.eq_ignore_ascii_case("for") && address.replace(parse_address(value)?).is_some() {
             return None;
         }
     }
     address
-}
-
-/// Splits a text at each separator outside quotes. Returns `None` if a quote is not closed.
-fn split_outside_quotes(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-
-    let is_separator = |letter| {
-        match letter {
-            _ if is_escaped => is_escaped = false,
-            '\\' if is_quoted => is_escaped = true,
-            '"' => is_quoted = !is_quoted,
-            _ => return letter == separator && !is_quoted,
-        }
-        false
-    };
-    let parts = text.split(is_separator).collect();
-
-    (!is_quoted).then_some(parts)
-}
-
-/// Returns a token, or the content of a quoted string. Addresses need no escapes, so a text with one is malformed.
-fn remove_quotes(value: &str) -> Option<&str> {
-    let content = match value.strip_prefix('"') {
-        Some(rest) => rest.strip_suffix('"')?,
-        None => value,
-    };
-    (!content.contains(['"', '\\'])).then_some(content)
 }
 
 /// Parses an address with or without a port, IPv6 with or without brackets. An IPv4-mapped address becomes IPv4.

@@ -12,9 +12,9 @@ use super::forwarded::TrustedProxies;
 pub struct ClientIpResolver(TrustedProxies);
 
 impl ClientIpResolver {
-    /// Creates a resolver that trusts proxies in these networks.
-    pub fn new(trusted_proxies: Vec<IpNet>) -> Self {
-        Self(TrustedProxies::new(trusted_proxies))
+    /// Creates a resolver that trusts proxies in these networks, which name the client in this header.
+    pub fn new(trusted_proxies: Vec<IpNet>, header: String) -> Self {
+        Self(TrustedProxies::new(trusted_proxies, header))
     }
 
     /// Returns the client IP of a request from `peer` with these headers.

@@ -9,6 +9,8 @@ pub struct Route {
     pub template: String,
     /// The methods of the path, each with the name of its operation.
     pub operations: Vec<(Method, String)>,
+    /// Whether web pages of any origin may read the responses.
+    pub any_origin: bool,
 }
 
 /// All routes of the service.

@@ -10,7 +10,7 @@ use crate::{
         self, ApiSettings,
         document::{Document, DocumentError},
     },
-    config::{Config, Origin, ProxyNetwork},
+    config::{Config, HeaderName, Origin, ProxyNetwork},
     domain::instance::Instance,
     metrics::Metrics,
     server::{
@@ -29,6 +29,8 @@ const OWN_FILES: u64 = 64;
 /// How many files SQLite opens for each connection: the database, its log and its index.
 const FILES_PER_DATABASE_CONNECTION: u64 = 3;
 
+/// The paths of public metadata (RFC 8615), such as public keys. Verifiers may run in web pages of any origin.
+const PUBLIC_METADATA: &str = "/.well-known/";
 /// The operation of requests for the documentation and the front page, in metrics and logs.
 const DOCS_OPERATION: &str = "docs";
 
@@ -72,8 +74,11 @@ fn route_table(document: &Document, settings: &ApiSettings) -> RouteTable {
     let get = (Method::GET, DOCS_OPERATION.to_owned());
     let mut paths = document.paths();
     paths.extend(api::docs::paths(settings.docs).into_iter().map(|path| (path.to_owned(), vec![get.clone()])));
-    let routes = paths.into_iter().map(|(template, operations)| server::Route { template, operations });
-    RouteTable::new(routes.collect(), settings.base_path.clone())
+    let route = |(template, operations): (String, _)| {
+        let any_origin = template.starts_with(PUBLIC_METADATA);
+        server::Route { template, operations, any_origin }
+    };
+    RouteTable::new(paths.into_iter().map(route).collect(), settings.base_path.clone())
 }
 
 /// Creates the endpoint for Prometheus.
@@ -90,7 +95,9 @@ pub fn middleware_settings(config: &Config) -> MiddlewareSettings {
         request_timeout: server.request_timeout.get(),
         body_timeout: server.body_timeout.get(),
         trusted_proxies: server.trusted_proxies.iter().copied().map(ProxyNetwork::get).collect(),
+        client_ip_header: server.client_ip_header.as_str().to_owned(),
         cors_origins: server.cors_origins.iter().map(Origin::as_str).map(ToOwned::to_owned).collect(),
+        cors_headers: server.cors_headers.iter().map(HeaderName::as_str).map(ToOwned::to_owned).collect(),
         https_only: server.public_url.is_https(),
     }
 }

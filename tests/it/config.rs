@@ -98,11 +98,39 @@ const INVALID_SETTINGS: &[(&str, &str, &str)] = &[
     ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/33", "server.trusted_proxies"),
     ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0", "server.trusted_proxies"),
     ("VESTIBULE_SERVER__TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "server.trusted_proxies"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "128.0.0.0/1", "at most /8 (IPv4) or /20 (IPv6)"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "10.0.0.0/7", "at most /8 (IPv4) or /20 (IPv6)"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "2000::/3", "at most /8 (IPv4) or /20 (IPv6)"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "2400::/19", "at most /8 (IPv4) or /20 (IPv6)"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "fc00::/6", "at most /8 (IPv4) or /20 (IPv6)"),
+    ("VESTIBULE_SERVER__TRUSTED_PROXIES", "fe80::/9", "at most /8 (IPv4) or /20 (IPv6)"),
+    ("VESTIBULE_SERVER__CLIENT_IP_HEADER", "X-Forwarded-For:", "server.client_ip_header"),
+    ("VESTIBULE_SERVER__CLIENT_IP_HEADER", "x-forwarded-for, forwarded", "server.client_ip_header"),
+    ("VESTIBULE_SERVER__CLIENT_IP_HEADER", "x-réal-ip", "server.client_ip_header"),
+    ("VESTIBULE_SERVER__CORS_HEADERS", "*", "server.cors_headers"),
+    ("VESTIBULE_SERVER__CORS_HEADERS", "x-a, x b", "server.cors_headers"),
     ("VESTIBULE_SERVER__CORS_ORIGINS", "*", "server.cors_origins"),
     ("VESTIBULE_SERVER__CORS_ORIGINS", "null", "server.cors_origins"),
     ("VESTIBULE_SERVER__CORS_ORIGINS", "app.example", "server.cors_origins"),
     ("VESTIBULE_SERVER__CORS_ORIGINS", "ftp://app.example", "server.cors_origins"),
-    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.com", "anyone can register a name below \"com\""),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.co.uk:8443", "anyone can register a name below \"co.uk:8443\""),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.vercel.app", "anyone can register a name below \"vercel.app\""),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.localhost", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.0.0.1", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.*.app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://a*.app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://a.*.app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.App.example", "https://*.app.example"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "https://*.app.example/", "https://*.app.example"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "*://app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "tauri://*.app.example", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "capacitor://localhost/", "capacitor://localhost"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "capacitor:localhost", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "file://host", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "file:///", "server.cors_origins"),
+    ("VESTIBULE_SERVER__CORS_ORIGINS", "wss://app.example", "server.cors_origins"),
     ("VESTIBULE_SERVER__CORS_ORIGINS", "https://app.example/", "https://app.example"),
     ("VESTIBULE_SERVER__CORS_ORIGINS", "https://app.example:443", "https://app.example"),
     ("VESTIBULE_SERVER__CORS_ORIGINS", "https://b.example, https://App.example", "https://app.example"),
@@ -169,6 +197,21 @@ async fn every_invalid_setting_is_named_in_the_error() {
         ..ResultRow::default()
     };
     result.write();
+}
+
+#[apply(trial)]
+async fn networks_that_proxies_use_are_accepted() {
+    let networks = "10.0.0.0/8, 172.16.0.0/12, 100.64.0.0/10, 13.0.0.0/8, 173.245.48.0/20, 2400:cb00::/32, 2600::/20, \
+                    fc00::/7, fe80::/10, ::1/128";
+    let output = check(&[("VESTIBULE_SERVER__TRUSTED_PROXIES", networks)], None);
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[apply(trial)]
+async fn idle_connections_outlast_those_of_common_load_balancers() {
+    let config = Config::parse("", []).unwrap();
+    // AWS, Azure, nginx and others close or stop using an idle connection after 60 seconds.
+    assert!(config.server.idle_timeout.get() > Duration::from_secs(60));
 }
 
 #[apply(trial)]

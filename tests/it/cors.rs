@@ -1,10 +1,14 @@
-//! CORS (S84): disabled by default, and allowed only for listed origins, which must match exactly.
+//! CORS (S84): disabled by default, and allowed only for listed origins, which must match exactly. Public metadata is
+//! readable from every origin.
 
 use serde_json::json;
 
 use crate::support::{TestApp, client::TestResponse};
 
 const LISTED: &str = "https://app.example";
+/// The request headers that every listed origin may send.
+const ALLOWED_HEADERS: &str = "authorization, content-type, traceparent, tracestate, baggage, sentry-trace";
+const JWKS: &str = "/.well-known/jwks.json";
 
 async fn app_with_listed_origins() -> TestApp {
     TestApp::builder().setting("server.cors_origins", format!("http://localhost:3000,{LISTED}")).start().await
@@ -29,7 +33,7 @@ async fn cors_is_disabled_by_default_s84() {
     let response = preflight(&app, LISTED, "/login").await;
     assert_eq!((response.status, response.header("allow"), response.header("vary")), (405, "POST", ""));
     assert!(!has_cors_headers(&response));
-    let response = app.get("/.well-known/jwks.json").header("origin", LISTED).send().await;
+    let response = app.get("/health/live").header("origin", LISTED).send().await;
     assert!(!has_cors_headers(&response) && response.header("vary").is_empty());
 }
 
@@ -41,7 +45,7 @@ async fn listed_origins_are_allowed_s84() {
             let response = preflight(&app, origin, path).await;
             assert_eq!((response.status, response.header("access-control-allow-origin")), (204, origin), "{path}");
             assert_eq!(response.header("access-control-allow-methods"), methods, "{path}");
-            assert_eq!(response.header("access-control-allow-headers"), "authorization, content-type");
+            assert_eq!(response.header("access-control-allow-headers"), ALLOWED_HEADERS);
             assert_eq!(response.header("access-control-max-age"), "600");
             assert_eq!(response.header("vary"), "origin");
         }
@@ -91,7 +95,7 @@ async fn unlisted_origins_are_not_allowed_s84() {
     ] {
         let response = preflight(&app, origin, "/login").await;
         assert!(response.status == 405 && !has_cors_headers(&response), "{origin}: {response:?}");
-        let response = app.get("/.well-known/jwks.json").header("origin", origin).send().await;
+        let response = app.get("/health/live").header("origin", origin).send().await;
         assert!(
             response.status == 200 && !has_cors_headers(&response) && response.header("vary") == "origin",
             "{origin}"
@@ -99,4 +103,117 @@ async fn unlisted_origins_are_not_allowed_s84() {
     }
     let two = app.get("/me").header("origin", LISTED).header("origin", "https://evil.example").send().await;
     assert!(!has_cors_headers(&two));
+}
+
+/// Returns whether pages of an origin may log in.
+async fn allows(app: &TestApp, origin: &str) -> bool {
+    let response = preflight(app, origin, "/login").await;
+    let allowed = response.status == 204;
+    assert_eq!(response.header("access-control-allow-origin"), if allowed { origin } else { "" });
+    allowed
+}
+
+#[apply(trial)]
+async fn page_that_traces_may_log_in_s84() {
+    let app = app_with_listed_origins().await;
+    let preflight = app.call("OPTIONS", "/login").header("origin", LISTED);
+    let preflight = preflight.header("access-control-request-method", "POST");
+    let requested = "baggage,content-type,sentry-trace,traceparent,tracestate";
+    let response = preflight.header("access-control-request-headers", requested).send().await;
+    let allowed = response.header("access-control-allow-headers").split(", ").collect::<Vec<_>>();
+    assert!(requested.split(',').all(|name| allowed.contains(&name)), "{allowed:?}");
+}
+
+#[apply(trial)]
+async fn configured_headers_are_allowed_in_addition_s84() {
+    let app = TestApp::builder()
+        .setting("server.cors_origins", LISTED)
+        .setting("server.cors_headers", "X-Requested-With, x-datadog-trace-id")
+        .start()
+        .await;
+    let response = preflight(&app, LISTED, "/login").await;
+    let expected = format!("{ALLOWED_HEADERS}, x-requested-with, x-datadog-trace-id");
+    assert_eq!(response.header("access-control-allow-headers"), expected);
+}
+
+#[apply(trial)]
+async fn origins_of_apps_are_compared_exactly_s84() {
+    let listed = ["capacitor://localhost", "tauri://localhost", "ionic://localhost", "app://.", "app://shell:8080"];
+    let extensions = ["chrome-extension://abcdefghijklmnopabcdefghijklmnop", "moz-extension://0d9b8a57-5b35-4d1c"];
+    let origins = [listed.as_slice(), &extensions].concat();
+    let app = TestApp::builder().setting("server.cors_origins", origins.join(",")).start().await;
+    for origin in origins {
+        assert!(allows(&app, origin).await, "{origin}");
+        let response = app.get("/me").header("origin", origin).send().await;
+        assert_eq!((response.status, response.header("access-control-allow-origin")), (401, origin));
+    }
+    for origin in [
+        "capacitor://localhost:1",
+        "capacitor://localhost/",
+        "capacitor://LOCALHOST",
+        "CAPACITOR://localhost",
+        "capacitor://localhost.evil.example",
+        "http://localhost",
+        "app://shell",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnoq",
+        "null",
+    ] {
+        assert!(!allows(&app, origin).await, "{origin}");
+    }
+}
+
+#[apply(trial)]
+async fn wildcard_stands_for_exactly_one_label_s84() {
+    let patterns = "https://*.preview.example.com,http://*.dev.example.com:8080";
+    let app = TestApp::builder().setting("server.cors_origins", patterns).start().await;
+    for origin in
+        ["https://pr-17.preview.example.com", "https://a.preview.example.com", "http://x.dev.example.com:8080"]
+    {
+        assert!(allows(&app, origin).await, "{origin}");
+    }
+    for origin in [
+        "https://preview.example.com",
+        "https://.preview.example.com",
+        "https://a.b.preview.example.com",
+        "https://*.preview.example.com",
+        "https://evil.com/.preview.example.com",
+        "https://evil.com#.preview.example.com",
+        "https://evil.com:80.preview.example.com",
+        "https://user@.preview.example.com",
+        "https://a.preview.example.com.evil.com",
+        "https://a.preview.example.com:8443",
+        "https://a.preview.example.com/",
+        "https://evilpreview.example.com",
+        "https://A.preview.example.com",
+        "http://a.preview.example.com",
+        "http://x.dev.example.com",
+        "https://x.dev.example.com:8080",
+    ] {
+        assert!(!allows(&app, origin).await, "{origin}");
+    }
+    let two = app.get("/me").header("origin", "https://a.preview.example.com").header("origin", "https://evil.com");
+    assert!(!has_cors_headers(&two.send().await));
+}
+
+#[apply(trial)]
+async fn public_metadata_is_readable_from_any_origin_s84() {
+    for app in [TestApp::new().await, app_with_listed_origins().await] {
+        for origin in ["https://anywhere.example", "null", LISTED] {
+            let response = app.get(JWKS).header("origin", origin).send().await;
+            let allowed = response.header("access-control-allow-origin");
+            // The response does not depend on the origin, so shared caches may reuse it for every page.
+            assert_eq!((response.status, allowed, response.header("vary")), (200, "*", ""), "{origin}");
+            assert!(!response.headers.contains_key("access-control-allow-credentials"));
+
+            let preflight = app.call("OPTIONS", JWKS).header("origin", origin);
+            let preflight = preflight.header("access-control-request-method", "GET");
+            let response = preflight.header("access-control-request-headers", "traceparent").send().await;
+            assert_eq!((response.status, response.header("access-control-allow-origin")), (204, "*"), "{origin}");
+            assert_eq!(response.header("access-control-allow-methods"), "GET, HEAD");
+            assert_eq!(response.header("access-control-allow-headers"), ALLOWED_HEADERS);
+        }
+        assert_eq!(app.get(JWKS).send().await.header("access-control-allow-origin"), "*", "a cache may reuse it");
+        assert_eq!(app.call("OPTIONS", JWKS).send().await.status, 405, "not a preflight");
+        assert_eq!(app.get("/.well-known/other").header("origin", LISTED).send().await.status, 404);
+    }
 }

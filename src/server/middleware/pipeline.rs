@@ -21,7 +21,7 @@ use crate::{
     metrics::Metrics,
     server::{
         connection::SharedEndpoint,
-        cors::{self, Cors},
+        cors::{self, Access, Cors},
         forwarded::TrustedProxies,
         route_table::{Route, RouteTable},
     },
@@ -39,10 +39,14 @@ pub struct MiddlewareSettings {
     pub request_timeout: Duration,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
-    /// The networks of the proxies whose forwarding headers are trusted.
+    /// The networks of the proxies that name the client IP.
     pub trusted_proxies: Vec<IpNet>,
-    /// The origins whose web pages may call the service.
+    /// The header in which these proxies name the client IP, in lower case.
+    pub client_ip_header: String,
+    /// The origins whose pages may call the service. The first label of a host may be `*`.
     pub cors_origins: Vec<String>,
+    /// The request headers that these pages may send, in addition to those that are always allowed.
+    pub cors_headers: Vec<String>,
     /// Whether clients reach the service only by HTTPS.
     pub https_only: bool,
     /// The paths whose successful requests are not in the access log.
@@ -56,25 +60,16 @@ pub fn wrap_routes(
     settings: MiddlewareSettings,
     metrics: Arc<Metrics>,
 ) -> SharedEndpoint {
-    let MiddlewareSettings {
-        max_body,
-        request_timeout,
-        body_timeout,
-        trusted_proxies,
-        cors_origins,
-        https_only,
-        unlogged_paths,
-    } = settings;
     let pipeline = Pipeline {
         routes,
         route_table,
-        max_body,
-        request_timeout,
-        body_timeout,
-        trusted_proxies: TrustedProxies::new(trusted_proxies),
-        cors: Cors::new(cors_origins),
-        https_only,
-        unlogged_paths,
+        max_body: settings.max_body,
+        request_timeout: settings.request_timeout,
+        body_timeout: settings.body_timeout,
+        trusted_proxies: TrustedProxies::new(settings.trusted_proxies, settings.client_ip_header),
+        cors: Cors::new(&settings.cors_origins, &settings.cors_headers),
+        https_only: settings.https_only,
+        unlogged_paths: settings.unlogged_paths,
         metrics,
     };
     Arc::new(ToDynEndpoint(pipeline))
@@ -102,8 +97,8 @@ struct RequestInfo<'a> {
     operation: &'a str,
     /// The methods of the path, if the path exists.
     allowed_methods: Option<HeaderValue>,
-    /// The origin of the web page that sent the request, if it is a configured origin.
-    cors_origin: Option<HeaderValue>,
+    /// Which web pages may read the response.
+    cors_access: Access,
 }
 
 impl Endpoint for Pipeline {
@@ -128,7 +123,7 @@ impl Pipeline {
             route,
             operation: route.and_then(|route| route.operation(request.method())).unwrap_or(NO_OPERATION),
             allowed_methods: route.and_then(Route::allowed_methods),
-            cors_origin: self.cors.allowed_origin(request.headers()),
+            cors_access: self.cors.access(request.headers(), route),
         }
     }
 
@@ -163,7 +158,7 @@ impl Pipeline {
         };
 
         error_response::add_allow(&mut response, info.allowed_methods);
-        self.cors.add_headers(response.headers_mut(), info.cors_origin);
+        self.cors.add_headers(response.headers_mut(), info.cors_access);
         response_headers::add(response.headers_mut(), info.id, self.https_only);
 
         let duration = info.started.elapsed();
@@ -186,10 +181,10 @@ impl Pipeline {
         head_limits::check(&request)?;
 
         if cors::is_preflight(&request)
-            && info.cors_origin.is_some()
+            && info.cors_access != Access::SameOrigin
             && let Some(methods) = &info.allowed_methods
         {
-            return Ok(cors::preflight_response(methods.clone()));
+            return Ok(self.cors.preflight_response(methods.clone()));
         }
 
         let read_body = request_body::read(request, self.max_body);

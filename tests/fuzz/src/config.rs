@@ -103,10 +103,13 @@ fn accepted(config: &Config) {
     assert!(!format!("{:?}", config.effective()).contains(SECRET), "the effective settings contain a secret");
     assert!(!config.server.listen.is_empty());
     assert!(
-        config.server.trusted_proxies.iter().all(|network| network.get().prefix_len() > 0),
-        "every peer is trusted"
+        config.server.trusted_proxies.iter().all(|network| network.get().prefix_len() >= 7),
+        "a network is too wide to contain only proxies"
     );
-    assert!(config.server.cors_origins.iter().all(|origin| !origin.as_str().contains('*')), "every origin is allowed");
+    for origin in config.server.cors_origins.iter().filter(|origin| origin.as_str().contains('*')) {
+        let parent = origin.as_str().split_once("://*.").expect("the wildcard is the first label").1;
+        assert!(parent.contains('.') && !parent.contains('*'), "too many origins are allowed");
+    }
     let (passwords, cost) = (&config.passwords, config.passwords.cost());
     let strong = cost.memory_kib >= 19_456 && cost.iterations >= 2;
     let weak =

@@ -27,6 +27,7 @@ pub(super) const ORDERS: [Order; 3] = [
             "secret",
             "secret_file",
             "json",
+            "header_value",
             "metrics",
             "telemetry",
         ],
