@@ -46,3 +46,8 @@ install_oasdiff() {
     GOBIN=$home/bin CGO_ENABLED=0 \
     "$scratch/go/go/bin/go" install "github.com/oasdiff/oasdiff@v$oasdiff_version"
 }
+
+# has_promtool: Debian's package of Prometheus contains promtool.
+has_promtool() {
+  has promtool || packages prometheus >&2
+}
