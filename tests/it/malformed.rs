@@ -92,12 +92,25 @@ async fn other_media_types_are_415() {
             "application/x-www-form-urlencoded",
             "multipart/form-data; boundary=x",
             "application/xml",
+            "text/json",
+            "application/problem+json",
             "application/json; charset=utf-7",
+            "application/json; charset=utf-16",
+            "application/json; charset=\"ISO-8859-1\"",
+            "application/json; CHARSET=latin1; version=1",
+            "application/json; charset=utf-8; charset=utf-16",
+            "application/json; charset=",
+            "application/json; charset",
+            "application/json; charset=\"utf-8",
+            "application/json, text/plain",
             "application/jsonp",
             "application",
             "",
         ] {
-            app.post(path).text(media_type, body).send().await.is_problem(415, "unsupported_media_type");
+            let response = app.post(path).text(media_type, body).send().await;
+            response.is_problem(415, "unsupported_media_type");
+            // RFC 9110 section 12.5.3: only a response about a content coding has this header.
+            assert!(!response.headers.contains_key("accept-encoding"), "{media_type}");
         }
         app.post(path).send().await.is_problem(415, "unsupported_media_type");
     }
@@ -112,12 +125,60 @@ async fn json_with_a_charset_is_accepted() {
         "Application/JSON",
         "application/json; charset=utf-8",
         "application/json;charset=\"UTF-8\"",
+        "application/json; charset=utf8",
+        "application/json;",
+        "application/json; ",
+        "application/json ; ; charset=utf-8",
+        "application/json; version=1",
+        "application/json; profile=\"a;charset=b\"; charset=utf-8",
+        "application/json; odata.metadata=minimal;streaming",
     ]
     .into_iter()
     .enumerate()
     {
         let body = format!(r#"{{"username": "user{number}", "password": "my_password"}}"#);
         assert_eq!(app.post("/register").text(media_type, body).send().await.status, 201, "{media_type}");
+    }
+}
+
+/// The first two bytes of a body in gzip are not JSON, so only the status says what to change.
+#[apply(trial)]
+async fn compressed_bodies_are_415_with_the_accepted_coding() {
+    let app = TestApp::new().await;
+    let gzip = [0x1f, 0x8b, 0x08, 0x00];
+    for path in PATHS.into_iter().chain(["/token/refresh", "/token/revoke"]) {
+        for codings in ["gzip", "GZIP", "br", "deflate", "zstd", "x-unknown", "identity, gzip", "gzip, identity"] {
+            let call = app.post(path).header("content-encoding", codings).text("application/json", gzip);
+            let response = call.send().await;
+            response.is_problem(415, "unsupported_media_type");
+            assert_eq!(response.header("accept-encoding"), "identity", "{codings}");
+            assert!(response.body["detail"].as_str().unwrap().contains("without compression"), "{response:?}");
+        }
+        let call = app.post(path).header("content-encoding", "identity").header("content-encoding", "gzip");
+        let response = call.text("application/json", gzip).send().await;
+        assert_eq!((response.status, response.header("accept-encoding")), (415, "identity"));
+    }
+    assert_eq!(app.count("user").await, 0);
+}
+
+#[apply(trial)]
+async fn identity_is_no_content_coding() {
+    let app = TestApp::new().await;
+    for (number, codings) in ["identity", "Identity", "", "identity, identity"].into_iter().enumerate() {
+        let body = json!({ "username": format!("user{number}"), "password": "my_password" });
+        let call = app.post("/register").header("content-encoding", codings);
+        assert_eq!(call.json(&body).send().await.status, 201, "{codings:?}");
+    }
+}
+
+#[apply(trial)]
+async fn operations_without_a_body_ignore_its_headers() {
+    let app = TestApp::new().await;
+    app.create_user("john", "my_password").await;
+    let token = app.access_token("john", "my_password").await;
+    for (method, path, status) in [("GET", "/me", 200), ("DELETE", "/me/sessions", 204), ("POST", "/logout", 204)] {
+        let call = app.call(method, path).bearer(&token).header("content-encoding", "gzip");
+        assert_eq!(call.header("content-type", "text/plain").send().await.status, status, "{method} {path}");
     }
 }
 

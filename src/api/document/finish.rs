@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::{
         apis::LINKS,
-        schema::{MEDIA_TYPE, ProblemCode, escape_pointer, header_of},
+        schema::{MEDIA_TYPE, ProblemCode, escape_pointer, header_of, optional_header_of},
         sessions::ENDS_SESSION,
     },
     json::read,
@@ -105,7 +105,7 @@ fn describe_problems(
     let object = object_at(response, "")?;
     object.insert("description".to_owned(), lines.join("\n").into());
     object.insert("x-problem-codes".to_owned(), json!(names));
-    if let Some(header) = header_of(status) {
+    for header in [header_of(status), optional_header_of(status)].into_iter().flatten() {
         let name = usual_spelling(header.as_str());
         object_at(response, "/headers")?.insert(name.clone(), reference(&name));
     }
@@ -144,11 +144,15 @@ fn find<'a>(operations: &'a [Operation], id: &str) -> Result<&'a Operation, Docu
 
 /// Returns the headers that several responses share, for `components`.
 fn shared_headers() -> Value {
+    let optional = |description: &str, schema: Value| json!({ "description": description, "schema": schema });
     let header =
         |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
     let text = json!({ "type": "string" });
     let seconds = json!({ "type": "integer", "minimum": 1 });
+    let coding =
+        "`identity`: send the request body without compression. Only sent if the request has a content coding.";
     json!({
+        "Accept-Encoding": optional(coding, text.clone()),
         "Cache-Control": header("`no-store`: do not cache the response.", text.clone()),
         "Retry-After": header("The number of seconds to wait before the next attempt.", seconds),
         "WWW-Authenticate": header("The authentication challenge (RFC 6750).", text.clone()),

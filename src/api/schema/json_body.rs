@@ -1,6 +1,9 @@
 //! JSON bodies of requests and responses.
 
-use poem::{IntoResponse, Request, RequestBody, Response, Result};
+use poem::{
+    IntoResponse, Request, RequestBody, Response, Result,
+    http::{HeaderValue, header},
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     payload::Payload,
@@ -10,7 +13,10 @@ use poem_openapi::{
 use serde_json::{Value, error::Category};
 
 use super::{problem::Problem, problem_code::ProblemCode, validation::RequestValidators};
-use crate::json;
+use crate::{
+    header_value::{split_outside_quotes, unquote},
+    json,
+};
 
 /// The problem codes of an operation with a request body.
 pub(crate) const CODES: &[ProblemCode] =
@@ -61,9 +67,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Json<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
-        if !request.content_type().is_some_and(is_json) {
-            return Err(Problem::new(ProblemCode::UnsupportedMediaType).into());
-        }
+        check_format(request)?;
         let bytes = body.take()?.into_bytes().await?;
         let value = parse(&bytes)?;
 
@@ -76,12 +80,40 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Json<T> {
     }
 }
 
-/// Returns whether a media type is `application/json`, alone or with the only charset of JSON (RFC 8259 section 8.1).
+/// Checks that the body is JSON in UTF-8 without a content coding.
+///
+/// # Errors
+/// Returns the problem `unsupported_media_type`.
+fn check_format(request: &Request) -> Result<(), Problem> {
+    if !request.headers().get_all(header::CONTENT_ENCODING).iter().all(is_identity) {
+        return Err(Problem::unsupported_content_coding());
+    }
+    if !request.content_type().is_some_and(is_json) {
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType));
+    }
+    Ok(())
+}
+
+/// Returns whether a `Content-Encoding` header names no coding except `identity`, which changes nothing.
+fn is_identity(codings: &HeaderValue) -> bool {
+    let mut codings = codings.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Returns whether a media type is `application/json`. A charset must be the only one of JSON (RFC 8259 section 8.1).
+/// Other parameters have no meaning for JSON and are ignored.
 fn is_json(media_type: &str) -> bool {
-    let mut parts = media_type.split(';').map(str::trim);
-    let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    let mut parameters = parts.filter(|parameter| !parameter.is_empty()).map(str::to_ascii_lowercase);
-    is_json && parameters.all(|parameter| parameter == "charset=utf-8" || parameter == "charset=\"utf-8\"")
+    let (essence, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
+    let parameters = split_outside_quotes(parameters, ';');
+    essence.trim().eq_ignore_ascii_case("application/json")
+        && parameters.is_some_and(|parameters| !parameters.into_iter().any(is_other_charset))
+}
+
+/// Returns whether a parameter of a media type names a charset other than UTF-8.
+fn is_other_charset(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let is_utf8 = |charset: &str| charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8");
+    name.trim().eq_ignore_ascii_case("charset") && !unquote(value.trim()).is_some_and(is_utf8)
 }
 
 /// Parses a body as one JSON value.

@@ -9,7 +9,7 @@ mod validation;
 
 pub(crate) use self::{
     json_body::Json,
-    problem::header_of,
+    problem::{header_of, optional_header_of},
     problem_response::{IntoProblem, ProblemResponse, problem_code_of, problem_response_meta},
     strings::{
         CurrentPassword, IssuedAccessToken, IssuedRefreshToken, LoginIdentifier, NewPassword, PresentedRefreshToken,

@@ -16,6 +16,8 @@ use crate::domain::password::Weakness;
 pub const MEDIA_TYPE: &str = "application/problem+json";
 /// The minimum and default of `Retry-After`, in seconds.
 const MIN_RETRY_AFTER: u64 = 1;
+/// The only content coding of request bodies.
+const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("identity");
 /// The challenge of RFC 6750 section 3, for a missing token and for invalid credentials.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"vestibule\"");
 /// The challenge for an invalid token.
@@ -82,13 +84,29 @@ pub struct Problem {
     detail: Option<String>,
     errors: Vec<FieldError>,
     retry_after: u64,
+    /// Whether the cause is a content coding.
+    is_about_coding: bool,
     cause: Option<String>,
 }
 
 impl Problem {
     /// Creates the problem with this code.
     pub const fn new(code: ProblemCode) -> Self {
-        Self { code, detail: None, errors: Vec::new(), retry_after: MIN_RETRY_AFTER, cause: None }
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            retry_after: MIN_RETRY_AFTER,
+            is_about_coding: false,
+            cause: None,
+        }
+    }
+
+    /// Creates the problem of a compressed request body.
+    pub(super) fn unsupported_content_coding() -> Self {
+        let detail = "The request body has a content coding, such as gzip. Send it without compression and without the \
+                      header Content-Encoding.";
+        Self { is_about_coding: true, ..Self::new(ProblemCode::UnsupportedMediaType).with_detail(detail) }
     }
 
     /// Creates an internal error. The cause is logged and not sent to the client.
@@ -154,6 +172,10 @@ impl Problem {
             };
             response.headers_mut().insert(name, value);
         }
+        // RFC 9110 section 12.5.3 forbids this header in a response about the media type.
+        if self.is_about_coding {
+            response.headers_mut().insert(header::ACCEPT_ENCODING, ACCEPT_ENCODING);
+        }
         response
     }
 
@@ -175,6 +197,14 @@ impl Problem {
 impl ResponseError for Problem {
     fn status(&self) -> StatusCode {
         self.code.status()
+    }
+}
+
+/// Returns the header that problems with this status can have in addition to `header_of`.
+pub(crate) const fn optional_header_of(status: StatusCode) -> Option<HeaderName> {
+    match status {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(header::ACCEPT_ENCODING),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Checks responses against the OpenAPI document.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::LazyLock,
 };
 
@@ -58,7 +58,8 @@ struct Operation {
 }
 
 struct Response {
-    headers: BTreeSet<String>,
+    /// The declared headers, and whether each of them is required.
+    headers: BTreeMap<String, bool>,
     content: HashMap<String, Validator>,
     codes: BTreeSet<String>,
 }
@@ -94,11 +95,14 @@ fn read_operations() -> Vec<Operation> {
 
 impl Response {
     fn read(declared: &Value, document: &Value) -> Self {
-        let names =
-            |value: &Value| value.as_object().into_iter().flatten().map(|(name, _)| name.to_lowercase()).collect();
+        let is_required = |header: &Value| match header["$ref"].as_str() {
+            Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap()["required"] == true,
+            None => header["required"] == true,
+        };
+        let headers = declared["headers"].as_object().into_iter().flatten();
         let content = declared["content"].as_object().into_iter().flatten();
         Self {
-            headers: names(&declared["headers"]),
+            headers: headers.map(|(name, header)| (name.to_lowercase(), is_required(header))).collect(),
             content: content.map(|(kind, media)| (kind.clone(), compile_schema(&media["schema"], document))).collect(),
             codes: declared["x-problem-codes"]
                 .as_array()
@@ -306,11 +310,11 @@ fn check_security_headers(call: &Call, response: &TestResponse) -> Result<(), St
 
 fn check_headers(declared: &Response, response: &TestResponse, place: &str) -> Result<(), String> {
     for name in response.headers.keys() {
-        let known = declared.headers.contains(name.as_str()) || STANDARD_HEADERS.contains(&name.as_str());
+        let known = declared.headers.contains_key(name.as_str()) || STANDARD_HEADERS.contains(&name.as_str());
         require!(known, "undeclared header {name}: {place}");
     }
-    for name in &declared.headers {
-        require!(response.headers.contains_key(name), "declared header {name} is missing: {place}");
+    for (name, is_required) in &declared.headers {
+        require!(!is_required || response.headers.contains_key(name), "declared header {name} is missing: {place}");
     }
     Ok(())
 }
