@@ -44,6 +44,7 @@ mod login;
 mod logs;
 mod malformed;
 mod me;
+mod metrics_formats;
 mod middleware;
 mod model;
 mod module_graph;
