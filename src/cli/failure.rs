@@ -57,6 +57,7 @@ impl From<StartError> for Failure {
             | StartError::LostKey(_)
             | StartError::LostAuditHead
             | StartError::Tls(_)
+            | StartError::SharedSessions { .. }
             | StartError::NewerSchema { .. }
             | StartError::Keyring(_) => Self::UNUSABLE,
         };

@@ -14,10 +14,21 @@ pub async fn open_database(config: &Config, metrics: &Arc<Metrics>) -> Result<Po
     if let Some(file) = config.database.file() {
         create_database_file(&file)?;
     }
-    let failed = |error| StartError::Database { database: config.database.label(), error };
-    store::migrate(config.database.url.secret()).await.map_err(|error| match error {
+    let url = config.database.url.secret();
+    let database = || config.database.label();
+    let failed = |error| {
+        if store::is_shared_session(&error) {
+            StartError::SharedSessions { database: database() }
+        } else {
+            StartError::Database { database: database(), error }
+        }
+    };
+    if store::shares_sessions(url).await.map_err(failed)? {
+        return Err(StartError::SharedSessions { database: database() });
+    }
+    store::migrate(url).await.map_err(|error| match error {
         MigrateError::Database(error) => failed(error),
-        error @ MigrateError::Newer(_) => StartError::NewerSchema { database: config.database.label(), error },
+        error @ MigrateError::Newer(_) => StartError::NewerSchema { database: database(), error },
     })?;
-    Pool::open(config.database.url.secret(), config.database.max_connections.get(), metrics).await.map_err(failed)
+    Pool::open(url, config.database.max_connections.get(), metrics).await.map_err(failed)
 }

@@ -56,12 +56,18 @@ pub enum StartError {
         error: io::Error,
     },
     /// The database cannot be opened or migrated.
-    #[error("{database}: {error}; check the setting and the database")]
+    #[error("{database}: {error}; {}", store::connect_advice(.error))]
     Database {
         /// The setting and the database, without user, password and options.
         database: String,
         /// The cause.
         error: DatabaseError,
+    },
+    /// A connection pooler gives each transaction another session.
+    #[error("{database}: {}", store::POOLER_ADVICE)]
+    SharedSessions {
+        /// The setting and the database, without user, password and options.
+        database: String,
     },
     /// A newer version has migrated the database.
     #[error(
@@ -105,10 +111,12 @@ pub enum StartError {
 
 impl StartError {
     /// Returns whether a retry may succeed because the database is unreachable or locked. An unusable SQLite file is a
-    /// permanent error.
+    /// permanent error, and so are a rejected password and an unsupported method of authentication.
     pub(super) fn is_transient(&self, config: &Config) -> bool {
         let (conflict, unavailable) = match self {
-            Self::Database { error, .. } => (store::is_conflict(error), store::is_unavailable(error)),
+            Self::Database { error, .. } => {
+                (store::is_conflict(error), store::is_unavailable(error) && !store::is_permanent(error))
+            }
             Self::Service(ServiceError::Unavailable { .. }) => (true, true),
             _ => (false, false),
         };

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    MySql,
+    ConnectOptions as _, Connection as _, MySql, Postgres,
+    mysql::MySqlConnectOptions,
     pool::PoolOptions,
+    postgres::PgConnectOptions,
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
 use super::{
-    connect_cause::explain_timeout,
     error::is_conflict,
     retry::{RetryPolicy, retry},
     sql,
@@ -19,6 +20,8 @@ use super::{
 
 /// How long a connection may take to open if no request waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the attempt to find the cause of a timeout may take.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long work waits for a free connection or a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long work waits for a free connection or a new one on SQLite, where work holds a connection only for a bounded
@@ -48,11 +51,15 @@ const SQLITE_OPEN_RETRY: RetryPolicy = RetryPolicy {
 /// Returns a [`DbErr`] if the database is unreachable.
 pub async fn connect(url: &SecretString, max_connections: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = connect_options(url, max_connections);
-    options.acquire_timeout(CONNECT_TIMEOUT).map_sqlx_mysql_pool_opts(limit_statements);
+    options
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .map_sqlx_postgres_pool_opts(limit_postgres_statements)
+        .map_sqlx_mysql_pool_opts(limit_mysql_statements);
     open(options).await
 }
 
-/// Returns the options of all connections to `url`, except [`limit_statements`].
+/// Returns the options of all connections to `url`, except [`limit_postgres_statements`] and
+/// [`limit_mysql_statements`].
 pub(super) fn connect_options(url: &SecretString, max_connections: u32) -> ConnectOptions {
     let url = url.expose_secret();
     let acquire_timeout = if is_sqlite(url) { SQLITE_ACQUIRE_TIMEOUT } else { ACQUIRE_TIMEOUT };
@@ -71,11 +78,7 @@ pub(super) fn connect_options(url: &SecretString, max_connections: u32) -> Conne
             .busy_timeout(SQLITE_BUSY_TIMEOUT)
             .foreign_keys(true)
     });
-    if url.starts_with("postgres") {
-        options.statement_timeout(STATEMENT_TIMEOUT);
-        let lock_timeout = LOCK_TIMEOUT.as_millis().to_string();
-        options.map_sqlx_postgres_opts(move |postgres| postgres.options([("lock_timeout", &lock_timeout)]));
-    }
+    options.map_sqlx_postgres_opts(without_floats);
     options
 }
 
@@ -84,8 +87,22 @@ pub(super) fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite")
 }
 
+/// Removes the startup parameter `extra_float_digits`, which PgBouncer rejects. It only affects floats, and no table has
+/// any.
+pub(super) fn without_floats(postgres: PgConnectOptions) -> PgConnectOptions {
+    postgres.extra_float_digits(None)
+}
+
+/// Sets the statement limits of each PostgreSQL connection. They are not startup parameters, because PgBouncer rejects
+/// those.
+pub(super) fn limit_postgres_statements(pool: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
+    pool.after_connect(|connection, _| {
+        Box::pin(sql::limit_postgres_statements(connection, LOCK_TIMEOUT, STATEMENT_TIMEOUT))
+    })
+}
+
 /// Sets the statement limits of each MySQL and MariaDB connection.
-pub(super) fn limit_statements(pool: PoolOptions<MySql>) -> PoolOptions<MySql> {
+pub(super) fn limit_mysql_statements(pool: PoolOptions<MySql>) -> PoolOptions<MySql> {
     pool.after_connect(|connection, _| {
         Box::pin(sql::limit_mysql_statements(connection, LOCK_TIMEOUT, STATEMENT_TIMEOUT))
     })
@@ -100,5 +117,31 @@ pub(super) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, 
     match opened {
         Err(error) => Err(explain_timeout(error, options.get_url()).await),
         opened => opened,
+    }
+}
+
+/// Replaces the timeout of a pool with the error of a single connection, if that fails too. A pool retries refused
+/// connections, and then reports only that the time is over.
+async fn explain_timeout(error: DbErr, url: &str) -> DbErr {
+    let is_timeout = matches!(
+        &error,
+        DbErr::Conn(RuntimeErr::SqlxError(cause)) if matches!(**cause, sqlx::Error::PoolTimedOut)
+    );
+    if !is_timeout {
+        return error;
+    }
+    match tokio::time::timeout(EXPLAIN_TIMEOUT, connect_once(url)).await {
+        Ok(Err(cause)) => DbErr::Conn(RuntimeErr::SqlxError(cause.into())),
+        Ok(Ok(())) | Err(_) => error,
+    }
+}
+
+async fn connect_once(url: &str) -> Result<(), sqlx::Error> {
+    if url.starts_with("postgres") {
+        without_floats(url.parse()?).connect().await?.close().await
+    } else if url.starts_with("mysql") {
+        url.parse::<MySqlConnectOptions>()?.connect().await?.close().await
+    } else {
+        Ok(())
     }
 }

@@ -16,12 +16,19 @@ const POSTGRES_CONFLICT: [&str; 3] = ["40001", "40P01", "55P03"];
 /// has stopped or is not ready.
 const POSTGRES_UNAVAILABLE: [&str; 9] =
     ["25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "57P05"];
+/// PostgreSQL SQLSTATEs: a prepared statement does not exist, or exists already. The service never causes them itself.
+const POSTGRES_SHARED_SESSION: [&str; 2] = ["26000", "42P05"];
 /// MySQL and MariaDB error numbers: row changed under a snapshot, lock timeout, deadlock. Galera reports a failed
 /// certification as a deadlock.
 const MYSQL_CONFLICT: [u16; 3] = [1020, 1205, 1213];
 /// MySQL and MariaDB error numbers: unwritable file, full disk, full table, too many connections, node that left its
 /// cluster, shutdown, read-only server or transaction, interrupted or timed-out statement, killed connection.
 const MYSQL_UNAVAILABLE: [u16; 13] = [3, 1021, 1026, 1040, 1047, 1053, 1114, 1290, 1317, 1792, 1836, 1927, 1969];
+
+/// What an operator must do about a pooler that shares sessions.
+pub const POOLER_ADVICE: &str = "a connection pooler between Vestibule and PostgreSQL (such as PgBouncer) gives each \
+                                 transaction another session; set pool_mode = session for this database in the \
+                                 pooler, or connect to PostgreSQL directly";
 
 /// An error of the database or its driver.
 pub type DatabaseError = DbErr;
@@ -39,13 +46,23 @@ impl<T> Context<T> for Result<T, DbErr> {
     fn context(self, context: &'static str) -> Result<T, ServiceError> {
         self.map_err(|error| {
             if is_unavailable(&error) || is_conflict(&error) {
-                ServiceError::Unavailable { context, source: error.into() }
+                ServiceError::Unavailable { context, source: explain(error) }
             } else {
                 ServiceError::internal(context, error)
             }
         })
     }
 }
+
+/// Adds what to do to an error whose own text does not say it.
+fn explain(error: DbErr) -> Box<dyn Error + Send + Sync> {
+    if is_shared_session(&error) { SharedSession(error).into() } else { error.into() }
+}
+
+/// A pooler was switched to another mode while the service was running.
+#[derive(Debug, thiserror::Error)]
+#[error("{POOLER_ADVICE}")]
+struct SharedSession(#[source] DbErr);
 
 /// Returns whether a unique constraint prevented the write.
 pub fn is_unique_violation(error: &DbErr) -> bool {
@@ -62,10 +79,18 @@ pub fn is_conflict(error: &DbErr) -> bool {
     }
 }
 
-/// Returns whether the database is unreachable, broke the connection, or is full, read-only or overloaded.
+/// Returns whether a pooler gave the connection a session that another connection has used.
+pub fn is_shared_session(error: &DbErr) -> bool {
+    matches!(ErrorCode::of(error), Some(ErrorCode::Postgres(state)) if POSTGRES_SHARED_SESSION.contains(&state))
+}
+
+/// Returns whether the database is unreachable, broke the connection, or is full, read-only or overloaded, or a pooler
+/// shares its sessions.
 pub fn is_unavailable(error: &DbErr) -> bool {
     match ErrorCode::of(error) {
-        Some(ErrorCode::Postgres(state)) => POSTGRES_UNAVAILABLE.contains(&state),
+        Some(ErrorCode::Postgres(state)) => {
+            POSTGRES_UNAVAILABLE.contains(&state) || POSTGRES_SHARED_SESSION.contains(&state)
+        }
         Some(ErrorCode::MySql(number)) => MYSQL_UNAVAILABLE.contains(&number),
         Some(ErrorCode::Sqlite(code)) => SQLITE_UNAVAILABLE.contains(&(code & 0xff)),
         None => is_connection_error(error),
@@ -88,7 +113,7 @@ pub(super) fn database_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a
 }
 
 /// The code with which a database rejected a statement.
-enum ErrorCode<'a> {
+pub(super) enum ErrorCode<'a> {
     /// The SQLSTATE.
     Postgres(&'a str),
     /// The error number.
@@ -98,7 +123,7 @@ enum ErrorCode<'a> {
 }
 
 impl<'a> ErrorCode<'a> {
-    fn of(error: &'a DbErr) -> Option<Self> {
+    pub(super) fn of(error: &'a DbErr) -> Option<Self> {
         let (DbErr::Conn(RuntimeErr::SqlxError(cause))
         | DbErr::Exec(RuntimeErr::SqlxError(cause))
         | DbErr::Query(RuntimeErr::SqlxError(cause))) = error

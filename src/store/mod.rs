@@ -4,7 +4,7 @@
 
 mod address;
 mod connect;
-mod connect_cause;
+mod connect_error;
 mod connection_check;
 mod deadline;
 mod delete;
@@ -12,6 +12,7 @@ mod error;
 mod migrate;
 mod pool;
 mod retry;
+mod shared_session;
 mod sql;
 mod time;
 mod transaction;
@@ -19,12 +20,16 @@ mod transaction;
 pub use self::{
     address::DatabaseAddress,
     connect::connect,
+    connect_error::{connect_advice, is_permanent},
     deadline::with_request_budget,
     delete::{DELETE_BATCH, delete_in_batches},
-    error::{Context, DatabaseError, is_conflict, is_unavailable, is_unique_violation},
+    error::{
+        Context, DatabaseError, POOLER_ADVICE, is_conflict, is_shared_session, is_unavailable, is_unique_violation,
+    },
     migrate::{MigrateError, is_current, migrate},
     pool::Pool,
     retry::{RetryPolicy, retry},
+    shared_session::shares_sessions,
     time::synchronize_clock,
     transaction::{Transaction, write},
 };

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
 use super::{
-    connect::{connect_options, is_sqlite, limit_statements, open},
+    connect::{connect_options, is_sqlite, limit_mysql_statements, limit_postgres_statements, open},
     connection_check::ConnectionCheck,
     deadline::within_budget,
     error::{is_conflict, is_unavailable},
@@ -50,8 +50,8 @@ impl Pool {
         let check = ConnectionCheck::default();
         let mut options = connect_options(url, max_connections);
         let (postgres, mysql, sqlite) = (check.clone(), check.clone(), check.clone());
-        options.map_sqlx_postgres_pool_opts(move |pool| postgres.install(pool));
-        options.map_sqlx_mysql_pool_opts(move |pool| mysql.install(limit_statements(pool)));
+        options.map_sqlx_postgres_pool_opts(move |pool| postgres.install(limit_postgres_statements(pool)));
+        options.map_sqlx_mysql_pool_opts(move |pool| mysql.install(limit_mysql_statements(pool)));
         options.map_sqlx_sqlite_pool_opts(move |pool| sqlite.install(pool));
 
         let sqlite = is_sqlite(url.expose_secret());
@@ -135,7 +135,12 @@ impl Pool {
     async fn run_statement<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         let span = tracing::debug_span!("query");
         let outcome = self.with_deadline(statement).instrument(span).await.flatten();
-        outcome.inspect_err(|error| self.record_error(error))
+        outcome.inspect_err(|error| {
+            self.record_error(error);
+            if is_unavailable(error) {
+                self.record_failure();
+            }
+        })
     }
 }
 

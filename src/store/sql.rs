@@ -5,11 +5,23 @@
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
-use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection};
+use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection, PgConnection};
+use uuid::Uuid;
 
 /// The identifier of the migration lock: a number on PostgreSQL, a name on MySQL.
 const MIGRATION_LOCK_NUMBER: i64 = 0x7665_7374_6962;
 const MIGRATION_LOCK_NAME: &str = "vestibule_migration";
+
+/// Limits how long the statements of a PostgreSQL connection wait for locks, and how long they run.
+pub(super) async fn limit_postgres_statements(
+    connection: &mut PgConnection,
+    lock_timeout: Duration,
+    statement_timeout: Duration,
+) -> Result<(), sqlx::Error> {
+    let (lock, statement) = (lock_timeout.as_millis(), statement_timeout.as_millis());
+    let statement = AssertSqlSafe(format!("SET lock_timeout = {lock}; SET statement_timeout = {statement}"));
+    connection.execute(statement).await.map(drop)
+}
 
 /// Limits how long the statements of a MySQL or MariaDB connection wait for locks. On MariaDB, also limits how long
 /// they run.
@@ -58,6 +70,20 @@ pub(super) async fn lock_mysql_migration(db: &DatabaseConnection, timeout: Durat
 
     db.execute_unprepared("SET SESSION lock_wait_timeout = 1 /*M!100300 - 1 */").await?;
     Ok(())
+}
+
+/// Sets a variable of the PostgreSQL session that no setting uses.
+pub(super) async fn mark_postgres_session(db: &DatabaseConnection, mark: Uuid) -> Result<(), DbErr> {
+    db.execute_unprepared(&format!("SELECT set_config('vestibule.session', '{mark}', false)")).await.map(drop)
+}
+
+/// Returns whether [`mark_postgres_session`] has set the variable of this session to `mark`.
+pub(super) async fn has_postgres_mark(db: &DatabaseConnection, mark: Uuid) -> Result<bool, DbErr> {
+    let statement = format!("SELECT current_setting('vestibule.session', true) = '{mark}' AS marked");
+    let row = db.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, statement)).await?;
+    // Null in a session that no one has marked.
+    let marked: Option<bool> = row.map(|row| row.try_get("", "marked")).transpose()?.flatten();
+    Ok(marked == Some(true))
 }
 
 /// Reads the database's clock, in microseconds since the epoch. Returns `None` on SQLite, which has no clock of its

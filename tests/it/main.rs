@@ -22,6 +22,7 @@ mod config;
 mod config_output;
 mod conventions;
 mod cors;
+mod database_logins;
 mod database_url;
 mod deploy;
 mod document;

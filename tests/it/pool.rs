@@ -6,7 +6,10 @@ use futures_util::future::{join, join_all};
 use rustix::process::{Resource, Rlimit, prlimit};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::json;
-use vestibule::store;
+use vestibule::{
+    domain::admin::users::{ChangeUserError, find_user},
+    store,
+};
 
 use crate::support::{
     TestApp,
@@ -38,6 +41,67 @@ async fn overdue_statement_is_abandoned_and_its_connection_closed() {
         before,
         "the connection must not be reused, although the database responds a moment later"
     );
+}
+
+/// Behind a connection pooler, the second connection gets the session of the first one.
+#[apply(trial)]
+#[on(Servers)]
+async fn database_ends_long_statements_and_lock_waits() {
+    let app = TestApp::new().await;
+    let connect = async || store::connect(app.config.database.url.secret(), 1).await.unwrap();
+    let first = connect().await;
+    let postgres = first.get_database_backend() == DatabaseBackend::Postgres;
+    let unlimited = if postgres {
+        "SET lock_timeout = 0; SET statement_timeout = 0"
+    } else {
+        "SET SESSION innodb_lock_wait_timeout = 60, max_statement_time = 0"
+    };
+    first.execute_unprepared(unlimited).await.unwrap();
+    first.close().await.unwrap();
+
+    let (holder, waiter) = (connect().await, connect().await);
+    holder.execute_unprepared("BEGIN").await.unwrap();
+    let lock = "UPDATE job SET due_at = 1";
+    app.sql("INSERT INTO job (name, due_at) VALUES ('planted', 1)").await;
+    holder.execute_unprepared(lock).await.unwrap();
+    let begun = Instant::now();
+    let error = waiter.execute_unprepared(lock).await.unwrap_err();
+    assert!(store::is_conflict(&error), "{error}");
+    assert!((800..2500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    holder.execute_unprepared("ROLLBACK").await.unwrap();
+
+    let begun = Instant::now();
+    let sleep =
+        if postgres { "SELECT pg_sleep(10)" } else { "SELECT COUNT(*) FROM seq_1_to_100000 a, seq_1_to_100000 b" };
+    let error = waiter.execute_unprepared(sleep).await.unwrap_err();
+    assert!(store::is_unavailable(&error), "{error}");
+    assert!((2800..6000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+}
+
+/// A pooler that is switched to transaction mode under a running service gives a connection the session of another one,
+/// which lacks its prepared statements.
+#[apply(trial)]
+#[on(PostgreSQL)]
+async fn session_of_another_connection_is_reported_as_unavailable() {
+    let start = async || {
+        let app = TestApp::builder().setting("database.max_connections", 1).start().await;
+        app.create_user("john", "my_password").await;
+        app
+    };
+    let app = start().await;
+    let tokens = app.sign_in("john", "my_password").await;
+    assert!(app.accepts(&tokens.access).await);
+    app.app.db.execute_unprepared("DEALLOCATE ALL").await.unwrap();
+    app.get("/me").bearer(&tokens.access).send().await.is_problem(503, "unavailable");
+    // The connection is replaced, at the latest when it fails again.
+    while app.get("/me").bearer(&tokens.access).send().await.status != 200 {}
+
+    let app = start().await;
+    find_user(&app.app, "john").await.unwrap();
+    app.app.db.execute_unprepared("DEALLOCATE ALL").await.unwrap();
+    let error = find_user(&app.app, "john").await.unwrap_err();
+    let ChangeUserError::Service(error) = error else { panic!("{error}") };
+    assert!(error.chain().contains("set pool_mode = session"), "{}", error.chain());
 }
 
 #[apply(trial)]

@@ -36,6 +36,13 @@ impl DatabaseServer {
         Self::find().expect("the database is a server")
     }
 
+    /// Inserts lines at the beginning of a file of the server.
+    pub(crate) fn prepend_to(&self, file: &str, lines: &str) {
+        let file = self.folder.join(file);
+        let rest = fs::read_to_string(&file).unwrap();
+        fs::write(file, lines.to_owned() + &rest).unwrap();
+    }
+
     fn main_process(&self) -> Pid {
         let text = fs::read_to_string(self.folder.join("server.pid")).unwrap();
         Pid::from_raw(text.trim().parse().unwrap()).unwrap()
