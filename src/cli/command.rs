@@ -17,7 +17,7 @@ use vestibule::{
 };
 
 use super::{
-    audit, config,
+    audit, backup, config,
     failure::Failure,
     keys, serve,
     terminal::{print_error, print_text},
@@ -73,6 +73,16 @@ enum Command {
     /// List and verify the audit log: who did what, from where, and with what outcome
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Write a copy of the SQLite database to a new file; works while the server is running
+    Backup {
+        /// The file, which must not exist
+        file: PathBuf,
+    },
+    /// Replace the SQLite database with a backup, after verifying it; every server must be stopped
+    Restore {
+        /// The backup, which is kept
+        file: PathBuf,
+    },
     /// Check, show and document the settings; does not open the database
     #[command(subcommand)]
     Config(config::Command),
@@ -102,12 +112,21 @@ fn execute(arguments: Arguments) -> Result<(), Failure> {
             startup::open_database(config, &Arc::default()).await?;
             print_text("The database has the current schema.\n")
         }),
-        Command::User(command) => with_app(file, async |app| user::run(app, command).await),
+        Command::User(command) => {
+            let creates = matches!(command, user::Command::Add { .. });
+            with_app(file, creates, async |app| user::run(app, command).await)
+        }
         Command::Keys(keys::Command::Generate) => keys::generate(),
         Command::Keys(keys::Command::Reset { yes }) => {
             with_config(file, Traces::Off, async |config| keys::reset(config, yes).await)
         }
-        Command::Audit(command) => with_app(file, async |app| audit::run(app, command).await),
+        Command::Audit(command) => with_app(file, false, async |app| audit::run(app, command).await),
+        Command::Backup { file: target } => {
+            with_config(file, Traces::Off, async |config| Box::pin(backup::back_up(config, &target)).await)
+        }
+        Command::Restore { file: source } => {
+            with_config(file, Traces::Off, async |config| Box::pin(backup::restore(config, &source)).await)
+        }
         Command::Config(config::Command::Check) => {
             with_config(file, Traces::Off, async |settings| config::check(settings))
         }
@@ -144,9 +163,16 @@ fn with_config(
     outcome
 }
 
-/// Runs a command with the opened app.
-fn with_app(file: Option<&Path>, command: impl AsyncFnOnce(&App) -> Result<(), Failure>) -> Result<(), Failure> {
+/// Runs a command with the opened app. Unless the command creates an SQLite database, it must exist.
+fn with_app(
+    file: Option<&Path>,
+    creates_database: bool,
+    command: impl AsyncFnOnce(&App) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     with_config(file, Traces::Off, async |config| {
+        if !creates_database {
+            startup::check_database_exists(config)?;
+        }
         // Boxed, because the compiler limits how deep the type of a future may be.
         let app = Box::pin(startup::open(config, Clock::system(), &Arc::default())).await?;
         command(&app).await

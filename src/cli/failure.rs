@@ -7,7 +7,7 @@ use vestibule::{
     config::ConfigError,
     domain::{admin::users::ChangeUserError, name::InvalidName, user::CreateUserError},
     error::ServiceError,
-    startup::StartError,
+    startup::{BackupError, StartError},
 };
 
 /// The failure of a command: its message and exit code.
@@ -57,9 +57,25 @@ impl From<StartError> for Failure {
             | StartError::LostKey(_)
             | StartError::LostAuditHead
             | StartError::Tls(_)
+            | StartError::NoDatabase(_)
+            | StartError::LostDatabase(..)
             | StartError::SharedSessions { .. }
             | StartError::NewerSchema { .. }
             | StartError::Keyring(_) => Self::UNUSABLE,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        let code = match error {
+            BackupError::Start(error) => return error.into(),
+            BackupError::Exists(_) | BackupError::InUse(_) | BackupError::Same(_) | BackupError::Damaged { .. } => {
+                Self::FAILED
+            }
+            BackupError::Network(..) | BackupError::NoKeys(_) => Self::UNUSABLE,
+            BackupError::Tampered { .. } => Self::TAMPERED,
         };
         Self::new(code, error)
     }

@@ -33,6 +33,7 @@ pub(super) fn generate() -> Result<(), Failure> {
 }
 
 pub(super) async fn reset(config: &Config, yes: bool) -> Result<(), Failure> {
+    startup::check_database_exists(config)?;
     confirm("Stop every running server first. This revokes all sessions and invalidates all tokens.", yes)?;
 
     let db = startup::open_database(config, &Arc::default()).await?;

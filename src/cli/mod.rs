@@ -1,6 +1,7 @@
 //! The commands, their help and their exit codes.
 
 mod audit;
+mod backup;
 mod command;
 mod config;
 mod failure;

@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod clock_sync;
+mod file_watch;
 mod scheduler;
 
 pub use self::{

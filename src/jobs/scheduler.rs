@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     cleanup::{Deleted, run_cleanup},
     clock_sync::sync_clock,
+    file_watch::watch_files,
 };
 use crate::{
     domain::app::App,
@@ -27,6 +28,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         tokio::join!(
             repeat_every(CLEANUP_CHECK, || Box::pin(clean_up(&app))),
             repeat_every(CLOCK_SYNC, || Box::pin(follow_clock(&app))),
+            watch_files(&app),
         );
     };
     tokio::select! {

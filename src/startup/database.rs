@@ -9,6 +9,14 @@ use crate::{
     store::{self, MigrateError, Pool},
 };
 
+/// Checks that the file of an SQLite database exists, for commands that must not create an empty one.
+pub fn check_database_exists(config: &Config) -> Result<(), StartError> {
+    match config.database.file() {
+        Some(file) if !file.exists() => Err(StartError::NoDatabase(file)),
+        _ => Ok(()),
+    }
+}
+
 /// Opens the database and brings it to the current schema.
 pub async fn open_database(config: &Config, metrics: &Arc<Metrics>) -> Result<Pool, StartError> {
     if let Some(file) = config.database.file() {
@@ -30,5 +38,6 @@ pub async fn open_database(config: &Config, metrics: &Arc<Metrics>) -> Result<Po
         MigrateError::Database(error) => failed(error),
         error @ MigrateError::Newer(_) => StartError::NewerSchema { database: database(), error },
     })?;
-    Pool::open(url, config.database.max_connections.get(), metrics).await.map_err(failed)
+    let file = config.database.file();
+    Pool::open(url, file.as_deref(), config.database.max_connections.get(), metrics).await.map_err(failed)
 }

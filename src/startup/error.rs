@@ -69,6 +69,18 @@ pub enum StartError {
         /// The setting and the database, without user, password and options.
         database: String,
     },
+    /// The file of an SQLite database does not exist.
+    #[error(
+        "database.url (VESTIBULE_DATABASE__URL): {} does not exist; run the command in the folder and with the \
+         configuration of the server (`vestibule user add` creates the database and the first user)", .0.display()
+    )]
+    NoDatabase(PathBuf),
+    /// The file of an SQLite database does not exist, but a file that belongs to it does.
+    #[error(
+        "{} does not exist, but {} does, which contains changes of it; put the database back, restore a backup with \
+         `vestibule restore`, or remove the second file to begin with an empty database", .0.display(), .1.display()
+    )]
+    LostDatabase(PathBuf, PathBuf),
     /// A newer version has migrated the database.
     #[error(
         "{database}: {error}, and this is version {}; start the newer version, or restore a backup from before its \

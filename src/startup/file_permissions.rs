@@ -11,7 +11,10 @@ use std::{
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::error::StartError;
-use crate::config::{Config, DEFAULT_FILE};
+use crate::{
+    config::{Config, DEFAULT_FILE},
+    store::companion,
+};
 
 /// Returns the permission bits of a file if its group or other users have access to it.
 pub(super) fn loose_mode(path: &Path) -> io::Result<Option<u32>> {
@@ -53,7 +56,14 @@ fn open_for_writing(path: &Path) -> Result<(), StartError> {
 
 /// Creates the file of an SQLite database, accessible only to its owner. SQLite gives its other files the same mode. An
 /// existing file must be writable, because SQLite would open a read-only file and every write would fail.
+///
+/// # Errors
+/// Returns [`StartError::LostDatabase`] if only a `-wal` file is left. SQLite would delete it.
 pub(super) fn create_database_file(path: &Path) -> Result<(), StartError> {
+    let changes = companion(path, "-wal");
+    if !path.exists() && changes.exists() {
+        return Err(StartError::LostDatabase(path.to_owned(), changes));
+    }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

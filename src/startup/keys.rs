@@ -26,6 +26,12 @@ pub(super) async fn open_keys(db: &Pool, master: &MasterKey, now: Timestamp) -> 
     keyring.ok_or_else(|| ServiceError::internal("opening the keys", "a key is missing").into())
 }
 
+/// Opens the keys of a database that must contain all of them. Returns `None` if it does not.
+pub(super) async fn open_stored_keys(db: &Pool, master: &MasterKey) -> Result<Option<Keyring>, StartError> {
+    let stored = StoredKeys::load(db, master).await.map_err(start_error)?;
+    Ok(stored.into_keyring())
+}
+
 /// Creates the missing keys and their audit events in one transaction.
 async fn create_missing(
     db: &Pool,

@@ -68,6 +68,23 @@ pub(super) async fn master_key(config: &Config) -> Result<MasterKey, StartError>
     read_key(&file)
 }
 
+/// Returns the configured master key, and creates none.
+pub(super) fn existing_master_key(config: &Config) -> Result<MasterKey, StartError> {
+    match key_source(config)? {
+        KeySource::Text(key) => Ok(key),
+        KeySource::File(file) if file.exists() => read_key(&file),
+        KeySource::File(file) => Err(StartError::NoKeyFile(file)),
+    }
+}
+
+/// Returns where the master key is, for messages.
+pub fn describe_master_key(config: &Config) -> Result<String, StartError> {
+    Ok(match key_source(config)? {
+        KeySource::Text(_) => "keys.master_key".to_owned(),
+        KeySource::File(file) => file.display().to_string(),
+    })
+}
+
 /// Validates the master key without opening the database, and creates nothing. Only a start detects that a missing key
 /// file of an SQLite database was lost.
 pub(super) fn check_master_key(config: &Config) -> Result<(), StartError> {

@@ -14,6 +14,7 @@ mod pool;
 mod retry;
 mod shared_session;
 mod sql;
+mod sqlite_file;
 mod time;
 mod transaction;
 
@@ -30,6 +31,7 @@ pub use self::{
     pool::Pool,
     retry::{RetryPolicy, retry},
     shared_session::shares_sessions,
+    sqlite_file::{COMPANIONS, companion, copy_database, find_damage, sqlite_url},
     time::synchronize_clock,
     transaction::{Transaction, write},
 };

@@ -1,20 +1,22 @@
 //! The connection pool of the use cases: every statement and every transaction has a deadline.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
     prelude::async_trait::async_trait,
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
+use sqlx::{Sqlite, pool::PoolOptions};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
 use super::{
-    connect::{connect_options, is_sqlite, limit_mysql_statements, limit_postgres_statements, open},
+    connect::{connect_options, limit_mysql_statements, limit_postgres_statements, open},
     connection_check::ConnectionCheck,
     deadline::within_budget,
     error::{is_conflict, is_unavailable},
+    sqlite_file::OpenFiles,
 };
 use crate::metrics::{DatabaseErrorKind, Metrics};
 
@@ -30,6 +32,8 @@ const COUNTING_RESERVE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Pool {
     connections: DatabaseConnection,
+    /// The files of an SQLite database, with a connection that keeps them open.
+    files: Option<(OpenFiles, DatabaseConnection)>,
     budget: Duration,
     /// SQLite allows one writer at a time. Writers of this process queue here in order of arrival. SQLite itself would
     /// make them poll while each holds a connection that readers need.
@@ -42,22 +46,34 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Opens a pool of at most `max_connections` to the database at `url`. Creates a missing SQLite file.
+    /// Opens a pool of at most `max_connections` to the database at `url`. `file` is the file of an SQLite database, which
+    /// must exist.
     ///
     /// # Errors
     /// Returns a [`DbErr`] if the database is unreachable.
-    pub async fn open(url: &SecretString, max_connections: u32, metrics: &Arc<Metrics>) -> Result<Self, DbErr> {
+    pub async fn open(
+        url: &SecretString,
+        file: Option<&Path>,
+        max_connections: u32,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, DbErr> {
         let check = ConnectionCheck::default();
+        let files = match file {
+            Some(path) => Some(OpenFiles::open(url, path).await?),
+            None => None,
+        };
         let mut options = connect_options(url, max_connections);
         let (postgres, mysql, sqlite) = (check.clone(), check.clone(), check.clone());
         options.map_sqlx_postgres_pool_opts(move |pool| postgres.install(limit_postgres_statements(pool)));
         options.map_sqlx_mysql_pool_opts(move |pool| mysql.install(limit_mysql_statements(pool)));
-        options.map_sqlx_sqlite_pool_opts(move |pool| sqlite.install(pool));
+        let opened = files.as_ref().map(|(files, _)| files.clone());
+        options.map_sqlx_sqlite_pool_opts(move |pool| refuse_other_files(sqlite.install(pool), opened.clone()));
 
-        let sqlite = is_sqlite(url.expose_secret());
+        let sqlite = files.is_some();
         let counting = if sqlite { 1 } else { (max_connections as usize / 2).max(1) };
         Ok(Self {
             connections: open(options).await?,
+            files,
             budget: if sqlite { SQLITE_BUDGET } else { NETWORK_BUDGET },
             writer: sqlite.then(|| Semaphore::new(1)),
             counting: Semaphore::new(counting),
@@ -68,7 +84,20 @@ impl Pool {
 
     /// Closes all connections. Later work fails because the database is unavailable.
     pub async fn close(&self) -> Result<(), DbErr> {
-        self.connections.clone().close().await
+        self.connections.clone().close().await?;
+        match &self.files {
+            Some((_, connection)) => connection.clone().close().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that the files of an SQLite database are still the ones that were opened. All work fails as long as they
+    /// are not.
+    ///
+    /// # Errors
+    /// Returns [`DbErr::Conn`] if a file was moved, deleted or replaced.
+    pub fn check_files(&self) -> Result<(), DbErr> {
+        self.files.as_ref().map_or(Ok(()), |(files, _)| files.check())
     }
 
     /// Returns how many connections are open, and how many of them are idle.
@@ -121,10 +150,15 @@ impl Pool {
     }
 
     /// Runs a unit of work with its deadline. A write that misses the deadline may or may not have been committed.
+    ///
+    /// The files of an SQLite database are checked before and after the work, so that no response reports a write to a
+    /// file that nobody will open again.
     pub(super) async fn with_deadline<T>(&self, work: impl Future<Output = T>) -> Result<T, DbErr> {
+        self.check_files()?;
         // Pinned here, because the future is large and would be moved by value.
         let work = std::pin::pin!(work);
         let outcome = within_budget(self.budget, Duration::ZERO, work).await;
+        let outcome = outcome.and_then(|outcome| self.check_files().map(|()| outcome));
         if outcome.is_err() {
             self.record_failure();
         }
@@ -142,6 +176,14 @@ impl Pool {
             }
         })
     }
+}
+
+/// Closes a new connection if its file is not the one that the pool has opened.
+fn refuse_other_files(pool: PoolOptions<Sqlite>, opened: Option<OpenFiles>) -> PoolOptions<Sqlite> {
+    pool.after_connect(move |_, _| {
+        let checked = opened.as_ref().map_or(Ok(()), OpenFiles::check);
+        Box::pin(async move { checked.map_err(|error| sqlx::Error::Io(io::Error::other(error))) })
+    })
 }
 
 fn count_connections<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (u32, usize) {

@@ -1,4 +1,4 @@
-//! Handwritten SQL: session settings, the migration lock and the database's clock.
+//! Handwritten SQL: session settings, the migration lock, the database's clock, and copies of SQLite files.
 //!
 //! None of it contains client input. sea-orm builds every other statement from the entities.
 
@@ -97,4 +97,27 @@ pub(super) async fn read_clock(db: &impl ConnectionTrait) -> Result<Option<i64>,
     };
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), statement)).await?;
     row.map(|row| row.try_get("", "micros")).transpose()
+}
+
+/// Reads the schema of an SQLite database, and so makes SQLite open all of its files.
+pub(super) async fn read_sqlite_schema(db: &DatabaseConnection) -> Result<(), DbErr> {
+    db.execute_unprepared("SELECT COUNT(*) FROM sqlite_schema").await.map(drop)
+}
+
+/// Writes a copy of an SQLite database to `target`, which must be an empty file.
+pub(super) async fn copy_sqlite(db: &DatabaseConnection, target: &str) -> Result<(), DbErr> {
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Sqlite, "VACUUM INTO ?", [target.into()]);
+    db.execute_raw(statement).await.map(drop)
+}
+
+/// Checks the structure of an SQLite database. Returns the first ten faults, or only `ok`.
+pub(super) async fn check_sqlite(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let statement = Statement::from_string(DatabaseBackend::Sqlite, "PRAGMA integrity_check(10)");
+    let rows = db.query_all_raw(statement).await?;
+    rows.iter().map(|row| row.try_get("", "integrity_check")).collect()
+}
+
+/// Moves all changes of an SQLite database from the `-wal` file to the database.
+pub(super) async fn empty_sqlite_wal(db: &DatabaseConnection) -> Result<(), DbErr> {
+    db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop)
 }

@@ -195,11 +195,18 @@ async fn simultaneous_first_starts_share_one_key() {
         if migrated {
             stdout(&run(&folder, &["migrate"], ""));
         }
-        let children: Vec<_> = (0..6).map(|_| vestibule(&folder).args(["user", "list"]).spawn().unwrap()).collect();
-        for child in children {
+        let names = ["john", "jane", "jack", "jill", "joan", "jim"];
+        let add = |name| {
+            let mut child = vestibule(&folder);
+            let child = child.args(["user", "add", name, "--password-stdin"]).stdin(Stdio::piped()).spawn();
+            let mut child = child.unwrap();
+            child.stdin.take().unwrap().write_all(b"my_password\n").unwrap();
+            child
+        };
+        for child in names.map(add) {
             stdout(&child.wait_with_output().unwrap());
         }
-        stdout(&run(&folder, &["user", "list"], ""));
+        assert_eq!(stdout(&run(&folder, &["user", "list"], "")).lines().count(), names.len());
     }
 }
 

@@ -14,6 +14,7 @@ mod support;
 
 mod access_control;
 mod audit;
+mod backup;
 mod chaos;
 mod checks;
 mod cli;
@@ -22,6 +23,7 @@ mod config;
 mod config_output;
 mod conventions;
 mod cors;
+mod database_files;
 mod database_logins;
 mod database_url;
 mod deploy;
