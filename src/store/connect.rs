@@ -9,7 +9,7 @@ use sqlx::{
     mysql::MySqlConnectOptions,
     pool::PoolOptions,
     postgres::PgConnectOptions,
-    sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use super::{
@@ -70,16 +70,18 @@ pub(super) fn connect_options(url: &SecretString, max_connections: u32) -> Conne
     // connection is being returned, that count can be negative for a moment, and then the task blocks its thread.
     // `ConnectionCheck` retires connections instead.
     options.idle_timeout(None).max_lifetime(None);
-    options.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(SQLITE_BUSY_TIMEOUT)
-            .foreign_keys(true)
-    });
+    options.map_sqlx_sqlite_opts(|sqlite| sqlite_options(sqlite).create_if_missing(true));
     options.map_sqlx_postgres_opts(without_floats);
     options
+}
+
+/// Sets the options of every SQLite connection. The file must exist.
+pub(super) fn sqlite_options(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        .foreign_keys(true)
 }
 
 /// Returns whether the database at `url` is an SQLite file.

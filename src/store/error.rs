@@ -18,6 +18,9 @@ const POSTGRES_UNAVAILABLE: [&str; 9] =
     ["25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "57P05"];
 /// PostgreSQL SQLSTATEs: a prepared statement does not exist, or exists already. The service never causes them itself.
 const POSTGRES_SHARED_SESSION: [&str; 2] = ["26000", "42P05"];
+/// PostgreSQL's SQLSTATE of a protocol violation. One of its causes is a prepared statement of another connection, which
+/// has another number of parameters.
+const PROTOCOL_VIOLATION: &str = "08P01";
 /// MySQL and MariaDB error numbers: row changed under a snapshot, lock timeout, deadlock. Galera reports a failed
 /// certification as a deadlock.
 const MYSQL_CONFLICT: [u16; 3] = [1020, 1205, 1213];
@@ -81,16 +84,18 @@ pub fn is_conflict(error: &DbErr) -> bool {
 
 /// Returns whether a pooler gave the connection a session that another connection has used.
 pub fn is_shared_session(error: &DbErr) -> bool {
-    matches!(ErrorCode::of(error), Some(ErrorCode::Postgres(state)) if POSTGRES_SHARED_SESSION.contains(&state))
+    match ErrorCode::of(error) {
+        Some(ErrorCode::Postgres(PROTOCOL_VIOLATION)) => error.to_string().contains("bind message supplies"),
+        Some(ErrorCode::Postgres(state)) => POSTGRES_SHARED_SESSION.contains(&state),
+        _ => false,
+    }
 }
 
 /// Returns whether the database is unreachable, broke the connection, or is full, read-only or overloaded, or a pooler
 /// shares its sessions.
 pub fn is_unavailable(error: &DbErr) -> bool {
     match ErrorCode::of(error) {
-        Some(ErrorCode::Postgres(state)) => {
-            POSTGRES_UNAVAILABLE.contains(&state) || POSTGRES_SHARED_SESSION.contains(&state)
-        }
+        Some(ErrorCode::Postgres(state)) => POSTGRES_UNAVAILABLE.contains(&state) || is_shared_session(error),
         Some(ErrorCode::MySql(number)) => MYSQL_UNAVAILABLE.contains(&number),
         Some(ErrorCode::Sqlite(code)) => SQLITE_UNAVAILABLE.contains(&(code & 0xff)),
         None => is_connection_error(error),

@@ -12,10 +12,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
 use super::{
-    connect::{connect_options, limit_mysql_statements, limit_postgres_statements, open},
+    connect::{connect_options, limit_mysql_statements, limit_postgres_statements, open, sqlite_options},
     connection_check::ConnectionCheck,
     deadline::within_budget,
-    error::{is_conflict, is_unavailable},
+    error::{is_conflict, is_shared_session, is_unavailable},
     sqlite_file::OpenFiles,
 };
 use crate::metrics::{DatabaseErrorKind, Metrics};
@@ -66,6 +66,7 @@ impl Pool {
         let (postgres, mysql, sqlite) = (check.clone(), check.clone(), check.clone());
         options.map_sqlx_postgres_pool_opts(move |pool| postgres.install(limit_postgres_statements(pool)));
         options.map_sqlx_mysql_pool_opts(move |pool| mysql.install(limit_mysql_statements(pool)));
+        options.map_sqlx_sqlite_opts(sqlite_options);
         let opened = files.as_ref().map(|(files, _)| files.clone());
         options.map_sqlx_sqlite_pool_opts(move |pool| refuse_other_files(sqlite.install(pool), opened.clone()));
 
@@ -171,7 +172,7 @@ impl Pool {
         let outcome = self.with_deadline(statement).instrument(span).await.flatten();
         outcome.inspect_err(|error| {
             self.record_error(error);
-            if is_unavailable(error) {
+            if is_shared_session(error) {
                 self.record_failure();
             }
         })

@@ -1,25 +1,25 @@
 # The backup of PostgreSQL and MariaDB that docs/operations.md describes. Sourced after tests/databases/servers.sh.
 
-# documented PROGRAM: prints the commands of the page that begin with this program, or with another one of the same
-# block.
+# documented PROGRAM: prints the block of commands of the page in which a command begins with this program.
 documented() {
   awk -v program="$1" '
     /^```/ { if (wanted) print block; block = ""; wanted = 0; fenced = !fenced; next }
     fenced { block = block $0 "\n"; if ($1 == program) wanted = 1 }' docs/operations.md
 }
 
-# survives_dump PROGRAM SCHEME: runs the documented commands of a program on the database `vestibule` of the server that
-# the environment names, with a change between dump and restoration.
+# survives_dump PROGRAM URL: runs the documented commands of a program on the database `vestibule` of the server that the
+# environment names, with a change between dump and restoration. `$injected_restore` replaces the restoration.
 survives_dump() {
   local commands dump restore folder=$scratch/$1
   mkdir -p "$folder"
   commands=$(documented "$1")
-  dump=$(head -n 1 <<<"$commands") restore=$(tail -n +2 <<<"$commands")
+  dump=$(head -n 1 <<<"$commands") restore=${injected_restore:-$(tail -n +2 <<<"$commands")}
   [ -n "$dump" ] && [ -n "$restore" ] || return
   (
     cd "$folder" || exit
     umask 077
     export VESTIBULE_DATABASE__URL=$2 VESTIBULE_KEYS__MASTER_KEY_FILE=$folder/master.key
+    rm -f ./*
     "$vestibule" keys generate >master.key || exit
     echo my_password | "$vestibule" user add john --password-stdin || exit
     bash -e -u -c "$dump" || exit
@@ -32,16 +32,16 @@ survives_dump() {
   )
 }
 
-# dumps_postgres URL: the same for the server at this URL.
+# dumps_postgres URL: does this for the server at a URL.
 dumps_postgres() {
   local user=${1#*//} password host
   password=${user#*:} user=${user%%:*} password=${password%%@*}
   host=${1##*@} host=${host%/*}
   local -x PGUSER=$user PGPASSWORD=$password PGHOST=${host%:*} PGPORT=${host#*:} PATH=$postgres_bin:$PATH
-  createdb vestibule && survives_dump pg_dump "${1%/*}/vestibule"
+  dropdb --if-exists vestibule && createdb vestibule && survives_dump pg_dump "${1%/*}/vestibule"
 }
 
-# dumps_mariadb URL
+# dumps_mariadb URL: does this for the server at a URL.
 dumps_mariadb() {
   local user=${1#*//} password host
   password=${user#*:} user=${user%%:*} password=${password%%@*}
@@ -50,5 +50,5 @@ dumps_mariadb() {
   mkdir -p "$HOME"
   printf '[client]\nuser=%s\npassword=%s\nhost=%s\nport=%s\n' "$user" "$password" "${host%:*}" "${host#*:}" >"$HOME/.my.cnf"
   chmod 600 "$HOME/.my.cnf"
-  mariadb --execute 'CREATE DATABASE vestibule CHARACTER SET utf8mb4' && survives_dump mariadb-dump "$1/vestibule"
+  mariadb --execute 'CREATE OR REPLACE DATABASE vestibule CHARACTER SET utf8mb4' && survives_dump mariadb-dump "$1/vestibule"
 }

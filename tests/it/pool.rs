@@ -102,6 +102,15 @@ async fn session_of_another_connection_is_reported_as_unavailable() {
     let error = find_user(&app.app, "john").await.unwrap_err();
     let ChangeUserError::Service(error) = error else { panic!("{error}") };
     assert!(error.chain().contains("set pool_mode = session"), "{}", error.chain());
+
+    // A statement of another connection, with the same name and other parameters.
+    let app = start().await;
+    find_user(&app.app, "john").await.unwrap();
+    let all = "DO $$ BEGIN FOR number IN 1..50 LOOP EXECUTE format('PREPARE sqlx_s_%s AS SELECT 1', number); END LOOP; END $$";
+    app.app.db.execute_unprepared(&format!("DEALLOCATE ALL; {all}")).await.unwrap();
+    let error = find_user(&app.app, "john").await.unwrap_err();
+    let ChangeUserError::Service(error) = error else { panic!("{error}") };
+    assert!(error.chain().contains("set pool_mode = session"), "{}", error.chain());
 }
 
 #[apply(trial)]
