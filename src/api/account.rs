@@ -35,9 +35,10 @@ pub(super) const LOG_IN: Link = Link {
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct RegisterRequest {
-    /// The username: 1 to 80 characters. It consists of letters and digits of one or more scripts. Single dots,
-    /// underscores or hyphens may separate them. The service displays the username as sent here. Usernames that differ
-    /// only in case are the same.
+    /// The username: 1 to 80 characters. It consists of letters and digits, which single dots, underscores or hyphens
+    /// may separate. It may contain Chinese, Japanese and Korean letters beside those of one alphabet (Latin, Greek,
+    /// Cyrillic, Armenian or Georgian). The service displays the username as sent here, in Unicode normalization form C.
+    /// Usernames that differ only in case are the same.
     username: Username,
     /// The password: 8 to 256 characters, any of Unicode. The operator may have set a higher minimum. It must not be
     /// the username or one of the most common passwords.
@@ -148,6 +149,8 @@ impl AccountApi {
 problems! {
     RegisterError {
         Closed => RegistrationClosed;
+        UsernameRejected(reason) => UsernameTaken,
+            errors: [FieldError::new("/username", "wrong_form", reason.to_string())];
         UsernameTaken => UsernameTaken;
         PasswordRejected(weakness) => PasswordRejected,
             errors: [FieldError::weak_password("/password", weakness)];

@@ -89,7 +89,7 @@ impl From<&DocumentError> for Failure {
 
 impl From<InvalidName> for Failure {
     fn from(error: InvalidName) -> Self {
-        Self::new(Self::REJECTED, error)
+        Self::new(Self::REJECTED, format_args!("the username {error}"))
     }
 }
 

@@ -60,7 +60,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    pub(super) fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code: CodeString(code), detail: detail.into() }
     }
 

@@ -6,7 +6,7 @@ use jsonschema::{
     Draft, ValidationError, Validator,
     error::{
         TypeKind,
-        ValidationErrorKind::{self, AdditionalProperties, MaxLength, MinLength, Pattern, Required, Type as JsonType},
+        ValidationErrorKind::{AdditionalProperties, MaxLength, MinLength, Pattern, Required, Type as JsonType},
     },
 };
 use poem_openapi::types::Type;
@@ -16,7 +16,7 @@ use super::{
     problem::{FieldError, Problem},
     problem_code::ProblemCode,
 };
-use crate::domain::name;
+use crate::domain::name::{self, InvalidName, Name};
 
 /// The maximum number of field errors in one response. It keeps the response small if a body has many unknown members.
 const MAX_ERRORS: usize = 16;
@@ -48,15 +48,17 @@ impl RequestValidators {
         let validator = self.0.get(&*name).ok_or_else(|| Problem::internal(format!("{name} has no validator")))?;
 
         let violations = validator.iter_errors(body);
-        let errors = violations.flat_map(|error| describe(error.instance_path().as_str(), error.kind()));
+        let errors = violations.flat_map(|error| describe(&error));
         let errors: Vec<_> = errors.take(MAX_ERRORS).collect();
         if errors.is_empty() { Ok(()) } else { Err(Problem::new(ProblemCode::InvalidRequest).with_errors(errors)) }
     }
 }
 
-/// Describes one violation. The description never repeats a value of the request, which may be a password.
-fn describe(pointer: &str, kind: &ValidationErrorKind) -> Vec<FieldError> {
-    let (code, detail) = match kind {
+/// Describes one violation. The description never repeats a value of the request, which may be a password. Of a
+/// username, it names one character.
+fn describe(error: &ValidationError<'_>) -> Vec<FieldError> {
+    let pointer = error.instance_path().as_str();
+    let (code, detail) = match error.kind() {
         AdditionalProperties { unexpected } => return describe_unknown_members(pointer, unexpected),
         Required { property: Value::String(name) } => {
             return vec![FieldError::new(member_pointer(pointer, name), "required", "is required")];
@@ -65,14 +67,20 @@ fn describe(pointer: &str, kind: &ValidationErrorKind) -> Vec<FieldError> {
         JsonType { kind: TypeKind::Multiple(_) } => ("wrong_type", "has the wrong JSON type".to_owned()),
         MinLength { limit } => ("too_short", format!("must have at least {limit} characters")),
         MaxLength { limit } => ("too_long", format!("must have at most {limit} characters")),
-        Pattern { pattern } if pattern == name::PATTERN => (
-            "wrong_form",
-            "must consist of letters and digits; single dots, underscores or hyphens may separate them".to_owned(),
-        ),
+        Pattern { pattern } if pattern == name::PATTERN => return describe_username(pointer, error.instance()),
         Pattern { .. } => ("wrong_form", "does not match the pattern of its schema".to_owned()),
         other => ("invalid", format!("violates the keyword {} of its schema", other.keyword())),
     };
     vec![FieldError::new(pointer, code, detail)]
+}
+
+/// Describes a text that is no username. A text that is too long or empty violates another keyword too, which says so.
+fn describe_username(pointer: &str, value: &Value) -> Vec<FieldError> {
+    match value.as_str().map(Name::parse) {
+        Some(Err(InvalidName::Empty | InvalidName::TooLong)) | None => Vec::new(),
+        Some(Err(reason)) => vec![FieldError::new(pointer, "wrong_form", reason.to_string())],
+        Some(Ok(_)) => vec![FieldError::new(pointer, "wrong_form", "does not match the pattern of its schema")],
+    }
 }
 
 fn describe_unknown_members(pointer: &str, names: &[String]) -> Vec<FieldError> {

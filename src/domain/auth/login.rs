@@ -68,9 +68,10 @@ async fn try_login(app: &App, attempt: &LoginAttempt) -> Result<TokenPair, Login
     let now = app.clock.now();
     let client = &attempt.client;
 
-    // A text that cannot be a username is counted as it was sent.
-    let name = canonicalize(&attempt.username);
-    let counted = count_attempt(app, client, name.as_deref().unwrap_or(&attempt.username), now).await?;
+    // Keyboards add spaces. A text that cannot be a username is counted as it was sent.
+    let username = attempt.username.trim();
+    let name = canonicalize(username);
+    let counted = count_attempt(app, client, name.as_deref().unwrap_or(username), now).await?;
     let user = match &name {
         Some(name) => find_by_name(&app.db, name).await?,
         None => None,

@@ -4,7 +4,7 @@ use crate::{
     domain::{
         app::App,
         audit::Actor,
-        name::Name,
+        name::{InvalidName, Name},
         password::Weakness,
         request::Client,
         user::{CreateUserError, User, create_user},
@@ -19,6 +19,9 @@ pub enum RegisterError {
     /// Registration is disabled: only operators can create users.
     #[error("registration is disabled")]
     Closed,
+    /// The text matches the pattern of usernames, but it is no username.
+    #[error("the username {0}")]
+    UsernameRejected(#[from] InvalidName),
     /// The username is reserved, or a user has it in this or another spelling.
     #[error("the username is taken")]
     UsernameTaken,
@@ -31,17 +34,18 @@ pub enum RegisterError {
 }
 
 /// Registers a user, unless registration is disabled, a rate limit applies or the username is reserved.
-pub async fn register(app: &App, name: &Name, password: &Password, client: &Client) -> Result<User, RegisterError> {
+pub async fn register(app: &App, username: &str, password: &Password, client: &Client) -> Result<User, RegisterError> {
     if !app.registration.open {
         return Err(RegisterError::Closed);
     }
+    let name = Name::parse(username)?;
     app.hasher.check_capacity()?;
     app.limits.count_registration(&app.db, client, app.clock.now()).await?;
     if name.is_reserved(&app.registration.reserved_names) {
         return Err(RegisterError::UsernameTaken);
     }
 
-    let created = create_user(app, name, password, Actor::Client(client)).await;
+    let created = create_user(app, &name, password, Actor::Client(client)).await;
     if let Err(CreateUserError::Service(ServiceError::Busy { .. })) = created {
         app.limits.withdraw_registration(&app.db, client, app.clock.now()).await?;
     }

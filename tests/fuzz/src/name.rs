@@ -1,7 +1,7 @@
 //! Names: a canonical form has a bounded length and is its own canonical form, and all spellings of a name have the
 //! same one.
 
-use unicode_normalization::is_nfc;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use vestibule::domain::name::{MAX_LENGTH, Name, canonicalize};
 
 pub(crate) fn run(data: &[u8]) {
@@ -17,13 +17,16 @@ pub(crate) fn run(data: &[u8]) {
     }
     if let Ok(name) = Name::parse(text) {
         assert_eq!(Some(name.canonical()), form.as_deref(), "the name and its text have different canonical forms");
-        assert_eq!(name.shown(), text);
-        assert_eq!(name.canonical().chars().count(), text.chars().count(), "the canonical form has another length");
+        assert_eq!(name.shown(), text.nfc().collect::<String>());
+        let longest = name.shown().chars().count();
+        assert!(name.canonical().chars().count() <= longest, "the canonical form is longer");
         let again = Name::parse(name.canonical()).expect("the canonical form must be a valid name");
         assert_eq!(again.canonical(), name.canonical());
-        // The name is the same in uppercase and lowercase.
+        // The name is the same in uppercase and lowercase, except for a letter and a mark whose uppercase letter has
+        // another lowercase letter.
+        let changes = |letter| matches!(letter, 'ı' | '\u{345}');
         for other in [text.to_lowercase(), text.to_uppercase()] {
-            if other.chars().count() == text.chars().count() && Name::parse(&other).is_ok() {
+            if !text.chars().any(changes) && other.chars().count() == text.chars().count() && Name::parse(&other).is_ok() {
                 assert_eq!(canonicalize(&other), form, "{other:?} and {text:?} are different names");
             }
         }
