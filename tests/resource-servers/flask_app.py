@@ -18,7 +18,7 @@ app.config["JWT_ALGORITHM"] = "ES256"
 app.config["JWT_PUBLIC_KEY"] = given.public_key
 app.config["JWT_DECODE_ISSUER"] = None if given.without == "issuer" else given.issuer
 app.config["JWT_DECODE_AUDIENCE"] = None if given.without == "audience" else given.audience
-app.config["JWT_DECODE_LEEWAY"] = 1_000_000 if given.without == "times" else 0
+app.config["JWT_DECODE_LEEWAY"] = 1_000_000 if given.without == "times" else 10
 JWTManager(app)
 
 

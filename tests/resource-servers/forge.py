@@ -99,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("service")
-    for option in ("--other-audience", "--other-issuer", "--slow-clock", "--fast-clock"):
+    for option in ("--other-audience", "--other-issuer", "--clock-ahead", "--slow-clock", "--fast-clock"):
         parser.add_argument(option)
     given = parser.parse_args()
 
@@ -113,13 +113,14 @@ def main() -> None:
     # Complete services made these tokens, with the key of the first one.
     rejected["audience"] = {"another audience": login(given.other_audience)}
     rejected["issuer"] = {"another issuer": login(given.other_issuer)}
-    if given.slow_clock and given.fast_clock:
+    tokens = {"a genuine token": genuine}
+    if given.clock_ahead and given.slow_clock and given.fast_clock:
+        tokens["a genuine token from a clock five seconds ahead"] = login(given.clock_ahead)
         rejected["times"] = {
             "an expired token": login(given.slow_clock),
             "a token that is not valid yet": login(given.fast_clock),
         }
 
-    tokens = {"a genuine token": genuine}
     for kind in rejected.values():
         tokens |= kind
     bench = {

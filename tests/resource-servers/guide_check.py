@@ -20,7 +20,7 @@ def program(jwks_url: str, without: str | None) -> str:
     if without == "audience":
         return changed(source, "options={", 'options={"verify_aud": False, ')
     if without == "times":
-        return changed(source, "leeway=5,", "leeway=1_000_000,")
+        return changed(source, "leeway=10,", "leeway=1_000_000,")
     return source
 
 

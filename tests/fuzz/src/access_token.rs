@@ -28,7 +28,7 @@ const LEEWAY: i64 = 5;
 /// The maximum number of changed claims, because nested texts grow fast.
 const MOST_CHANGES: usize = 6;
 /// The nine claims of the service, in the order in which it writes them.
-const CLAIMS: [&str; 9] = ["iss", "sub", "aud", "client_id", "exp", "nbf", "iat", "jti", "sid"];
+const CLAIMS: [&str; 8] = ["iss", "sub", "aud", "client_id", "exp", "iat", "jti", "sid"];
 
 static BEARER: LazyLock<TokenSubject> =
     LazyLock::new(|| TokenSubject { user: UserId::from_bytes([0x3a; 16]), session: SessionId::from_bytes([0x5b; 16]) });
@@ -193,11 +193,11 @@ fn expected(header: &[u8], claims: &[u8]) -> Option<Expected> {
         return None;
     }
     let text = |name: &str| claims[name].as_str();
-    let [expires, begins, made] = [claims["exp"].as_i64()?, claims["nbf"].as_i64()?, claims["iat"].as_i64()?];
+    let [expires, made] = [claims["exp"].as_i64()?, claims["iat"].as_i64()?];
     let ours = text("iss")? == APP.tokens.issuer
         && text("aud")? == APP.tokens.audience
         && text("client_id")? == APP.tokens.client_id;
-    let timely = expires > NOW - LEEWAY && (0..=NOW + LEEWAY).contains(&begins) && (0..=NOW + LEEWAY).contains(&made);
+    let timely = expires > NOW - LEEWAY && (0..=NOW + LEEWAY).contains(&made);
     let (user, session, identifier) = (text("sub")?, text("sid")?, text("jti")?);
     let whole = is_uuid(user) && is_uuid(session) && !identifier.is_empty();
     (ours && timely && whole).then(|| Expected { user: user.to_owned(), session: session.to_owned() })
