@@ -99,7 +99,7 @@ BREAKS: dict[str, Change] = {
     "the success status changes": lambda d: d.retype(d.register["responses"], "201", "200"),
     "a status is removed": lambda d: d.register["responses"].pop("403"),
     "a schema is renamed": lambda d: d.rename("JwkResponse", "KeyResponse"),
-    "a problem code is removed": lambda d: d.register["responses"]["400"]["x-problem-codes"].pop(),
+    "a problem code is removed": lambda d: d.register["x-problem-codes"]["400"].pop(),
     "the security scheme changes": lambda d: d.components["securitySchemes"].update(
         access_token={"type": "http", "scheme": "basic"}
     ),
@@ -121,7 +121,7 @@ ADDITIONS: dict[str, Change] = {
     "a failure status": lambda d: d.me["responses"].update(
         {"409": {"description": "x", "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}}
     ),
-    "a problem code": lambda d: d.register["responses"]["400"]["x-problem-codes"].append("new_code"),
+    "a problem code": lambda d: d.register["x-problem-codes"]["400"].append("new_code"),
     "a link": lambda d: d.login["responses"]["200"].setdefault("links", {}).update(me={"operationId": "getMe"}),
     "other wording": lambda d: d.me.update(summary="Look at yourself", description="At your user."),
     "other examples": lambda d: d.register["requestBody"]["content"][JSON]["example"].update(username="jane"),

@@ -19,8 +19,8 @@ def codes(document: str) -> set[tuple[str, str, str]]:
     return {
         (operation.id, status, code)
         for operation in operations(raw)
-        for status, response in operation.raw["responses"].items()
-        for code in response.get("x-problem-codes", ())
+        for status, names in operation.raw["x-problem-codes"].items()
+        for code in names
     }
 
 

@@ -22,7 +22,7 @@ class Operation:
 
     def declares(self, code: str) -> bool:
         """Whether the operation declares a problem code."""
-        return any(code in response.get("x-problem-codes", ()) for response in self.raw["responses"].values())
+        return declares(self.raw, code)
 
 
 def read(path: str) -> dict[str, Any]:
@@ -51,8 +51,12 @@ def ends_session(operation: dict[str, Any]) -> bool:
 
 def checks_password(operation: dict[str, Any]) -> bool:
     """Whether an operation checks the caller's password."""
-    codes = (response.get("x-problem-codes", ()) for response in operation["responses"].values())
-    return any("invalid_credentials" in of_status for of_status in codes)
+    return declares(operation, "invalid_credentials")
+
+
+def declares(operation: dict[str, Any], code: str) -> bool:
+    """Whether an operation declares a problem code."""
+    return any(code in codes for codes in operation["x-problem-codes"].values())
 
 
 def forbid_undeclared_members(document: dict[str, Any]) -> None:
@@ -63,15 +67,25 @@ def forbid_undeclared_members(document: dict[str, Any]) -> None:
     seen: set[str] = set()
     for operation in operations(document):
         for response in operation.raw["responses"].values():
+            response = _resolve(response, document)
             for media in response.get("content", {}).values():
                 _close(media.get("schema", {}), document, seen)
+
+
+def _resolve(value: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return the component that a reference names, or the value itself."""
+    if (reference := value.get("$ref")) is None:
+        return value
+    _, _, kind, name = reference.split("/")
+    component: dict[str, Any] = document["components"][kind][name]
+    return component
 
 
 def _close(schema: dict[str, Any], document: dict[str, Any], seen: set[str]) -> None:
     if (reference := schema.get("$ref")) is not None:
         if reference not in seen:
             seen.add(reference)
-            _close(document["components"]["schemas"][reference.rsplit("/", 1)[1]], document, seen)
+            _close(_resolve(schema, document), document, seen)
         return
     if "properties" in schema:
         schema.setdefault("additionalProperties", False)

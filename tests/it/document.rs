@@ -63,6 +63,7 @@ async fn operations_are_complete() {
         let own = operation["tags"].as_array().unwrap();
         assert!(own.len() == 1 && tags.contains(&own[0].to_string()), "{id}");
         for (status, response) in operation["responses"].as_object().unwrap() {
+            let response = contract::resolve(response, &document().value);
             assert!(!response["description"].as_str().unwrap().is_empty(), "{id} {status}");
             assert!(response["headers"]["X-Request-Id"].is_object(), "{id} {status}");
         }
@@ -81,12 +82,51 @@ async fn only_request_schemas_forbid_unknown_members() {
     }
 }
 
+/// Visits every schema below a value of the document.
+fn schemas_with_format(value: &Value, found: &mut Vec<Value>) {
+    match value {
+        Value::Object(members) => {
+            if members.contains_key("format") {
+                found.push(value.clone());
+            }
+            members.values().for_each(|member| schemas_with_format(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| schemas_with_format(item, found)),
+        _ => {}
+    }
+}
+
+#[apply(trial)]
+async fn strings_with_a_format_have_no_pattern_and_their_exact_form_is_tested() {
+    let mut found = Vec::new();
+    schemas_with_format(&document().value, &mut found);
+    assert!(found.iter().any(|schema| schema["format"] == "uuid"));
+    for schema in found {
+        assert_eq!(schema.get("pattern"), None, "{schema}");
+    }
+    let schema = json!({ "properties": {
+        "id": { "type": "string", "format": "uuid" },
+        "at": { "type": "string", "format": "date-time" },
+    } });
+    let validator = contract::compile_schema(&schema, &document().value);
+    let (id, at) = ("36a1ef70-df50-48c3-b986-56b142692768", "2030-03-17T17:46:40Z");
+    assert!(validator.is_valid(&json!({ "id": id, "at": at })));
+    for other in [id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}")] {
+        assert!(!validator.is_valid(&json!({ "id": other })), "{other}");
+    }
+    for other in ["2030-03-17T17:46:40.5Z", "2030-03-17T17:46:40+00:00", "2030-03-17t17:46:40z"] {
+        assert!(!validator.is_valid(&json!({ "at": other })), "{other}");
+    }
+}
+
 #[apply(trial)]
 async fn examples_match_their_schemas() {
     let mut number = 0;
     for operation in operations() {
         let id = &operation["operationId"];
-        let bodies = operation["responses"].as_object().unwrap().values().chain([&operation["requestBody"]]);
+        let responses = operation["responses"].as_object().unwrap().values();
+        let responses = responses.map(|response| contract::resolve(response, &document().value));
+        let bodies = responses.chain([&operation["requestBody"]]);
         for media in
             bodies.flat_map(|body| body["content"].as_object().into_iter().flat_map(|content| content.values()))
         {
@@ -102,6 +142,51 @@ async fn examples_match_their_schemas() {
         }
     }
     assert!(number > 40, "{number}");
+}
+
+#[apply(trial)]
+async fn problem_responses_are_shared_and_each_operation_lists_its_codes() {
+    let shared = document().value["components"]["responses"].as_object().unwrap();
+    for operation in operations() {
+        let listed = operation["x-problem-codes"].as_object().unwrap();
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let is_problem = status.starts_with(['4', '5']);
+            assert_eq!(listed.contains_key(status), is_problem, "{}: {status}", operation["operationId"]);
+            if !is_problem {
+                continue;
+            }
+            assert_eq!(response, &json!({ "$ref": format!("#/components/responses/Problem{status}") }));
+            let examples = &shared[&format!("Problem{status}")]["content"]["application/problem+json"]["examples"];
+            for code in listed[status].as_array().unwrap() {
+                let code = code.as_str().unwrap();
+                assert_eq!(examples[code]["value"]["code"], code);
+                assert!(operation["description"].as_str().unwrap().contains(&format!("`{code}`")), "{code}");
+            }
+        }
+    }
+    // Mock servers respond with the first example.
+    let first = |status: &str| {
+        let examples = &shared[&format!("Problem{status}")]["content"]["application/problem+json"]["examples"];
+        examples.as_object().unwrap().keys().next().unwrap().clone()
+    };
+    assert_eq!((first("400"), first("401")), ("invalid_request".to_owned(), "invalid_credentials".to_owned()));
+    assert!(document().yaml.len() < 80_000, "{} bytes", document().yaml.len());
+}
+
+#[apply(trial)]
+async fn parameters_and_members_of_requests_have_examples() {
+    let schemas = &document().value["components"]["schemas"];
+    for operation in operations() {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["schema"]["example"].is_string(), "{parameter}");
+        }
+    }
+    for (name, schema) in schemas.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("Request")) {
+        for (member, described) in schema["properties"].as_object().unwrap() {
+            let check = contract::compile_schema(described, &document().value);
+            assert!(check.is_valid(&described["example"]), "{name}.{member}: {described}");
+        }
+    }
 }
 
 #[apply(trial)]

@@ -1,18 +1,14 @@
 //! Finishing: adds the parts of the document that poem-openapi does not derive.
 
-use poem::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
     derive::Operation,
     error::{DocumentError, Object, object_at},
+    problems::{is_problem, problem_responses, share_problems},
 };
 use crate::{
-    api::{
-        apis::LINKS,
-        schema::{MEDIA_TYPE, ProblemCode, escape_pointer, header_of, optional_header_of},
-        sessions::ENDS_SESSION,
-    },
+    api::{apis::LINKS, schema::ProblemCode, sessions::ENDS_SESSION},
     json::read,
 };
 
@@ -23,7 +19,7 @@ const OPENAPI_VERSION: &str = "3.0.3";
 /// fail until it exists.
 const EXAMPLES: &str = include_str!("examples.json");
 /// The headers that the server adds to every response without them.
-const COMMON_HEADERS: [&str; 2] = ["Cache-Control", "X-Request-Id"];
+pub(super) const COMMON_HEADERS: [&str; 2] = ["Cache-Control", "X-Request-Id"];
 /// The only header name with a capital letter inside a word.
 const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
@@ -39,7 +35,9 @@ pub(super) fn finish(document: &mut Value, operations: &[Operation]) -> Result<(
     }
     mark_ends_of_sessions(document, operations)?;
     add_links(document, operations)?;
-    object_at(document, "/components")?.insert("headers".to_owned(), shared_headers());
+    let components = object_at(document, "/components")?;
+    components.insert("headers".to_owned(), shared_headers());
+    components.insert("responses".to_owned(), problem_responses(operations, &examples));
     list_problem_codes(document)?;
     write_whole_numbers(document);
     Ok(())
@@ -61,21 +59,20 @@ fn finish_operation(document: &mut Value, operation: &Operation, examples: &Valu
         parameters.iter_mut().for_each(remove_defaults);
     }
     if let Some(body) = object.get_mut("requestBody") {
-        add_example(body, examples.pointer(&format!("/{}/request", operation.id)));
+        let example = examples.pointer(&format!("/{}/request", operation.id));
+        add_example(body, example);
+        let reference = body.pointer("/content/application~1json/schema/$ref").and_then(Value::as_str);
+        if let (Some(pointer), Some(example)) = (reference.map(ToOwned::to_owned), example) {
+            add_member_examples(document, pointer.trim_start_matches('#'), example)?;
+        }
     }
 
     let responses = object_at(document, &format!("{}/responses", operation.pointer()))?;
-    for (status, response) in responses {
+    for (status, response) in responses.iter_mut().filter(|(status, _)| !is_problem(operation, status)) {
         finish_headers(object_at(response, "")?);
-        let example = examples.pointer(&format!("/{}/responses/{status}", operation.id));
-        let codes = operation.problem_codes.iter().copied().filter(|code| code.status().as_str() == status);
-        let codes: Vec<_> = codes.collect();
-        match codes.first() {
-            None => add_example(response, example),
-            Some(first) => describe_problems(response, first.status(), &codes, example)?,
-        }
+        add_example(response, examples.pointer(&format!("/{}/responses/{status}", operation.id)));
     }
-    Ok(())
+    share_problems(document, operation)
 }
 
 /// Removes the members of a parameter that only repeat OpenAPI's defaults.
@@ -85,36 +82,23 @@ fn remove_defaults(parameter: &mut Value) {
     }
 }
 
+/// Adds the members of an example to the members of its schema, for tools that build requests from single fields.
+fn add_member_examples(document: &mut Value, schema: &str, example: &Value) -> Result<(), DocumentError> {
+    let properties = object_at(document, &format!("{schema}/properties"))?;
+    for (name, member) in properties {
+        if let (Some(member), Some(value)) = (member.as_object_mut(), example.get(name)) {
+            member.insert("example".to_owned(), value.clone());
+        }
+    }
+    Ok(())
+}
+
 /// Adds the example of a JSON body.
 fn add_example(body: &mut Value, example: Option<&Value>) {
     let media_type = body.pointer_mut("/content/application~1json").and_then(Value::as_object_mut);
     if let (Some(media_type), Some(example)) = (media_type, example) {
         media_type.insert("example".to_owned(), example.clone());
     }
-}
-
-/// Describes the problem codes of one status, with their header and an example of each.
-fn describe_problems(
-    response: &mut Value,
-    status: StatusCode,
-    codes: &[ProblemCode],
-    examples: Option<&Value>,
-) -> Result<(), DocumentError> {
-    let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
-    let lines: Vec<_> = codes.iter().map(|code| format!("- `{}`: {}.", code.as_str(), code.title())).collect();
-    let object = object_at(response, "")?;
-    object.insert("description".to_owned(), lines.join("\n").into());
-    object.insert("x-problem-codes".to_owned(), json!(names));
-    for header in [header_of(status), optional_header_of(status)].into_iter().flatten() {
-        let name = usual_spelling(header.as_str());
-        object_at(response, "/headers")?.insert(name.clone(), reference(&name));
-    }
-
-    let example = |name: &str| Some((name.to_owned(), json!({ "value": examples?.get(name)? })));
-    let examples: Object = names.into_iter().filter_map(example).collect();
-    let media_type = object_at(response, &format!("/content/{}", escape_pointer(MEDIA_TYPE)))?;
-    media_type.insert("examples".to_owned(), examples.into());
-    Ok(())
 }
 
 fn mark_ends_of_sessions(document: &mut Value, operations: &[Operation]) -> Result<(), DocumentError> {
@@ -173,12 +157,12 @@ fn finish_headers(response: &mut Object) {
 }
 
 /// Returns a reference to a shared header.
-fn reference(name: &str) -> Value {
+pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
 }
 
 /// Returns the usual spelling of a header name: `Retry-After` for `retry-after`.
-fn usual_spelling(name: &str) -> String {
+pub(super) fn usual_spelling(name: &str) -> String {
     if name.eq_ignore_ascii_case(WWW_AUTHENTICATE) {
         return WWW_AUTHENTICATE.to_owned();
     }

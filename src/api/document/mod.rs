@@ -6,6 +6,7 @@
 mod derive;
 mod error;
 mod finish;
+mod problems;
 mod requests;
 
 use std::{collections::BTreeMap, sync::LazyLock};

@@ -40,13 +40,13 @@ macro_rules! problem_codes {
 }
 
 problem_codes! {
+    InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request body",
+        "Fields of the request body are missing, unknown or invalid. See errors for each of them.";
     BadFraming = "bad_framing", BAD_REQUEST, "Ambiguous request",
         "The request is ambiguous or incomplete. It must have exactly one Host header and one body length, and the \
          body must have that length (RFC 9112).";
     MalformedRequest = "malformed_request", BAD_REQUEST, "Malformed request body",
         "The request body must be one JSON object in UTF-8, without repeated fields.";
-    InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request body",
-        "Fields of the request body are missing, unknown or invalid. See errors for each of them.";
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "Invalid credentials",
         "Invalid username or password";
     MissingToken = "missing_token", UNAUTHORIZED, "Access token required",

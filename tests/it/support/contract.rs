@@ -84,8 +84,8 @@ fn read_operations() -> Vec<Operation> {
                 responses: operation["responses"]
                     .as_object()
                     .unwrap()
-                    .iter()
-                    .map(|(status, declared)| (status.clone(), Response::read(declared, &closed)))
+                    .keys()
+                    .map(|status| (status.clone(), Response::read(operation, status, &closed)))
                     .collect(),
             });
         }
@@ -94,23 +94,30 @@ fn read_operations() -> Vec<Operation> {
 }
 
 impl Response {
-    fn read(declared: &Value, document: &Value) -> Self {
-        let is_required = |header: &Value| match header["$ref"].as_str() {
-            Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap()["required"] == true,
-            None => header["required"] == true,
-        };
+    /// Reads the response of an operation to a status. Problem responses are shared, and the operation lists its codes.
+    fn read(operation: &Value, status: &str, document: &Value) -> Self {
+        let declared = resolve(&operation["responses"][status], document);
+        let is_required = |header: &Value| resolve(header, document)["required"] == true;
         let headers = declared["headers"].as_object().into_iter().flatten();
         let content = declared["content"].as_object().into_iter().flatten();
         Self {
             headers: headers.map(|(name, header)| (name.to_lowercase(), is_required(header))).collect(),
             content: content.map(|(kind, media)| (kind.clone(), compile_schema(&media["schema"], document))).collect(),
-            codes: declared["x-problem-codes"]
+            codes: operation["x-problem-codes"][status]
                 .as_array()
                 .into_iter()
                 .flatten()
                 .map(|code| code.as_str().unwrap().to_owned())
                 .collect(),
         }
+    }
+}
+
+/// Returns the value that a reference names, or the value itself.
+pub(crate) fn resolve<'a>(value: &'a Value, document: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => value,
     }
 }
 
@@ -130,7 +137,22 @@ fn forbid_unknown_members(schema: &mut Value) {
 
 pub(crate) fn compile_schema(schema: &Value, document: &Value) -> Validator {
     let schema = json!({ "allOf": [schema], "components": document["components"] });
-    jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&schema).unwrap()
+    let options = jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true);
+    options.with_format("uuid", is_canonical_uuid).with_format("date-time", is_time).build(&schema).unwrap()
+}
+
+/// Returns whether a text is a UUID in lowercase letters with hyphens, the only form that the service sends.
+pub(crate) fn is_canonical_uuid(text: &str) -> bool {
+    static FORM: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$").unwrap());
+    FORM.is_match(text)
+}
+
+/// Returns whether a text is a time in UTC with whole seconds, the only form that the service sends.
+pub(crate) fn is_time(text: &str) -> bool {
+    static FORM: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$").unwrap());
+    FORM.is_match(text)
 }
 
 /// What a test that visits every operation needs to know about one.
@@ -155,8 +177,8 @@ pub(crate) fn operations() -> Vec<OperationInfo> {
     let mut walked = Vec::new();
     for (path, methods) in document().value["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            let responses = operation["responses"].as_object().unwrap().values();
-            let codes = responses.flat_map(|declared| declared["x-problem-codes"].as_array().into_iter().flatten());
+            let codes = operation["x-problem-codes"].as_object().unwrap().values();
+            let codes = codes.flat_map(|codes| codes.as_array().unwrap());
             let mut strings = Vec::new();
             find_strings(&operation["requestBody"]["content"]["application/json"]["schema"], "", &mut strings);
             walked.push(OperationInfo {
