@@ -45,7 +45,7 @@ fn faults(text: &str) -> Vec<String> {
         "src/server/connection.rs",
         "src/json.rs",
         "src/domain/token/access.rs",
-        "src/domain/name.rs",
+        "src/domain/name/alphabet.rs",
     ] {
         let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
         let missing = bound.captures_iter(&source).map(|found| format!("{file} {}", &found[1]));
@@ -68,7 +68,7 @@ async fn limits_of_the_text_are_those_of_the_code_s121() {
 type Sentence = (&'static str, &'static [(&'static str, &'static str)], fn(&[u64]) -> String);
 
 const SENTENCES: [Sentence; 7] = [
-    ("docs/api.md", &[("src/domain/name.rs", "MAX_LENGTH")], |of| {
+    ("docs/api.md", &[("src/domain/name/alphabet.rs", "MAX_LENGTH")], |of| {
         format!("**Usernames** have 1 to {} characters", of[0])
     }),
     (

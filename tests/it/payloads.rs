@@ -33,7 +33,9 @@ impl Payload {
         let json = Value::from(text).to_string();
         let path = percent_encoded(text);
         let escaped = json.trim_matches('"').to_owned();
-        Self { json, path, traces: vec![text.to_owned(), escaped] }
+        // The message about a username names one character of it.
+        let traces = if text.chars().count() == 1 { Vec::new() } else { vec![text.to_owned(), escaped] };
+        Self { json, path, traces }
     }
 
     /// A payload that only JSON or only the path can express.

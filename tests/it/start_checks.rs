@@ -114,7 +114,7 @@ async fn check_accepts_what_a_start_accepts() {
         create_files(&folder);
         let checked = run(&folder, &["config", "check"], variables);
         assert!(checked.status.success(), "{variables:?}: {checked:?}");
-        let migrated = run(&folder, &["user", "list"], variables);
+        let migrated = run(&folder, &["migrate"], variables);
         assert!(migrated.status.success(), "{variables:?}: {migrated:?}");
     }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     derive::Operation,
-    error::{DocumentError, Object, object_at},
+    error::{DocumentError, object_at},
+    headers::{finish_headers, shared_headers},
     problems::{is_problem, problem_responses, share_problems},
 };
 use crate::{
@@ -18,10 +19,6 @@ const OPENAPI_VERSION: &str = "3.0.3";
 /// the responses of the service. The document omits a missing example, so that the tests can run and record it. They
 /// fail until it exists.
 const EXAMPLES: &str = include_str!("examples.json");
-/// The headers that the server adds to every response without them.
-pub(super) const COMMON_HEADERS: [&str; 2] = ["Cache-Control", "X-Request-Id"];
-/// The only header name with a capital letter inside a word.
-const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
 /// Finishes the derived document.
 pub(super) fn finish(document: &mut Value, operations: &[Operation]) -> Result<(), DocumentError> {
@@ -124,53 +121,6 @@ fn add_links(document: &mut Value, operations: &[Operation]) -> Result<(), Docum
 fn find<'a>(operations: &'a [Operation], id: &str) -> Result<&'a Operation, DocumentError> {
     let found = operations.iter().find(|operation| operation.id == id);
     found.ok_or_else(|| DocumentError::new("LINKS or ENDS_SESSION", format!("there is no operation {id}")))
-}
-
-/// Returns the headers that several responses share, for `components`.
-fn shared_headers() -> Value {
-    let optional = |description: &str, schema: Value| json!({ "description": description, "schema": schema });
-    let header =
-        |description: &str, schema: Value| json!({ "description": description, "required": true, "schema": schema });
-    let text = json!({ "type": "string" });
-    let seconds = json!({ "type": "integer", "minimum": 1 });
-    let coding =
-        "`identity`: send the request body without compression. Only sent if the request has a content coding.";
-    json!({
-        "Accept-Encoding": optional(coding, text.clone()),
-        "Cache-Control": header("`no-store`: do not cache the response.", text.clone()),
-        "Retry-After": header("The number of seconds to wait before the next attempt.", seconds),
-        "WWW-Authenticate": header("The authentication challenge (RFC 6750).", text.clone()),
-        "X-Request-Id": header("The identifier of the request. Quote it when you report a problem.", text),
-    })
-}
-
-/// Writes the header names of a response in their usual spelling, and adds the headers of every response.
-fn finish_headers(response: &mut Object) {
-    let mut headers = Object::new();
-    for (name, header) in response.get("headers").and_then(Value::as_object).into_iter().flatten() {
-        headers.insert(usual_spelling(name), header.clone());
-    }
-    for name in COMMON_HEADERS {
-        headers.entry(name).or_insert_with(|| reference(name));
-    }
-    response.insert("headers".to_owned(), headers.into());
-}
-
-/// Returns a reference to a shared header.
-pub(super) fn reference(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/headers/{name}") })
-}
-
-/// Returns the usual spelling of a header name: `Retry-After` for `retry-after`.
-pub(super) fn usual_spelling(name: &str) -> String {
-    if name.eq_ignore_ascii_case(WWW_AUTHENTICATE) {
-        return WWW_AUTHENTICATE.to_owned();
-    }
-    let words = name.split('-').map(|word| {
-        let (first, rest) = word.split_at(word.len().min(1));
-        first.to_uppercase() + &rest.to_lowercase()
-    });
-    words.collect::<Vec<_>>().join("-")
 }
 
 /// Lists the known codes in `x-extensible-enum`: generated clients fail on an unknown value of an `enum`.

@@ -6,6 +6,7 @@
 mod derive;
 mod error;
 mod finish;
+mod headers;
 mod problems;
 mod requests;
 

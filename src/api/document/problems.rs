@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     derive::Operation,
     error::{DocumentError, Object, object_at},
-    finish::{COMMON_HEADERS, reference, usual_spelling},
+    headers::{COMMON_HEADERS, reference, usual_spelling},
 };
 use crate::api::schema::{MEDIA_TYPE, ProblemCode, header_of, optional_header_of};
 

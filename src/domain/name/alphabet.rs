@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+/// The maximum length of a username, in code points.
+pub const MAX_LENGTH: usize = 80;
 /// The maximum number of combining marks after a letter. A letter of Vietnamese has at most two, and one of polytonic
 /// Greek three.
 pub(super) const MAX_MARKS: usize = 3;

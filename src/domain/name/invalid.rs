@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{MAX_LENGTH, alphabet::Alphabet};
+use super::alphabet::{Alphabet, MAX_LENGTH};
 
 /// Why a text cannot be a username. The message completes a sentence that begins with the field or the username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -9,12 +9,9 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use self::alphabet::{Class, MAX_MARKS};
 pub use self::{
-    alphabet::{Alphabet, PATTERN},
+    alphabet::{Alphabet, MAX_LENGTH, PATTERN},
     invalid::InvalidName,
 };
-
-/// The maximum length of a username, in code points.
-pub const MAX_LENGTH: usize = 80;
 
 /// Reserved usernames, which could be mistaken for the service or its staff. Only operators can create users with them.
 const RESERVED: [&str; 14] = [
