@@ -9,7 +9,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Returns the value of a constant as the table has it: the product of its numbers, and a duration in the unit of the
 /// source.
 fn value(source: &str, name: &str) -> Option<u64> {
-    let definition = Regex::new(&format!(r"(?m)^(?:pub )?const {name}: \w+ = ([^;]+);")).unwrap();
+    let definition = Regex::new(&format!(r"(?m)^(?:pub(?:\(super\))? )?const {name}: \w+ = ([^;]+);")).unwrap();
     let text = definition.captures(source)?[1].to_owned();
     let span = Regex::new(r"^Duration::from_(millis|secs|mins)\((.+)\)$").unwrap();
     match span.captures(&text) {
@@ -38,7 +38,7 @@ fn faults(text: &str) -> Vec<String> {
         named.insert(format!("{file} {name}"));
     }
     // Every limit on requests.
-    let bound = Regex::new(r"(?m)^(?:pub )?const (MAX_[A-Z_]+):").unwrap();
+    let bound = Regex::new(r"(?m)^(?:pub(?:\(super\))? )?const (MAX_[A-Z_]+):").unwrap();
     for file in [
         "src/server/middleware/head_limits.rs",
         "src/server/middleware/request_body.rs",
