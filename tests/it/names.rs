@@ -62,6 +62,12 @@ async fn every_allowed_letter_has_a_canonical_form_of_the_same_length() {
 }
 
 #[apply(trial)]
+async fn normalization_does_not_change_the_pattern() {
+    // A tool that normalizes the document must not reorder the combining marks of a character class.
+    assert!(is_nfc(PATTERN));
+}
+
+#[apply(trial)]
 async fn what_matches_the_pattern_is_a_name_unless_it_does_not_combine() {
     let pattern = Regex::new(PATTERN).unwrap();
     for character in (0..=0xffff).filter_map(char::from_u32) {

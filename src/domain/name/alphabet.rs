@@ -68,7 +68,7 @@ letters! { is_tail, tail: '\u{3099}'..='\u{309a}', '\u{1161}'..='\u{1175}', '\u{
 /// A letter with its combining marks, in a name of one alphabet.
 macro_rules! letter {
     ($alphabet:ident) => {
-        concat!("[", shared!(), jamo!(), $alphabet!(), "][", diacritic!(), tail!(), "]{0,3}")
+        concat!("[", shared!(), jamo!(), $alphabet!(), "][", tail!(), diacritic!(), "]{0,3}")
     };
 }
 
