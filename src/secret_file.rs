@@ -28,7 +28,7 @@ pub enum SecretFileError {
     #[error(
         "{}: other users can access the file (mode {mode:o}, owner {owner}); {}", .path.display(), mode_advice(*.owner)
     )]
-    Loose {
+    Exposed {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
@@ -47,7 +47,7 @@ pub enum SecretFileError {
         /// The user who owns it.
         owner: u32,
     },
-    /// The file contains no text.
+    /// The file is empty.
     #[error("{}: the file is empty; write the secret into it", .0.display())]
     Empty(PathBuf),
     /// The file is too large for a secret.
@@ -110,5 +110,5 @@ fn check_access(path: &Path, metadata: &Metadata) -> Result<(), SecretFileError>
         0 => 0o037,
         owner => return Err(SecretFileError::ForeignOwner { path: path.to_owned(), owner }),
     };
-    if mode & forbidden == 0 { Ok(()) } else { Err(SecretFileError::Loose { path: path.to_owned(), mode, owner }) }
+    if mode & forbidden == 0 { Ok(()) } else { Err(SecretFileError::Exposed { path: path.to_owned(), mode, owner }) }
 }

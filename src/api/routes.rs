@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::instance::Instance;
 
-/// What the configuration decides about the API.
+/// The settings of the API.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// The URL at which clients reach the service, without a trailing slash.

@@ -75,12 +75,12 @@ enum Command {
     Audit(audit::Command),
     /// Write a copy of the SQLite database to a new file; works while the server is running
     Backup {
-        /// The file, which must not exist
+        /// The file to create; it must not exist yet
         file: PathBuf,
     },
-    /// Replace the SQLite database with a backup, after verifying it; every server must be stopped
+    /// Verify a backup and replace the SQLite database with it; stop every server first
     Restore {
-        /// The backup, which is kept
+        /// The backup to restore; it is not changed
         file: PathBuf,
     },
     /// Check, show and document the settings; does not open the database

@@ -15,17 +15,17 @@ use super::{
 
 settings! {
     /// The database. Set `url`, or `engine`, `host`, `name` and the settings next to them. A password in `url` must be
-    /// percent-encoded; `password` needs no encoding, and can also complete a `url` without a password.
+    /// percent-encoded. `password` needs no encoding, and can also be combined with a `url` that has no password.
     pub struct Database as "database" {
         /// The URL of the database: `sqlite://FILE` without options, `postgres://USER:PASSWORD@HOST/NAME`, or
         /// `mariadb://USER:PASSWORD@HOST/NAME`.
         url: DatabaseUrl = "sqlite://vestibule.db",
-        /// The database server at `host`.
+        /// The kind of database server at `host`. For MySQL, write `mariadb`.
         engine: Option<Engine> = "",
-        /// The host of the database server: a name, an IP address, or the path of a Unix socket. For PostgreSQL, the
-        /// path of the folder of the socket.
+        /// The host of the database server: a name, an IP address, or the path of a Unix socket. For PostgreSQL, write
+        /// the path of the folder that contains the socket.
         host: Option<String> = "",
-        /// The port of the database server. If unset, the default port of the engine.
+        /// The port of the database server. If unset, the default port of the engine applies.
         port: Option<Count<u16, 1, 65535>> = "",
         /// The database user.
         username: Option<String> = "",
@@ -33,7 +33,7 @@ settings! {
         password: Option<SecretString> = "",
         /// The name of the database on the server.
         name: Option<String> = "",
-        /// Options of the driver, such as `sslmode=verify-full`, that would follow the `?` of a URL.
+        /// Options of the database driver, such as `sslmode=verify-full`, as they would follow the `?` in a URL.
         options: Vec<DriverOption> = "",
         /// The maximum number of connections in the pool.
         max_connections: Count<u32, 1, 1000> = "10",

@@ -157,7 +157,9 @@ impl SettingValue for DatabaseUrl {
 fn check_sqlite(text: &str) -> Result<String, String> {
     let file = sqlite_file(text).unwrap_or_default();
     if file.is_empty() || file.contains(['?', '%', ':']) {
-        return Err("must name a file, without options and percent signs; write sqlite://vestibule.db".to_owned());
+        return Err(
+            "must name a file, without \"?\", \"%\" or \":\"; write one such as sqlite://vestibule.db".to_owned()
+        );
     }
     if file.contains(char::is_control) || file.trim() != file {
         return Err("must not contain line breaks or white space at its ends; remove them".to_owned());
@@ -207,7 +209,9 @@ fn check_characters(rest: &str) -> Result<(), String> {
         ));
     }
     if percent_decode_str(rest).decode_utf8().is_err() {
-        return Err(format!("contains percent-encoded bytes that are not UTF-8; encode the UTF-8 text, {ALTERNATIVE}"));
+        return Err(format!(
+            "contains percent-encoded bytes that are not UTF-8; percent-encode the text as UTF-8, {ALTERNATIVE}"
+        ));
     }
     Ok(())
 }

@@ -32,8 +32,7 @@ impl HttpUrl {
 
 impl SettingValue for HttpUrl {
     fn parse(text: &str) -> Result<Self, String> {
-        let invalid =
-            || "must be an http or https URL without user, query, fragment and empty path segments".to_owned();
+        let invalid = || "must be an http or https URL without user, query, fragment or empty path segments".to_owned();
         let url = Url::parse(text).map_err(|_| invalid())?;
         let anonymous = url.username().is_empty() && url.password().is_none();
         let bare = url.query().is_none() && url.fragment().is_none() && !url.path().contains("//");

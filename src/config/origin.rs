@@ -68,7 +68,7 @@ fn check_wildcard(parent: &str) -> Result<(), String> {
     if is_owned {
         return Ok(());
     }
-    Err("allows the pages of strangers, because anyone can register a name below this domain; write a wildcard below \
+    Err("allows pages of other owners, because anyone can register a name below this domain; write a wildcard below \
          a domain of your own, such as https://*.preview.example.com"
         .to_owned())
 }

@@ -54,9 +54,9 @@ settings! {
         shutdown_delay: Option<BoundedDuration<0, { 5 * MINUTE }>> = "",
         /// How long requests in progress may take after the server stops accepting connections.
         shutdown_timeout: BoundedDuration<0, { 5 * MINUTE }> = "25s",
-        /// The networks of trusted reverse proxies, such as `10.0.0.0/8`, or their addresses. The server reads the client IP from the header
-        /// `server.client_ip_header` only if the request comes from one of these networks. Public networks may have at
-        /// most the size of a /8 (IPv4) or a /20 (IPv6).
+        /// The networks or addresses of trusted reverse proxies, such as `10.0.0.0/8`. The server reads the client IP
+        /// from the header `server.client_ip_header` only if the request comes from one of them. Public networks may
+        /// have at most the size of a /8 (IPv4) or a /20 (IPv6).
         trusted_proxies: Vec<ProxyNetwork> = "",
         /// The header in which the trusted proxies name the client: `x-forwarded-for`, `forwarded`, or another one such
         /// as `cf-connecting-ip`. The server ignores all other headers for the client IP, because a proxy forwards them
@@ -130,8 +130,8 @@ impl Server {
     }
 }
 
-/// Returns whether two listeners cannot have these addresses: the same one, or one address and every address of its
-/// family. The system chooses another port for each port 0.
+/// Returns whether two listeners cannot use these addresses together. They are equal, or one of them stands for every
+/// address of its family. Port 0 never overlaps, because the system chooses a free port for it.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let (first, second) = (one.ip().to_canonical(), other.ip().to_canonical());
     let is_same_family = first.is_ipv4() == second.is_ipv4();

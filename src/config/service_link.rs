@@ -16,11 +16,12 @@ pub(super) fn is_service_link(name: &str, value: &str) -> bool {
         return true;
     }
     let is_named_port = |rest: &str| (rest.is_empty() || rest.starts_with('_')) && (is_port(value) || value.is_empty());
-    rests(name, "_SERVICE_PORT").any(is_named_port) || rests(name, "_PORT").any(|rest| is_port_link(rest, value))
+    texts_after(name, "_SERVICE_PORT").any(is_named_port)
+        || texts_after(name, "_PORT").any(|rest| is_port_link(rest, value))
 }
 
-/// Returns what follows each occurrence of `marker`.
-fn rests<'a>(name: &'a str, marker: &'a str) -> impl Iterator<Item = &'a str> {
+/// Returns the text after each occurrence of `marker`.
+fn texts_after<'a>(name: &'a str, marker: &'a str) -> impl Iterator<Item = &'a str> {
     name.match_indices(marker).filter_map(|(start, found)| name.get(start.checked_add(found.len())?..))
 }
 

@@ -166,7 +166,7 @@ impl SettingValue for bool {
     }
 }
 
-/// Rejects white space and quotation marks around a text, which nobody means to write.
+/// Rejects white space and quotation marks around a text, which are always a mistake.
 fn reject_surroundings(text: &str) -> Result<(), String> {
     let is_quoted = |mark: char| text.len() > 1 && text.starts_with(mark) && text.ends_with(mark);
     if text.trim() != text || text.starts_with('\u{feff}') {

@@ -11,7 +11,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the same fault is logged.
 const REPEAT: Duration = Duration::from_mins(1);
 
-/// Checks the files until it is dropped. Logs a fault at once and then every minute, and logs its end.
+/// Checks the files once a second until the future is dropped. Logs a fault at once and then every minute, and logs
+/// when it ends.
 ///
 /// Every unit of work checks the files too. This job makes the fault visible while there are no requests.
 pub(super) async fn watch_files(app: &App) {
@@ -26,14 +27,14 @@ pub(super) async fn watch_files(app: &App) {
                     logged = Some(Instant::now());
                     tracing::error!(
                         cause = %error,
-                        "the database is not in its place; requests that need it get 503, because their changes would \
-                         be lost"
+                        "a file of the database was moved, deleted or replaced; requests that need the database get \
+                         503, because their changes would be lost"
                     );
                 }
             }
             Ok(()) => {
                 if logged.take().is_some() {
-                    tracing::info!("the database is in its place again");
+                    tracing::info!("the files of the database are in place again");
                 }
             }
         }

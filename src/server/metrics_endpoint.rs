@@ -40,8 +40,8 @@ async fn recover(outcome: poem::Result<Response>) -> poem::Result<Response> {
     Ok(outcome.unwrap_or_else(poem::Error::into_response))
 }
 
-/// Returns whether a client gives `text/plain` a higher weight than `OpenMetrics`, or names only `text/plain` where the
-/// weights are equal (RFC 9110 section 12.5.1).
+/// Returns whether a client gives `text/plain` a higher weight than `OpenMetrics`. If the weights are equal, the more
+/// specific media range wins (RFC 9110 section 12.5.1).
 fn prefers_prometheus_text(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let ranges = lines.filter_map(|line| split_outside_quotes(line, ',')).flatten();

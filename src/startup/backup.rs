@@ -19,12 +19,12 @@ use crate::{
 pub enum BackupError {
     /// The database is not an SQLite file.
     #[error(
-        "this command is for SQLite, and database.url (VESTIBULE_DATABASE__URL) is {0}; use {1} instead, as described \
+        "this command is for SQLite, and the configured database is {0}; use {1} instead, as described \
              in docs/operations.md (Backups)"
     )]
     Network(String, &'static str),
-    /// The file of the backup exists already.
-    #[error("{}: the file exists already; choose another name, because a backup is never overwritten", .0.display())]
+    /// The file of the backup already exists.
+    #[error("{}: the file already exists; choose another name, because a backup never overwrites a file", .0.display())]
     Exists(PathBuf),
     /// A server or another command has the database open.
     #[error("{}: a server or another program has the database open; stop it first", .0.display())]
@@ -62,7 +62,7 @@ pub enum BackupError {
 /// Writes a backup of the SQLite database to a new file that only its owner can read. Servers may use the database.
 ///
 /// # Errors
-/// Returns a [`BackupError`]. Then the file does not exist.
+/// Returns a [`BackupError`], and leaves no new file.
 pub async fn back_up(config: &Config, target: &Path) -> Result<(), BackupError> {
     let database = database_file(config, "pg_dump or mariadb-dump")?;
     if !database.exists() {

@@ -77,7 +77,7 @@ pub enum StartError {
     NoDatabase(PathBuf),
     /// The file of an SQLite database does not exist, but a file that belongs to it does.
     #[error(
-        "{} does not exist, but {} does, which contains changes of it; put the database back, restore a backup with \
+        "{} does not exist, but {} does and contains changes to it; put the database back, restore a backup with \
          `vestibule restore`, or remove the second file to begin with an empty database", .0.display(), .1.display()
     )]
     LostDatabase(PathBuf, PathBuf),

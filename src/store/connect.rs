@@ -71,7 +71,7 @@ pub(super) fn connect_options(url: &SecretString, max_connections: u32) -> Conne
     // `ConnectionCheck` retires connections instead.
     options.idle_timeout(None).max_lifetime(None);
     options.map_sqlx_sqlite_opts(|sqlite| sqlite_options(sqlite).create_if_missing(true));
-    options.map_sqlx_postgres_opts(without_floats);
+    options.map_sqlx_postgres_opts(without_float_digits);
     options
 }
 
@@ -89,9 +89,9 @@ pub(super) fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite")
 }
 
-/// Removes the startup parameter `extra_float_digits`, which PgBouncer rejects. It only affects floats, and no table has
-/// any.
-pub(super) fn without_floats(postgres: PgConnectOptions) -> PgConnectOptions {
+/// Removes the startup parameter `extra_float_digits`, which PgBouncer rejects. It only affects floats, and no table
+/// contains floats.
+pub(super) fn without_float_digits(postgres: PgConnectOptions) -> PgConnectOptions {
     postgres.extra_float_digits(None)
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, 
 }
 
 /// Replaces the timeout of a pool with the error of a single connection, if that fails too. A pool retries refused
-/// connections, and then reports only that the time is over.
+/// connections, and then reports only that the timeout has expired.
 async fn explain_timeout(error: DbErr, url: &str) -> DbErr {
     let is_timeout = matches!(
         &error,
@@ -140,7 +140,7 @@ async fn explain_timeout(error: DbErr, url: &str) -> DbErr {
 
 async fn connect_once(url: &str) -> Result<(), sqlx::Error> {
     if url.starts_with("postgres") {
-        without_floats(url.parse()?).connect().await?.close().await
+        without_float_digits(url.parse()?).connect().await?.close().await
     } else if url.starts_with("mysql") {
         url.parse::<MySqlConnectOptions>()?.connect().await?.close().await
     } else {

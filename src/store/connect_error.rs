@@ -63,7 +63,8 @@ pub fn connect_advice(error: &DbErr) -> &'static str {
              for passwords such as scram-sha-256"
         }
         Some(Cause::StartupParameter) => {
-            "remove the parameter from the URL, or add it to ignore_startup_parameters of the connection pooler"
+            "remove the parameter from database.url or database.options, or add it to ignore_startup_parameters of the \
+             connection pooler"
         }
         Some(Cause::Tls) => {
             "enable TLS on the database server and check its certificate, or change sslmode (on MariaDB and MySQL: \

@@ -68,7 +68,7 @@ impl Pool {
         options.map_sqlx_mysql_pool_opts(move |pool| mysql.install(limit_mysql_statements(pool)));
         options.map_sqlx_sqlite_opts(sqlite_options);
         let opened = files.as_ref().map(|(files, _)| files.clone());
-        options.map_sqlx_sqlite_pool_opts(move |pool| refuse_other_files(sqlite.install(pool), opened.clone()));
+        options.map_sqlx_sqlite_pool_opts(move |pool| reject_other_files(sqlite.install(pool), opened.clone()));
 
         let sqlite = files.is_some();
         let counting = if sqlite { 1 } else { (max_connections as usize / 2).max(1) };
@@ -180,7 +180,7 @@ impl Pool {
 }
 
 /// Closes a new connection if its file is not the one that the pool has opened.
-fn refuse_other_files(pool: PoolOptions<Sqlite>, opened: Option<OpenFiles>) -> PoolOptions<Sqlite> {
+fn reject_other_files(pool: PoolOptions<Sqlite>, opened: Option<OpenFiles>) -> PoolOptions<Sqlite> {
     pool.after_connect(move |_, _| {
         let checked = opened.as_ref().map_or(Ok(()), OpenFiles::check);
         Box::pin(async move { checked.map_err(|error| sqlx::Error::Io(io::Error::other(error))) })

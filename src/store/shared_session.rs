@@ -11,15 +11,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use super::{
-    connect::{connect_options, open, without_floats},
+    connect::{connect_options, open, without_float_digits},
     error::is_shared_session,
     sql,
 };
 
 /// How long the check may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// How often two connections look for each other. Poolers reuse sessions in different orders, and other clients may take
-/// part.
+/// How many times the check is repeated. Poolers reuse sessions in different orders, and other clients may use
+/// the same sessions.
 const ROUNDS: usize = 4;
 
 /// Returns whether a pooler gives the connections to `url` a different session for each transaction. Without such a
@@ -36,7 +36,7 @@ pub async fn shares_sessions(url: &SecretString) -> Result<bool, DbErr> {
     // at once.
     let exchange = async {
         let second = open(options(url)).await?;
-        let shared = lose_their_marks(&first, &second).await;
+        let shared = is_mark_lost(&first, &second).await;
         second.close().await?;
         shared
     };
@@ -51,12 +51,12 @@ pub async fn shares_sessions(url: &SecretString) -> Result<bool, DbErr> {
 /// which some poolers support although they share sessions.
 fn options(url: &SecretString) -> ConnectOptions {
     let mut options = connect_options(url, 1);
-    options.map_sqlx_postgres_opts(|postgres| without_floats(postgres).statement_cache_capacity(0));
+    options.map_sqlx_postgres_opts(|postgres| without_float_digits(postgres).statement_cache_capacity(0));
     options
 }
 
-/// Marks the sessions of both connections. Each connection must find its own mark again.
-async fn lose_their_marks(first: &DatabaseConnection, second: &DatabaseConnection) -> Result<bool, DbErr> {
+/// Marks the session of each connection. Returns whether a connection does not find its own mark again.
+async fn is_mark_lost(first: &DatabaseConnection, second: &DatabaseConnection) -> Result<bool, DbErr> {
     for _ in 0..ROUNDS {
         let connections = [(first, Uuid::new_v4()), (second, Uuid::new_v4())];
         for (connection, mark) in connections {

@@ -25,9 +25,9 @@ pub use opentelemetry_otlp::ExporterBuildError as ExporterError;
 
 /// The name of the service in traces.
 const SERVICE_NAME: &str = "vestibule";
-/// The target of sea-orm's migrations, which logs two lines for each migration. `store::migrate` logs one line for all.
-/// The directives of the settings can override its level.
-const MIGRATION_TARGET: &str = "sea_orm_migration=warn";
+/// The log directive for sea-orm's migrations, which log two lines each. `store::migrate` logs one line for all.
+/// The directives of the settings can override it.
+const MIGRATION_DIRECTIVE: &str = "sea_orm_migration=warn";
 /// How long the export of the last spans may take when the process exits.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -96,7 +96,7 @@ fn logs_secrets(target: &str) -> bool {
 
 fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &TelemetrySettings) -> Box<dyn Layer<S> + Send + Sync> {
     // Errors pass every filter, so that a filter for one module hides no failure of another.
-    let quiet = MIGRATION_TARGET.parse::<Directive>().ok();
+    let quiet = MIGRATION_DIRECTIVE.parse::<Directive>().ok();
     let filter = settings.log_filter.after(quiet).or(LevelFilter::ERROR);
     // If internal errors were logged, a full disk would make the error message fail too, which panics inside a request.
     let layer = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);

@@ -32,7 +32,7 @@ survives_dump() {
   )
 }
 
-# dumps_postgres URL: does this for the server at a URL.
+# dumps_postgres URL: runs survives_dump on the PostgreSQL server at a URL.
 dumps_postgres() {
   local user=${1#*//} password host
   password=${user#*:} user=${user%%:*} password=${password%%@*}
@@ -41,7 +41,7 @@ dumps_postgres() {
   dropdb --if-exists vestibule && createdb vestibule && survives_dump pg_dump "${1%/*}/vestibule"
 }
 
-# dumps_mariadb URL: does this for the server at a URL.
+# dumps_mariadb URL: runs survives_dump on the MariaDB server at a URL.
 dumps_mariadb() {
   local user=${1#*//} password host
   password=${user#*:} user=${user%%:*} password=${password%%@*}

@@ -74,7 +74,7 @@ async fn backup_of_a_running_server_is_complete_and_private() {
     assert!(printed.contains("copy.db") && printed.contains("vestibule.key"), "{printed}");
     let copy = folder.path().join("copy.db");
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_fails(&run(&folder, &["backup", "copy.db"]), 1, "exists already");
+    assert_fails(&run(&folder, &["backup", "copy.db"]), 1, "already exists");
     assert_fails(&run(&folder, &["backup", "nowhere/copy.db"]), 1, "nowhere");
 
     // It needs no other file but the master key.

@@ -104,11 +104,11 @@ async fn moved_database_is_logged_as_an_error_and_so_is_its_return() {
         }
     };
     fs::rename(&file, &elsewhere).unwrap();
-    logged("the database is not in its place").await;
+    logged("a file of the database was moved, deleted or replaced").await;
     logged("put the same file back").await;
     fs::rename(&elsewhere, &file).unwrap();
-    logged("the database is in its place again").await;
+    logged("the files of the database are in place again").await;
     assert_works(&server, "john").await;
     let logs = deployment.logs();
-    assert_eq!(logs.matches("the database is not in its place").count(), 1, "{logs}");
+    assert_eq!(logs.matches("a file of the database was moved, deleted or replaced").count(), 1, "{logs}");
 }

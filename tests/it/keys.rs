@@ -181,7 +181,10 @@ async fn key_file_readable_by_others_is_rejected() {
         let file = folder.path().join("vestibule.key");
         fs::set_permissions(file, fs::Permissions::from_mode(loose)).unwrap();
         let error = open(&config).await.unwrap_err();
-        assert!(matches!(error, StartError::KeyFile(SecretFileError::Loose { mode, .. }) if mode == loose), "{error}");
+        assert!(
+            matches!(error, StartError::KeyFile(SecretFileError::Exposed { mode, .. }) if mode == loose),
+            "{error}"
+        );
     }
 }
 

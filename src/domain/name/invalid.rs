@@ -26,10 +26,10 @@ pub enum InvalidName {
     #[error("mixes {0} and {1} letters; use the letters of one alphabet")]
     MixedAlphabets(Alphabet, Alphabet),
     /// A combining mark without a letter before it, or after too many others.
-    #[error("contains the combining mark {}, which does not belong to a letter, or is one too many", Shown(*.0))]
+    #[error("contains the combining mark {}, which follows no letter or too many other marks; remove it", Shown(*.0))]
     Mark(char),
     /// A letter and marks that do not form one of the letters of usernames.
-    #[error("contains letters or marks that do not combine to a letter that is allowed")]
+    #[error("contains a letter and marks that do not form an allowed letter; use another letter")]
     Combination,
 }
 
