@@ -8,12 +8,13 @@
 . tests/databases/mariadb.sh
 
 # on ENGINE URL FOLDER [FILTER...]: runs the integration tests, each with its own database. Without a URL they run on
-# SQLite. Tests that stop the server find in its folder how to restart it.
+# SQLite. Tests that stop the server find in its folder how to restart it. With `$without_canary`, the output is not
+# searched for secrets.
 on() {
   local engine=$1 url=$2 folder=$3
   shift 3
   echo "-- $engine"
-  env ${url:+"TEST_DATABASE=$url" "TEST_DATABASE_FOLDER=$folder"} cargo test --profile ci --workspace --locked --test it -- "$@" || suite_failed=1
+  env ${without_canary:+-u TEST_CANARY} ${url:+"TEST_DATABASE=$url" "TEST_DATABASE_FOLDER=$folder"} cargo test --profile ci --workspace --locked --test it -- "$@" || suite_failed=1
 }
 
 # starts ENGINE COMMAND...: starts a server as one test. Succeeds if it runs.
