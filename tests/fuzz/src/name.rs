@@ -26,7 +26,10 @@ pub(crate) fn run(data: &[u8]) {
         // another lowercase letter.
         let changes = |letter| matches!(letter, 'ı' | '\u{345}');
         for other in [text.to_lowercase(), text.to_uppercase()] {
-            if !text.chars().any(changes) && other.chars().count() == text.chars().count() && Name::parse(&other).is_ok() {
+            if !text.chars().any(changes)
+                && other.chars().count() == text.chars().count()
+                && Name::parse(&other).is_ok()
+            {
                 assert_eq!(canonicalize(&other), form, "{other:?} and {text:?} are different names");
             }
         }
