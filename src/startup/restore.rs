@@ -28,7 +28,8 @@ use crate::{
 /// was one.
 ///
 /// # Errors
-/// Returns a [`BackupError`]. Unless it is about a file that cannot be renamed, nothing has changed.
+/// Returns a [`BackupError`]. If the backup cannot be used, nothing has changed. If a file cannot be replaced, the old
+/// database is complete under its own name or the one that is kept.
 pub async fn restore(config: &Config, backup: &Path) -> Result<Option<PathBuf>, BackupError> {
     let database = database_file(config, "pg_restore or mariadb")?;
     // A symbolic link stays, and its target is replaced.
@@ -36,19 +37,17 @@ pub async fn restore(config: &Config, backup: &Path) -> Result<Option<PathBuf>, 
     let master = existing_master_key(config)?;
     // Held until the end. Servers that start meanwhile wait for the lock.
     let present = lock(&database)?;
-    if is_same_file(backup, present.as_ref())? {
+    if is_same_file(backup, &database, present.as_ref())? {
         return Err(BackupError::Same(backup.to_owned()));
     }
 
     let draft = copy(backup, &database)?;
     verify(&draft, &master, backup).await?;
     draft.sync()?;
-    let Some(present) = present else {
-        fs::rename(&draft.path, &database).map_err(|error| file_error(&database, error))?;
-        return sync_folder(&database).map(|()| None);
-    };
-    keep_owner(&draft, &present).map_err(|error| file_error(&draft.path, error))?;
-    replace(&draft, &database).map(Some)
+    if let Some(present) = &present {
+        keep_owner(&draft, present).map_err(|error| file_error(&draft.path, error))?;
+    }
+    replace(&draft, &database)
 }
 
 /// Locks the database against all other programs. Every connection of SQLite in WAL mode holds a shared lock, so this
@@ -68,10 +67,10 @@ fn lock(database: &Path) -> Result<Option<File>, BackupError> {
     }
 }
 
-fn is_same_file(backup: &Path, present: Option<&File>) -> Result<bool, BackupError> {
+fn is_same_file(backup: &Path, database: &Path, present: Option<&File>) -> Result<bool, BackupError> {
     let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     let of_backup = fs::metadata(backup).map(id).map_err(|error| file_error(backup, error))?;
-    let of_present = present.map(File::metadata).transpose().map_err(|error| file_error(backup, error))?;
+    let of_present = present.map(File::metadata).transpose().map_err(|error| file_error(database, error))?;
     Ok(of_present.map(id) == Some(of_backup))
 }
 
@@ -116,7 +115,7 @@ async fn verify(draft: &Draft, master: &MasterKey, backup: &Path) -> Result<(), 
     }
     db.close().await.map_err(failed)?;
     // Moves what the migration wrote to the file that is renamed.
-    store::find_damage(&url).await.map_err(failed)?.map_or(Ok(()), |fault| Err(damaged(fault)))
+    Ok(store::checkpoint(&url).await.map_err(failed)?)
 }
 
 /// Gives the draft the owner of the present file, because root may run the command.
@@ -137,18 +136,23 @@ fn kept_name(database: &Path) -> PathBuf {
     std::iter::once(first.clone()).chain(others).find(|path| !path.exists()).unwrap_or(first)
 }
 
-/// Puts the draft in the place of the database, and keeps the database under another name, which it returns.
+/// Puts the draft in the place of the database, and keeps the database under another name. Returns the name of what was
+/// kept.
 ///
-/// The `-wal` file is removed first: SQLite would apply it to the restored database and so undo the restoration. If the
-/// process is killed in between, the old database is complete under its new name.
-fn replace(draft: &Draft, database: &Path) -> Result<PathBuf, BackupError> {
+/// The `-wal` file is removed first, even if its database is missing: SQLite would apply it to the restored database and
+/// so undo the restoration. If the process is killed in between, the old database is complete under its new name.
+fn replace(draft: &Draft, database: &Path) -> Result<Option<PathBuf>, BackupError> {
     let failed = |error| file_error(database, error);
     let kept = kept_name(database);
 
-    fs::hard_link(database, &kept).map_err(failed)?;
-    match fs::hard_link(companion(database, "-wal"), companion(&kept, "-wal")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
+    let mut kept_files = Vec::new();
+    for ending in ["", "-wal"] {
+        let path = companion(&kept, ending);
+        match fs::hard_link(companion(database, ending), &path) {
+            Ok(()) => kept_files.push(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
     }
     sync_folder(database)?;
     for ending in COMPANIONS {
@@ -159,5 +163,5 @@ fn replace(draft: &Draft, database: &Path) -> Result<PathBuf, BackupError> {
     }
     fs::rename(&draft.path, database).map_err(failed)?;
     sync_folder(database)?;
-    Ok(kept)
+    Ok(kept_files.into_iter().next())
 }

@@ -31,7 +31,7 @@ pub use self::{
     pool::Pool,
     retry::{RetryPolicy, retry},
     shared_session::shares_sessions,
-    sqlite_file::{COMPANIONS, companion, copy_database, find_damage, sqlite_url},
+    sqlite_file::{COMPANIONS, checkpoint, companion, copy_database, find_damage, sqlite_url},
     time::synchronize_clock,
     transaction::{Transaction, write},
 };

@@ -33,7 +33,7 @@ impl OpenFiles {
     pub(super) async fn open(url: &SecretString, path: &Path) -> Result<(Self, DatabaseConnection), DbErr> {
         let before = identify(path)?;
         let connection = open(connect_options(url, 1)).await?;
-        // Creates the other files.
+        // SQLite creates the other files when it reads the schema.
         sql::read_sqlite_schema(&connection).await?;
 
         // SQLite follows symbolic links to find the place of the other files.
@@ -79,17 +79,25 @@ pub async fn copy_database(url: &SecretString, target: &str) -> Result<(), DbErr
     db.close().await
 }
 
-/// Checks the structure of the SQLite database at `url`. Returns the first faults, one in a line, or `None`. Then moves
-/// all changes from the `-wal` file to the database.
+/// Checks the structure of the SQLite database at `url`. Returns the first faults, one in a line, or `None`.
 ///
 /// # Errors
 /// Returns a [`DbErr`] if the file is not an SQLite database.
 pub async fn find_damage(url: &SecretString) -> Result<Option<String>, DbErr> {
     let db = connect(url, 1).await?;
     let faults = sql::check_sqlite(&db).await?;
-    sql::empty_sqlite_wal(&db).await?;
     db.close().await?;
     Ok((faults != ["ok"]).then(|| faults.join("\n")))
+}
+
+/// Moves all changes of the SQLite database at `url` from the `-wal` file to the database.
+///
+/// # Errors
+/// Returns a [`DbErr`] if the database cannot be used.
+pub async fn checkpoint(url: &SecretString) -> Result<(), DbErr> {
+    let db = connect(url, 1).await?;
+    sql::empty_sqlite_wal(&db).await?;
+    db.close().await
 }
 
 /// Returns the path of a file that SQLite keeps next to the database.

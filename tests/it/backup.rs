@@ -121,6 +121,24 @@ async fn restore_works_without_a_database_and_with_a_damaged_one() {
 
 #[apply(trial)]
 #[on(SQLite)]
+async fn log_of_a_missing_database_is_not_applied_to_the_restored_one() {
+    let folder = folder_with_backup().await;
+    let server = Server::start(vestibule(&folder));
+    assert_eq!(server.register("jack").await.status, 201);
+    server.kill();
+    let path = |name: &str| folder.path().join(name);
+    let log = fs::read(path("vestibule.db-wal")).unwrap();
+    fs::remove_file(path("vestibule.db")).unwrap();
+
+    let printed = stdout(&run(&folder, &["restore", "copy.db"]));
+    assert_eq!(users(&folder), 1, "only the user of the backup");
+    let kept = names(&folder).into_iter().find(|name| name.contains("replaced")).unwrap();
+    assert!(kept.ends_with("-wal") && printed.contains(&kept), "{printed}");
+    assert!(fs::read(path(&kept)).unwrap() == log, "the log is kept as it was");
+}
+
+#[apply(trial)]
+#[on(SQLite)]
 async fn restore_is_refused_while_the_database_is_open() {
     let folder = folder_with_backup().await;
     let server = Server::start(vestibule(&folder));

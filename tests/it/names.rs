@@ -1,4 +1,4 @@
-//! User names: the pattern in the document, the alphabets of languages, and the canonical form of RFC 8265.
+//! Usernames: the pattern in the document, the alphabets of languages, and the canonical form of RFC 8265.
 
 use icu_locale::exemplar_chars::ExemplarCharacters;
 use regex::Regex;

@@ -144,14 +144,14 @@ async fn names_in_many_scripts_are_accepted() {
 
 /// Texts that are no usernames, and what the message says about each.
 const MALFORMED: [(&str, &str); 18] = [
-    ("two words", "contains (a space, U+0020), which is not allowed"),
+    ("two words", "contains a space (U+0020), which is not allowed"),
     (" john", "begins or ends with a space"),
     ("john\n", "begins or ends with a space"),
     ("john\u{3000}", "begins or ends with a space"),
     ("john@example.com", "contains \"@\" (U+0040)"),
     ("o\"neil", "contains \"\"\" (U+0022)"),
-    ("jo\u{200b}hn", "contains (U+200B)"),
-    ("john\u{0}", "contains (U+0000)"),
+    ("jo\u{200b}hn", "contains U+200B"),
+    ("john\u{0}", "contains U+0000"),
     ("ᴮᴼᴮ", "contains \"ᴮ\" (U+1D2E)"),
     ("İzmir", "contains \"İ\" (U+0130)"),
     ("محمد", "contains \"م\" (U+0645)"),
@@ -160,8 +160,8 @@ const MALFORMED: [(&str, &str); 18] = [
     ("jo.-hn", "contains \"-\" in the wrong place"),
     ("jаne", "mixes Latin and Cyrillic letters"),
     ("αlpha", "mixes Greek and Latin letters"),
-    ("\u{301}a", "contains the combining mark (U+0301)"),
-    ("a\u{301}\u{302}\u{303}\u{304}", "contains the combining mark (U+0304)"),
+    ("\u{301}a", "contains the combining mark U+0301"),
+    ("a\u{301}\u{302}\u{303}\u{304}", "contains the combining mark U+0304"),
 ];
 
 #[apply(trial)]

@@ -59,7 +59,7 @@ letters! { is_shared, shared:
 // The first letters of decomposed Hangul syllables.
 letters! { is_jamo, jamo: '\u{1100}'..='\u{1112}' }
 
-// Without the four diacritics between these ranges, which normalization replaces, one of them by two others.
+// Without U+0340, U+0341, U+0343 and U+0344, which normalization replaces: the last one becomes two characters.
 letters! { is_diacritic, diacritic: '\u{300}'..='\u{33f}', '\u{342}', '\u{345}' }
 
 // The other parts of decomposed kana and Hangul syllables: voicing marks, vowels and final consonants.

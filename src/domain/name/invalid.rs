@@ -33,20 +33,18 @@ pub enum InvalidName {
     Combination,
 }
 
-/// A character, quoted if it is visible, and its code point.
+/// A character for messages: its name or itself, if it is visible, and its code point.
 struct Shown(char);
 
 impl fmt::Display for Shown {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(character) = *self;
+        let code_point = format!("U+{:04X}", u32::from(character));
         let is_visible = matches!(character, '"' | '\'' | '\\') || character.escape_debug().eq([character]);
-        if is_visible && !character.is_whitespace() {
-            write!(formatter, "\"{character}\" ")?;
+        match character {
+            ' ' => write!(formatter, "a space ({code_point})"),
+            _ if is_visible && !character.is_whitespace() => write!(formatter, "\"{character}\" ({code_point})"),
+            _ => formatter.write_str(&code_point),
         }
-        let name = match character {
-            ' ' => "a space, ",
-            _ => "",
-        };
-        write!(formatter, "({name}U+{:04X})", u32::from(character))
     }
 }
