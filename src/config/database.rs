@@ -80,7 +80,8 @@ impl Database {
             return Err(rejected("must not be set, because database.url contains a password; remove one of them"));
         }
         let url = self.url.secret().expose_secret();
-        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let parts = url.split_once("://");
+        let (scheme, rest) = parts.ok_or_else(|| rejected("is set, but database.url has no \"://\"; write it"))?;
         let (user, address) = rest.split_once('@').unwrap_or(("", rest));
         if user.is_empty() {
             return Err(rejected("is set, but database.url names no user; write USER@ before its host"));
@@ -105,12 +106,12 @@ impl Database {
         } else {
             check_host(host).map_err(|reason| ConfigError::setting("database.host", reason))?
         };
-        let username = self.username.as_deref().map(encode).unwrap_or_default();
-        let password = self.password.as_ref().map(|password| format!(":{}", encode(password.expose_secret())));
-        let user = match (username.as_str(), password) {
-            ("", None) => String::new(),
-            ("", Some(_)) => return Err(missing("database.username")),
-            (username, password) => format!("{username}{}@", password.unwrap_or_default()),
+        let password = self.password.as_ref().map(|password| encode(password.expose_secret()));
+        let user = match (self.username.as_deref().map(encode), password) {
+            (None, None) => String::new(),
+            (None, Some(_)) => return Err(missing("database.username")),
+            (Some(username), None) => format!("{username}@"),
+            (Some(username), Some(password)) => format!("{username}:{password}@"),
         };
         let port = self.port.map(|port| format!(":{}", port.get())).unwrap_or_default();
         let options: Vec<_> =

@@ -155,12 +155,11 @@ impl SettingValue for DatabaseUrl {
 
 /// Checks that the URL of an SQLite database names a file. The driver would interpret options and percent signs.
 fn check_sqlite(text: &str) -> Result<String, String> {
-    let file = sqlite_file(text).unwrap_or_default();
-    if file.is_empty() || file.contains(['?', '%', ':']) {
+    let Some(file) = sqlite_file(text).filter(|file| !file.is_empty() && !file.contains(['?', '%', ':'])) else {
         return Err(
             "must name a file, without \"?\", \"%\" or \":\"; write one such as sqlite://vestibule.db".to_owned()
         );
-    }
+    };
     if file.contains(char::is_control) || file.trim() != file {
         return Err("must not contain line breaks or white space at its ends; remove them".to_owned());
     }

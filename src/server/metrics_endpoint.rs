@@ -94,9 +94,11 @@ fn to_prometheus_text(open_metrics: &str) -> String {
                 "unknown" => ("", "untyped"),
                 _ => ("", kind),
             };
-            let description = help.strip_prefix(name).unwrap_or_default();
             // Writing to a string does not fail.
-            let _ = writeln!(text, "# HELP {name}{suffix}{description}\n# TYPE {name}{suffix} {kind}");
+            if let Some(description) = help.strip_prefix(name) {
+                let _ = writeln!(text, "# HELP {name}{suffix}{description}");
+            }
+            let _ = writeln!(text, "# TYPE {name}{suffix} {kind}");
         } else if !line.starts_with('#') {
             let _ = writeln!(text, "{line}");
         }

@@ -28,7 +28,9 @@ pub(super) fn share_problems(document: &mut Value, operation: &Operation) -> Res
     }
 
     let object = object_at(document, &operation.pointer())?;
-    let description = object.get("description").and_then(Value::as_str).unwrap_or_default();
+    let description = object.get("description").and_then(Value::as_str);
+    let description =
+        description.ok_or_else(|| DocumentError::missing(&format!("{}/description", operation.pointer())))?;
     let list: Vec<_> = codes.iter().map(|(status, codes)| format!("{} {}", status.as_str(), quoted(codes))).collect();
     let description = format!("{description}\n\n**Problems:** {}.", list.join("; "));
     object.insert("description".to_owned(), description.into());
